@@ -1,0 +1,120 @@
+//! The error of closing.
+
+use core::fmt;
+
+use crate::cause::{Cause, ErrorKind};
+use crate::code::Code;
+use crate::name::{HostName, NetworkName, Text};
+use crate::words::Words;
+
+/// Closing did not go well: every failure on the way, the cause of going down first, then the engine's, then the
+/// registry's.
+///
+/// Prints `virtnet "x": close: CAUSE`, or each of several on a line of its own; a host's close that closed the network
+/// prints `virtnet "x": host "a": close: ` before that. Names and texts share 90 bytes; where they do not fit, the longest
+/// are cut and end in `…`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CloseError {
+    /// Network, host, texts of the causes.
+    words: Words<5, 90>,
+    causes: [Option<Code>; 3],
+}
+
+impl CloseError {
+    /// The failures of closing `network`, by closing `host` if it is named, or `Ok` if there were none.
+    pub(crate) fn check(network: NetworkName, host: HostName, causes: [Option<Cause>; 3]) -> Result<(), Self> {
+        if causes.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let [first, second, third] = causes.map(|cause| cause.map(Code::of));
+        let text = |packed: Option<(Code, Text)>| packed.map_or(Text::EMPTY, |(_, text)| text);
+        let words = [network.as_str().into(), host.as_str().into(), text(first), text(second), text(third)];
+        Err(Self {
+            words: Words::new(words),
+            causes: [first, second, third].map(|packed| packed.map(|(code, _)| code)),
+        })
+    }
+
+    /// The failures, in the order in which they are printed.
+    pub fn causes(&self) -> impl Iterator<Item = Cause> {
+        let packed = self.causes.iter().enumerate();
+        packed.filter_map(|(i, code)| code.map(|code| code.cause(self.words.get(2 + i))))
+    }
+
+    /// The full name of the network.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        self.words.get(0)
+    }
+
+    /// The host whose close closed the network, if it was one.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        Some(self.words.get(1)).filter(|host| !host.is_empty())
+    }
+
+    /// The kind of the first failure.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.causes().next().map_or(ErrorKind::Backend, |cause| cause.kind())
+    }
+}
+
+impl fmt::Display for CloseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(host) = self.host() {
+            write!(f, "virtnet {:?}: host {host:?}: close: ", self.network())?;
+        }
+        write!(f, "virtnet {:?}: close: ", self.network())?;
+        match self.causes().count() {
+            1 => self.causes().try_for_each(|cause| write!(f, "{cause}")),
+            count => {
+                writeln!(f, "{count} errors:")?;
+                self.causes().try_for_each(|cause| writeln!(f, "\t- {cause}"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for CloseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.causes()).finish()
+    }
+}
+
+impl core::error::Error for CloseError {}
+
+impl embedded_io::Error for CloseError {
+    fn kind(&self) -> embedded_io::ErrorKind {
+        CloseError::kind(self).into()
+    }
+}
+
+#[cfg(feature = "std")]
+impl From<CloseError> for std::io::Error {
+    fn from(error: CloseError) -> Self {
+        Self::new(error.kind().into(), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn several_failures_of_closing_are_listed() {
+        let network = NetworkName::cut("x").0;
+        let eng = Some(Cause::backend(&"eng err"));
+        let reg = Some(Cause::backend(&"reg err"));
+        assert_eq!(CloseError::check(network, HostName::EMPTY, [None; 3]), Ok(()));
+        let one = CloseError::check(network, HostName::EMPTY, [None, eng, None]).unwrap_err();
+        assert_eq!(one.to_string(), "virtnet \"x\": close: eng err");
+        let two = CloseError::check(network, HostName::EMPTY, [None, eng, reg]).unwrap_err();
+        assert_eq!(two.to_string(), "virtnet \"x\": close: 2 errors:\n\t- eng err\n\t- reg err\n");
+        let host = CloseError::check(network, HostName::cut("a").0, [None, eng, None]).unwrap_err();
+        assert_eq!(host.to_string(), "virtnet \"x\": host \"a\": close: virtnet \"x\": close: eng err");
+    }
+}

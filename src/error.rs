@@ -1,0 +1,262 @@
+//! The error of an operation.
+
+use core::fmt;
+
+use crate::addr::{Addr, write_host_port};
+use crate::cause::{Cause, ErrorKind};
+use crate::code::Code;
+use crate::name::Text;
+use crate::words::Words;
+
+/// What failed, on which network, between which addresses, and why.
+///
+/// Prints `OPERATION NETWORK SOURCE->ADDR: CAUSE` and leaves out what is not known, such as
+/// `dial pipet b:1->a:1: connection refused` or `listen pipet a:5: address already in use`; operations of a subnetwork
+/// print as `virtnet "pipet": new host "a": network is down`.
+///
+/// The source of a read is the remote end, so the bytes' way reads from left to right.
+///
+/// An error is a small value without a heap: network, both hosts and a text of the cause share 78 bytes. Where they do
+/// not fit, the longest are cut and end in `…`.
+///
+/// # Kinds
+///
+/// | kind | cause prints | `std::io::ErrorKind` | `embedded_io::ErrorKind` |
+/// |---|---|---|---|
+/// | `NetworkDown` | network is down | `NetworkDown` | `NotConnected` |
+/// | `HostDown` | host is down | `HostUnreachable` | `NotConnected` |
+/// | `SocketDown` | socket is down | `NotConnected` | `NotConnected` |
+/// | `AddrInUse` | address already in use | `AddrInUse` | `AddrInUse` |
+/// | `AddrNotAvailable` | cannot listen on requested address | `AddrNotAvailable` | `AddrNotAvailable` |
+/// | `ConnectionRefused` | connection refused | `ConnectionRefused` | `ConnectionRefused` |
+/// | `ConnectionReset` | connection reset | `ConnectionReset` | `ConnectionReset` |
+/// | `BrokenPipe` | broken pipe | `BrokenPipe` | `BrokenPipe` |
+/// | `TimedOut` | timed out | `TimedOut` | `TimedOut` |
+/// | `WouldBlock` | would block | `WouldBlock` | `Other` |
+/// | `NoSuchHost` | no such host; address b:1: no such host; ram(pipet): query ["b"]: no such host | `NotFound` | `NotFound` |
+/// | `HostExists` | host already registered; ram(pipet): announce ["a" ""]: host already registered | `AlreadyExists` | `AlreadyExists` |
+/// | `NoOpenHost` | no open host | `NotFound` | `NotFound` |
+/// | `RegistryDown` | registry is down; ram(pipet): query ["b"]: registry is down | `NotConnected` | `NotConnected` |
+/// | `InvalidInput` | address a:b: invalid port, …; invalid host name; invalid network name; invalid buffer size; invalid timeout | `InvalidInput` | `InvalidInput` |
+/// | `Full` | host table is full (2); port table is full (4); pipe pool is full (2) | `OutOfMemory` | `OutOfMemory` |
+/// | `BacklogFull` | backlog is full (4096) | `ConnectionRefused` | `ConnectionRefused` |
+/// | `Backend` | the backend's own text, cut at 63 bytes | `Other` | `Other` |
+///
+/// # Examples
+///
+/// ```
+/// use virtnet::{ErrorKind, pipenet};
+///
+/// let net = pipenet::Network::new("t");
+/// let b = net.host("b")?;
+/// let error = b.dial("γ:1").wait().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::NoSuchHost);
+/// assert_eq!(error.to_string(), r#"dial pipet b:1->γ:1: ram(pipet): query ["γ"]: no such host"#);
+/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::NotFound);
+/// # Ok::<(), virtnet::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Error {
+    /// Network, source host, host, text of the cause.
+    words: Words<4, 78>,
+    source_port: u16,
+    port: u16,
+    operation: Operation,
+    cause: Code,
+}
+
+impl Error {
+    /// The error of an operation on `network`, from `source` and at `addr` as far as they are known.
+    pub(crate) fn new(
+        operation: Operation,
+        network: &str,
+        source: Option<Addr>,
+        addr: Option<Addr>,
+        cause: Cause,
+    ) -> Self {
+        let (code, text) = Code::of(cause);
+        let host = |addr: Option<Addr>| addr.map_or(Text::EMPTY, |addr| addr.host().into());
+        Self {
+            words: Words::new([network.into(), host(source), host(addr), text]),
+            source_port: source.map_or(0, |addr| addr.port),
+            port: addr.map_or(0, |addr| addr.port),
+            operation,
+            cause: code,
+        }
+    }
+
+    /// The error of an operation on a whole network, about a host where one is named.
+    pub(crate) fn subnet(operation: Operation, network: &str, host: &Text, cause: Cause) -> Self {
+        let (code, text) = Code::of(cause);
+        Self {
+            words: Words::new([network.into(), Text::EMPTY, *host, text]),
+            source_port: 0,
+            port: 0,
+            operation,
+            cause: code,
+        }
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.cause().kind()
+    }
+
+    /// Why the operation failed.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        self.cause.cause(self.words.get(3))
+    }
+
+    /// What failed.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The full name of the network.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        self.words.get(0)
+    }
+
+    /// Host and port where the operation came from, if known: the dialling side of a dial, the remote end of a read.
+    #[must_use]
+    pub fn source_addr(&self) -> Option<(&str, u16)> {
+        Some((self.words.get(1), self.source_port)).filter(|(host, _)| !host.is_empty())
+    }
+
+    /// Host and port that the operation was about, if known: the dialled or listened address, the local end of a read.
+    /// The port is 0 if it was about a host.
+    #[must_use]
+    pub fn addr(&self) -> Option<(&str, u16)> {
+        Some((self.words.get(2), self.port)).filter(|(host, _)| !host.is_empty())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.operation {
+            Operation::NewHost => {
+                write!(f, "virtnet {:?}: {} {:?}", self.network(), self.operation, self.words.get(2))?;
+            }
+            Operation::NewNetwork | Operation::AutoClose => {
+                write!(f, "virtnet {:?}: {}", self.network(), self.operation)?
+            }
+            _ => {
+                write!(f, "{} {}", self.operation, self.network())?;
+                let mut before = " ";
+                for (host, port) in [self.source_addr(), self.addr()].into_iter().flatten() {
+                    f.write_str(before)?;
+                    write_host_port(f, host, port)?;
+                    before = "->";
+                }
+            }
+        }
+        write!(f, ": {}", self.cause())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({:?}: {self})", self.kind())
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl embedded_io::Error for Error {
+    fn kind(&self) -> embedded_io::ErrorKind {
+        Error::kind(self).into()
+    }
+}
+
+#[cfg(feature = "std")]
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(error.kind().into(), error)
+    }
+}
+
+/// What can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// [`Host::dial`](crate::Host::dial).
+    Dial,
+    /// [`Host::listen`](crate::Host::listen).
+    Listen,
+    /// [`Listener::accept`](crate::Listener::accept), and a backend's handing over of a connection.
+    Accept,
+    /// Reading from a connection.
+    Read,
+    /// Writing to a connection.
+    Write,
+    /// Shutting down one direction of a connection.
+    Shutdown,
+    /// Making a network.
+    NewNetwork,
+    /// Making a host.
+    NewHost,
+    /// Asking for the network to be closed with its last host.
+    AutoClose,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dial => "dial",
+            Self::Listen => "listen",
+            Self::Accept => "accept",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Shutdown => "shutdown",
+            Self::NewNetwork => "new network",
+            Self::NewHost => "new host",
+            Self::AutoClose => "auto close",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::format;
+    use std::string::ToString;
+
+    use super::*;
+
+    fn dial(network: &str, source: &str, addr: &str, cause: Cause) -> Error {
+        let at = |host: &str| Some(Addr::new("", host, 1).expect("valid"));
+        Error::new(Operation::Dial, network, at(source), at(addr), cause)
+    }
+
+    #[test]
+    fn texts_are_kept_whole_where_they_fit() {
+        let text = "t".repeat(63);
+        let error = dial("pipet", "b", "γ", Cause::backend(&text));
+        assert_eq!(error.to_string(), format!("dial pipet b:1->γ:1: {text}"));
+        assert_eq!(error.cause(), Cause::backend(&text));
+        let error = dial("pipet", "b", "γ", Cause::backend(&format!("{text}u")));
+        assert_eq!(error.to_string(), format!("dial pipet b:1->γ:1: {text}…"));
+        assert_eq!(error.cause(), Cause::backend(&format!("{text}u")));
+    }
+
+    #[test]
+    fn the_longest_words_are_cut_evenly_where_not_all_fit() {
+        let host = "h".repeat(63);
+        let error = dial("pipet", &host, &host, Cause::TimedOut);
+        let kept = "h".repeat(34);
+        assert_eq!(error.to_string(), format!("dial pipet {kept}…:1->{kept}…:1: timed out"));
+        let wide = "é".repeat(31);
+        let error = dial("n", &wide, "b", Cause::backend(&wide));
+        let kept = "é".repeat(17);
+        assert_eq!(error.to_string(), format!("dial n {kept}…:1->b:1: {kept}…"));
+    }
+
+    #[test]
+    fn an_error_is_small() {
+        assert!(size_of::<Error>() <= 96, "{}", size_of::<Error>());
+    }
+}

@@ -1,0 +1,382 @@
+//! Hosts: dial, listen, close.
+
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use pin_project_lite::pin_project;
+
+use crate::addr::{Addr, AddrError, AddrReason, ToAddr};
+use crate::cause::Cause;
+use crate::close::CloseError;
+use crate::conn::Conn;
+use crate::engine::{Engine, Shutdown};
+use crate::error::{Error, Operation};
+use crate::listener::Listener;
+use crate::name::HostName;
+use crate::place::Place;
+use crate::registry::Registry;
+use crate::subnet::{self, Handle, HostOf, LinkOf, SubNetworkNotifier, WakersOf};
+use crate::table::{Bind, Directory, Peer, Ports, Queue, State, Tables};
+use crate::wait::{Expire, Expiring, Op, poll_step};
+
+/// A named access point of a network, with ports of its own. A cheap handle: clones are the same host, and dropping one
+/// closes nothing.
+///
+/// # Ports
+///
+/// Listeners, dialled and accepted connections share one space of ports. Whoever needs any port gets the lowest free one
+/// from 1; a port is free again when the object that holds it is closed or dropped. So a test can say which connections
+/// it expects.
+///
+/// # Examples
+///
+/// ```
+/// use std::thread;
+/// use std::io::{Read, Write};
+/// use virtnet::pipenet;
+///
+/// let net = pipenet::Network::new("t");
+/// let (a, b) = (net.host("a")?, net.host("b")?);
+/// let listener = a.listen(":10")?;
+/// let server = thread::spawn(move || listener.accept().wait()?.write_all(b"hi"));
+///
+/// let mut conn = b.dial("a:10").wait()?;
+/// assert_eq!((conn.local_addr().to_string(), conn.peer_addr().to_string()), ("b:1".into(), "a:1".into()));
+/// let mut text = String::new();
+/// conn.read_to_string(&mut text)?;
+/// assert_eq!(text, "hi");
+/// server.join().unwrap()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Host<N: Handle> {
+    pub(crate) net: N,
+    pub(crate) host: HostOf<N>,
+}
+
+impl<N: Handle> Host<N> {
+    pub(crate) fn new(net: N, host: HostOf<N>) -> Self {
+        Self { net, host }
+    }
+
+    /// The full name of the network.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        self.net.name()
+    }
+
+    /// The name of the host.
+    #[must_use]
+    pub fn name(&self) -> HostName {
+        self.addr(0).host
+    }
+
+    /// Connects to a listener. The connection's own port is the lowest free one.
+    ///
+    /// The operation takes its port when it is first polled, and is done when the peer has accepted: there is no
+    /// handshake before that, other than in TCP. So to wait for a dial and then for its accept, on one thread, takes
+    /// forever; use two threads, or two futures at once, or [`Op::try_wait`].
+    ///
+    /// # Errors
+    ///
+    /// In this order: a full port table; a malformed address; `network is down`, `host is down`; what the registry says,
+    /// such as `no such host`; what the engine says, such as `connection refused` if nobody listens there, or no longer.
+    /// They name both ends, like `dial pipet b:1->a:1: connection refused`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation withdraws the dial: its port is free, and a listener that has not accepted it never sees
+    /// it.
+    pub fn dial<A: ToAddr>(&self, addr: A) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + use<N, A>> {
+        Op::new(Dial {
+            connect,
+            state: DialState { host: self.clone(), addr, source: None, target: None },
+            running: None,
+        })
+    }
+
+    /// Listens at a port of this host. An empty address or port 0 asks for the lowest free one. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// In this order: a malformed address; `cannot listen on requested address` if it names another host; `network is
+    /// down`, `host is down`; `address already in use`; a full port table. Like
+    /// `listen pipet a:5: address already in use`.
+    pub fn listen<A: ToAddr>(&self, addr: A) -> Result<Listener<N>, Error> {
+        let failed = |addr, cause| Error::new(Operation::Listen, self.net.name(), None, addr, cause);
+        let any = AddrError::new("", AddrReason::MissingPort);
+        let asked = match addr.to_addr() {
+            Err(error) if error == any => self.addr(0),
+            asked => self.on_net(asked.map_err(|error| failed(None, error.into()))?),
+        };
+        let check = || match asked.host == self.name() {
+            false => Err(Cause::AddrNotAvailable),
+            true => self.check_up(),
+        };
+        let listen = |ports: &mut <N::Tables as Tables>::Ports<'_>| {
+            if !ports.is_open() {
+                return Err(Cause::HostDown);
+            }
+            let bind = if asked.port == 0 { Bind::Lowest } else { Bind::Exact(asked.port) };
+            ports.insert(bind, State::Listener(Queue::new()))
+        };
+        let slot = check().and_then(|()| self.net.tables.ports(&self.host, listen));
+        let slot = slot.map_err(|cause| {
+            failed(
+                Some(asked),
+                match cause {
+                    Cause::AddrNotAvailable => cause,
+                    cause => self.net.outermost(&self.host, cause),
+                },
+            )
+        })?;
+        Ok(Listener::new(Place::new(self.clone(), slot)))
+    }
+
+    /// Closes the host: everything that waits on it is woken and fails with `host is down`, its peers see their
+    /// connections closed. The sockets keep their ports until each is closed; name and object stay.
+    ///
+    /// If it was the last open host and [`Handle::auto_close`] was asked for, this closes the network too.
+    ///
+    /// # Errors
+    ///
+    /// Those of the network's close, if this closed it. Closing a closed host is fine.
+    ///
+    /// # Cancel safety
+    ///
+    /// The host is closed by the first poll; dropping the operation after that leaves what is left of closing the
+    /// network to its next close.
+    pub fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send + use<N>> {
+        let (host, name, network) = (self.clone(), self.name(), self.net.network_name());
+        let expired = move || CloseError::check(network, name, [Some(Cause::TimedOut), None, None]);
+        Op::new(Expiring { future: close(host, name), expired })
+    }
+
+    /// An address of this host.
+    pub(crate) fn addr(&self, port: u16) -> Addr {
+        self.net.addr(self.net.tables.id(&self.host), port)
+    }
+
+    /// What is meant by an address that this host was given.
+    fn on_net(&self, mut addr: Addr) -> Addr {
+        addr.network = self.net.network_name();
+        if addr.host.is_empty() {
+            addr.host = self.name();
+        }
+        addr
+    }
+
+    /// Whether network and host are up.
+    fn check_up(&self) -> Result<(), Cause> {
+        match self.net.outermost(&self.host, Cause::SocketDown) {
+            Cause::SocketDown => Ok(()),
+            down => Err(down),
+        }
+    }
+}
+
+impl<N: Handle> Clone for Host<N> {
+    fn clone(&self) -> Self {
+        Self { net: self.net.clone(), host: self.host.clone() }
+    }
+}
+
+/// Two handles are equal if they are of the same host.
+impl<N: Handle> PartialEq for Host<N> {
+    fn eq(&self, other: &Self) -> bool {
+        core::ptr::eq(&*self.net, &*other.net) && self.host == other.host
+    }
+}
+
+impl<N: Handle> Eq for Host<N> {}
+
+impl<N: Handle> fmt::Debug for Host<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Host({} {:?})", self.network(), self.name())
+    }
+}
+
+async fn close<N: Handle>(host: Host<N>, name: HostName) -> Result<(), CloseError> {
+    let Host { net, host } = host;
+    let closed = net.close_host(&host);
+    let last = net.tables.directory(|directory| {
+        let network = directory.network();
+        network.auto_close && network.open_hosts == 0
+    });
+    match closed && last {
+        true => subnet::close(net, name).await,
+        false => Ok(()),
+    }
+}
+
+pin_project! {
+    /// A dial: takes a port, asks registry and engine, and makes the connection.
+    struct Dial<N: Handle, A, C, F> {
+        connect: C,
+        state: DialState<N, A>,
+        #[pin]
+        running: Option<F>,
+    }
+
+    impl<N: Handle, A, C, F> PinnedDrop for Dial<N, A, C, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            // The request leaves its listener before the port is free again.
+            this.running.set(None);
+            this.state.give_up();
+        }
+    }
+}
+
+struct DialState<N: Handle, A> {
+    host: Host<N>,
+    addr: A,
+    /// Slot and port of the source, from the first poll until it is a connection or the dial has failed.
+    source: Option<(u32, u16)>,
+    /// What is dialled, once it is parsed.
+    target: Option<Addr>,
+}
+
+/// What a backend does in a dial: the registry tells where the host is, the engine connects.
+async fn connect<N: Handle>(host: Host<N>, src: Addr, dst: Addr) -> Result<(LinkOf<N>, Addr), Cause> {
+    let net = &host.net;
+    let data = net.registry().query(&dst.host).await?;
+    net.engine.dial(&src, &dst, data, &SubNetworkNotifier(net.clone())).await
+}
+
+impl<N, A, C, F> Future for Dial<N, A, C, F>
+where
+    N: Handle,
+    A: ToAddr,
+    C: Fn(Host<N>, Addr, Addr) -> F,
+    F: Future<Output = Result<(LinkOf<N>, Addr), Cause>>,
+{
+    type Output = Result<Conn<N>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let state = this.state;
+        if this.running.is_none() {
+            match state.start() {
+                Ok((src, dst)) => this.running.set(Some((this.connect)(state.host.clone(), src, dst))),
+                Err(cause) => return Poll::Ready(Err(state.fail(cause))),
+            }
+        }
+        let Some(running) = this.running.as_mut().as_pin_mut() else { return Poll::Pending };
+        let outcome = match running.poll(cx) {
+            Poll::Ready(Ok((link, peer))) => state.finish(link, peer),
+            Poll::Ready(Err(cause)) => Err(cause),
+            Poll::Pending => match state.poll_closed(cx) {
+                Poll::Ready(()) => Err(Cause::SocketDown),
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        this.running.set(None);
+        Poll::Ready(outcome.map_err(|cause| state.fail(cause)))
+    }
+}
+
+impl<N, A, C, F> Expire for Dial<N, A, C, F>
+where
+    N: Handle,
+    A: ToAddr,
+    C: Fn(Host<N>, Addr, Addr) -> F,
+    F: Future<Output = Result<(LinkOf<N>, Addr), Cause>>,
+{
+    fn expire(self: Pin<&mut Self>, _: &Waker) -> Self::Output {
+        let mut this = self.project();
+        this.running.set(None);
+        Err(this.state.fail(Cause::TimedOut))
+    }
+}
+
+impl<N: Handle, A> DialState<N, A> {
+    /// Takes the source port and looks at the address: where from, where to.
+    fn start(&mut self) -> Result<(Addr, Addr), Cause>
+    where
+        A: ToAddr,
+    {
+        let Host { net, host } = &self.host;
+        self.source = Some(net.tables.ports(host, |ports| {
+            let slot = ports.insert(Bind::Lowest, State::Dialling(WakersOf::<N>::default()))?;
+            Ok::<_, Cause>((slot, ports.socket(slot).map_or(0, |socket| socket.port)))
+        })?);
+        let target = self.host.on_net(self.addr.to_addr()?);
+        self.target = Some(target);
+        self.host.check_up()?;
+        Ok((self.host.addr(self.source.map_or(0, |(_, port)| port)), target))
+    }
+
+    /// Ready when the own host is closed.
+    fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let slot = self.source.map_or(0, |(slot, _)| slot);
+        poll_step(cx, |seat| {
+            self.host.net.tables.ports(&self.host.host, |ports| {
+                if !ports.is_open() {
+                    return Poll::Ready(());
+                }
+                if let Some(State::Dialling(wakers)) = ports.socket(slot).map(|socket| &mut socket.state) {
+                    seat.take(wakers);
+                }
+                Poll::Pending
+            })
+        })
+    }
+
+    /// Makes the source a connection.
+    fn finish(&mut self, link: LinkOf<N>, peer: Addr) -> Result<Conn<N>, Cause> {
+        let Host { net, host } = &self.host;
+        let connected = self.check_peer(&peer).and_then(|()| {
+            let peer = Peer { host: net.tables.directory(|directory| directory.intern(&peer.host))?, port: peer.port };
+            let slot = self.source.map_or(0, |(slot, _)| slot);
+            let before = net.tables.ports(host, |ports| {
+                if !ports.is_open() {
+                    return Err(Cause::HostDown);
+                }
+                let socket = ports.socket(slot).ok_or(Cause::SocketDown)?;
+                socket.peer = peer;
+                Ok(core::mem::replace(&mut socket.state, State::Connected(link.clone())))
+            })?;
+            drop(before);
+            Ok(slot)
+        });
+        match connected {
+            Ok(slot) => {
+                self.source = None;
+                Ok(Conn::new(Place::new(self.host.clone(), slot), link))
+            }
+            Err(cause) => {
+                net.engine.shutdown(&link, Shutdown::Close);
+                net.engine.release(&link);
+                Err(cause)
+            }
+        }
+    }
+
+    /// Whether the engine connected to the host that was meant.
+    fn check_peer(&self, peer: &Addr) -> Result<(), Cause> {
+        match self.target {
+            Some(target) if target.host == peer.host && peer.port != 0 => Ok(()),
+            _ => Err(Cause::backend(&format_args!("engine connected to {peer} instead"))),
+        }
+    }
+
+    /// The error of this dial, which gives its port back.
+    fn fail(&mut self, cause: Cause) -> Error {
+        let Host { net, host } = &self.host;
+        let source = self.source.map(|(_, port)| self.host.addr(port));
+        let early = source.is_none() || self.target.is_none();
+        let cause = if early { cause } else { net.outermost(host, cause) };
+        self.give_up();
+        Error::new(Operation::Dial, self.host.network(), source, self.target, cause)
+    }
+
+    /// Gives the port back, if it is still held.
+    fn give_up(&mut self) {
+        if let Some((slot, _)) = self.source.take() {
+            let gone = self.host.net.tables.ports(&self.host.host, |ports| ports.remove(slot));
+            drop(gone);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! How connections are read and written: adapters to the traits of others.
+
+mod embedded_io;
+#[cfg(feature = "std")]
+mod std_io;
+#[cfg(feature = "std")]
+mod tcp;
+
+#[cfg(feature = "std")]
+pub use tcp::{Tcp, TcpConn, TcpListener};

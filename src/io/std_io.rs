@@ -1,0 +1,119 @@
+//! `std::io`: blocking reads and writes, with timeouts.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use crate::cause::{Cause, Input};
+use crate::conn::Conn;
+use crate::error::Operation;
+use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::subnet::Handle;
+
+impl<N: Handle> Conn<N> {
+    /// How long a blocking read of this connection may take before it fails with `timed out`; `None` for as long as it
+    /// takes, which is the default. Halves made later keep it.
+    ///
+    /// # Errors
+    ///
+    /// `invalid timeout` if it is zero, as in std.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.check(Operation::Read, timeout)?;
+        self.timeouts.set_read(timeout);
+        Ok(())
+    }
+
+    /// How long a blocking write of this connection may take before it fails with `timed out`; `None` for as long as it
+    /// takes, which is the default. Halves made later keep it.
+    ///
+    /// # Errors
+    ///
+    /// `invalid timeout` if it is zero, as in std.
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.check(Operation::Write, timeout)?;
+        self.timeouts.set_write(timeout);
+        Ok(())
+    }
+
+    /// The read timeout, at a resolution of nanoseconds.
+    #[must_use]
+    pub fn read_timeout(&self) -> Option<Duration> {
+        self.timeouts.read()
+    }
+
+    /// The write timeout, at a resolution of nanoseconds.
+    #[must_use]
+    pub fn write_timeout(&self) -> Option<Duration> {
+        self.timeouts.write()
+    }
+
+    fn check(&self, operation: Operation, timeout: Option<Duration>) -> io::Result<()> {
+        match timeout {
+            Some(Duration::ZERO) => Err(self.end.error(operation, Cause::Invalid(Input::Timeout)).into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<N: Handle> Read for &Conn<N> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(self.end.wait_read(&self.timeouts, |cx| self.end.poll_read(cx, buf))?)
+    }
+}
+
+impl<N: Handle> Write for &Conn<N> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Ok(self.end.wait_write(&self.timeouts, buf)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(self.end.wait_flush(&self.timeouts)?)
+    }
+}
+
+impl<N: Handle> Read for Conn<N> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buf)
+    }
+}
+
+impl<N: Handle> Write for Conn<N> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self).write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self).flush()
+    }
+}
+
+impl<N: Handle> Read for ReadHalf<'_, N> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.as_ref().read(buf)
+    }
+}
+
+impl<N: Handle> Read for OwnedReadHalf<N> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.as_ref().read(buf)
+    }
+}
+
+impl<N: Handle> Write for WriteHalf<'_, N> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.as_ref().write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.as_ref().flush()
+    }
+}
+
+impl<N: Handle> Write for OwnedWriteHalf<N> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.as_ref().write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.as_ref().flush()
+    }
+}

@@ -1,0 +1,343 @@
+//! The operating system's TCP as a [`Networker`], for threads.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::net::{self, IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::string::ToString;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+use std::vec::Vec;
+
+use crate::addr::{Addr, AddrError, AddrReason, ToAddr};
+use crate::cause::{Cause, Input};
+use crate::close::CloseError;
+use crate::error::{Error, Operation};
+use crate::name::{HostName, NetworkName};
+use crate::networker::{Acceptor, Networker, Stream};
+use crate::wait::{Expire, Op};
+
+/// The operating system's TCP at one of its IP addresses, as a [`Networker`]: its name is the IP address, its network
+/// `tcp`. Clones are the same access point.
+///
+/// Its operations do their system call when they are polled, and block there: made for [`Op::wait`], not for an
+/// executor. A timeout is looked at only between system calls.
+#[derive(Clone)]
+pub struct Tcp {
+    name: HostName,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    closed: AtomicBool,
+    /// What is to be closed with the access point.
+    sockets: Mutex<Vec<Weak<dyn Close>>>,
+}
+
+trait Close: Send + Sync {
+    fn close(&self);
+}
+
+impl Tcp {
+    /// TCP at an IP address of this machine, such as `127.0.0.1` or `::1`.
+    ///
+    /// # Errors
+    ///
+    /// `invalid host name` if it is no IP address.
+    pub fn new(ip: &str) -> Result<Self, Error> {
+        let invalid = |_| Error::subnet(Operation::NewHost, NETWORK, &ip.into(), Cause::Invalid(Input::HostName));
+        let ip: IpAddr = ip.parse().map_err(invalid)?;
+        Ok(Self { name: HostName::cut(&ip.to_string()).0, shared: Arc::default() })
+    }
+
+    /// What an address means to this access point.
+    fn resolve(&self, addr: &impl ToAddr) -> Result<Addr, AddrError> {
+        let mut addr = addr.to_addr()?;
+        addr.network = network_name();
+        if addr.host.is_empty() {
+            addr.host = self.name;
+        }
+        Ok(addr)
+    }
+
+    fn check_up(&self) -> Result<(), Cause> {
+        match self.shared.closed.load(Ordering::SeqCst) {
+            true => Err(Cause::HostDown),
+            false => Ok(()),
+        }
+    }
+
+    /// Notes a socket, to be closed with the access point.
+    fn keep<S: Close + 'static>(&self, socket: &Arc<S>) -> Result<(), Cause> {
+        let mut sockets = self.shared.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_up()?;
+        sockets.retain(|socket| socket.strong_count() > 0);
+        let socket: Weak<S> = Arc::downgrade(socket);
+        sockets.push(socket);
+        Ok(())
+    }
+
+    fn connect(&self, addr: &Addr) -> Result<TcpConn, Cause> {
+        self.check_up()?;
+        TcpConn::new(TcpStream::connect((addr.host(), addr.port())).map_err(cause)?, self)
+    }
+}
+
+impl Networker for Tcp {
+    type Conn = TcpConn;
+    type Listener = TcpListener;
+
+    fn network(&self) -> &str {
+        NETWORK
+    }
+
+    fn name(&self) -> HostName {
+        self.name
+    }
+
+    fn dial(&self, addr: impl ToAddr + Send) -> Op<impl Expire<Output = Result<TcpConn, Error>> + Send> {
+        Op::new(SystemCall(move || {
+            let failed = |addr, cause| Error::new(Operation::Dial, NETWORK, None, addr, cause);
+            let addr = self.resolve(&addr).map_err(|error| failed(None, error.into()))?;
+            self.connect(&addr).map_err(|cause| failed(Some(addr), cause))
+        }))
+    }
+
+    fn listen(&self, addr: impl ToAddr) -> Result<TcpListener, Error> {
+        let failed = |addr, cause| Error::new(Operation::Listen, NETWORK, None, addr, cause);
+        let any = AddrError::new("", AddrReason::MissingPort);
+        let asked = match self.resolve(&addr) {
+            Err(error) if error == any => Addr { network: network_name(), host: self.name, port: 0 },
+            asked => asked.map_err(|error| failed(None, error.into()))?,
+        };
+        let check = || match asked.host == self.name {
+            true => self.check_up(),
+            false => Err(Cause::AddrNotAvailable),
+        };
+        let bind = || {
+            let listener = net::TcpListener::bind((asked.host(), asked.port())).map_err(cause)?;
+            let addr = listener.local_addr().map_err(cause)?;
+            let socket = Arc::new(ListenerSocket { listener, addr, closed: AtomicBool::new(false) });
+            self.keep(&socket)?;
+            Ok(TcpListener { socket, access: self.clone() })
+        };
+        check().and_then(|()| bind()).map_err(|cause| failed(Some(asked), cause))
+    }
+
+    fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send> {
+        Op::new(SystemCall(|| {
+            let sockets = {
+                let mut sockets = self.shared.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+                self.shared.closed.store(true, Ordering::SeqCst);
+                core::mem::take(&mut *sockets)
+            };
+            sockets.iter().filter_map(Weak::upgrade).for_each(|socket| socket.close());
+            Ok(())
+        }))
+    }
+}
+
+impl fmt::Debug for Tcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tcp({})", self.name)
+    }
+}
+
+/// A listener of [`Tcp`]. Dropping it closes it.
+pub struct TcpListener {
+    socket: Arc<ListenerSocket>,
+    access: Tcp,
+}
+
+struct ListenerSocket {
+    listener: net::TcpListener,
+    addr: SocketAddr,
+    closed: AtomicBool,
+}
+
+impl ListenerSocket {
+    fn accept(&self, access: &Tcp) -> Result<TcpConn, Cause> {
+        loop {
+            if self.closed.load(Ordering::SeqCst) {
+                // Whoever else waits shall look, too.
+                self.nudge();
+                return Err(access.check_up().err().unwrap_or(Cause::SocketDown));
+            }
+            let (stream, _) = self.listener.accept().map_err(cause)?;
+            if !self.closed.load(Ordering::SeqCst) {
+                return TcpConn::new(stream, access);
+            }
+        }
+    }
+
+    /// Ends one accept, by a connection that nobody means.
+    fn nudge(&self) {
+        let ip = match self.addr.ip() {
+            ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        drop(TcpStream::connect((ip, self.addr.port())));
+    }
+}
+
+impl Close for ListenerSocket {
+    fn close(&self) {
+        if !self.closed.swap(true, Ordering::SeqCst) {
+            self.nudge();
+        }
+    }
+}
+
+impl Acceptor for TcpListener {
+    type Conn = TcpConn;
+
+    fn accept(&self) -> Op<impl Expire<Output = Result<TcpConn, Error>> + Send> {
+        Op::new(SystemCall(|| {
+            let failed = |cause| Error::new(Operation::Accept, NETWORK, None, Some(self.local_addr()), cause);
+            self.socket.accept(&self.access).map_err(failed)
+        }))
+    }
+
+    fn local_addr(&self) -> Addr {
+        addr(self.socket.addr)
+    }
+
+    fn close(&self) {
+        self.socket.close();
+    }
+}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TcpListener({})", self.local_addr())
+    }
+}
+
+/// A connection of [`Tcp`]. [`AsRef`] gives the stream of the standard library.
+pub struct TcpConn {
+    stream: Arc<TcpStream>,
+    local: Addr,
+    peer: Addr,
+}
+
+impl TcpConn {
+    fn new(stream: TcpStream, access: &Tcp) -> Result<Self, Cause> {
+        let (local, peer) = (stream.local_addr().map_err(cause)?, stream.peer_addr().map_err(cause)?);
+        let stream = Arc::new(stream);
+        access.keep(&stream)?;
+        Ok(Self { stream, local: addr(local), peer: addr(peer) })
+    }
+}
+
+impl Close for TcpStream {
+    fn close(&self) {
+        // A connection that is down already needs no shutting down.
+        let _ = self.shutdown(net::Shutdown::Both);
+    }
+}
+
+impl Stream for TcpConn {
+    fn local_addr(&self) -> Addr {
+        self.local
+    }
+
+    fn peer_addr(&self) -> Addr {
+        self.peer
+    }
+
+    fn close_write(&self) -> Result<(), Error> {
+        let failed = |error| Error::new(Operation::Shutdown, NETWORK, Some(self.local), Some(self.peer), cause(error));
+        self.stream.shutdown(net::Shutdown::Write).map_err(failed)
+    }
+}
+
+impl AsRef<TcpStream> for TcpConn {
+    fn as_ref(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+impl Read for &TcpConn {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self.stream).read(buf)
+    }
+}
+
+impl Write for &TcpConn {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self.stream).write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self.stream).flush()
+    }
+}
+
+impl Read for TcpConn {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self.stream).read(buf)
+    }
+}
+
+impl Write for TcpConn {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self.stream).write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self.stream).flush()
+    }
+}
+
+impl fmt::Debug for TcpConn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TcpConn({}->{})", self.local, self.peer)
+    }
+}
+
+/// An operation that blocks in its poll until it is done.
+struct SystemCall<F>(F);
+
+impl<F> Unpin for SystemCall<F> {}
+
+impl<T, F: FnMut() -> T> Future for SystemCall<F> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready((self.0)())
+    }
+}
+
+impl<T, F: FnMut() -> T> Expire for SystemCall<F> {
+    fn expire(mut self: Pin<&mut Self>, _: &Waker) -> Self::Output {
+        (self.0)()
+    }
+}
+
+const NETWORK: &str = "tcp";
+
+fn network_name() -> NetworkName {
+    NetworkName::cut(NETWORK).0
+}
+
+fn addr(addr: SocketAddr) -> Addr {
+    Addr { network: network_name(), host: HostName::cut(&addr.ip().to_string()).0, port: addr.port() }
+}
+
+/// What this crate calls a failure of the operating system.
+fn cause(error: io::Error) -> Cause {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => Cause::AddrInUse,
+        io::ErrorKind::AddrNotAvailable => Cause::AddrNotAvailable,
+        io::ErrorKind::ConnectionRefused => Cause::ConnectionRefused,
+        io::ErrorKind::ConnectionReset => Cause::ConnectionReset,
+        io::ErrorKind::BrokenPipe => Cause::BrokenPipe,
+        io::ErrorKind::TimedOut => Cause::TimedOut,
+        io::ErrorKind::WouldBlock => Cause::WouldBlock,
+        io::ErrorKind::NotConnected => Cause::SocketDown,
+        _ => Cause::backend(&error),
+    }
+}

@@ -1,0 +1,222 @@
+//! Bounded strings: names of hosts and networks, and texts kept in errors.
+
+use core::cmp::Ordering;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::ops::Deref;
+
+/// A string of at most `N` bytes (`N` ≤ 255), stored inline.
+#[derive(Clone, Copy)]
+pub struct Name<const N: usize> {
+    /// Bytes of `bytes` in use; they are UTF-8.
+    len: u8,
+    bytes: [u8; N],
+}
+
+/// A host's name: 1 to 63 bytes of UTF-8 without `[`, `]` or control characters.
+///
+/// Empty where an address leaves its host out, see [`Addr`](crate::Addr).
+pub type HostName = Name<63>;
+
+/// A network's full name: 1 to 31 bytes of UTF-8 without `[`, `]` or control characters.
+pub type NetworkName = Name<31>;
+
+impl<const N: usize> Name<N> {
+    /// The empty string.
+    pub(crate) const EMPTY: Self = Self { len: 0, bytes: [0; N] };
+
+    /// `head` and `tail` put together, or `None` if that is no valid name.
+    pub(crate) const fn valid(head: &str, tail: &str) -> Option<Self> {
+        let (head, tail) = (head.as_bytes(), tail.as_bytes());
+        let len = head.len() + tail.len();
+        if len == 0 || len > N {
+            return None;
+        }
+        let mut name = Self::EMPTY;
+        let mut i = 0;
+        while i < len {
+            let byte = if i < head.len() { head[i] } else { tail[i - head.len()] };
+            // Control characters are U+0000..=U+001F, U+007F and U+0080..=U+009F (C2 80..=C2 9F).
+            let control =
+                byte < 0x20 || byte == 0x7f || (byte >= 0x80 && byte <= 0x9f && i > 0 && name.bytes[i - 1] == 0xc2);
+            if control || byte == b'[' || byte == b']' {
+                return None;
+            }
+            name.bytes[i] = byte;
+            i += 1;
+        }
+        name.len = len as u8;
+        Some(name)
+    }
+
+    /// As much of `text` as fits, in whole characters, and whether that is all of it.
+    pub(crate) fn cut(text: &str) -> (Self, bool) {
+        let mut name = Self::EMPTY;
+        let whole = name.push_str(text);
+        (name, whole)
+    }
+
+    /// Appends as much of `text` as fits, in whole characters; says whether that was all of it.
+    fn push_str(&mut self, text: &str) -> bool {
+        let start = usize::from(self.len);
+        let mut len = text.len().min(N - start);
+        while !text.is_char_boundary(len) {
+            len -= 1;
+        }
+        if let Some(room) = self.bytes.get_mut(start..start + len) {
+            room.copy_from_slice(&text.as_bytes()[..len]);
+        }
+        self.len += len as u8;
+        len == text.len()
+    }
+
+    /// Appends each of `texts`, cut where there is no more room.
+    pub(crate) fn push_all<const M: usize>(&mut self, texts: [&str; M]) {
+        for text in texts {
+            self.push_str(text);
+        }
+    }
+
+    /// The name as a string slice.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.bytes.get(..usize::from(self.len)).and_then(|b| core::str::from_utf8(b).ok()).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> Deref for Name<N> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl<const N: usize> AsRef<str> for Name<N> {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl<const N: usize> PartialEq for Name<N> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<const N: usize> Eq for Name<N> {}
+
+impl<const N: usize> PartialEq<str> for Name<N> {
+    fn eq(&self, other: &str) -> bool {
+        **self == *other
+    }
+}
+
+impl<const N: usize> PartialEq<&str> for Name<N> {
+    fn eq(&self, other: &&str) -> bool {
+        **self == **other
+    }
+}
+
+impl<const N: usize> PartialOrd for Name<N> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<const N: usize> Ord for Name<N> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (**self).cmp(&**other)
+    }
+}
+
+impl<const N: usize> Hash for Name<N> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl<const N: usize> fmt::Display for Name<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
+
+impl<const N: usize> fmt::Debug for Name<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+/// A text kept in an error: at most 63 bytes of it; a longer one is cut there and printed with `…` behind.
+///
+/// Made with [`From`], [`Text::display`] or [`core::fmt::Write`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Text {
+    kept: Name<63>,
+    cut: bool,
+}
+
+impl Text {
+    /// The empty text.
+    pub(crate) const EMPTY: Self = Self { kept: Name::EMPTY, cut: false };
+
+    /// A text as it was printed, with `…` behind if it had been cut.
+    pub(crate) fn uncut(printed: &str) -> Self {
+        match printed.strip_suffix('…') {
+            Some(kept) => Self { cut: true, ..kept.into() },
+            None => printed.into(),
+        }
+    }
+
+    /// What `value` prints.
+    #[must_use]
+    pub fn display(value: &dyn fmt::Display) -> Self {
+        let mut text = Self::EMPTY;
+        // Writing to a text cannot fail; a `Display` that fails leaves what it had written.
+        let _ = fmt::write(&mut text, format_args!("{value}"));
+        text
+    }
+
+    /// What is kept of the text, without the `…` of a cut one.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.kept
+    }
+
+    /// Whether the text was longer than what is kept of it.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        let (kept, whole) = Name::cut(text);
+        Self { kept, cut: !whole }
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if !self.cut {
+            self.cut = !self.kept.push_str(text);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.kept)?;
+        f.write_str(if self.cut { "…" } else { "" })
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.kept, f)?;
+        f.write_str(if self.cut { "…" } else { "" })
+    }
+}

@@ -1,0 +1,146 @@
+//! The engine: dials by making a pipe and handing its other end to the listener.
+
+use core::fmt;
+use core::task::{Context, Poll, Waker};
+
+use super::memory::PipeMemory;
+use super::pipe::Direction;
+use crate::addr::Addr;
+use crate::cause::Cause;
+use crate::engine::{Engine, Shutdown};
+use crate::notifier::Notifier;
+use crate::registry::Registry;
+use crate::wait::{Task, Wakers, poll_step};
+
+/// The engine of in-process networks: connections are pipes in memory.
+pub struct Pipes<M> {
+    pub(super) memory: M,
+    pub(super) rendezvous: bool,
+}
+
+impl<M: PipeMemory> Engine for Pipes<M> {
+    type Link = M::Link;
+
+    /// Nothing: whoever has the host's name has the host.
+    type Data = &'static str;
+
+    async fn new_host<R: Registry<Data = Self::Data>>(&self, host: &str, registry: &R) -> Result<(), Cause> {
+        Ok(registry.announce(host, "").await?)
+    }
+
+    async fn dial<N: Notifier<Link = Self::Link>>(
+        &self,
+        src: &Addr,
+        dst: &Addr,
+        _: Self::Data,
+        notifier: &N,
+    ) -> Result<(Self::Link, Addr), Cause> {
+        let (near, far) = self.memory.open()?;
+        let mut guard = Near { engine: self, link: &near, connected: false };
+        let peer = notifier.connect(src, dst, far).await?;
+        guard.connected = true;
+        drop(guard);
+        Ok((near, peer))
+    }
+
+    fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        self.read(link, cx, buf, true)
+    }
+
+    fn poll_peek(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        self.read(link, cx, buf, false)
+    }
+
+    fn poll_write(&self, link: &M::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
+        let mut woken = M::Wakers::default();
+        let written = poll_step(cx, |seat| {
+            let step = |direction: &mut Direction<M::Wakers, M::Ring>| match self.rendezvous {
+                true => direction.rendezvous(seat, buf, &mut woken),
+                false => direction.write(seat, buf, &mut woken),
+            };
+            self.memory.outgoing(link, step).unwrap_or(Poll::Ready(Err(Cause::SocketDown)))
+        });
+        woken.wake();
+        written
+    }
+
+    fn is_rendezvous(&self) -> bool {
+        self.rendezvous
+    }
+
+    fn poll_writable(&self, link: &M::Link, cx: &mut Context<'_>) -> Poll<()> {
+        poll_step(cx, |seat| {
+            let writable = self.memory.outgoing(link, |direction| direction.writable(seat, self.rendezvous));
+            writable.unwrap_or(Poll::Ready(()))
+        })
+    }
+
+    fn cancel_read(&self, link: &M::Link, waker: &Waker) {
+        let left = self.memory.incoming(link, |direction| direction.readers().remove(waker));
+        drop(left);
+    }
+
+    fn cancel_write(&self, link: &M::Link, waker: &Waker) -> usize {
+        let mut woken = M::Wakers::default();
+        let left = self.memory.outgoing(link, |direction| {
+            let left = direction.writers().remove(waker);
+            (left, direction.withdraw(Task::of(waker), &mut woken))
+        });
+        woken.wake();
+        left.map_or(0, |(_, taken)| taken)
+    }
+
+    fn shutdown(&self, link: &M::Link, how: Shutdown) {
+        let outgoing = self.memory.outgoing(link, |direction| direction.shut_writer(how));
+        let incoming = match how {
+            Shutdown::Write => None,
+            Shutdown::Close | Shutdown::Abort => self.memory.incoming(link, |direction| direction.shut_reader(how)),
+        };
+        for (readers, writers) in [outgoing, incoming].into_iter().flatten() {
+            readers.wake();
+            writers.wake();
+        }
+    }
+
+    fn release(&self, link: &M::Link) {
+        self.memory.release(link);
+    }
+
+    async fn close(&self) -> Result<(), Cause> {
+        Ok(())
+    }
+}
+
+impl<M: PipeMemory> Pipes<M> {
+    fn read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8], take: bool) -> Poll<Result<usize, Cause>> {
+        let mut woken = M::Wakers::default();
+        let read = poll_step(cx, |seat| {
+            let step = |direction: &mut Direction<M::Wakers, M::Ring>| direction.read(seat, buf, take, &mut woken);
+            self.memory.incoming(link, step).unwrap_or(Poll::Ready(Err(Cause::SocketDown)))
+        });
+        woken.wake();
+        read
+    }
+}
+
+impl<M> fmt::Debug for Pipes<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipes").field("rendezvous", &self.rendezvous).finish_non_exhaustive()
+    }
+}
+
+/// The dialling end of a pipe, closed unless the dial comes about.
+struct Near<'a, M: PipeMemory> {
+    engine: &'a Pipes<M>,
+    link: &'a M::Link,
+    connected: bool,
+}
+
+impl<M: PipeMemory> Drop for Near<'_, M> {
+    fn drop(&mut self) {
+        if !self.connected {
+            self.engine.shutdown(self.link, Shutdown::Close);
+            self.engine.release(self.link);
+        }
+    }
+}

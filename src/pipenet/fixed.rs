@@ -1,0 +1,190 @@
+//! In-process networks of a fixed size, which can be statics and need no heap.
+//!
+//! Everything that changes lies in one [`Memory`], all zeros at first; [`fixed!`](crate::fixed) makes it and the
+//! network.
+
+use core::fmt;
+
+use super::memory::{FixedLink, FixedPipes, PipePool, Pool};
+use super::{PREFIX, Pipes, Ram, at_once};
+use crate::close::CloseError;
+use crate::error::Error;
+use crate::name::NetworkName;
+use crate::subnet::{self, Handle as _, Options};
+use crate::table::{Fixed, FixedMemory};
+
+/// The subnetwork of a [`Network`].
+pub type SubNetwork<'m> = crate::SubNetwork<Pipes<FixedPipes<'m>>, Ram<Tables<'m>>, Tables<'m>>;
+/// How hosts, listeners and connections reach their [`Network`], which need not be a static.
+pub type Handle<'n, 'm> = &'n SubNetwork<'m>;
+/// A host of a static [`Network`].
+pub type Host = crate::Host<Handle<'static, 'static>>;
+/// A listener of a static [`Network`].
+pub type Listener = crate::Listener<Handle<'static, 'static>>;
+/// A connection of a static [`Network`].
+pub type Conn = crate::Conn<Handle<'static, 'static>>;
+
+type Tables<'m> = Fixed<'m, FixedLink>;
+
+/// An in-process network of a fixed size; see [`fixed!`](crate::fixed).
+///
+/// What is full says so: `host table is full (2)`, `port table is full (4)`, `pipe pool is full (2)`. A socket takes a
+/// place in the port table until its handle is dropped, and so does a dial that waits at a listener. At most two tasks
+/// wait for one thing without disturbing each other; a third makes all look again. There are as many dials in the
+/// backlogs as there are pipes.
+///
+/// # Examples
+///
+/// A network need not be static:
+///
+/// ```
+/// use virtnet::pipenet::fixed::{Memory, Network};
+///
+/// let memory = Memory::<2, 4, 2, 64>::new();
+/// let net = Network::new("t", &memory);
+/// let listener = net.host("a")?.listen(":1")?;
+/// # Ok::<(), virtnet::Error>(())
+/// ```
+pub struct Network<'m> {
+    net: SubNetwork<'m>,
+}
+
+impl<'m> Network<'m> {
+    /// A network with the full name `pipe` + `name`, in `memory` that no other network uses.
+    ///
+    /// A name that makes no valid full name (at most 31 bytes, without brackets and control characters) is told by the
+    /// first host: `invalid network name`.
+    #[must_use]
+    pub const fn new<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: usize>(
+        name: &str,
+        memory: &'m Memory<HOSTS, PORTS, PIPES, BUFFER>,
+    ) -> Self {
+        let tables = Fixed::new(&memory.tables);
+        let full = match NetworkName::valid(PREFIX, name) {
+            Some(full) => full,
+            None => NetworkName::EMPTY,
+        };
+        let pool: &dyn Pool = &memory.pipes;
+        let engine = Pipes { memory: FixedPipes { pool }, rendezvous: false };
+        let registry = Ram::new(tables, full);
+        Self { net: subnet::SubNetwork::with_options(PREFIX, name, engine, registry, tables, Options::DEFAULT) }
+    }
+
+    /// Whether a write is done only when the peer has read its bytes, so that the order of events is exact. By default,
+    /// it is done when the bytes are in the buffer.
+    #[must_use]
+    pub const fn rendezvous(mut self, on: bool) -> Self {
+        self.net.engine.rendezvous = on;
+        self
+    }
+
+    /// Whether accepted connections keep the listener's port, as those of TCP do. By default, each takes the lowest free
+    /// port of the host.
+    #[must_use]
+    pub const fn share_port(mut self, on: bool) -> Self {
+        self.net.options.share_port = on;
+        self
+    }
+
+    /// How many dials may wait at one listener before it refuses, if that is less than there are pipes.
+    #[must_use]
+    pub const fn backlog(mut self, most: u32) -> Self {
+        self.net.options.backlog = most;
+        self
+    }
+
+    /// What a blocking read or write does while it waits, where no thread can sleep: by default a pause of the CPU;
+    /// better to wait for an interrupt. With the feature `std` it is not used.
+    #[must_use]
+    pub const fn relax(mut self, relax: fn()) -> Self {
+        self.net.options.relax = relax;
+        self
+    }
+
+    /// The full name of the network.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        self.net.name()
+    }
+
+    /// The host of this name; makes it if there is none. An existing host may be closed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new_host`](Network::new_host), if it has to be made.
+    pub fn host(&self, name: &str) -> Result<crate::Host<Handle<'_, 'm>>, Error> {
+        super::host(&self.net, name)
+    }
+
+    /// The host of this name, if there is one. It may be closed.
+    #[must_use]
+    pub fn get_host(&self, name: &str) -> Option<crate::Host<Handle<'_, 'm>>> {
+        (&self.net).get_host(name)
+    }
+
+    /// Makes a host of a name that no host has had.
+    ///
+    /// # Errors
+    ///
+    /// `invalid network name` or `invalid host name`, `network is down`, `host already registered`, `host table is full`.
+    pub fn new_host(&self, name: &str) -> Result<crate::Host<Handle<'_, 'm>>, Error> {
+        at_once((&self.net).new_host(name))
+    }
+
+    /// From now on, closing the last open host closes the network.
+    ///
+    /// # Errors
+    ///
+    /// `network is down`; `no open host`.
+    pub fn auto_close(&self) -> Result<(), Error> {
+        (&self.net).auto_close()
+    }
+
+    /// Closes the network and all its hosts. Whoever waits on them is woken, and all fails with `network is down`.
+    /// Closing it again is fine.
+    ///
+    /// # Errors
+    ///
+    /// Why the network failed, if somebody reported that through its [`Notifier`](crate::Notifier).
+    pub fn close(&self) -> Result<(), CloseError> {
+        at_once((&self.net).close())
+    }
+
+    /// The subnetwork behind it.
+    #[must_use]
+    pub fn subnetwork(&self) -> Handle<'_, 'm> {
+        &self.net
+    }
+}
+
+impl fmt::Debug for Network<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.net, f)
+    }
+}
+
+/// What changes of a network: room for `HOSTS` hosts, `PORTS` sockets of all hosts together, `PIPES` connections with
+/// `BUFFER` bytes in each direction.
+#[derive(Debug)]
+pub struct Memory<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: usize> {
+    tables: FixedMemory<FixedLink, HOSTS, PORTS>,
+    pipes: PipePool<PIPES, BUFFER>,
+}
+
+impl<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: usize>
+    Memory<HOSTS, PORTS, PIPES, BUFFER>
+{
+    /// Memory for one network. With a buffer of 0 bytes, it does not compile.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { tables: FixedMemory::new(), pipes: PipePool::new() }
+    }
+}
+
+impl<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: usize> Default
+    for Memory<HOSTS, PORTS, PIPES, BUFFER>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,222 @@
+//! Where pipes are: on the heap, or in a pool of a fixed size.
+
+use core::fmt;
+
+#[cfg(feature = "alloc")]
+use alloc::sync::Arc;
+
+use super::pipe::Direction;
+#[cfg(feature = "alloc")]
+use super::ring::HeapRing;
+use super::ring::{FixedRing, Ring};
+use crate::cause::{Cause, Table};
+use crate::sync::Lock;
+#[cfg(feature = "alloc")]
+use crate::wait::ManyWakers;
+use crate::wait::{TwoWakers, Wakers};
+
+/// Makes pipes, and finds the directions of each. A direction has a lock of its own.
+pub trait PipeMemory: Send + Sync {
+    /// One end of a pipe.
+    type Link: Clone + Send + Sync;
+    /// Those who wait.
+    type Wakers: Wakers;
+    /// The bytes of a direction.
+    type Ring: Ring + Send + ?Sized;
+
+    /// Makes a pipe.
+    ///
+    /// # Errors
+    ///
+    /// `pipe pool is full`.
+    fn open(&self) -> Result<(Self::Link, Self::Link), Cause>;
+
+    /// Takes a step on the direction that this end reads. `None` if the end was released.
+    fn incoming<R>(
+        &self,
+        link: &Self::Link,
+        step: impl FnOnce(&mut Direction<Self::Wakers, Self::Ring>) -> R,
+    ) -> Option<R>;
+
+    /// Takes a step on the direction that this end writes. `None` if the end was released.
+    fn outgoing<R>(
+        &self,
+        link: &Self::Link,
+        step: impl FnOnce(&mut Direction<Self::Wakers, Self::Ring>) -> R,
+    ) -> Option<R>;
+
+    /// Gives an end back, once.
+    fn release(&self, link: &Self::Link);
+}
+
+/// Pipes on the heap.
+#[cfg(feature = "alloc")]
+#[derive(Debug)]
+pub struct HeapPipes {
+    /// The most that waits in one direction, in bytes.
+    pub(super) buffer: usize,
+}
+
+#[cfg(feature = "alloc")]
+type HeapPipe = [Lock<Direction<ManyWakers, HeapRing>>; 2];
+
+/// One end of a pipe on the heap.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug)]
+pub struct HeapLink {
+    pipe: Arc<HeapPipe>,
+    /// The direction that this end writes.
+    side: bool,
+}
+
+#[cfg(feature = "alloc")]
+impl PipeMemory for HeapPipes {
+    type Link = HeapLink;
+    type Wakers = ManyWakers;
+    type Ring = HeapRing;
+
+    fn open(&self) -> Result<(HeapLink, HeapLink), Cause> {
+        let direction =
+            || Lock::new(Direction::new(ManyWakers::default(), ManyWakers::default(), HeapRing::new(self.buffer)));
+        let pipe = Arc::new([direction(), direction()]);
+        Ok((HeapLink { pipe: pipe.clone(), side: false }, HeapLink { pipe, side: true }))
+    }
+
+    fn incoming<R>(&self, link: &HeapLink, step: impl FnOnce(&mut Direction<ManyWakers, HeapRing>) -> R) -> Option<R> {
+        Some(link.pipe[usize::from(!link.side)].with(step))
+    }
+
+    fn outgoing<R>(&self, link: &HeapLink, step: impl FnOnce(&mut Direction<ManyWakers, HeapRing>) -> R) -> Option<R> {
+        Some(link.pipe[usize::from(link.side)].with(step))
+    }
+
+    fn release(&self, _: &HeapLink) {}
+}
+
+/// Pipes in a pool of a fixed size.
+#[derive(Clone, Copy)]
+pub struct FixedPipes<'m> {
+    pub(super) pool: &'m (dyn Pool + 'm),
+}
+
+/// A pool of pipes with buffers of any size, so that what works on them is compiled once.
+pub(super) trait Pool: Sync {
+    /// Which pipes are in use.
+    fn leases(&self) -> &Lock<[Lease]>;
+
+    /// A direction of a pipe.
+    fn direction(&self, pipe: usize, side: usize) -> Option<&FixedDirection>;
+}
+
+type FixedDirection = Lock<Direction<TwoWakers, FixedRing<[u8]>>>;
+
+/// Whether a pipe is in use.
+#[derive(Debug)]
+pub(super) struct Lease {
+    /// Counts the connections that used it.
+    generation: u16,
+    /// How many of its ends are held.
+    ends: u8,
+}
+
+/// `PIPES` pipes with buffers of `BUFFER` bytes in each direction.
+#[derive(Debug)]
+pub(super) struct PipePool<const PIPES: usize, const BUFFER: usize> {
+    leases: Lock<[Lease; PIPES]>,
+    directions: [[Lock<Direction<TwoWakers, FixedRing<[u8; BUFFER]>>>; 2]; PIPES],
+}
+
+impl<const PIPES: usize, const BUFFER: usize> PipePool<PIPES, BUFFER> {
+    pub(super) const fn new() -> Self {
+        const { assert!(BUFFER > 0, "the buffers of a network have at least 1 byte") };
+        const { assert!(PIPES <= 0x8000, "a fixed network has at most 32,768 connections") };
+        Self {
+            leases: Lock::new([const { Lease { generation: 0, ends: 0 } }; PIPES]),
+            directions: [const {
+                [const { Lock::new(Direction::new(TwoWakers::NONE, TwoWakers::NONE, FixedRing::new())) }; 2]
+            }; PIPES],
+        }
+    }
+}
+
+impl<const PIPES: usize, const BUFFER: usize> Pool for PipePool<PIPES, BUFFER> {
+    fn leases(&self) -> &Lock<[Lease]> {
+        &self.leases
+    }
+
+    fn direction(&self, pipe: usize, side: usize) -> Option<&FixedDirection> {
+        Some(self.directions.get(pipe)?.get(side)?)
+    }
+}
+
+/// One end of a pipe of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FixedLink {
+    /// The pipe's number, and in the lowest bit the direction that this end writes.
+    end: u16,
+    generation: u16,
+}
+
+impl FixedPipes<'_> {
+    fn direction<R>(
+        &self,
+        link: FixedLink,
+        side: u16,
+        step: impl FnOnce(&mut Direction<TwoWakers, FixedRing<[u8]>>) -> R,
+    ) -> Option<R> {
+        let direction = self.pool.direction(usize::from(link.end >> 1), usize::from(side))?;
+        direction.with(|direction| (direction.generation == link.generation).then(|| step(direction)))
+    }
+}
+
+impl PipeMemory for FixedPipes<'_> {
+    type Link = FixedLink;
+    type Wakers = TwoWakers;
+    type Ring = FixedRing<[u8]>;
+
+    fn open(&self) -> Result<(FixedLink, FixedLink), Cause> {
+        let (pipe, generation) = self.pool.leases().with(|leases| {
+            let capacity = leases.len() as u32;
+            let free = leases.iter_mut().enumerate().find(|(_, lease)| lease.ends == 0);
+            let (pipe, lease) = free.ok_or(Cause::Full(Table::Pipes, capacity))?;
+            lease.ends = 2;
+            lease.generation = lease.generation.wrapping_add(1);
+            Ok::<_, Cause>((pipe, lease.generation))
+        })?;
+        for direction in (0..2).filter_map(|side| self.pool.direction(pipe, side)) {
+            direction.with(|direction| direction.reset(generation));
+        }
+        let end = (pipe as u16) << 1;
+        Ok((FixedLink { end, generation }, FixedLink { end: end | 1, generation }))
+    }
+
+    fn incoming<R>(
+        &self,
+        link: &FixedLink,
+        step: impl FnOnce(&mut Direction<TwoWakers, FixedRing<[u8]>>) -> R,
+    ) -> Option<R> {
+        self.direction(*link, 1 - (link.end & 1), step)
+    }
+
+    fn outgoing<R>(
+        &self,
+        link: &FixedLink,
+        step: impl FnOnce(&mut Direction<TwoWakers, FixedRing<[u8]>>) -> R,
+    ) -> Option<R> {
+        self.direction(*link, link.end & 1, step)
+    }
+
+    fn release(&self, link: &FixedLink) {
+        self.pool.leases().with(|leases| {
+            if let Some(lease) = leases.get_mut(usize::from(link.end >> 1)) {
+                lease.ends -= u8::from(lease.generation == link.generation);
+            }
+        });
+    }
+}
+
+impl fmt::Debug for FixedPipes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FixedPipes")
+    }
+}

@@ -1,0 +1,240 @@
+//! One direction of a connection: a ring of bytes, how each end is doing, and who waits.
+
+use core::task::Poll;
+
+use super::ring::Ring;
+use crate::cause::Cause;
+use crate::engine::Shutdown;
+use crate::wait::{Seat, Task, Wakers};
+
+/// One direction of a connection.
+#[derive(Debug)]
+pub struct Direction<W, B: ?Sized> {
+    /// Which connection this is, among those that one after the other use the same memory.
+    pub(super) generation: u16,
+    writer: End,
+    reader: End,
+    /// Tasks that wait for bytes.
+    readers: W,
+    /// Tasks that wait for room, or for their bytes to be taken.
+    writers: W,
+    /// The write under way in a rendezvous network; the ring has what is left of it.
+    offer: Option<Offer>,
+    /// A write that was taken, and whose task has not come back for the answer before the next one began.
+    overtaken: Option<Offer>,
+    ring: B,
+}
+
+/// How one end of a direction is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Open,
+    /// The writer has ended the stream.
+    Finished,
+    Closed,
+    Aborted,
+}
+
+/// A write of one task in a rendezvous network.
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    task: Task,
+    len: usize,
+}
+
+impl<W, B> Direction<W, B> {
+    pub(super) const fn new(readers: W, writers: W, ring: B) -> Self {
+        Self {
+            generation: 0,
+            writer: End::Open,
+            reader: End::Open,
+            readers,
+            writers,
+            offer: None,
+            overtaken: None,
+            ring,
+        }
+    }
+}
+
+impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
+    /// Begins a connection in memory that served another.
+    pub(super) fn reset(&mut self, generation: u16) {
+        debug_assert!(self.readers.is_empty() && self.writers.is_empty(), "nobody waits on a closed pipe");
+        self.generation = generation;
+        (self.writer, self.reader) = (End::Open, End::Open);
+        (self.offer, self.overtaken) = (None, None);
+        self.ring.clear();
+    }
+
+    /// Reads, or only looks. Those to wake go to `woken`.
+    pub(super) fn read(
+        &mut self,
+        seat: &mut Seat<'_, W>,
+        buf: &mut [u8],
+        take: bool,
+        woken: &mut W,
+    ) -> Poll<Result<usize, Cause>> {
+        match (self.reader, self.writer) {
+            (End::Closed | End::Aborted, _) => Poll::Ready(Err(Cause::SocketDown)),
+            (_, End::Aborted) => Poll::Ready(Err(Cause::ConnectionReset)),
+            _ if self.ring.len() > 0 => {
+                if !take {
+                    return Poll::Ready(Ok(self.ring.peek(buf)));
+                }
+                let count = self.ring.read(buf);
+                if self.ring.len() == 0 && self.offer.is_none() {
+                    self.ring.give_back();
+                }
+                // Whoever writes in a rendezvous waits for its last byte to be taken.
+                if !self.writers.is_empty() && (self.offer.is_none() || self.ring.len() == 0) {
+                    *woken = self.writers.take();
+                }
+                Poll::Ready(Ok(count))
+            }
+            (_, End::Finished | End::Closed) => Poll::Ready(Ok(0)),
+            _ => {
+                seat.take(&mut self.readers);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Why a write would fail, if it would.
+    fn write_failure(&self) -> Option<Cause> {
+        match (self.writer, self.reader) {
+            (End::Closed | End::Aborted, _) => Some(Cause::SocketDown),
+            (_, End::Aborted) => Some(Cause::ConnectionReset),
+            (End::Finished, _) | (_, End::Closed) => Some(Cause::BrokenPipe),
+            _ => None,
+        }
+    }
+
+    /// Writes what there is room for.
+    pub(super) fn write(&mut self, seat: &mut Seat<'_, W>, bytes: &[u8], woken: &mut W) -> Poll<Result<usize, Cause>> {
+        if let Some(cause) = self.write_failure() {
+            return Poll::Ready(Err(cause));
+        }
+        let count = self.ring.write(bytes);
+        if count == 0 {
+            seat.take(&mut self.writers);
+            return Poll::Pending;
+        }
+        if !self.readers.is_empty() {
+            *woken = self.readers.take();
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    /// Writes, and is done when all was taken.
+    ///
+    /// A task has one write at a time. It is known by its waker and its bytes: the same task with other bytes has
+    /// given up its last write.
+    pub(super) fn rendezvous(
+        &mut self,
+        seat: &mut Seat<'_, W>,
+        bytes: &[u8],
+        woken: &mut W,
+    ) -> Poll<Result<usize, Cause>> {
+        let task = seat.task();
+        if let Some(offer) = self.offer.take_if(|offer| offer.task == task) {
+            if !bytes.starts_with(self.ring.written(offer.len)) {
+                self.ring.clear();
+            } else if self.ring.len() > 0 {
+                self.offer = Some(offer);
+                seat.take(&mut self.writers);
+                return Poll::Pending;
+            } else if offer.len > 0 {
+                self.ring.give_back();
+                *woken = self.writers.take();
+                return Poll::Ready(Ok(offer.len));
+            }
+        }
+        if let Some(offer) = self.overtaken.take_if(|offer| offer.task == task && offer.len <= bytes.len()) {
+            return Poll::Ready(Ok(offer.len));
+        }
+        if let Some(cause) = self.write_failure() {
+            return Poll::Ready(Err(cause));
+        }
+        if !seat.take(&mut self.writers) || self.ring.len() > 0 {
+            return Poll::Pending;
+        }
+        if let Some(done) = self.offer.take() {
+            self.overtaken = Some(done);
+        }
+        self.offer = Some(Offer { task, len: self.ring.write(bytes) });
+        *woken = self.readers.take();
+        Poll::Pending
+    }
+
+    /// Withdraws the write of a task, in a rendezvous network; says how many of its bytes were taken.
+    pub(super) fn withdraw(&mut self, task: Task, woken: &mut W) -> usize {
+        match self.offer.take_if(|offer| offer.task == task) {
+            Some(offer) => {
+                let taken = offer.len - self.ring.len();
+                self.ring.clear();
+                *woken = self.writers.take();
+                taken
+            }
+            None => self.overtaken.take_if(|offer| offer.task == task).map_or(0, |offer| offer.len),
+        }
+    }
+
+    /// Ready when a write would be done, in a rendezvous network begin, or fail at once.
+    pub(super) fn writable(&mut self, seat: &mut Seat<'_, W>, rendezvous: bool) -> Poll<()> {
+        let room = if rendezvous { self.ring.len() == 0 } else { self.ring.room() > 0 };
+        if self.write_failure().is_some() || room {
+            return Poll::Ready(());
+        }
+        seat.take(&mut self.writers);
+        Poll::Pending
+    }
+
+    /// The tasks that wait to read, for one to be taken out.
+    pub(super) fn readers(&mut self) -> &mut W {
+        &mut self.readers
+    }
+
+    /// The tasks that wait to write, for one to be taken out.
+    pub(super) fn writers(&mut self) -> &mut W {
+        &mut self.writers
+    }
+
+    /// The writer shuts down. Gives all who wait.
+    pub(super) fn shut_writer(&mut self, how: Shutdown) -> (W, W) {
+        match (how, self.writer) {
+            (Shutdown::Write, End::Open) => self.writer = End::Finished,
+            (Shutdown::Close, End::Open | End::Finished) => {
+                self.writer = End::Closed;
+                self.settle_offer();
+            }
+            (Shutdown::Abort, End::Open | End::Finished) => {
+                self.writer = End::Aborted;
+                self.settle_offer();
+                self.ring.clear();
+            }
+            _ => return (W::default(), W::default()),
+        }
+        (self.readers.take(), self.writers.take())
+    }
+
+    /// Withdraws what was not taken of the write under way in a rendezvous network.
+    fn settle_offer(&mut self) {
+        if let Some(offer) = &mut self.offer {
+            offer.len -= self.ring.len();
+            self.ring.clear();
+        }
+    }
+
+    /// The reader shuts down. Gives all who wait.
+    pub(super) fn shut_reader(&mut self, how: Shutdown) -> (W, W) {
+        match (how, self.reader) {
+            (Shutdown::Close, End::Open) => self.reader = End::Closed,
+            (Shutdown::Abort, End::Open) => self.reader = End::Aborted,
+            _ => return (W::default(), W::default()),
+        }
+        self.settle_offer();
+        self.ring.clear();
+        (self.readers.take(), self.writers.take())
+    }
+}

@@ -1,0 +1,286 @@
+//! Where the bytes of one direction wait.
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
+/// A queue of bytes with a bound.
+pub trait Ring {
+    /// How many bytes wait.
+    fn len(&self) -> usize;
+
+    /// How many bytes there is room for.
+    fn room(&self) -> usize;
+
+    /// Puts as much of `bytes` behind those that wait as there is room for; says how much.
+    fn write(&mut self, bytes: &[u8]) -> usize;
+
+    /// Moves the first bytes out; says how many.
+    fn read(&mut self, buf: &mut [u8]) -> usize;
+
+    /// Copies the first bytes; says how many.
+    fn peek(&self, buf: &mut [u8]) -> usize;
+
+    /// The first `len` bytes that came after the ring was last empty, if it did not wrap since.
+    fn written(&self, len: usize) -> &[u8];
+
+    /// Drops all bytes.
+    fn clear(&mut self);
+
+    /// Gives back memory that an empty ring need not keep.
+    fn give_back(&mut self) {}
+}
+
+/// A ring in an array.
+#[derive(Debug)]
+pub struct FixedRing<S: ?Sized> {
+    start: usize,
+    len: usize,
+    bytes: S,
+}
+
+impl<const N: usize> FixedRing<[u8; N]> {
+    pub(super) const fn new() -> Self {
+        Self { start: 0, len: 0, bytes: [0; N] }
+    }
+}
+
+impl Ring for FixedRing<[u8]> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn room(&self) -> usize {
+        self.bytes.len() - self.len
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        if self.len == 0 {
+            self.start = 0;
+        }
+        let count = bytes.len().min(self.room());
+        let size = self.bytes.len();
+        let end = self.start + self.len;
+        let end = if end < size { end } else { end - size };
+        copy_in(&mut self.bytes, end, bytes.get(..count).unwrap_or_default());
+        self.len += count;
+        count
+    }
+
+    fn read(&mut self, buf: &mut [u8]) -> usize {
+        let count = self.peek(buf);
+        self.len -= count;
+        self.start += count;
+        if self.start >= self.bytes.len() {
+            self.start -= self.bytes.len();
+        }
+        count
+    }
+
+    fn peek(&self, buf: &mut [u8]) -> usize {
+        let count = buf.len().min(self.len);
+        copy_out(&self.bytes, self.start, buf.get_mut(..count).unwrap_or_default());
+        count
+    }
+
+    fn written(&self, len: usize) -> &[u8] {
+        self.bytes.get(..len).unwrap_or_default()
+    }
+
+    fn clear(&mut self) {
+        (self.start, self.len) = (0, 0);
+    }
+}
+
+/// A ring that grows to its bound as it is filled, and gives its memory back when it is drained.
+#[cfg(feature = "alloc")]
+#[derive(Debug)]
+pub struct HeapRing {
+    /// Written up to where it has ever been; wraps once it is `size` bytes long.
+    bytes: Vec<u8>,
+    start: usize,
+    len: usize,
+    /// How long `bytes` gets before it wraps; a power of two, or `limit`.
+    size: usize,
+    /// The most that `size` may be.
+    limit: usize,
+}
+
+/// The first size of a ring that grows, and the most that a drained one keeps.
+#[cfg(feature = "alloc")]
+const SMALL: usize = 256;
+
+#[cfg(feature = "alloc")]
+impl HeapRing {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { bytes: Vec::new(), start: 0, len: 0, size: 0, limit }
+    }
+
+    /// Makes the ring at least `size` bytes long, and lays what waits at its start.
+    fn grow(&mut self, size: usize) {
+        self.size = size.next_power_of_two().clamp(SMALL.min(self.limit), self.limit);
+        let mut bytes = Vec::with_capacity(self.size);
+        let (head, tail) = self.parts();
+        bytes.extend_from_slice(head);
+        bytes.extend_from_slice(tail);
+        self.bytes = bytes;
+        self.start = 0;
+    }
+
+    /// What waits, in two pieces.
+    fn parts(&self) -> (&[u8], &[u8]) {
+        let end = self.start + self.len;
+        match end.checked_sub(self.bytes.len()) {
+            Some(wrapped) => (&self.bytes[self.start..], &self.bytes[..wrapped]),
+            None => (&self.bytes[self.start..end], &[]),
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Ring for HeapRing {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn room(&self) -> usize {
+        self.limit - self.len
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(self.room());
+        let bytes = &bytes[..count];
+        if self.len == 0 {
+            self.start = 0;
+            self.bytes.clear();
+        }
+        if self.len + count > self.size {
+            self.grow(self.len + count);
+        }
+        let end = self.start + self.len;
+        if end == self.bytes.len() {
+            // Not wrapped: append up to the size, the rest goes to the front.
+            let (append, front) = bytes.split_at(count.min(self.size - end));
+            self.bytes.extend_from_slice(append);
+            self.bytes[..front.len()].copy_from_slice(front);
+        } else {
+            // Wrapped, or with a gap behind: `bytes` has its full size.
+            let size = self.bytes.len();
+            copy_in(&mut self.bytes, if end < size { end } else { end - size }, bytes);
+        }
+        self.len += count;
+        count
+    }
+
+    fn read(&mut self, buf: &mut [u8]) -> usize {
+        let count = self.peek(buf);
+        self.len -= count;
+        self.start += count;
+        if self.start >= self.bytes.len() {
+            self.start -= self.bytes.len();
+        }
+        count
+    }
+
+    fn peek(&self, buf: &mut [u8]) -> usize {
+        let count = buf.len().min(self.len);
+        copy_out(&self.bytes, self.start, &mut buf[..count]);
+        count
+    }
+
+    fn written(&self, len: usize) -> &[u8] {
+        self.bytes.get(..len).unwrap_or_default()
+    }
+
+    fn clear(&mut self) {
+        *self = Self::new(self.limit);
+    }
+
+    fn give_back(&mut self) {
+        if self.size > SMALL {
+            self.clear();
+        }
+    }
+}
+
+/// Copies `bytes` into `ring` from `at` on, around its end.
+fn copy_in(ring: &mut [u8], at: usize, bytes: &[u8]) {
+    let (back, front) = bytes.split_at(bytes.len().min(ring.len() - at));
+    ring[at..at + back.len()].copy_from_slice(back);
+    ring[..front.len()].copy_from_slice(front);
+}
+
+/// Copies out of `ring` from `at` on, around its end, as much as `buf` holds.
+fn copy_out(ring: &[u8], at: usize, buf: &mut [u8]) {
+    let (back, front) = buf.split_at_mut(buf.len().min(ring.len() - at));
+    back.copy_from_slice(&ring[at..at + back.len()]);
+    front.copy_from_slice(&ring[..front.len()]);
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    extern crate std;
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// A small generator of numbers, the same in each run.
+    fn next(seed: &mut u64) -> usize {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (*seed >> 33) as usize
+    }
+
+    fn behaves_as_a_queue<R: Ring + ?Sized>(ring: &mut R, limit: usize) {
+        let (mut model, mut seed, mut byte) = (VecDeque::<u8>::new(), limit as u64, 0u8);
+        for _ in 0..20_000 {
+            let mut buf = [0; 600];
+            let len = next(&mut seed) % (limit + 3).min(600);
+            if next(&mut seed) % 2 == 0 {
+                for slot in &mut buf[..len] {
+                    byte = byte.wrapping_add(1);
+                    *slot = byte;
+                }
+                let count = ring.write(&buf[..len]);
+                assert_eq!(count, len.min(limit - model.len()));
+                byte = byte.wrapping_sub((len - count) as u8);
+                model.extend(&buf[..count]);
+            } else {
+                let peeked = ring.peek(&mut buf[..len]);
+                let front = buf;
+                if peeked > 0 && peeked == ring.len() {
+                    assert_eq!(ring.read(&mut buf[..len]), peeked);
+                    ring.give_back();
+                } else {
+                    assert_eq!(ring.read(&mut buf[..len]), peeked);
+                }
+                assert_eq!(front, buf);
+                assert!(model.drain(..peeked).eq(buf[..peeked].iter().copied()));
+                assert_eq!(peeked, len.min(peeked + model.len()));
+            }
+            assert_eq!((ring.len(), ring.room()), (model.len(), limit - model.len()));
+        }
+    }
+
+    #[test]
+    fn rings_are_queues() {
+        for limit in [1, 2, 255, 257, 1000, 5000] {
+            behaves_as_a_queue(&mut HeapRing::new(limit), limit);
+        }
+        behaves_as_a_queue::<FixedRing<[u8]>>(&mut FixedRing::<[u8; 1]>::new(), 1);
+        behaves_as_a_queue::<FixedRing<[u8]>>(&mut FixedRing::<[u8; 7]>::new(), 7);
+        behaves_as_a_queue::<FixedRing<[u8]>>(&mut FixedRing::<[u8; 64]>::new(), 64);
+    }
+
+    #[test]
+    fn a_drained_ring_keeps_little() {
+        let mut ring = HeapRing::new(1 << 16);
+        assert_eq!(ring.bytes.capacity(), 0);
+        assert_eq!(ring.write(&[7; 1 << 17]), 1 << 16);
+        assert_eq!(ring.read(&mut [0; 1 << 17]), 1 << 16);
+        ring.give_back();
+        assert_eq!(ring.bytes.capacity(), 0);
+        ring.write(&[7]);
+        ring.read(&mut [0]);
+        ring.give_back();
+        assert!(ring.bytes.capacity() <= SMALL);
+    }
+}

@@ -1,0 +1,70 @@
+//! Where a socket is: what listeners, connections and requests hold.
+
+use crate::addr::Addr;
+use crate::cause::Cause;
+use crate::host::Host;
+use crate::subnet::{Handle, HostOf, SlotOf};
+use crate::table::{Ports, Socket, Tables};
+
+/// A socket of a host. Whoever holds it owns the slot, and takes it out of the table in the end.
+pub(crate) struct Place<N: Handle> {
+    pub(crate) net: N,
+    pub(crate) host: HostOf<N>,
+    slot: SlotOf<N>,
+}
+
+/// A socket as the tables of `N` keep it.
+pub(crate) type SocketOf<N> =
+    Socket<<<N as Handle>::Tables as Tables>::Link, <<N as Handle>::Tables as Tables>::Wakers>;
+
+impl<N: Handle> Place<N> {
+    pub(crate) fn new(host: Host<N>, slot: u32) -> Self {
+        let Host { net, host } = host;
+        match SlotOf::<N>::try_from(slot) {
+            Ok(slot) => Self { net, host, slot },
+            Err(_) => unreachable!("a table numbers its slots so that its own type of slot holds them"),
+        }
+    }
+
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot.into()
+    }
+
+    /// The host that the socket is of.
+    pub(crate) fn host(&self) -> Host<N> {
+        Host::new(self.net.clone(), self.host.clone())
+    }
+
+    /// Takes a step on the sockets of the host.
+    pub(crate) fn ports<R>(&self, step: impl FnOnce(&mut <N::Tables as Tables>::Ports<'_>) -> R) -> R {
+        self.net.tables.ports(&self.host, step)
+    }
+
+    /// Takes a step on the socket.
+    pub(crate) fn socket<R>(&self, step: impl FnOnce(&mut SocketOf<N>) -> R) -> Option<R> {
+        self.ports(|ports| ports.socket(self.slot()).map(step))
+    }
+
+    /// The address of the socket itself.
+    pub(crate) fn local_addr(&self) -> Addr {
+        let port = self.socket(|socket| socket.port).unwrap_or_default();
+        self.net.addr(self.net.tables.id(&self.host), port)
+    }
+
+    /// The address of the other end.
+    pub(crate) fn peer_addr(&self) -> Addr {
+        let peer = self.socket(|socket| socket.peer).unwrap_or_default();
+        self.net.addr(peer.host, peer.port)
+    }
+
+    /// Why an operation on the socket fails: the outermost thing that is down counts, and `cause` if none is.
+    pub(crate) fn outermost(&self, cause: Cause) -> Cause {
+        self.net.outermost(&self.host, cause)
+    }
+}
+
+impl<N: Handle> Clone for Place<N> {
+    fn clone(&self) -> Self {
+        Self { net: self.net.clone(), host: self.host.clone(), slot: self.slot }
+    }
+}

@@ -1,0 +1,525 @@
+//! A subnetwork: its hosts, its close, and what it offers its backend.
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::ops::Deref;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use crate::addr::Addr;
+use crate::cause::{Cause, Input};
+use crate::close::CloseError;
+use crate::engine::{Engine, Shutdown};
+use crate::error::{Error, Operation};
+use crate::host::Host;
+use crate::name::{HostName, NetworkName, Text};
+use crate::notifier::Notifier;
+use crate::registry::Registry;
+use crate::request::{Incoming, Pending};
+use crate::table::{Closing, Directory, Phase, Ports, Socket, State, Tables, refuse_next};
+use crate::wait::{Expire, Expiring, Op, Wakers, poll_step};
+
+/// The part of a network that this process, or this part of it, owns: an [`Engine`], a [`Registry`], and tables of hosts
+/// and sockets. Several subnetworks that share a registry form one network.
+///
+/// It is used through a [`Handle`], such as an `Arc` of it.
+///
+/// # Examples
+///
+/// See [`Heap`](crate::table::Heap), and the example `custom_engine`.
+pub struct SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    name: NetworkName,
+    /// Whether the name it was given is one. If not, there will be no host.
+    named: bool,
+    pub(crate) options: Options,
+    pub(crate) engine: E,
+    registry: R,
+    pub(crate) tables: T,
+}
+
+/// What may differ from network to network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Dials that may wait at one listener.
+    pub(crate) backlog: u32,
+    /// Whether an accepted connection keeps the listener's port.
+    pub(crate) share_port: bool,
+    /// What a blocking wait does meanwhile, where no thread can sleep.
+    pub(crate) relax: fn(),
+}
+
+impl Options {
+    pub(crate) const DEFAULT: Self = Self { backlog: 4096, share_port: false, relax: core::hint::spin_loop };
+}
+
+impl<E, R, T> SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    /// A subnetwork of the network with the full name `name`.
+    ///
+    /// If that is no valid name (1 to 31 bytes without brackets and control characters), every new host fails with
+    /// `invalid network name`.
+    #[must_use]
+    pub const fn new(name: &str, engine: E, registry: R, tables: T) -> Self {
+        Self::with_options("", name, engine, registry, tables, Options::DEFAULT)
+    }
+
+    pub(crate) const fn with_options(
+        prefix: &str,
+        name: &str,
+        engine: E,
+        registry: R,
+        tables: T,
+        options: Options,
+    ) -> Self {
+        let (name, named) = match NetworkName::valid(prefix, name) {
+            Some(name) => (name, true),
+            None => (NetworkName::EMPTY, false),
+        };
+        Self { name, named, options, engine, registry, tables }
+    }
+
+    /// How many dials may wait at one listener before it refuses; 4096 by default.
+    #[must_use]
+    pub const fn backlog(mut self, most: u32) -> Self {
+        self.options.backlog = most;
+        self
+    }
+
+    /// Whether accepted connections keep the listener's port, as those of TCP do, instead of taking one of their own.
+    #[must_use]
+    pub const fn share_port(mut self, share: bool) -> Self {
+        self.options.share_port = share;
+        self
+    }
+
+    /// The full name of the network.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &E {
+        &self.engine
+    }
+
+    /// The registry.
+    #[must_use]
+    pub fn registry(&self) -> &R {
+        &self.registry
+    }
+
+    /// What a backend uses to hand over connections and to report failures.
+    pub fn notifier(&self) -> SubNetworkNotifier<&Self> {
+        SubNetworkNotifier(self)
+    }
+
+    pub(crate) fn network_name(&self) -> NetworkName {
+        self.name
+    }
+
+    /// The address of a socket of this network.
+    pub(crate) fn addr(&self, host: u32, port: u16) -> Addr {
+        Addr { network: self.name, host: self.tables.directory(|directory| directory.name(host)), port }
+    }
+
+    /// Why an operation of `host` fails: the outermost thing that is down counts, and `cause` if none is.
+    pub(crate) fn outermost(&self, host: &T::Host, cause: Cause) -> Cause {
+        if self.tables.directory(|directory| directory.network().down) {
+            Cause::NetworkDown
+        } else if !self.tables.ports(host, |ports| ports.is_open()) {
+            Cause::HostDown
+        } else {
+            cause
+        }
+    }
+
+    /// Closes what is left of a socket that was taken out of its table.
+    pub(crate) fn scrap(&self, socket: Socket<E::Link, T::Wakers>) {
+        if let State::Request(request) = &socket.state {
+            self.engine.shutdown(&request.link, Shutdown::Close);
+            self.engine.release(&request.link);
+        }
+    }
+
+    /// Turns away whoever waits in the queue of a listener.
+    pub(crate) fn refuse_all(&self, host: &T::Host, listener: u32) {
+        while let Some((backend, gone)) = self.tables.ports(host, |ports| refuse_next(ports, listener)) {
+            backend.wake();
+            gone.into_iter().for_each(|socket| self.scrap(socket));
+        }
+    }
+
+    /// Closes a host: all who wait on its sockets are woken, its connections are shut down, and the sockets keep their
+    /// ports. Says whether it was open.
+    pub(crate) fn close_host(&self, host: &T::Host) -> bool {
+        if !self.tables.ports(host, |ports| ports.set_open(false)) {
+            return false;
+        }
+        let mut from = 0;
+        while let Some((slot, found)) = self.tables.ports(host, |ports| {
+            let slot = ports.next(from)?;
+            Some((slot, ports.socket(slot).map(|socket| Found::of(&mut socket.state))))
+        }) {
+            match found {
+                Some(Found::Wakers(wakers)) => wakers.wake(),
+                Some(Found::Listener(acceptors)) => {
+                    acceptors.wake();
+                    self.refuse_all(host, slot);
+                }
+                Some(Found::Link(link)) => self.engine.shutdown(&link, Shutdown::Close),
+                Some(Found::Nothing) | None => {}
+            }
+            from = slot + 1;
+        }
+        self.tables.directory(|directory| directory.network().open_hosts -= 1);
+        true
+    }
+
+    /// Takes the network down, the first time with `cause`; says whether it was up.
+    fn take_down(&self, cause: Option<Cause>) -> bool {
+        let was_up = self.tables.directory(|directory| {
+            let network = directory.network();
+            let was_up = !core::mem::replace(&mut network.down, true);
+            if was_up {
+                network.causes[0] = cause;
+            }
+            was_up
+        });
+        for id in 0..self.tables.directory(|directory| directory.count()) {
+            if let Some(host) = self.tables.directory(|directory| directory.host(id)) {
+                self.close_host(&host);
+            }
+        }
+        was_up
+    }
+
+    /// Closes engine and registry, or waits until somebody else has.
+    async fn close_backend(&self) {
+        if let Some(mut turn) = poll_fn(|cx| self.poll_turn(cx)).await {
+            if turn.next == Closing::NotYet {
+                let cause = self.engine.close().await.err();
+                self.tables.directory(|directory| directory.network().causes[1] = cause);
+                turn.next = Closing::EngineDone;
+            }
+            let cause = self.registry.close().await.err();
+            self.tables.directory(|directory| directory.network().causes[2] = cause);
+            turn.next = Closing::Done;
+        }
+    }
+
+    /// The turn to close the backend, or none if that is done.
+    fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<Option<Turn<'_, E, R, T>>> {
+        let next = poll_step(cx, |seat| {
+            self.tables.directory(|directory| {
+                let network = directory.network();
+                match network.closing {
+                    Closing::Done => Poll::Ready(None),
+                    Closing::Running => {
+                        seat.take(&mut network.closers);
+                        Poll::Pending
+                    }
+                    next => {
+                        network.closing = Closing::Running;
+                        Poll::Ready(Some(next))
+                    }
+                }
+            })
+        });
+        next.map(|next| next.map(|next| Turn { subnet: self, next }))
+    }
+}
+
+/// What closing a host finds in a slot.
+enum Found<L, W> {
+    Wakers(W),
+    Listener(W),
+    Link(L),
+    Nothing,
+}
+
+impl<L: Clone, W: Wakers> Found<L, W> {
+    fn of(state: &mut State<L, W>) -> Self {
+        match state {
+            State::Dialling(wakers) => Self::Wakers(wakers.take()),
+            State::Listener(queue) => Self::Listener(queue.acceptors.take()),
+            State::Connected(link) => Self::Link(link.clone()),
+            State::Request(_) | State::Closed | State::Free => Self::Nothing,
+        }
+    }
+}
+
+/// The turn to close engine and registry. Dropped early, it goes to whoever closes next.
+struct Turn<'a, E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    subnet: &'a SubNetwork<E, R, T>,
+    next: Closing,
+}
+
+impl<E, R, T> Drop for Turn<'_, E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    fn drop(&mut self) {
+        let closers = self.subnet.tables.directory(|directory| {
+            let network = directory.network();
+            network.closing = self.next;
+            network.closers.take()
+        });
+        closers.wake();
+    }
+}
+
+impl<E, R, T> Drop for SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    /// Closes the network. An engine or registry that has to wait for its close gets no chance to: close explicitly.
+    fn drop(&mut self) {
+        self.take_down(None);
+        let _ = pin!(self.close_backend()).poll(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+impl<E, R, T> fmt::Debug for SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (down, hosts) =
+            self.tables.directory(|directory| (directory.network().down, directory.network().open_hosts));
+        let mut shown = f.debug_struct("SubNetwork");
+        shown.field("name", &self.name).field("down", &down).field("open_hosts", &hosts).finish()
+    }
+}
+
+/// A cheap, cloneable way to a [`SubNetwork`]: a `&'static` or other reference to it, or an `Arc` of it.
+///
+/// Hosts, listeners and connections hold one. It is implemented for everything that it can be implemented for.
+pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, Self::Registry, Self::Tables>> {
+    /// The subnetwork's engine.
+    type Engine: Engine;
+    /// The subnetwork's registry.
+    type Registry: Registry<Data = <Self::Engine as Engine>::Data>;
+    /// The subnetwork's tables.
+    type Tables: Tables<Link = <Self::Engine as Engine>::Link>;
+
+    /// Makes a host. Its name must be new to the whole network.
+    ///
+    /// # Errors
+    ///
+    /// `invalid network name` or `invalid host name`, `network is down`, a full host table, and what engine and registry
+    /// say, such as `host already registered`; printed like `virtnet "pipet": new host "a": network is down`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation may leave the name taken, without a host.
+    fn new_host(&self, name: &str) -> Op<impl Expire<Output = Result<Host<Self>, Error>> + Send + use<Self>> {
+        let shown = Text::from(name);
+        let net = self.clone();
+        let name = HostName::valid(name, "");
+        let failed = move |cause| Error::subnet(Operation::NewHost, &net.name, &shown, cause);
+        let making = new_host(self.clone(), name);
+        let expired = failed.clone();
+        Op::new(Expiring {
+            future: async move { making.await.map_err(failed) },
+            expired: move || Err(expired(Cause::TimedOut)),
+        })
+    }
+
+    /// The host of this name, if it was made here; a closed one, too.
+    fn get_host(&self, name: &str) -> Option<Host<Self>> {
+        let host = self.tables.directory(|directory| directory.find(name).and_then(|id| directory.host(id)))?;
+        Some(Host::new(self.clone(), host))
+    }
+
+    /// From now on, closing the last open host closes the network, and reports its errors.
+    ///
+    /// # Errors
+    ///
+    /// `network is down`; `no open host`.
+    fn auto_close(&self) -> Result<(), Error> {
+        let asked = self.tables.directory(|directory| {
+            let network = directory.network();
+            let cause = match (network.down, network.open_hosts) {
+                (true, _) => Cause::NetworkDown,
+                (false, 0) => Cause::NoOpenHost,
+                (false, _) => {
+                    network.auto_close = true;
+                    return Ok(());
+                }
+            };
+            Err(cause)
+        });
+        asked.map_err(|cause| Error::subnet(Operation::AutoClose, &self.name, &Text::EMPTY, cause))
+    }
+
+    /// Closes the network: all its hosts, then the engine, then the registry, each once. Everything that waits fails
+    /// with `network is down`, and so does what comes later.
+    ///
+    /// # Errors
+    ///
+    /// What engine and registry said, and before that why the network failed if it did. Every close reports the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// The hosts are closed by the first poll. Dropping the operation before it is done leaves the rest to the next
+    /// close.
+    fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send + use<Self>> {
+        let (net, name) = (self.clone(), self.name);
+        Op::new(Expiring {
+            future: close(net, HostName::EMPTY),
+            expired: move || CloseError::check(name, HostName::EMPTY, [Some(Cause::TimedOut), None, None]),
+        })
+    }
+}
+
+impl<N, E, R, T> Handle for N
+where
+    N: Clone + Send + Sync + Deref<Target = SubNetwork<E, R, T>>,
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    type Engine = E;
+    type Registry = R;
+    type Tables = T;
+}
+
+/// The engine's link of a handle's subnetwork.
+pub(crate) type LinkOf<N> = <<N as Handle>::Engine as Engine>::Link;
+/// The reference to a host of a handle's subnetwork.
+pub(crate) type HostOf<N> = <<N as Handle>::Tables as Tables>::Host;
+/// The place of a socket of a handle's subnetwork.
+pub(crate) type SlotOf<N> = <<N as Handle>::Tables as Tables>::Slot;
+/// Those who wait, in a handle's subnetwork.
+pub(crate) type WakersOf<N> = <<N as Handle>::Tables as Tables>::Wakers;
+
+async fn new_host<N: Handle>(net: N, name: Option<HostName>) -> Result<Host<N>, Cause> {
+    if !net.named {
+        return Err(Cause::Invalid(Input::NetworkName));
+    }
+    let name = name.ok_or(Cause::Invalid(Input::HostName))?;
+    net.tables.directory(|directory| match directory.network().down {
+        true => Err(Cause::NetworkDown),
+        false => directory.room(&name),
+    })?;
+    let made = net.engine.new_host(&name, &net.registry).await;
+    let host = net.tables.directory(|directory| {
+        if directory.network().down {
+            return Err(Cause::NetworkDown);
+        }
+        made?;
+        let id = directory.intern(&name)?;
+        match directory.flags(id) {
+            // A registry that takes a name twice.
+            Some(flags) if flags.own => return Err(Cause::HostExists),
+            Some(flags) => flags.own = true,
+            None => {}
+        }
+        directory.network().open_hosts += 1;
+        directory.host(id).ok_or(Cause::NoSuchHost)
+    })?;
+    net.tables.ports(&host, |ports| ports.set_open(true));
+    // A close that came in between has not seen this host open.
+    if net.tables.directory(|directory| directory.network().down) {
+        net.close_host(&host);
+        return Err(Cause::NetworkDown);
+    }
+    Ok(Host::new(net, host))
+}
+
+/// Closes the network, by closing `host` if it is named.
+pub(crate) async fn close<N: Handle>(net: N, host: HostName) -> Result<(), CloseError> {
+    net.take_down(None);
+    net.close_backend().await;
+    CloseError::check(net.name, host, net.tables.directory(|directory| directory.network().causes))
+}
+
+/// Hands connections over to a subnetwork; see [`Notifier`].
+#[derive(Clone, Debug)]
+pub struct SubNetworkNotifier<N>(pub(crate) N);
+
+impl<N: Handle> Notifier for SubNetworkNotifier<N> {
+    type Link = LinkOf<N>;
+    type Accept = Incoming<N>;
+
+    fn accept(
+        &self,
+        src: &Addr,
+        dst: &Addr,
+        link: Self::Link,
+    ) -> impl Future<Output = Result<Self::Accept, Cause>> + Send {
+        let pending = Pending::enqueue(self.0.clone(), src, dst, link, Phase::Queued);
+        async move { Ok(Incoming::new(pending?.claimed().await?)) }
+    }
+
+    fn connect(&self, src: &Addr, dst: &Addr, link: Self::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
+        let pending = Pending::enqueue(self.0.clone(), src, dst, link, Phase::Direct);
+        async move { pending?.connected().await }
+    }
+
+    fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
+        down(self.0.clone(), cause)
+    }
+}
+
+/// Takes the network down at once; the future closes the backend.
+fn down<N: Handle>(net: N, cause: Cause) -> impl Future<Output = ()> + Send + use<N> {
+    let was_up = net.take_down(Some(cause));
+    async move {
+        if was_up {
+            net.close_backend().await;
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<E, R, T> Notifier for alloc::sync::Weak<SubNetwork<E, R, T>>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    type Link = E::Link;
+    type Accept = Incoming<alloc::sync::Arc<SubNetwork<E, R, T>>>;
+
+    async fn accept(&self, src: &Addr, dst: &Addr, link: E::Link) -> Result<Self::Accept, Cause> {
+        let net = self.upgrade().ok_or(Cause::NetworkDown)?;
+        SubNetworkNotifier(net).accept(src, dst, link).await
+    }
+
+    async fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> Result<Addr, Cause> {
+        let net = self.upgrade().ok_or(Cause::NetworkDown)?;
+        SubNetworkNotifier(net).connect(src, dst, link).await
+    }
+
+    fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
+        let closing = self.upgrade().map(|net| down(net, cause));
+        async move {
+            if let Some(closing) = closing {
+                closing.await;
+            }
+        }
+    }
+}

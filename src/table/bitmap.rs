@@ -1,0 +1,108 @@
+//! Which ports of a host are taken.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// A set of ports that finds its lowest gap in a few steps, however full it is: pages of 4096 ports, each made when its
+/// first port is taken.
+#[derive(Debug, Default)]
+pub(super) struct PortSet {
+    pages: Vec<Option<Box<Page>>>,
+}
+
+#[derive(Debug)]
+struct Page {
+    /// Bit `i` of word `w` is set if port `64 w + i` of the page is taken.
+    words: [u64; 64],
+    /// Bit `w` is set if word `w` is all ones.
+    full: u64,
+}
+
+const PAGES: usize = 16;
+
+impl PortSet {
+    /// The lowest port from 1 that is not taken.
+    pub(super) fn lowest_free(&self) -> Option<u16> {
+        for page in 0..PAGES {
+            let first = page << 12;
+            match self.pages.get(page).and_then(Option::as_deref) {
+                None => return Some(first.max(1) as u16),
+                Some(taken) => {
+                    // Port 0 counts as taken, once there is a page that it stands on.
+                    let word = taken.full.trailing_ones() as usize;
+                    if let Some(bits) = taken.words.get(word) {
+                        return Some((first + (word << 6) + bits.trailing_ones() as usize) as u16);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    pub(super) fn contains(&self, port: u16) -> bool {
+        let (page, word, bit) = place(port);
+        let page = self.pages.get(page).and_then(Option::as_deref);
+        page.is_some_and(|page| page.words[word] & bit != 0)
+    }
+
+    pub(super) fn insert(&mut self, port: u16) {
+        let (page, word, bit) = place(port);
+        if self.pages.len() <= page {
+            self.pages.resize_with(page + 1, || None);
+        }
+        let taken = self.pages[page].get_or_insert_with(|| {
+            let mut words = [0; 64];
+            words[0] = u64::from(page == 0);
+            Box::new(Page { words, full: 0 })
+        });
+        taken.words[word] |= bit;
+        if taken.words[word] == u64::MAX {
+            taken.full |= 1 << word;
+        }
+    }
+
+    pub(super) fn remove(&mut self, port: u16) {
+        let (page, word, bit) = place(port);
+        if let Some(taken) = self.pages.get_mut(page).and_then(Option::as_deref_mut) {
+            taken.words[word] &= !bit;
+            taken.full &= !(1 << word);
+        }
+    }
+}
+
+/// Page, word and bit of a port.
+fn place(port: u16) -> (usize, usize, u64) {
+    let port = usize::from(port);
+    (port >> 12, (port >> 6) & 63, 1 << (port & 63))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_free_port_is_found_up_to_the_last() {
+        let mut set = PortSet::default();
+        for port in 1..=u16::MAX {
+            assert_eq!(set.lowest_free(), Some(port));
+            set.insert(port);
+            assert!(set.contains(port));
+        }
+        assert_eq!(set.lowest_free(), None);
+        for port in [65535, 4096, 4095, 64, 1] {
+            set.remove(port);
+            assert!(!set.contains(port));
+            assert_eq!(set.lowest_free(), Some(port));
+        }
+    }
+
+    #[test]
+    fn a_high_port_leaves_the_low_ones_free() {
+        let mut set = PortSet::default();
+        set.insert(60_000);
+        assert_eq!(set.lowest_free(), Some(1));
+        assert!(set.contains(60_000) && !set.contains(59_999));
+        set.insert(1);
+        assert_eq!(set.lowest_free(), Some(2));
+    }
+}

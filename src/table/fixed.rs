@@ -1,0 +1,288 @@
+//! Tables of a fixed size, all in one piece of memory that can be a static.
+
+use core::fmt;
+
+use heapless::{Vec, VecView};
+
+use super::{Bind, Directory, HostFlags, NetworkState, Ports, Socket, State, Tables};
+use crate::cause::{Cause, Table};
+use crate::name::HostName;
+use crate::sync::Lock;
+use crate::wait::TwoWakers;
+
+/// The tables of a subnetwork in memory of a fixed size: hosts, and sockets of all hosts together.
+///
+/// Everything is under one lock, and found by looking at each row.
+pub struct Fixed<'m, L> {
+    rows: &'m Lock<dyn Storage<L> + 'm>,
+}
+
+impl<'m, L: Send> Fixed<'m, L> {
+    /// Tables in `memory` that no other subnetwork uses.
+    #[must_use]
+    pub const fn new<const HOSTS: usize, const SOCKETS: usize>(memory: &'m FixedMemory<L, HOSTS, SOCKETS>) -> Self {
+        Self { rows: &memory.0 }
+    }
+}
+
+/// Memory for the tables of one subnetwork: `HOSTS` hosts, `SOCKETS` sockets of all hosts together. All zeros at first.
+#[derive(Debug)]
+pub struct FixedMemory<L, const HOSTS: usize, const SOCKETS: usize>(Lock<Rows<L, HOSTS, SOCKETS>>);
+
+impl<L, const HOSTS: usize, const SOCKETS: usize> FixedMemory<L, HOSTS, SOCKETS> {
+    /// Memory with nothing in it.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Lock::new(Rows::new()))
+    }
+}
+
+impl<L, const HOSTS: usize, const SOCKETS: usize> Default for FixedMemory<L, HOSTS, SOCKETS> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<L> Clone for Fixed<'_, L> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<L> Copy for Fixed<'_, L> {}
+
+impl<L> fmt::Debug for Fixed<'_, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fixed")
+    }
+}
+
+impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
+    type Link = L;
+    type Wakers = TwoWakers;
+    type Host = u16;
+    type Slot = u16;
+    type Directory<'a>
+        = FixedDirectory<'a>
+    where
+        Self: 'a;
+    type Ports<'a>
+        = FixedPorts<'a, L>
+    where
+        Self: 'a;
+
+    fn directory<R>(&self, step: impl FnOnce(&mut FixedDirectory<'_>) -> R) -> R {
+        self.rows.with(|rows| step(&mut rows.views().0))
+    }
+
+    fn ports<R>(&self, host: &u16, step: impl FnOnce(&mut FixedPorts<'_, L>) -> R) -> R {
+        self.rows.with(|rows| {
+            let (directory, sockets) = rows.views();
+            step(&mut FixedPorts { host: *host, hosts: directory.hosts, sockets })
+        })
+    }
+
+    fn id(&self, host: &u16) -> u32 {
+        u32::from(*host)
+    }
+}
+
+/// Rows for `HOSTS` hosts and `SOCKETS` sockets.
+#[derive(Debug)]
+struct Rows<L, const HOSTS: usize, const SOCKETS: usize> {
+    network: NetworkState<TwoWakers>,
+    hosts: Vec<HostRow, HOSTS>,
+    sockets: Vec<SocketRow<L>, SOCKETS>,
+}
+
+impl<L, const HOSTS: usize, const SOCKETS: usize> Rows<L, HOSTS, SOCKETS> {
+    const fn new() -> Self {
+        const { assert!(HOSTS <= 0xffff && SOCKETS < 0xffff, "a fixed network has at most 65,535 hosts and 65,534 ports") };
+        Self { network: NetworkState::new(TwoWakers::NONE), hosts: Vec::new(), sockets: Vec::new() }
+    }
+}
+
+/// Rows of any number, so that what works on them is compiled once.
+trait Storage<L>: Send {
+    /// The network and its hosts, and the sockets.
+    fn views(&mut self) -> (FixedDirectory<'_>, &mut VecView<SocketRow<L>>);
+}
+
+impl<L: Send, const HOSTS: usize, const SOCKETS: usize> Storage<L> for Rows<L, HOSTS, SOCKETS> {
+    fn views(&mut self) -> (FixedDirectory<'_>, &mut VecView<SocketRow<L>>) {
+        (FixedDirectory { network: &mut self.network, hosts: &mut self.hosts }, &mut self.sockets)
+    }
+}
+
+/// A host, in the place that its number says.
+#[derive(Debug)]
+struct HostRow {
+    name: HostName,
+    flags: HostFlags,
+    open: bool,
+}
+
+/// A socket of any host.
+#[derive(Debug)]
+struct SocketRow<L> {
+    host: u16,
+    socket: Socket<L, TwoWakers>,
+}
+
+impl<L> SocketRow<L> {
+    fn is_free(&self) -> bool {
+        matches!(self.socket.state, State::Free)
+    }
+}
+
+/// The network and its hosts, under lock.
+#[derive(Debug)]
+pub struct FixedDirectory<'a> {
+    network: &'a mut NetworkState<TwoWakers>,
+    hosts: &'a mut VecView<HostRow>,
+}
+
+impl Directory for FixedDirectory<'_> {
+    type Host = u16;
+    type Wakers = TwoWakers;
+
+    fn network(&mut self) -> &mut NetworkState<TwoWakers> {
+        self.network
+    }
+
+    fn find(&self, name: &str) -> Option<u32> {
+        self.hosts.iter().position(|row| row.name == *name).map(|at| at as u32)
+    }
+
+    fn intern(&mut self, name: &HostName) -> Result<u32, Cause> {
+        if let Some(id) = self.find(name) {
+            return Ok(id);
+        }
+        let row = HostRow { name: *name, flags: HostFlags::default(), open: false };
+        self.hosts.push(row).map_err(|_| Cause::Full(Table::Hosts, self.hosts.capacity() as u32))?;
+        Ok(self.count() - 1)
+    }
+
+    fn room(&self, name: &str) -> Result<(), Cause> {
+        match self.hosts.is_full() && self.find(name).is_none() {
+            true => Err(Cause::Full(Table::Hosts, self.hosts.capacity() as u32)),
+            false => Ok(()),
+        }
+    }
+
+    fn name(&self, id: u32) -> HostName {
+        self.hosts.get(id as usize).map_or(HostName::EMPTY, |row| row.name)
+    }
+
+    fn count(&self) -> u32 {
+        self.hosts.len() as u32
+    }
+
+    fn flags(&mut self, id: u32) -> Option<&mut HostFlags> {
+        self.hosts.get_mut(id as usize).map(|row| &mut row.flags)
+    }
+
+    fn host(&self, id: u32) -> Option<u16> {
+        self.hosts.get(id as usize).filter(|row| row.flags.own).map(|_| id as u16)
+    }
+}
+
+/// The sockets of one host, under lock.
+#[derive(Debug)]
+pub struct FixedPorts<'a, L> {
+    host: u16,
+    hosts: &'a mut VecView<HostRow>,
+    sockets: &'a mut VecView<SocketRow<L>>,
+}
+
+impl<L> FixedPorts<'_, L> {
+    /// The host's sockets that hold a port.
+    fn bound(&self) -> impl Iterator<Item = &Socket<L, TwoWakers>> {
+        let rows = self.sockets.iter().filter(|row| row.host == self.host && !row.is_free());
+        rows.map(|row| &row.socket).filter(|socket| socket.bound)
+    }
+
+    /// The port to give for `bind`, and whether it is a shared one.
+    fn choose(&self, bind: Bind) -> Result<(u16, bool), Cause> {
+        match bind {
+            Bind::None => Ok((0, false)),
+            Bind::Shared(port) => Ok((port, true)),
+            Bind::Exact(port) if self.bound().any(|socket| socket.port == port && !socket.shared) => {
+                Err(Cause::AddrInUse)
+            }
+            Bind::Exact(port) => Ok((port, false)),
+            Bind::Lowest => {
+                let free = (1..=u16::MAX).find(|&port| !self.bound().any(|socket| socket.port == port));
+                Ok((free.ok_or_else(|| self.full())?, false))
+            }
+        }
+    }
+
+    fn full(&self) -> Cause {
+        Cause::Full(Table::Ports, self.sockets.capacity() as u32)
+    }
+}
+
+impl<L> Ports for FixedPorts<'_, L> {
+    type Link = L;
+    type Wakers = TwoWakers;
+
+    fn is_open(&self) -> bool {
+        self.hosts.get(usize::from(self.host)).is_some_and(|row| row.open)
+    }
+
+    fn set_open(&mut self, open: bool) -> bool {
+        let row = self.hosts.get_mut(usize::from(self.host));
+        row.is_some_and(|row| core::mem::replace(&mut row.open, open))
+    }
+
+    fn insert(&mut self, bind: Bind, state: State<L, TwoWakers>) -> Result<u32, Cause> {
+        let (port, shared) = self.choose(bind)?;
+        let socket = Socket { port, bound: port != 0, shared, ..Socket::new(state) };
+        let row = SocketRow { host: self.host, socket };
+        if let Some(slot) = self.sockets.iter().position(SocketRow::is_free) {
+            self.sockets[slot] = row;
+            return Ok(slot as u32);
+        }
+        self.sockets.push(row).map_err(|_| self.full())?;
+        Ok(self.sockets.len() as u32 - 1)
+    }
+
+    fn bind(&mut self, slot: u32, bind: Bind) -> Result<(), Cause> {
+        let (port, shared) = self.choose(bind)?;
+        if let Some(socket) = self.socket(slot) {
+            (socket.port, socket.bound, socket.shared) = (port, true, shared);
+        }
+        Ok(())
+    }
+
+    fn socket(&mut self, slot: u32) -> Option<&mut Socket<L, TwoWakers>> {
+        let row = self.sockets.get_mut(slot as usize).filter(|row| row.host == self.host && !row.is_free());
+        row.map(|row| &mut row.socket)
+    }
+
+    fn unbind(&mut self, slot: u32) {
+        if let Some(socket) = self.socket(slot) {
+            socket.bound = false;
+        }
+    }
+
+    fn remove(&mut self, slot: u32) -> Option<Socket<L, TwoWakers>> {
+        let free = Socket::new(State::Free);
+        self.socket(slot).map(|socket| core::mem::replace(socket, free))
+    }
+
+    fn listener(&self, port: u16) -> Option<u32> {
+        let listens = |row: &SocketRow<L>| {
+            let socket = &row.socket;
+            row.host == self.host && socket.bound && socket.port == port && matches!(socket.state, State::Listener(_))
+        };
+        self.sockets.iter().position(listens).map(|slot| slot as u32)
+    }
+
+    fn next(&self, slot: u32) -> Option<u32> {
+        let used = |row: &SocketRow<L>| row.host == self.host && !row.is_free();
+        let rows = self.sockets.iter().enumerate().skip(slot as usize);
+        rows.filter(|(_, row)| used(row)).map(|(at, _)| at as u32).next()
+    }
+}

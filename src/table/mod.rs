@@ -1,0 +1,316 @@
+//! Where a subnetwork keeps its hosts and sockets: tables of a fixed size, or such that grow.
+//!
+//! The core reaches both through the traits here, one lock step at a time. A *directory* is what the hosts of a
+//! subnetwork share, *ports* are the sockets of one host.
+
+use core::fmt;
+
+use crate::cause::Cause;
+use crate::name::HostName;
+use crate::wait::Wakers;
+
+#[cfg(feature = "alloc")]
+mod bitmap;
+mod fixed;
+#[cfg(feature = "alloc")]
+mod heap;
+mod queue;
+
+pub use fixed::{Fixed, FixedDirectory, FixedMemory, FixedPorts};
+#[cfg(feature = "alloc")]
+pub use heap::{Heap, HeapDirectory, HeapHost, HeapPorts};
+pub(crate) use queue::{Delivery, acknowledge, drop_request, enqueue, next_delivery, queue, refuse_next};
+
+/// The tables of a subnetwork, whatever their kind.
+///
+/// Sealed in effect: what it takes to write one is not public.
+pub trait Tables: Send + Sync {
+    /// The engine's end of a connection, kept with its socket.
+    type Link: Clone + Send + Sync;
+    /// Those who wait for one thing.
+    type Wakers: Wakers;
+    /// A reference to one host of the subnetwork.
+    type Host: Clone + PartialEq + Send + Sync;
+    /// The place of one socket among those of its host.
+    type Slot: Copy + Into<u32> + TryFrom<u32> + Send + Sync;
+    /// What the hosts of the subnetwork share, under lock.
+    type Directory<'a>: Directory<Host = Self::Host, Wakers = Self::Wakers>
+    where
+        Self: 'a;
+    /// The sockets of one host, under lock.
+    type Ports<'a>: Ports<Link = Self::Link, Wakers = Self::Wakers>
+    where
+        Self: 'a;
+
+    /// Takes a step on what the hosts share.
+    fn directory<R>(&self, step: impl FnOnce(&mut Self::Directory<'_>) -> R) -> R;
+
+    /// Takes a step on the sockets of one host.
+    fn ports<R>(&self, host: &Self::Host, step: impl FnOnce(&mut Self::Ports<'_>) -> R) -> R;
+
+    /// The host's number in the directory.
+    fn id(&self, host: &Self::Host) -> u32;
+}
+
+/// What the hosts of a subnetwork share. Hosts are numbered from 0 in the order in which their names came up; numbers
+/// and names stay.
+pub trait Directory {
+    /// A reference to one host of the subnetwork.
+    type Host;
+    /// Those who wait for one thing.
+    type Wakers;
+
+    /// The state of the network.
+    fn network(&mut self) -> &mut NetworkState<Self::Wakers>;
+
+    /// The number that goes with `name`, if it came up before.
+    fn find(&self, name: &str) -> Option<u32>;
+
+    /// Whether there is room for `name`.
+    ///
+    /// # Errors
+    ///
+    /// `host table is full`.
+    fn room(&self, name: &str) -> Result<(), Cause>;
+
+    /// The number that goes with `name`, a new one if it comes up for the first time.
+    ///
+    /// # Errors
+    ///
+    /// `host table is full`.
+    fn intern(&mut self, name: &HostName) -> Result<u32, Cause>;
+
+    /// The name that goes with a number.
+    fn name(&self, id: u32) -> HostName;
+
+    /// How many numbers there are.
+    fn count(&self) -> u32;
+
+    /// What is known of the host with that number.
+    fn flags(&mut self, id: u32) -> Option<&mut HostFlags>;
+
+    /// The host with that number, if it is one of the subnetwork's own.
+    fn host(&self, id: u32) -> Option<Self::Host>;
+}
+
+/// What is known of a name.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostFlags {
+    /// It was announced to the registry that is a view of this table.
+    pub announced: bool,
+    /// It is the name of a host of this subnetwork.
+    pub own: bool,
+}
+
+/// The state of a network.
+#[derive(Debug)]
+pub struct NetworkState<W> {
+    /// Closed or failed.
+    pub down: bool,
+    /// To be closed with its last open host.
+    pub auto_close: bool,
+    /// The registry that is a view of this table was closed.
+    pub registry_down: bool,
+    /// How far engine and registry are closed.
+    pub closing: Closing,
+    /// How many hosts are open.
+    pub open_hosts: u32,
+    /// Why it failed, what the engine and what the registry said to being closed.
+    pub causes: [Option<Cause>; 3],
+    /// Those who wait for somebody else's close.
+    pub closers: W,
+}
+
+impl<W> NetworkState<W> {
+    pub(crate) const fn new(closers: W) -> Self {
+        Self {
+            down: false,
+            auto_close: false,
+            registry_down: false,
+            closing: Closing::NotYet,
+            open_hosts: 0,
+            causes: [None; 3],
+            closers,
+        }
+    }
+}
+
+/// How far engine and registry are closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// Nobody is at it.
+    NotYet,
+    /// The engine is closed; the registry is not, and nobody is at it.
+    EngineDone,
+    /// Somebody is at it.
+    Running,
+    /// Both are.
+    Done,
+}
+
+/// The sockets of one host. A slot belongs to whoever holds it; one that is not in use is never named.
+pub trait Ports {
+    /// The engine's end of a connection.
+    type Link;
+    /// Those who wait for one thing.
+    type Wakers;
+
+    /// Whether the host is open.
+    fn is_open(&self) -> bool;
+
+    /// Opens or closes the host; says whether it was open.
+    fn set_open(&mut self, open: bool) -> bool;
+
+    /// Puts a socket into a free slot, at the port asked for.
+    ///
+    /// # Errors
+    ///
+    /// `address already in use`, or a full table.
+    fn insert(&mut self, bind: Bind, state: State<Self::Link, Self::Wakers>) -> Result<u32, Cause>;
+
+    /// Gives a socket without a port one.
+    ///
+    /// # Errors
+    ///
+    /// `port table is full`.
+    fn bind(&mut self, slot: u32, bind: Bind) -> Result<(), Cause>;
+
+    /// The socket in a slot.
+    fn socket(&mut self, slot: u32) -> Option<&mut Socket<Self::Link, Self::Wakers>>;
+
+    /// Gives the socket's port back, if it still has it. The socket goes on knowing its number.
+    fn unbind(&mut self, slot: u32);
+
+    /// Takes a socket out, with its port.
+    fn remove(&mut self, slot: u32) -> Option<Socket<Self::Link, Self::Wakers>>;
+
+    /// The listener at a port.
+    fn listener(&self, port: u16) -> Option<u32>;
+
+    /// The first slot in use, from `slot` on.
+    fn next(&self, slot: u32) -> Option<u32>;
+}
+
+/// Which port a socket gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bind {
+    /// None yet.
+    None,
+    /// The lowest free one, from 1.
+    Lowest,
+    /// This one, if no other socket has it but accepted connections that share it.
+    Exact(u16),
+    /// This one, which its listener has and other accepted connections may.
+    Shared(u16),
+}
+
+/// A socket of a host.
+pub struct Socket<L, W> {
+    /// Its port; 0 before it has one. Known also after it was given back.
+    pub port: u16,
+    /// Whether it holds that port.
+    pub bound: bool,
+    /// Whether it shares that port with the listener that accepted it.
+    pub shared: bool,
+    /// How many listeners, connections or halves of one refer to it.
+    pub handles: u8,
+    /// Whether a backend that handed it over still waits for an answer. With neither this nor handles, and outside a
+    /// queue, a socket is removed.
+    pub awaited: bool,
+    /// The other end, for connections and requests.
+    pub peer: Peer,
+    /// What it is.
+    pub state: State<L, W>,
+}
+
+impl<L, W> Socket<L, W> {
+    pub(crate) const fn new(state: State<L, W>) -> Self {
+        Self {
+            port: 0,
+            bound: false,
+            shared: false,
+            handles: 1,
+            awaited: false,
+            peer: Peer { host: 0, port: 0 },
+            state,
+        }
+    }
+}
+
+impl<L, W> fmt::Debug for Socket<L, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Socket({})", self.port)
+    }
+}
+
+/// The other end of a connection: the number of its host and its port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// The host's number in the directory.
+    pub host: u32,
+    /// The port.
+    pub port: u16,
+}
+
+/// What a socket is.
+#[derive(Debug)]
+pub enum State<L, W> {
+    /// Nothing: an unused row.
+    Free,
+    /// The source of a dial under way. Its task is woken when the host closes.
+    Dialling(W),
+    /// A listener.
+    Listener(Queue<W>),
+    /// A connection that came in and waits at a listener.
+    Request(Request<L, W>),
+    /// A connection.
+    Connected(L),
+    /// A listener or connection that is closed and still has a handle.
+    Closed,
+}
+
+/// The queue of a listener: requests in the order in which they came in, linked through their slots.
+#[derive(Debug)]
+pub struct Queue<W> {
+    pub(crate) head: u32,
+    pub(crate) tail: u32,
+    /// Requests in the queue.
+    pub(crate) len: u32,
+    /// How many of them are claimed.
+    pub(crate) claimed: u32,
+    /// Those who wait for a request.
+    pub(crate) acceptors: W,
+}
+
+/// A connection that waits at a listener.
+#[derive(Debug)]
+pub struct Request<L, W> {
+    /// The listener's slot.
+    pub(crate) listener: u32,
+    pub(crate) prev: u32,
+    pub(crate) next: u32,
+    pub(crate) link: L,
+    /// The backend's task that waits for an answer.
+    pub(crate) backend: W,
+    pub(crate) phase: Phase,
+}
+
+/// How far a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// In the queue; becomes a connection as soon as it is taken.
+    Direct,
+    /// In the queue; is claimed when it is taken.
+    Queued,
+    /// In the queue, taken, with a port; waits for its acknowledgement.
+    Claimed,
+    /// In the queue, acknowledged; the backend is done with it.
+    Ready,
+    /// No longer in the queue: nobody listens any more.
+    Refused,
+    /// No longer in the queue: the host had no port left.
+    NoPort(u32),
+}
+
+/// No slot.
+pub(crate) const NIL: u32 = u32::MAX;

@@ -1,0 +1,223 @@
+//! How a request comes to be a connection: the queue of a listener, one lock step at a time.
+
+use super::{Bind, NIL, Peer, Phase, Ports, Queue, Request, Socket, State};
+use crate::cause::{Cause, Table};
+use crate::wait::Wakers;
+
+impl<W: Default> Queue<W> {
+    pub(crate) fn new() -> Self {
+        Self { head: NIL, tail: NIL, len: 0, claimed: 0, acceptors: W::default() }
+    }
+}
+
+/// Puts a request at the end of the queue of the listener at `port`. Gives its slot, and those who wait for it.
+pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
+    ports: &mut P,
+    port: u16,
+    backlog: u32,
+    peer: Peer,
+    link: P::Link,
+    phase: Phase,
+) -> Result<(u32, P::Wakers), Cause> {
+    if !ports.is_open() || port == 0 {
+        return Err(Cause::ConnectionRefused);
+    }
+    let listener = ports.listener(port).ok_or(Cause::ConnectionRefused)?;
+    let tail = queue(ports, listener).map_or(NIL, |queue| queue.tail);
+    if queue(ports, listener).is_some_and(|queue| queue.len >= backlog) {
+        return Err(Cause::Full(Table::Backlog, backlog));
+    }
+    let request = Request { listener, prev: tail, next: NIL, link, backend: P::Wakers::default(), phase };
+    let slot = ports.insert(Bind::None, State::Request(request))?;
+    if let Some(socket) = ports.socket(slot) {
+        (socket.handles, socket.awaited, socket.peer) = (0, true, peer);
+    }
+    if let Some(last) = request_at(ports, tail) {
+        last.next = slot;
+    }
+    let acceptors = queue(ports, listener).map(|queue| {
+        queue.tail = slot;
+        queue.len += 1;
+        if tail == NIL {
+            queue.head = slot;
+        }
+        queue.acceptors.take()
+    });
+    Ok((slot, acceptors.unwrap_or_default()))
+}
+
+/// A socket as `P` keeps it.
+type SocketOf<P> = Socket<<P as Ports>::Link, <P as Ports>::Wakers>;
+
+/// What a listener finds in its queue.
+pub(crate) enum Delivery<L, W> {
+    /// A connection, in this slot; its backend's task is to be woken.
+    Connection(u32, L, W),
+    /// A request was claimed, or failed for want of a port. Its backend's task is to be woken, and there may be more.
+    Progress(W),
+    /// Nothing that is ready.
+    Nothing,
+    /// The listener is closed.
+    Closed,
+}
+
+/// Takes the next connection out of a listener's queue, or brings a request nearer to being one.
+pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
+    ports: &mut P,
+    listener: u32,
+    share_port: bool,
+) -> Delivery<P::Link, P::Wakers> {
+    if !ports.is_open() {
+        return Delivery::Closed;
+    }
+    let Some(port) = ports.socket(listener).map(|socket| socket.port) else { return Delivery::Closed };
+    let bind = if share_port { Bind::Shared(port) } else { Bind::Lowest };
+    let Some(queue) = queue(ports, listener) else { return Delivery::Closed };
+    // One claim for each accept that waits: this one, and those that wait already.
+    let may_claim = queue.claimed as usize <= queue.acceptors.count();
+    let mut slot = queue.head;
+    while let Some(request) = request_at(ports, slot) {
+        let next = request.next;
+        match request.phase {
+            Phase::Ready => return connect(ports, slot, false),
+            Phase::Direct => match ports.bind(slot, bind) {
+                Ok(()) => return connect(ports, slot, true),
+                Err(cause) => return Delivery::Progress(fail(ports, slot, cause)),
+            },
+            Phase::Queued if may_claim => match ports.bind(slot, bind) {
+                Ok(()) => return Delivery::Progress(claim(ports, slot)),
+                Err(cause) => return Delivery::Progress(fail(ports, slot, cause)),
+            },
+            _ => slot = next,
+        }
+    }
+    Delivery::Nothing
+}
+
+/// Makes a connection of a request that has a port.
+fn connect<P: Ports<Link: Clone, Wakers: Wakers>>(
+    ports: &mut P,
+    slot: u32,
+    awaited: bool,
+) -> Delivery<P::Link, P::Wakers> {
+    unlink(ports, slot);
+    let Some(socket) = ports.socket(slot) else { return Delivery::Nothing };
+    (socket.handles, socket.awaited) = (1, awaited);
+    match core::mem::replace(&mut socket.state, State::Closed) {
+        State::Request(request) => {
+            socket.state = State::Connected(request.link.clone());
+            Delivery::Connection(slot, request.link, request.backend)
+        }
+        other => {
+            socket.state = other;
+            Delivery::Nothing
+        }
+    }
+}
+
+/// Claims a request that has a port: its backend may acknowledge it.
+fn claim<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> P::Wakers {
+    let Some(request) = request_at(ports, slot) else { return P::Wakers::default() };
+    request.phase = Phase::Claimed;
+    let (listener, backend) = (request.listener, request.backend.take());
+    if let Some(queue) = queue(ports, listener) {
+        queue.claimed += 1;
+    }
+    backend
+}
+
+/// Takes a request out of the queue, and tells its backend why.
+fn fail<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32, cause: Cause) -> P::Wakers {
+    unlink(ports, slot);
+    let Some(request) = request_at(ports, slot) else { return P::Wakers::default() };
+    request.phase = match cause {
+        Cause::Full(Table::Ports, capacity) => Phase::NoPort(capacity),
+        _ => Phase::Refused,
+    };
+    let backend = request.backend.take();
+    ports.unbind(slot);
+    backend
+}
+
+/// Empties the queue of a listener that is to be closed, request by request: gives the task to wake, and the socket of
+/// one whose backend is done with it already.
+pub(crate) fn refuse_next<P: Ports<Wakers: Wakers>>(
+    ports: &mut P,
+    listener: u32,
+) -> Option<(P::Wakers, Option<SocketOf<P>>)> {
+    let slot = queue(ports, listener)?.head;
+    if request_at(ports, slot)?.phase == Phase::Ready {
+        unlink(ports, slot);
+        return Some((P::Wakers::default(), ports.remove(slot)));
+    }
+    Some((fail(ports, slot, Cause::ConnectionRefused), None))
+}
+
+/// A backend is done with its request, whatever came of it. Gives the socket if nobody else has it, and those who wait
+/// at the listener if there may be more for them.
+pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> (Option<SocketOf<P>>, P::Wakers) {
+    let mut acceptors = P::Wakers::default();
+    if let Some(request) = request_at(ports, slot) {
+        let listener = request.listener;
+        match request.phase {
+            Phase::Claimed => {
+                unlink(ports, slot);
+                acceptors = queue(ports, listener).map(|queue| queue.acceptors.take()).unwrap_or_default();
+            }
+            Phase::Direct | Phase::Queued => unlink(ports, slot),
+            Phase::Ready | Phase::Refused | Phase::NoPort(_) => {}
+        }
+    }
+    let Some(socket) = ports.socket(slot) else { return (None, acceptors) };
+    socket.awaited = false;
+    let gone = (socket.handles == 0).then(|| ports.remove(slot)).flatten();
+    (gone, acceptors)
+}
+
+/// Takes a request out of its listener's queue.
+fn unlink<P: Ports>(ports: &mut P, slot: u32) {
+    let Some(request) = request_at(ports, slot) else { return };
+    let (listener, prev, next, phase) = (request.listener, request.prev, request.next, request.phase);
+    if let Some(before) = request_at(ports, prev) {
+        before.next = next;
+    }
+    if let Some(after) = request_at(ports, next) {
+        after.prev = prev;
+    }
+    let Some(queue) = queue(ports, listener) else { return };
+    queue.len -= 1;
+    queue.claimed -= u32::from(phase == Phase::Claimed);
+    if prev == NIL {
+        queue.head = next;
+    }
+    if next == NIL {
+        queue.tail = prev;
+    }
+}
+
+/// The queue of the listener in `slot`, if there is one.
+pub(crate) fn queue<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Queue<P::Wakers>> {
+    match &mut ports.socket(slot)?.state {
+        State::Listener(queue) => Some(queue),
+        _ => None,
+    }
+}
+
+/// The request in `slot`, if there is one.
+pub(crate) fn request_at<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Request<P::Link, P::Wakers>> {
+    match &mut ports.socket(slot)?.state {
+        State::Request(request) => Some(request),
+        _ => None,
+    }
+}
+
+/// Makes a claimed request final. Gives those who wait for it.
+pub(crate) fn acknowledge<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> Result<P::Wakers, Cause> {
+    let request = request_at(ports, slot).filter(|request| request.phase == Phase::Claimed);
+    let request = request.ok_or(Cause::ConnectionRefused)?;
+    request.phase = Phase::Ready;
+    let listener = request.listener;
+    let queue = queue(ports, listener).ok_or(Cause::ConnectionRefused)?;
+    queue.claimed -= 1;
+    Ok(queue.acceptors.take())
+}
