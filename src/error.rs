@@ -247,7 +247,7 @@ mod tests {
     fn the_longest_words_are_cut_evenly_where_not_all_fit() {
         let host = "h".repeat(63);
         let error = dial("pipet", &host, &host, Cause::TimedOut);
-        let kept = "h".repeat(34);
+        let kept = "h".repeat(33);
         assert_eq!(error.to_string(), format!("dial pipet {kept}…:1->{kept}…:1: timed out"));
         let wide = "é".repeat(31);
         let error = dial("n", &wide, "b", Cause::backend(&wide));

@@ -121,6 +121,7 @@ pub(super) struct Lease {
 
 /// `PIPES` pipes with buffers of `BUFFER` bytes in each direction.
 #[derive(Debug)]
+#[allow(clippy::type_complexity, reason = "two directions a pipe, a lock each")]
 pub(super) struct PipePool<const PIPES: usize, const BUFFER: usize> {
     leases: Lock<[Lease; PIPES]>,
     directions: [[Lock<Direction<TwoWakers, FixedRing<[u8; BUFFER]>>>; 2]; PIPES],

@@ -234,7 +234,7 @@ mod tests {
         for _ in 0..20_000 {
             let mut buf = [0; 600];
             let len = next(&mut seed) % (limit + 3).min(600);
-            if next(&mut seed) % 2 == 0 {
+            if next(&mut seed).is_multiple_of(2) {
                 for slot in &mut buf[..len] {
                     byte = byte.wrapping_add(1);
                     *slot = byte;
