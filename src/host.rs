@@ -72,6 +72,13 @@ impl<N: Handle> Host<N> {
         self.addr(0).host
     }
 
+    /// How many sockets of the host are in use: listeners, connections, dials under way, and dials that wait at a
+    /// listener. A closed one counts until it is dropped.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.net.tables.ports(&self.host, |ports| ports.count()) as usize
+    }
+
     /// Connects to a listener. The connection's own port is the lowest free one.
     ///
     /// The operation takes its port when it is first polled, and is done when the peer has accepted: there is no

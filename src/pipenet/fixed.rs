@@ -150,6 +150,12 @@ impl<'m> Network<'m> {
         at_once((&self.net).close())
     }
 
+    /// How many pipes are in use: connections of which an end is held, and dials under way.
+    #[must_use]
+    pub fn pipes(&self) -> usize {
+        self.net.engine.memory.in_use()
+    }
+
     /// The subnetwork behind it.
     #[must_use]
     pub fn subnetwork(&self) -> Handle<'_, 'm> {

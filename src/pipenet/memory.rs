@@ -159,6 +159,11 @@ pub struct FixedLink {
 }
 
 impl FixedPipes<'_> {
+    /// How many pipes are in use.
+    pub(super) fn in_use(&self) -> usize {
+        self.pool.leases().with(|leases| leases.iter().filter(|lease| lease.ends > 0).count())
+    }
+
     fn direction<R>(
         &self,
         link: FixedLink,

@@ -280,6 +280,10 @@ impl<L> Ports for FixedPorts<'_, L> {
         self.sockets.iter().position(listens).map(|slot| slot as u32)
     }
 
+    fn count(&self) -> u32 {
+        self.sockets.iter().filter(|row| row.host == self.host && !row.is_free()).count() as u32
+    }
+
     fn next(&self, slot: u32) -> Option<u32> {
         let used = |row: &SocketRow<L>| row.host == self.host && !row.is_free();
         let rows = self.sockets.iter().enumerate().skip(slot as usize);

@@ -159,13 +159,22 @@ pub struct HeapPorts<L> {
     sockets: Vec<Row<L>>,
     /// The first free row, or `NIL`.
     free: u32,
+    /// How many rows are used.
+    used: u32,
     /// The ports of listeners and of connections that share theirs.
     servers: HashTable<Server>,
 }
 
 impl<L> Default for HeapPorts<L> {
     fn default() -> Self {
-        Self { open: false, taken: PortSet::default(), sockets: Vec::new(), free: NIL, servers: HashTable::new() }
+        Self {
+            open: false,
+            taken: PortSet::default(),
+            sockets: Vec::new(),
+            free: NIL,
+            used: 0,
+            servers: HashTable::new(),
+        }
     }
 }
 
@@ -245,6 +254,7 @@ impl<L> Ports for HeapPorts<L> {
             }
             None => self.sockets.push(row),
         }
+        self.used += 1;
         Ok(slot)
     }
 
@@ -292,6 +302,7 @@ impl<L> Ports for HeapPorts<L> {
         match core::mem::replace(&mut self.sockets[slot as usize], Row::Free(self.free)) {
             Row::Used(socket) => {
                 self.free = slot;
+                self.used -= 1;
                 Some(socket)
             }
             Row::Free(_) => None,
@@ -300,6 +311,10 @@ impl<L> Ports for HeapPorts<L> {
 
     fn listener(&self, port: u16) -> Option<u32> {
         self.server(port).map(|server| server.listener).filter(|&slot| slot != NIL)
+    }
+
+    fn count(&self) -> u32 {
+        self.used
     }
 
     fn next(&self, slot: u32) -> Option<u32> {

@@ -187,6 +187,9 @@ pub trait Ports {
     /// The listener at a port.
     fn listener(&self, port: u16) -> Option<u32>;
 
+    /// How many sockets there are.
+    fn count(&self) -> u32;
+
     /// The first slot in use, from `slot` on.
     fn next(&self, slot: u32) -> Option<u32>;
 }
