@@ -216,19 +216,23 @@ impl<N: Handle> End<N> {
 
     /// The end of the stream is one only while the own side is up.
     fn read_outcome(&self, outcome: Poll<Result<usize, Cause>>) -> Poll<Result<usize, Error>> {
-        outcome.map(|outcome| match outcome {
-            Ok(0) => self.check_up(Operation::Read).map(|()| 0),
-            Ok(count) => Ok(count),
-            Err(cause) => Err(self.error(Operation::Read, cause)),
-        })
+        match outcome {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(0)) => Poll::Ready(self.check_up(Operation::Read).map(|()| 0)),
+            Poll::Ready(Ok(count)) => Poll::Ready(Ok(count)),
+            Poll::Ready(Err(cause)) => Poll::Ready(Err(self.error(Operation::Read, cause))),
+        }
     }
 
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         if buf.is_empty() {
             return Poll::Ready(self.check_up(Operation::Write).map(|()| 0));
         }
-        let outcome = self.net().engine.poll_write(&self.link, cx, buf);
-        outcome.map_err(|cause| self.error(Operation::Write, cause))
+        match self.net().engine.poll_write(&self.link, cx, buf) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(count)) => Poll::Ready(Ok(count)),
+            Poll::Ready(Err(cause)) => Poll::Ready(Err(self.error(Operation::Write, cause))),
+        }
     }
 
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -305,6 +309,7 @@ impl<N: Handle> End<N> {
     }
 
     /// Why this end is down, if it is.
+    #[cold]
     fn check_up(&self, operation: Operation) -> Result<(), Error> {
         let up = self.place.ports(|ports| {
             let connected = ports.socket(self.place.slot()).is_some_and(|s| matches!(s.state, State::Connected(_)));
@@ -316,6 +321,7 @@ impl<N: Handle> End<N> {
         }
     }
 
+    #[cold]
     pub(crate) fn error(&self, operation: Operation, cause: Cause) -> Error {
         let (local, peer) = (Some(self.local_addr()), Some(self.peer_addr()));
         let (source, addr) = if operation == Operation::Read { (peer, local) } else { (local, peer) };

@@ -69,7 +69,7 @@ impl<N: Handle> Host<N> {
     /// The name of the host.
     #[must_use]
     pub fn name(&self) -> HostName {
-        self.addr(0).host
+        self.net.tables.name(&self.host)
     }
 
     /// How many sockets of the host are in use: listeners, connections, dials under way, and dials that wait at a
@@ -162,7 +162,7 @@ impl<N: Handle> Host<N> {
 
     /// An address of this host.
     pub(crate) fn addr(&self, port: u16) -> Addr {
-        self.net.addr(self.net.tables.id(&self.host), port)
+        Addr { network: self.net.network_name(), host: self.name(), port }
     }
 
     /// What is meant by an address that this host was given.
@@ -305,14 +305,17 @@ impl<N: Handle, A> DialState<N, A> {
         A: ToAddr,
     {
         let Host { net, host } = &self.host;
-        self.source = Some(net.tables.ports(host, |ports| {
+        let (slot, port, is_open) = net.tables.ports(host, |ports| {
             let slot = ports.insert(Bind::Lowest, State::Dialling(WakersOf::<N>::default()))?;
-            Ok::<_, Cause>((slot, ports.socket(slot).map_or(0, |socket| socket.port)))
-        })?);
+            Ok::<_, Cause>((slot, ports.socket(slot).map_or(0, |socket| socket.port), ports.is_open()))
+        })?;
+        self.source = Some((slot, port));
         let target = self.host.on_net(self.addr.to_addr()?);
         self.target = Some(target);
-        self.host.check_up()?;
-        Ok((self.host.addr(self.source.map_or(0, |(_, port)| port)), target))
+        match is_open {
+            true => Ok((self.host.addr(port), target)),
+            false => Err(Cause::HostDown),
+        }
     }
 
     /// Ready when the own host is closed.

@@ -80,7 +80,13 @@ impl<const N: usize> Name<N> {
     /// The name as a string slice.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.bytes.get(..usize::from(self.len)).and_then(|b| core::str::from_utf8(b).ok()).unwrap_or_default()
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The name's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 }
 
@@ -100,7 +106,7 @@ impl<const N: usize> AsRef<str> for Name<N> {
 
 impl<const N: usize> PartialEq for Name<N> {
     fn eq(&self, other: &Self) -> bool {
-        **self == **other
+        self.as_bytes() == other.as_bytes()
     }
 }
 
@@ -108,13 +114,13 @@ impl<const N: usize> Eq for Name<N> {}
 
 impl<const N: usize> PartialEq<str> for Name<N> {
     fn eq(&self, other: &str) -> bool {
-        **self == *other
+        self.as_bytes() == other.as_bytes()
     }
 }
 
 impl<const N: usize> PartialEq<&str> for Name<N> {
     fn eq(&self, other: &&str) -> bool {
-        **self == **other
+        *self == **other
     }
 }
 
@@ -126,13 +132,13 @@ impl<const N: usize> PartialOrd for Name<N> {
 
 impl<const N: usize> Ord for Name<N> {
     fn cmp(&self, other: &Self) -> Ordering {
-        (**self).cmp(&**other)
+        self.as_bytes().cmp(other.as_bytes())
     }
 }
 
 impl<const N: usize> Hash for Name<N> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (**self).hash(state);
+        self.as_str().hash(state);
     }
 }
 

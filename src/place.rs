@@ -45,10 +45,14 @@ impl<N: Handle> Place<N> {
         self.ports(|ports| ports.socket(self.slot()).map(step))
     }
 
+    /// An address of the host.
+    pub(crate) fn addr(&self, port: u16) -> Addr {
+        Addr { network: self.net.network_name(), host: self.net.tables.name(&self.host), port }
+    }
+
     /// The address of the socket itself.
     pub(crate) fn local_addr(&self) -> Addr {
-        let port = self.socket(|socket| socket.port).unwrap_or_default();
-        self.net.addr(self.net.tables.id(&self.host), port)
+        self.addr(self.socket(|socket| socket.port).unwrap_or_default())
     }
 
     /// The address of the other end.

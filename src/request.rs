@@ -43,7 +43,7 @@ impl<N: Handle> Pending<N> {
             if directory.network().down {
                 return Err(Cause::NetworkDown);
             }
-            let host = directory.find(&dst.host).and_then(|id| directory.host(id));
+            let host = directory.find(dst.host.as_bytes()).and_then(|id| directory.host(id));
             let unknown =
                 || Cause::Addr(AddrError { input: crate::Text::display(dst), reason: AddrReason::NoSuchHost });
             let host = host.ok_or_else(unknown)?;
@@ -58,7 +58,7 @@ impl<N: Handle> Pending<N> {
 
     /// Waits until a listener has the connection; gives its address.
     pub(crate) fn connected(self) -> impl Future<Output = Result<Addr, Cause>> + Send {
-        poll_fn(move |cx| self.poll(cx).map_ok(|port| self.0.host().addr(port)))
+        poll_fn(move |cx| self.poll(cx).map_ok(|port| self.0.addr(port)))
     }
 
     /// The accepted connection's port, once a listener has taken the request.

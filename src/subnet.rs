@@ -160,12 +160,18 @@ where
         }
     }
 
-    /// Closes a host: all who wait on its sockets are woken, its connections are shut down, and the sockets keep their
-    /// ports. Says whether it was open.
+    /// Closes a host; says whether it was open.
     pub(crate) fn close_host(&self, host: &T::Host) -> bool {
-        if !self.tables.ports(host, |ports| ports.set_open(false)) {
-            return false;
+        let was_open = self.tables.ports(host, |ports| ports.set_open(false));
+        if was_open {
+            self.close_sockets(host);
+            self.tables.directory(|directory| directory.network().open_hosts -= 1);
         }
+        was_open
+    }
+
+    /// Wakes all who wait on the sockets of a closed host, and shuts its connections down. The sockets keep their ports.
+    fn close_sockets(&self, host: &T::Host) {
         let mut from = 0;
         while let Some((slot, found)) = self.tables.ports(host, |ports| {
             let slot = ports.next(from)?;
@@ -182,8 +188,6 @@ where
             }
             from = slot + 1;
         }
-        self.tables.directory(|directory| directory.network().open_hosts -= 1);
-        true
     }
 
     /// Takes the network down, the first time with `cause`; says whether it was up.
@@ -198,7 +202,10 @@ where
         });
         for id in 0..self.tables.directory(|directory| directory.count()) {
             if let Some(host) = self.tables.directory(|directory| directory.host(id)) {
-                self.close_host(&host);
+                if !self.close_host(&host) {
+                    // Somebody else may be at it, and the engine is not closed before all sockets are.
+                    self.close_sockets(&host);
+                }
             }
         }
         was_up
@@ -349,7 +356,8 @@ pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
 
     /// The host of this name, if it was made here; a closed one, too.
     fn get_host(&self, name: &str) -> Option<Host<Self>> {
-        let host = self.tables.directory(|directory| directory.find(name).and_then(|id| directory.host(id)))?;
+        let host =
+            self.tables.directory(|directory| directory.find(name.as_bytes()).and_then(|id| directory.host(id)))?;
         Some(Host::new(self.clone(), host))
     }
 

@@ -330,35 +330,56 @@ impl Wakers for TwoWakers {
 pub struct ManyWakers {
     /// The first one; mostly there is no other.
     one: Option<Waker>,
-    more: alloc::vec::Vec<Waker>,
+    more: Option<alloc::boxed::Box<alloc::vec::Vec<Waker>>>,
+}
+
+#[cfg(feature = "alloc")]
+impl ManyWakers {
+    fn more(&self) -> &[Waker] {
+        self.more.as_deref().map_or(&[], |more| more)
+    }
 }
 
 #[cfg(feature = "alloc")]
 impl Wakers for ManyWakers {
     fn count(&self) -> usize {
-        usize::from(self.one.is_some()) + self.more.len()
+        usize::from(self.one.is_some()) + self.more().len()
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.one.is_none() && self.more.is_none()
     }
 
     fn contains(&self, waker: &Waker) -> bool {
-        self.one.iter().chain(&self.more).any(|known| known.will_wake(waker))
+        self.one.iter().chain(self.more()).any(|known| known.will_wake(waker))
     }
 
     fn insert(&mut self, waker: Waker) -> Option<Self> {
         match self.one {
             None => self.one = Some(waker),
-            Some(_) => self.more.push(waker),
+            Some(_) => self.more.get_or_insert_default().push(waker),
         }
         None
     }
 
     fn remove(&mut self, waker: &Waker) -> Option<Waker> {
-        let found = self.more.iter().position(|known| known.will_wake(waker));
-        let more = &mut self.more;
-        self.one.take_if(|known| known.will_wake(waker)).or_else(|| found.map(|found| more.swap_remove(found)))
+        let one = self.one.take_if(|known| known.will_wake(waker));
+        one.or_else(|| {
+            let more = self.more.as_deref_mut()?;
+            let found = more.iter().position(|known| known.will_wake(waker))?;
+            Some(more.swap_remove(found))
+        })
     }
 
+    #[inline]
     fn wake(self) {
-        self.one.into_iter().chain(self.more).for_each(wake);
+        if let Some(one) = self.one {
+            wake(one);
+        }
+        if let Some(more) = self.more {
+            more.into_iter().for_each(wake);
+        }
     }
 }
 
@@ -405,19 +426,20 @@ impl<W: Wakers> Seat<'_, W> {
 /// Takes `step` under a lock, again with a waker to leave behind if the first attempt wanted one.
 ///
 /// The step takes its seat before it answers `Pending`.
+#[inline]
 pub(crate) fn poll_step<W: Wakers, R>(
     cx: &mut Context<'_>,
     mut step: impl FnMut(&mut Seat<'_, W>) -> Poll<R>,
 ) -> Poll<R> {
     let mut seat = Seat { waker: cx.waker(), clone: None, wanted: false, evicted: None };
     let mut outcome = step(&mut seat);
-    if outcome.is_pending() && seat.wanted {
+    if seat.wanted && outcome.is_pending() {
         seat.clone = Some(cx.waker().clone());
         seat.wanted = false;
         outcome = step(&mut seat);
-    }
-    if let Some(evicted) = seat.evicted.take() {
-        evicted.wake();
+        if let Some(evicted) = seat.evicted.take() {
+            evicted.wake();
+        }
     }
     outcome
 }

@@ -51,7 +51,7 @@ impl<T: Tables> Registry for Ram<T> {
     async fn query(&self, host: &str) -> Result<&'static str, RegistryError> {
         let failed = |reason| Err(RegistryError::query(self.name().as_str(), host, reason));
         let (down, known) = self.tables.directory(|directory| {
-            let flags = directory.find(host).and_then(|id| directory.flags(id).copied());
+            let flags = directory.find(host.as_bytes()).and_then(|id| directory.flags(id).copied());
             (directory.network().registry_down, flags.is_some_and(|flags| flags.announced))
         });
         match (down, known) {

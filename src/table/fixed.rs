@@ -150,12 +150,12 @@ impl Directory for FixedDirectory<'_> {
         self.network
     }
 
-    fn find(&self, name: &str) -> Option<u32> {
-        self.hosts.iter().position(|row| row.name == *name).map(|at| at as u32)
+    fn find(&self, name: &[u8]) -> Option<u32> {
+        self.hosts.iter().position(|row| row.name.as_bytes() == name).map(|at| at as u32)
     }
 
     fn intern(&mut self, name: &HostName) -> Result<u32, Cause> {
-        if let Some(id) = self.find(name) {
+        if let Some(id) = self.find(name.as_bytes()) {
             return Ok(id);
         }
         let row = HostRow { name: *name, flags: HostFlags::default(), open: false };
@@ -163,8 +163,8 @@ impl Directory for FixedDirectory<'_> {
         Ok(self.count() - 1)
     }
 
-    fn room(&self, name: &str) -> Result<(), Cause> {
-        match self.hosts.is_full() && self.find(name).is_none() {
+    fn room(&self, name: &HostName) -> Result<(), Cause> {
+        match self.hosts.is_full() && self.find(name.as_bytes()).is_none() {
             true => Err(Cause::Full(Table::Hosts, self.hosts.capacity() as u32)),
             false => Ok(()),
         }

@@ -76,6 +76,10 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
     fn id(&self, host: &Arc<HeapHost<L>>) -> u32 {
         host.id
     }
+
+    fn name(&self, host: &Arc<HeapHost<L>>) -> HostName {
+        host.name
+    }
 }
 
 /// One name that came up, and its sockets if it is that of an own host.
@@ -114,13 +118,13 @@ impl<L> Directory for HeapDirectory<L> {
         &mut self.network
     }
 
-    fn find(&self, name: &str) -> Option<u32> {
-        let is_it = |&id: &u32| self.hosts[id as usize].0.name == *name;
-        self.by_name.find(hash(name.as_bytes()), is_it).copied()
+    fn find(&self, name: &[u8]) -> Option<u32> {
+        let is_it = |&id: &u32| self.hosts[id as usize].0.name.as_bytes() == name;
+        self.by_name.find(hash(name), is_it).copied()
     }
 
     fn intern(&mut self, name: &HostName) -> Result<u32, Cause> {
-        if let Some(id) = self.find(name) {
+        if let Some(id) = self.find(name.as_bytes()) {
             return Ok(id);
         }
         let id = u32::try_from(self.hosts.len()).map_err(|_| Cause::Full(Table::Hosts, u32::MAX))?;
@@ -131,7 +135,7 @@ impl<L> Directory for HeapDirectory<L> {
         Ok(id)
     }
 
-    fn room(&self, _: &str) -> Result<(), Cause> {
+    fn room(&self, _: &HostName) -> Result<(), Cause> {
         Ok(())
     }
 

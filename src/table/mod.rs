@@ -50,6 +50,12 @@ pub trait Tables: Send + Sync {
 
     /// The host's number in the directory.
     fn id(&self, host: &Self::Host) -> u32;
+
+    /// The host's name.
+    fn name(&self, host: &Self::Host) -> HostName {
+        let id = self.id(host);
+        self.directory(|directory| directory.name(id))
+    }
 }
 
 /// What the hosts of a subnetwork share. Hosts are numbered from 0 in the order in which their names came up; numbers
@@ -64,14 +70,14 @@ pub trait Directory {
     fn network(&mut self) -> &mut NetworkState<Self::Wakers>;
 
     /// The number that goes with `name`, if it came up before.
-    fn find(&self, name: &str) -> Option<u32>;
+    fn find(&self, name: &[u8]) -> Option<u32>;
 
     /// Whether there is room for `name`.
     ///
     /// # Errors
     ///
     /// `host table is full`.
-    fn room(&self, name: &str) -> Result<(), Cause>;
+    fn room(&self, name: &HostName) -> Result<(), Cause>;
 
     /// The number that goes with `name`, a new one if it comes up for the first time.
     ///
@@ -317,3 +323,6 @@ pub enum Phase {
 
 /// No slot.
 pub(crate) const NIL: u32 = u32::MAX;
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests;
