@@ -1,0 +1,99 @@
+//! One generic function over a virtual network and over the operating system's TCP.
+#![cfg(all(feature = "std", feature = "pipenet"))]
+
+use std::io::{Read, Write};
+use std::thread;
+
+use virtnet::{Acceptor, ErrorKind, Networker, Stream, Tcp, ToAddr, pipenet};
+
+/// An echo server that answers once the client has shut down writing, two clients, and what both ends saw.
+fn echo_twice<S, C>(server: &S, client: &C) -> std::io::Result<()>
+where
+    S: Networker<Conn: Read + Write>,
+    C: Networker<Conn: Read + Write>,
+{
+    let listener = server.listen("")?;
+    let addr = listener.local_addr();
+    assert_eq!(addr.host(), &*server.name());
+    thread::scope(|scope| {
+        let serving = scope.spawn(|| -> std::io::Result<Vec<String>> {
+            let mut peers = Vec::new();
+            for _ in 0..2 {
+                let mut conn = listener.accept().wait()?;
+                let mut bytes = Vec::new();
+                conn.read_to_end(&mut bytes)?;
+                conn.write_all(&bytes)?;
+                peers.push(conn.peer_addr().to_string());
+            }
+            Ok(peers)
+        });
+        let mut locals = Vec::new();
+        for text in ["one", "two"] {
+            let mut conn = client.dial(addr).wait()?;
+            conn.write_all(text.as_bytes())?;
+            conn.close_write()?;
+            let mut answer = String::new();
+            conn.read_to_string(&mut answer)?;
+            assert_eq!(answer, text);
+            locals.push(conn.local_addr().to_string());
+        }
+        assert_eq!(serving.join().expect("the server does not panic")?, locals);
+        Ok(())
+    })
+}
+
+/// Errors that have the same kind on any network.
+fn fails_alike<N: Networker>(net: &N, closed_port: impl ToAddr + Send) {
+    let kind = |error: virtnet::Error| (error.operation(), error.kind());
+    let listener = net.listen("").expect("a free port");
+    let taken = net.listen(listener.local_addr()).map(drop);
+    assert_eq!(taken.map_err(|error| error.kind()), Err(ErrorKind::AddrInUse));
+    let refused = net.dial(closed_port).wait().map(drop).map_err(kind);
+    assert_eq!(refused, Err((virtnet::Operation::Dial, ErrorKind::ConnectionRefused)));
+    assert_eq!(net.listen("a:b").map(drop).map_err(|error| error.kind()), Err(ErrorKind::InvalidInput));
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| listener.accept().wait().map(drop).map_err(|error| error.kind()));
+        listener.close();
+        assert_eq!(waiting.join().expect("no panic"), Err(ErrorKind::SocketDown));
+    });
+    net.close().wait().expect("nothing fails to close");
+    assert_eq!(net.listen("").map(drop).map_err(|error| error.kind()), Err(ErrorKind::HostDown));
+}
+
+#[test]
+fn one_function_runs_over_pipes_and_over_tcp() {
+    let net = pipenet::Network::new("t");
+    let (a, b) = (net.host("a").expect("a host"), net.host("b").expect("a host"));
+    echo_twice(&a, &b).expect("pipes carry it");
+    assert_eq!((a.sockets(), b.sockets()), (0, 0));
+    let tcp = Tcp::new("127.0.0.1").expect("an IP address");
+    echo_twice(&tcp, &tcp).expect("TCP carries it");
+}
+
+#[test]
+fn errors_have_the_same_kinds_on_pipes_and_on_tcp() {
+    let net = pipenet::Network::new("t");
+    fails_alike(&net.host("a").expect("a host"), ("a", 77));
+    let free = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.local_addr().expect("it has an address").port()
+    };
+    fails_alike(&Tcp::new("127.0.0.1").expect("an IP address"), free);
+}
+
+#[test]
+fn closing_tcp_ends_its_connections() {
+    let (near, far) = (Tcp::new("127.0.0.1").expect("an address"), Tcp::new("127.0.0.1").expect("an address"));
+    let listener = far.listen(0).expect("a free port");
+    let mut conn = near.dial(listener.local_addr()).wait().expect("somebody listens");
+    let mut accepted = listener.accept().wait().expect("somebody dials");
+    near.close().wait().expect("nothing fails to close");
+    assert_eq!(accepted.read(&mut [0]).expect("the stream has ended"), 0);
+    assert_eq!(conn.read(&mut [0]).expect("the stream has ended"), 0);
+}
+
+#[test]
+fn a_name_that_is_no_ip_address_is_refused() {
+    let error = Tcp::new("localhost").map(drop).map_err(|error| error.to_string());
+    assert_eq!(error, Err(r#"virtnet "tcp": new host "localhost": invalid host name"#.into()));
+}
