@@ -1,6 +1,7 @@
 //! Connections.
 
 use core::fmt;
+use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
@@ -10,7 +11,7 @@ use crate::error::{Error, Operation};
 use crate::place::Place;
 use crate::subnet::{Handle, LinkOf};
 use crate::table::{Ports, State};
-use crate::wait::{Timeouts, block_on};
+use crate::wait::{Expire, Expiring, Op, Timeouts, block_on};
 
 /// A connection: a stream of bytes in each direction. Dropping it closes it.
 ///
@@ -102,15 +103,15 @@ impl<N: Handle> Conn<N> {
         self.end.poll_peek(cx, buf)
     }
 
-    /// Ready when a read would not have to wait: there are bytes, the stream has ended, or it would fail.
-    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.end.poll_readable(cx)
+    /// Polls until a read would not have to wait: there are bytes, the stream has ended, or it would fail.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.end.poll_read_ready(cx)
     }
 
-    /// Ready when a write would not have to wait: there is room, or it would fail. In a rendezvous network, when no write
-    /// is under way.
-    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.end.net().engine.poll_writable(&self.end.link, cx)
+    /// Polls until a write would not have to wait: there is room, or it would fail. In a rendezvous network, until no
+    /// write is under way.
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.end.poll_write_ready(cx)
     }
 
     /// Reads what is there.
@@ -137,8 +138,40 @@ impl<N: Handle> Conn<N> {
     /// # Errors
     ///
     /// See [`Conn`].
-    pub fn peek(&self, buf: &mut [u8]) -> Result<usize, Error> {
-        self.end.wait_read(&self.timeouts, |cx| self.end.poll_peek(cx, buf))
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation loses nothing.
+    pub fn peek(&self, buf: &mut [u8]) -> Op<impl Expire<Output = Result<usize, Error>>> {
+        self.end.reading(move |cx| self.end.poll_peek(cx, buf))
+    }
+
+    /// Waits until a read would not have to: there are bytes, the stream has ended, or it would fail.
+    ///
+    /// # Errors
+    ///
+    /// None but `timed out`, of [`Op::wait_timeout`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation loses nothing.
+    pub fn readable(&self) -> Op<impl Expire<Output = Result<(), Error>>> {
+        self.end.reading(|cx| self.end.poll_read_ready(cx).map(Ok))
+    }
+
+    /// Waits until a write would not have to: there is room, or it would fail. In a rendezvous network, until no write
+    /// is under way.
+    ///
+    /// # Errors
+    ///
+    /// None but `timed out`, of [`Op::wait_timeout`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation loses nothing.
+    pub fn writable(&self) -> Op<impl Expire<Output = Result<(), Error>>> {
+        let expired = |waker: &Waker| self.end.write_expired(waker).map(|_| ());
+        Op::new(Expiring { future: poll_fn(|cx| self.end.poll_write_ready(cx).map(Ok)), expired })
     }
 
     /// Ends the own stream: the peer reads what is left and then the end. Reading goes on, writing fails with `broken
@@ -210,8 +243,34 @@ impl<N: Handle> End<N> {
         }
     }
 
-    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.net().engine.poll_peek(&self.link, cx, &mut [0]).map(|_| ())
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.net().engine.poll_writable(&self.link, cx)
+    }
+
+    /// An operation that waits for bytes.
+    fn reading<T>(
+        &self,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Error>>,
+    ) -> Op<impl Expire<Output = Result<T, Error>>> {
+        Op::new(Expiring { future: poll_fn(poll), expired: |waker: &Waker| Err(self.read_expired(waker)) })
+    }
+
+    /// The error of a read whose task need not be woken any more.
+    fn read_expired(&self, waker: &Waker) -> Error {
+        self.net().engine.cancel_read(&self.link, waker);
+        self.error(Operation::Read, Cause::TimedOut)
+    }
+
+    /// The outcome of a write whose task need not be woken any more: what the peer has taken of it, or an error.
+    fn write_expired(&self, waker: &Waker) -> Result<usize, Error> {
+        match self.net().engine.cancel_write(&self.link, waker) {
+            0 => Err(self.error(Operation::Write, Cause::TimedOut)),
+            count => Ok(count),
+        }
     }
 
     /// The end of the stream is one only while the own side is up.
@@ -258,37 +317,20 @@ impl<N: Handle> End<N> {
         timeouts: &Timeouts,
         poll: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Error>>,
     ) -> Result<T, Error> {
-        block_on(poll, true, timeouts.read(), self.net().options.relax, |waker| {
-            self.net().engine.cancel_read(&self.link, waker);
-            Err(self.error(Operation::Read, Cause::TimedOut))
-        })
+        block_on(poll, true, timeouts.read(), self.net().options.relax, |waker| Err(self.read_expired(waker)))
     }
 
     /// Waits to write, at most for the write timeout.
     pub(crate) fn wait_write(&self, timeouts: &Timeouts, buf: &[u8]) -> Result<usize, Error> {
-        let (engine, relax) = (&self.net().engine, self.net().options.relax);
+        let (look, relax) = (!self.net().engine.is_rendezvous(), self.net().options.relax);
         let poll = |cx: &mut Context<'_>| self.poll_write(cx, buf);
-        block_on(poll, !engine.is_rendezvous(), timeouts.write(), relax, |waker| {
-            match engine.cancel_write(&self.link, waker) {
-                0 => Err(self.error(Operation::Write, Cause::TimedOut)),
-                count => Ok(count),
-            }
-        })
+        block_on(poll, look, timeouts.write(), relax, |waker| self.write_expired(waker))
     }
 
     /// Waits until what was written is on its way, at most for the write timeout.
     pub(crate) fn wait_flush(&self, timeouts: &Timeouts) -> Result<(), Error> {
-        let (engine, relax) = (&self.net().engine, self.net().options.relax);
-        block_on(
-            |cx| self.poll_flush(cx),
-            true,
-            timeouts.write(),
-            relax,
-            |waker| {
-                engine.cancel_write(&self.link, waker);
-                Err(self.error(Operation::Write, Cause::TimedOut))
-            },
-        )
+        let expired = |waker: &Waker| self.write_expired(waker).map(|_| ());
+        block_on(|cx| self.poll_flush(cx), true, timeouts.write(), self.net().options.relax, expired)
     }
 
     fn close_write(&self) -> Result<(), Error> {

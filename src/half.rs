@@ -1,25 +1,27 @@
 //! The halves of a connection: one to read, one to write.
 
 use core::fmt;
+use core::ops::Deref;
 
 use crate::conn::Conn;
 use crate::subnet::Handle;
 
-/// The reading half of a borrowed connection; see [`Conn::split`].
+/// The reading half of a borrowed connection; see [`Conn::split`]. It derefs to the connection.
 pub struct ReadHalf<'a, N: Handle>(&'a Conn<N>);
 
-/// The writing half of a borrowed connection; see [`Conn::split`]. Dropping it shuts nothing down.
+/// The writing half of a borrowed connection; see [`Conn::split`]. Dropping it shuts nothing down. It
+/// derefs to the connection.
 pub struct WriteHalf<'a, N: Handle>(&'a Conn<N>);
 
 /// The reading half of a connection; see [`Conn::into_split`].
 ///
-/// [`AsRef`] gives the connection, with its addresses, timeouts, and `try_` and `poll_` methods.
+/// It derefs to the connection, with its addresses, timeouts, and `try_` and `poll_` methods.
 pub struct OwnedReadHalf<N: Handle>(Conn<N>);
 
 /// The writing half of a connection; see [`Conn::into_split`]. Dropping it shuts down writing: the peer reads what is
 /// left and then the end of the stream.
 ///
-/// [`AsRef`] gives the connection, with its addresses, timeouts, and `try_` and `poll_` methods.
+/// It derefs to the connection, with its addresses, timeouts, and `try_` and `poll_` methods.
 pub struct OwnedWriteHalf<N: Handle> {
     conn: Conn<N>,
     shut_on_drop: bool,
@@ -102,9 +104,25 @@ impl<N: Handle> Drop for OwnedWriteHalf<N> {
     }
 }
 
+impl<N: Handle> Deref for ReadHalf<'_, N> {
+    type Target = Conn<N>;
+
+    fn deref(&self) -> &Conn<N> {
+        self.as_ref()
+    }
+}
+
 impl<N: Handle> AsRef<Conn<N>> for ReadHalf<'_, N> {
     fn as_ref(&self) -> &Conn<N> {
         self.0
+    }
+}
+
+impl<N: Handle> Deref for WriteHalf<'_, N> {
+    type Target = Conn<N>;
+
+    fn deref(&self) -> &Conn<N> {
+        self.as_ref()
     }
 }
 
@@ -114,9 +132,25 @@ impl<N: Handle> AsRef<Conn<N>> for WriteHalf<'_, N> {
     }
 }
 
+impl<N: Handle> Deref for OwnedReadHalf<N> {
+    type Target = Conn<N>;
+
+    fn deref(&self) -> &Conn<N> {
+        self.as_ref()
+    }
+}
+
 impl<N: Handle> AsRef<Conn<N>> for OwnedReadHalf<N> {
     fn as_ref(&self) -> &Conn<N> {
         &self.0
+    }
+}
+
+impl<N: Handle> Deref for OwnedWriteHalf<N> {
+    type Target = Conn<N>;
+
+    fn deref(&self) -> &Conn<N> {
+        self.as_ref()
     }
 }
 

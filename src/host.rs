@@ -156,7 +156,7 @@ impl<N: Handle> Host<N> {
     /// network to its next close.
     pub fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send + use<N>> {
         let (host, name, network) = (self.clone(), self.name(), self.net.network_name());
-        let expired = move || CloseError::check(network, name, [Some(Cause::TimedOut), None, None]);
+        let expired = move |_: &Waker| CloseError::check(network, name, [Some(Cause::TimedOut), None, None]);
         Op::new(Expiring { future: close(host, name), expired })
     }
 

@@ -27,6 +27,8 @@ mod request;
 mod subnet;
 mod sync;
 pub mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wait;
 mod words;
 

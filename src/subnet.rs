@@ -201,11 +201,10 @@ where
             was_up
         });
         for id in 0..self.tables.directory(|directory| directory.count()) {
-            if let Some(host) = self.tables.directory(|directory| directory.host(id)) {
-                if !self.close_host(&host) {
-                    // Somebody else may be at it, and the engine is not closed before all sockets are.
-                    self.close_sockets(&host);
-                }
+            let Some(host) = self.tables.directory(|directory| directory.host(id)) else { continue };
+            if !self.close_host(&host) {
+                // Somebody else may be at it, and the engine is not closed before all sockets are.
+                self.close_sockets(&host);
             }
         }
         was_up
@@ -350,7 +349,7 @@ pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
         let expired = failed.clone();
         Op::new(Expiring {
             future: async move { making.await.map_err(failed) },
-            expired: move || Err(expired(Cause::TimedOut)),
+            expired: move |_: &Waker| Err(expired(Cause::TimedOut)),
         })
     }
 
@@ -397,7 +396,7 @@ pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
         let (net, name) = (self.clone(), self.name);
         Op::new(Expiring {
             future: close(net, HostName::EMPTY),
-            expired: move || CloseError::check(name, HostName::EMPTY, [Some(Cause::TimedOut), None, None]),
+            expired: move |_: &Waker| CloseError::check(name, HostName::EMPTY, [Some(Cause::TimedOut), None, None]),
         })
     }
 }

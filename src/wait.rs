@@ -254,9 +254,9 @@ impl<F: Future, E> Future for Expiring<F, E> {
     }
 }
 
-impl<F: Future, E: Fn() -> F::Output> Expire for Expiring<F, E> {
-    fn expire(self: Pin<&mut Self>, _: &Waker) -> F::Output {
-        (self.expired)()
+impl<F: Future, E: Fn(&Waker) -> F::Output> Expire for Expiring<F, E> {
+    fn expire(self: Pin<&mut Self>, waker: &Waker) -> F::Output {
+        (self.expired)(waker)
     }
 }
 
@@ -330,6 +330,7 @@ impl Wakers for TwoWakers {
 pub struct ManyWakers {
     /// The first one; mostly there is no other.
     one: Option<Waker>,
+    #[allow(clippy::box_collection, reason = "one word instead of three, taken out and put back all the time")]
     more: Option<alloc::boxed::Box<alloc::vec::Vec<Waker>>>,
 }
 

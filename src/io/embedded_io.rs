@@ -53,14 +53,14 @@ impl<N: Handle> Write for &Conn<N> {
 /// Also ready at the end of the stream, and when a read would fail.
 impl<N: Handle> ReadReady for &Conn<N> {
     fn read_ready(&mut self) -> Result<bool, Error> {
-        Ok(self.poll_readable(&mut Context::from_waker(Waker::noop())).is_ready())
+        Ok(self.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready())
     }
 }
 
 /// Also ready when a write would fail.
 impl<N: Handle> WriteReady for &Conn<N> {
     fn write_ready(&mut self) -> Result<bool, Error> {
-        Ok(self.poll_writable(&mut Context::from_waker(Waker::noop())).is_ready())
+        Ok(self.poll_write_ready(&mut Context::from_waker(Waker::noop())).is_ready())
     }
 }
 

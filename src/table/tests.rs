@@ -7,8 +7,11 @@ type Slots = std::vec::Vec<u32>;
 
 extern crate std;
 
+/// Takes a step on the ports of a host.
+type Steps<'a> = dyn Fn(&mut dyn FnMut(&mut dyn AnyPorts)) + 'a;
+
 /// A host in tables of either kind, and how many sockets there is room for.
-fn on_both(test: fn(&dyn Fn(&mut dyn FnMut(&mut dyn AnyPorts)), u32)) {
+fn on_both(test: fn(&Steps<'_>, u32)) {
     let heap = Heap::<u8>::new();
     let host = add(&heap, "a");
     test(&|step| heap.ports(&host, |ports| step(ports)), u32::from(u16::MAX));

@@ -1,0 +1,334 @@
+//! The network under test, and the steps that behaviours are made of.
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::time::Duration;
+use std::boxed::Box;
+use std::cell::RefCell;
+use std::string::{String, ToString};
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+use std::vec;
+use std::vec::Vec;
+
+use super::task::{Started, Task, Waiting};
+use crate::conn::Conn;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::host::Host;
+use crate::listener::Listener;
+use crate::subnet::{Handle, LinkOf};
+
+/// A network under test, new and without hosts, and what it is like.
+///
+/// It has room for at least 3 hosts, 8 sockets in use and 4 connections, its buffers hold at least 3 bytes, and its
+/// closing goes well. Its name has at most 12 bytes, so that no text of an error is cut.
+pub struct Setup<N: Handle> {
+    pub(super) net: N,
+    pub(super) second: Option<N>,
+    waiting: Waiting,
+    pub(super) buffer: Option<usize>,
+    pub(super) capacity: Option<Capacity>,
+    links: Option<MakeLinks<N>>,
+    held: Option<Box<dyn Fn() -> usize + Send>>,
+    pub(super) limit: Duration,
+    /// Those made so far: nothing of theirs may be left in the end.
+    hosts: RefCell<Vec<Host<N>>>,
+}
+
+type MakeLinks<N> = Box<dyn Fn(&N) -> (LinkOf<N>, LinkOf<N>) + Send>;
+
+/// What a network of a fixed size has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Hosts.
+    pub hosts: usize,
+    /// Sockets in use, of all hosts together.
+    pub ports: usize,
+    /// Connections.
+    pub pipes: usize,
+}
+
+impl<N: Handle + 'static> Setup<N> {
+    /// A network that grows, with behaviours that wait on threads.
+    pub fn new(net: N) -> Self {
+        Self {
+            net,
+            second: None,
+            waiting: Waiting::Threads,
+            buffer: None,
+            capacity: None,
+            links: None,
+            held: None,
+            limit: Duration::from_secs(60),
+            hosts: RefCell::default(),
+        }
+    }
+
+    /// How behaviours wait.
+    #[must_use]
+    pub fn waiting(mut self, waiting: Waiting) -> Self {
+        self.waiting = waiting;
+        self
+    }
+
+    /// How many bytes each direction of a connection holds, exactly.
+    #[must_use]
+    pub fn buffer(mut self, bytes: usize) -> Self {
+        self.buffer = Some(bytes);
+        self
+    }
+
+    /// What the network has room for. When it is full it says so: [`Cause::Full`](crate::Cause::Full).
+    #[must_use]
+    pub fn capacity(mut self, capacity: Capacity) -> Self {
+        self.capacity = Some(capacity);
+        self
+    }
+
+    /// How to make the two ends of a connection for the engine, which behaviours then hand over through the
+    /// [`Notifier`](crate::Notifier). [`links_by_dial`](super::links_by_dial) does it for many engines.
+    #[must_use]
+    pub fn links(mut self, make: impl Fn(&N) -> (LinkOf<N>, LinkOf<N>) + Send + 'static) -> Self {
+        self.links = Some(Box::new(make));
+        self
+    }
+
+    /// Another subnetwork of the same network: its hosts and those of the first dial each other.
+    #[must_use]
+    pub fn second(mut self, net: N) -> Self {
+        self.second = Some(net);
+        self
+    }
+
+    /// Counts what the backend holds for connections. It is 0 when every connection is gone.
+    #[must_use]
+    pub fn held(mut self, count: impl Fn() -> usize + Send + 'static) -> Self {
+        self.held = Some(Box::new(count));
+        self
+    }
+
+    /// How long a behaviour may take; 60 seconds by default.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The groups of behaviours that apply to the network, besides `always`.
+    pub fn groups(&self) -> Vec<&'static str> {
+        let either = |which: bool, yes, no| Some(if which { yes } else { no });
+        let if_any = |any: bool, name| any.then_some(name);
+        let options = &self.net.options;
+        let groups = [
+            either(self.net.engine().is_rendezvous(), "rendezvous", "buffered"),
+            either(options.share_port, "shared_port", "fresh_port"),
+            if_any(self.buffer.is_some(), "sized_buffer"),
+            if_any(options.backlog <= SMALL_BACKLOG, "small_backlog"),
+            if_any(self.capacity.is_some(), "fixed"),
+            if_any(self.links.is_some(), "links"),
+            if_any(self.second.is_some(), "two_subnetworks"),
+        ];
+        groups.into_iter().flatten().collect()
+    }
+
+    /// The full name of the network.
+    pub(super) fn name(&self) -> &str {
+        self.net.name()
+    }
+
+    /// How many dials may wait at a listener.
+    pub(super) fn backlog(&self) -> u32 {
+        self.net.options.backlog
+    }
+
+    /// A new host.
+    pub(super) fn host(&self, name: &str) -> Host<N> {
+        self.host_on(&self.net, name)
+    }
+
+    /// A new host of one of the subnetworks.
+    pub(super) fn host_on(&self, net: &N, name: &str) -> Host<N> {
+        let host = self.wait(net.new_host(name)).expect("a host of a new name");
+        self.hosts.borrow_mut().push(host.clone());
+        host
+    }
+
+    /// Two hosts `a` and `b`, and a connection that `b` dialled to `a:1`.
+    pub(super) fn pair(&self) -> Pair<N> {
+        let (a, b) = (self.host("a"), self.host("b"));
+        let listener = Arc::new(a.listen(":1").expect("a free port"));
+        let (dialled, accepted) = self.connect(&b, &listener);
+        Pair { a, b, listener, dialled, accepted }
+    }
+
+    /// A connection from `host` to `listener`: the dialled and the accepted end.
+    pub(super) fn connect(&self, host: &Host<N>, listener: &Listener<N>) -> (Arc<Conn<N>>, Arc<Conn<N>>) {
+        let (dialled, accepted) = self.both(host.dial(listener.local_addr()), listener.accept());
+        (Arc::new(dialled.expect("dialled")), Arc::new(accepted.expect("accepted")))
+    }
+
+    /// The two ends of a connection, to be handed over or [shut](Setup::shut).
+    pub(super) fn link_pair(&self) -> (LinkOf<N>, LinkOf<N>) {
+        let make = self.links.as_ref().expect("a behaviour of the group `links` has them");
+        make(&self.net)
+    }
+
+    /// Gives back the end of a connection that was not handed over.
+    pub(super) fn shut(&self, link: &LinkOf<N>) {
+        self.net.engine().shutdown(link, crate::engine::Shutdown::Close);
+        self.net.engine().release(link);
+    }
+
+    pub(super) fn wait<T: Send>(&self, future: impl Future<Output = T> + Send) -> T {
+        self.waiting.wait(future)
+    }
+
+    pub(super) fn both<A: Send, B: Send>(
+        &self,
+        first: impl Future<Output = A> + Send,
+        second: impl Future<Output = B> + Send,
+    ) -> (A, B) {
+        self.waiting.both(first, second)
+    }
+
+    #[track_caller]
+    pub(super) fn start<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Started<T> {
+        self.waiting.start(future)
+    }
+
+    /// Begins a dial that waits at a listener of `to`, where a backend brings it in its own time.
+    pub(super) fn start_dial(&self, from: &Host<N>, addr: &'static str, to: &Host<N>) -> Started<Dialled<N>> {
+        // A host that dials itself has the source of the dial, too.
+        let sockets = to.sockets() + 1 + usize::from(from == to);
+        let mut dial = self.start(from.dial(addr));
+        until(|| {
+            dial.turn();
+            to.sockets() >= sockets
+        });
+        dial
+    }
+
+    /// As [`start_dial`](Setup::start_dial), always as a future, which can be dropped.
+    pub(super) fn hold_dial(&self, from: &Host<N>, addr: &'static str, to: &Host<N>) -> Task<'static, Dialled<N>> {
+        let sockets = to.sockets() + 1 + usize::from(from == to);
+        let mut dial = Task::start(from.dial(addr));
+        until(|| {
+            dial.turn();
+            to.sockets() >= sockets
+        });
+        dial
+    }
+
+    /// After a behaviour: no socket is in use any more, and the backend holds nothing. One with threads of its own may
+    /// need a moment.
+    pub(super) fn check_nothing_is_left(&self) {
+        let left = || {
+            let hosts = self.hosts.borrow();
+            let sockets: Vec<_> = hosts.iter().map(|host| (host.name().to_string(), host.sockets())).collect();
+            (sockets, self.held.as_ref().map_or(0, |held| held()))
+        };
+        let nothing = |left: &(Vec<(String, usize)>, usize)| left.0.iter().all(|(_, count)| *count == 0) && left.1 == 0;
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while !nothing(&left()) && Instant::now() < deadline {
+            thread::yield_now();
+        }
+        let left = left();
+        assert!(nothing(&left), "left behind: sockets {:?}, held by the backend {}", left.0, left.1);
+    }
+}
+
+impl<N: Handle> fmt::Debug for Setup<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Setup");
+        shown.field("network", &self.net.name()).field("waiting", &self.waiting).field("buffer", &self.buffer);
+        shown.field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}
+
+/// What a dial gives.
+pub(super) type Dialled<N> = Result<Conn<N>, Error>;
+
+/// Two hosts and a connection.
+pub(super) struct Pair<N: Handle> {
+    pub(super) a: Host<N>,
+    pub(super) b: Host<N>,
+    pub(super) listener: Arc<Listener<N>>,
+    /// The end of `b`.
+    pub(super) dialled: Arc<Conn<N>>,
+    /// The end of `a`.
+    pub(super) accepted: Arc<Conn<N>>,
+}
+
+/// As long a backlog as behaviours fill.
+const SMALL_BACKLOG: u32 = 4;
+
+/// Waits for what other threads bring about and nobody can wait for.
+pub(super) fn until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        thread::yield_now();
+    }
+}
+
+/// The next connection.
+pub(super) fn accept<N: Handle + 'static>(
+    listener: &Arc<Listener<N>>,
+) -> impl Future<Output = Result<Conn<N>, Error>> + Send + 'static {
+    let listener = listener.clone();
+    poll_fn(move |cx| listener.poll_accept(cx))
+}
+
+/// One read of at most `len` bytes.
+pub(super) fn read<N: Handle + 'static>(
+    conn: &Arc<Conn<N>>,
+    len: usize,
+) -> impl Future<Output = Result<Vec<u8>, Error>> + Send + 'static {
+    let conn = conn.clone();
+    let mut buf = vec![0; len];
+    poll_fn(move |cx| {
+        conn.poll_read(cx, &mut buf).map_ok(|count| {
+            buf.truncate(count);
+            core::mem::take(&mut buf)
+        })
+    })
+}
+
+/// One write.
+pub(super) fn write<N: Handle + 'static>(
+    conn: &Arc<Conn<N>>,
+    bytes: &[u8],
+) -> impl Future<Output = Result<usize, Error>> + Send + 'static {
+    let (conn, bytes) = (conn.clone(), bytes.to_vec());
+    poll_fn(move |cx| conn.poll_write(cx, &bytes))
+}
+
+/// As many reads as it takes for `len` bytes, or to the end of the stream.
+pub(super) async fn read_all<N: Handle + 'static>(conn: Arc<Conn<N>>, len: usize) -> Result<Vec<u8>, Error> {
+    let mut all = Vec::new();
+    while all.len() < len {
+        match read(&conn, len - all.len()).await? {
+            end if end.is_empty() => break,
+            bytes => all.extend(bytes),
+        }
+    }
+    Ok(all)
+}
+
+/// As many writes as it takes for all `bytes`.
+pub(super) async fn write_all<N: Handle + 'static>(conn: Arc<Conn<N>>, mut bytes: Vec<u8>) -> Result<(), Error> {
+    while !bytes.is_empty() {
+        let count = write(&conn, &bytes).await?;
+        bytes.drain(..count);
+    }
+    Ok(())
+}
+
+/// What the error of an operation prints.
+#[track_caller]
+pub(super) fn text<T, E: ToString>(outcome: Result<T, E>) -> String {
+    match outcome {
+        Ok(_) => panic!("the operation did not fail"),
+        Err(error) => error.to_string(),
+    }
+}
