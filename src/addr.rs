@@ -149,6 +149,9 @@ impl AddrError {
         Self { input: input.into(), reason }
     }
 
+    /// The error of an empty address, which asks a listener for any port.
+    pub(crate) const MISSING: Self = Self { input: Text::EMPTY, reason: AddrReason::MissingPort };
+
     /// What was wrong with the address.
     #[must_use]
     pub fn reason(&self) -> AddrReason {

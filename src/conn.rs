@@ -66,6 +66,12 @@ impl<N: Handle> Conn<N> {
         self.end.place.peer_addr()
     }
 
+    /// Whether a write is done only when the peer has read it.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_rendezvous(&self) -> bool {
+        self.end.net().engine.is_rendezvous()
+    }
+
     /// Polls to read into `buf`.
     ///
     /// # Errors
@@ -194,6 +200,12 @@ impl<N: Handle> Conn<N> {
     /// lost, as with a TCP reset. Does nothing once it is closed.
     pub fn abort(&self) {
         self.end.close(Shutdown::Abort);
+    }
+}
+
+impl<N: Handle> AsRef<Conn<N>> for Conn<N> {
+    fn as_ref(&self) -> &Conn<N> {
+        self
     }
 }
 
@@ -370,6 +382,9 @@ impl<N: Handle> End<N> {
         Error::new(operation, self.net().name(), source, addr, self.place.outermost(cause))
     }
 }
+
+/// No part of it is ever pinned.
+impl<N: Handle> Unpin for End<N> {}
 
 /// Another handle of the same end.
 impl<N: Handle> Clone for End<N> {

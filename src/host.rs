@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::addr::{Addr, AddrError, AddrReason, ToAddr};
+use crate::addr::{Addr, AddrError, ToAddr};
 use crate::cause::Cause;
 use crate::close::CloseError;
 use crate::conn::Conn;
@@ -112,9 +112,8 @@ impl<N: Handle> Host<N> {
     /// `listen pipet a:5: address already in use`.
     pub fn listen<A: ToAddr>(&self, addr: A) -> Result<Listener<N>, Error> {
         let failed = |addr, cause| Error::new(Operation::Listen, self.net.name(), None, addr, cause);
-        let any = AddrError::new("", AddrReason::MissingPort);
         let asked = match addr.to_addr() {
-            Err(error) if error == any => self.addr(0),
+            Err(error) if error == AddrError::MISSING => self.addr(0),
             asked => self.on_net(asked.map_err(|error| failed(None, error.into()))?),
         };
         let check = || match asked.host == self.name() {
@@ -182,6 +181,9 @@ impl<N: Handle> Host<N> {
         }
     }
 }
+
+/// No part of it is ever pinned.
+impl<N: Handle> Unpin for Host<N> {}
 
 impl<N: Handle> Clone for Host<N> {
     fn clone(&self) -> Self {

@@ -1,6 +1,119 @@
-//! TODO
+//! TCP-like networks that exist only in your program: named hosts that dial, listen and accept, with predictable ports.
+//! For threads, for async code on any executor, and for firmware without a heap.
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! |---|---|
+//! | *network* | one TCP-like network of uniquely named hosts, such as [`pipenet::Network`] |
+//! | *subnetwork*, [`SubNetwork`] | the part of a network that this process, or this part of it, owns |
+//! | *host*, [`Host`] | a named access point of a network, with ports of its own; what dials and listens |
+//! | [`Listener`], [`Conn`] | what listening gives, and what dialling and accepting give |
+//! | [`Addr`] | network, host and port; prints as `host:port` |
+//! | [`Op`] | something that may have to be waited for: `.await` it, [`wait`](Op::wait), or ask with [`try_wait`](Op::try_wait) |
+//! | [`Networker`] | the contract of an access point: a [`Host`], or the operating system's [`Tcp`] |
+//! | [`Engine`] | what a backend supplies: it makes hosts, dials, moves bytes |
+//! | [`Registry`] | who is where, shared by all subnetworks of a network |
+//! | [`Notifier`] | what the core offers a backend: to hand over a connection, to say that the network failed |
+//!
+//! # Threads
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::thread;
+//! use virtnet::pipenet;
+//!
+//! let net = pipenet::Network::new("t");
+//! let (a, b) = (net.host("a")?, net.host("b")?);
+//! let listener = a.listen(":10")?;
+//! let server = thread::spawn(move || listener.accept().wait()?.write_all(b"hi"));
+//!
+//! let mut conn = b.dial("a:10").wait()?;
+//! let mut text = String::new();
+//! conn.read_to_string(&mut text)?;
+//! assert_eq!(text, "hi");
+//! # server.join().unwrap()?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Async code
+//!
+//! Dial and accept are futures; the bytes have `poll_` methods, and the traits of tokio with the feature `tokio`.
+//!
+//! ```
+//! use std::future::poll_fn;
+//! use virtnet::pipenet::Host;
+//!
+//! async fn first_byte(host: &Host) -> Result<u8, virtnet::Error> {
+//!     let conn = host.dial("a:10").await?;
+//!     let mut byte = [0];
+//!     poll_fn(|cx| conn.poll_read(cx, &mut byte)).await?;
+//!     Ok(byte[0])
+//! }
+//! ```
+//!
+//! # Firmware
+//!
+//! A network in a static needs no heap, and nothing waits that is not told to.
+//!
+//! ```
+//! use core::pin::pin;
+//! use virtnet::pipenet::fixed::{Conn, Network};
+//!
+//! // 2 hosts, 4 sockets, 2 connections, 64 bytes in each direction of a connection.
+//! static NET: Network<'static> = virtnet::fixed!("t", 2, 4, 2, 64);
+//!
+//! let listener = NET.host("a")?.listen(":10")?;
+//! let mut dial = pin!(NET.host("b")?.dial("a:10"));
+//! assert!(dial.as_mut().try_wait().is_none());
+//! let server: Conn = listener.try_accept()?;
+//! let client: Conn = dial.try_wait().expect("it is accepted")?;
+//! client.try_write(b"hi")?;
+//! # Ok::<(), virtnet::Error>(())
+//! ```
+//!
+//! # What can be relied on
+//!
+//! - **Ports**: whatever takes any port of its host takes the lowest free one from 1; see [`Host`].
+//! - **Order**: what one thread does is deterministic, in its ports, events and texts. Between threads, what is causally
+//!   ordered is.
+//! - **Dial and accept**: a dial is done when the peer accepts, and not before; see [`Host::dial`]. Dials to one listener
+//!   are accepted in the order in which they arrived.
+//! - **Waiting**: nothing sleeps through its wake-up; closing something wakes all that wait on it. Giving up an operation
+//!   leaves everything as if it had not been started.
+//! - **Errors**: one [`Error`], with operation, addresses and cause, whose text is as documented; see its table.
+//! - **Limits**: bad input, a full table or a misbehaving backend is an error, and changes nothing else.
+//! - **Safety**: no `unsafe`.
+//!
+//! # Where to look
+//!
+//! - [`pipenet`]: networks within a process, growing or [fixed](pipenet::fixed).
+//! - [`Host`], [`Listener`], [`Conn`], [`Op`]: what everybody uses. [`Error`], [`ErrorKind`], [`CloseError`]: what goes
+//!   wrong.
+//! - [`Networker`], [`Acceptor`], [`Stream`], [`Tcp`]: one function over any network.
+//! - [`Engine`], [`Registry`], [`Notifier`], [`table`]: a backend of your own. The example `life_of_a_dial` walks through
+//!   them, `custom_engine` is one, and the module `testing` proves it.
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `std` (default) | waiting on threads, `std::io`, timeouts, the operating system's TCP |
+//! | `alloc` (by `std`) | networks that grow |
+//! | `pipenet` (default) | networks within a process |
+//! | `testing` | the conformance suite for backends |
+//! | `tokio` | tokio's I/O traits, the operating system's TCP on tokio |
+//! | `stream` | incoming connections as a `Stream` |
+//! | `tower` | a `tower` service that connects by URI |
+//! | `axum` | listeners for `axum::serve` |
+//! | `tonic` | connections for tonic's server |
+//!
+//! Without any there is the core, `no_std` and without a heap. `features.md` in the repository says what each needs and
+//! costs.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The docs speak of what features add.
+#![cfg_attr(not(all(feature = "std", feature = "pipenet")), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
@@ -29,6 +142,8 @@ mod sync;
 pub mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "tokio")]
+mod tokio;
 mod wait;
 mod words;
 
@@ -49,10 +164,16 @@ pub use notifier::{Accept, Notifier};
 pub use registry::Registry;
 pub use request::Incoming;
 pub use subnet::{Handle, SubNetwork, SubNetworkNotifier};
+#[cfg(feature = "tokio")]
+pub use tokio::*;
 pub use wait::{Expire, Op};
 
 #[cfg(feature = "pipenet")]
 pub mod pipenet;
+
+#[cfg(all(doctest, feature = "std", feature = "pipenet"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// Makes an in-process network of a fixed size for a static: its name, and how many hosts, sockets in use (all hosts
 /// together), connections and bytes (in each direction of each connection) it has room for.

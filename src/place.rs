@@ -67,6 +67,9 @@ impl<N: Handle> Place<N> {
     }
 }
 
+/// No part of it is ever pinned.
+impl<N: Handle> Unpin for Place<N> {}
+
 impl<N: Handle> Clone for Place<N> {
     fn clone(&self) -> Self {
         Self { net: self.net.clone(), host: self.host.clone(), slot: self.slot }

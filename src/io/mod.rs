@@ -6,5 +6,7 @@ mod std_io;
 #[cfg(feature = "std")]
 mod tcp;
 
+#[cfg(feature = "tokio")]
+pub(crate) use tcp::{NETWORK, os_addr, os_cause, os_resolve};
 #[cfg(feature = "std")]
 pub use tcp::{Tcp, TcpConn, TcpListener};

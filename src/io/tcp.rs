@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::vec::Vec;
 
-use crate::addr::{Addr, AddrError, AddrReason, ToAddr};
+use crate::addr::{Addr, AddrError, ToAddr};
 use crate::cause::{Cause, Input};
 use crate::close::CloseError;
 use crate::error::{Error, Operation};
@@ -53,16 +53,6 @@ impl Tcp {
         Ok(Self { name: HostName::cut(&ip.to_string()).0, shared: Arc::default() })
     }
 
-    /// What an address means to this access point.
-    fn resolve(&self, addr: &impl ToAddr) -> Result<Addr, AddrError> {
-        let mut addr = addr.to_addr()?;
-        addr.network = network_name();
-        if addr.host.is_empty() {
-            addr.host = self.name;
-        }
-        Ok(addr)
-    }
-
     fn check_up(&self) -> Result<(), Cause> {
         match self.shared.closed.load(Ordering::SeqCst) {
             true => Err(Cause::HostDown),
@@ -82,7 +72,7 @@ impl Tcp {
 
     fn connect(&self, addr: &Addr) -> Result<TcpConn, Cause> {
         self.check_up()?;
-        TcpConn::new(TcpStream::connect((addr.host(), addr.port())).map_err(cause)?, self)
+        TcpConn::new(TcpStream::connect((addr.host(), addr.port())).map_err(os_cause)?, self)
     }
 }
 
@@ -101,25 +91,25 @@ impl Networker for Tcp {
     fn dial(&self, addr: impl ToAddr + Send) -> Op<impl Expire<Output = Result<TcpConn, Error>> + Send> {
         Op::new(SystemCall(move || {
             let failed = |addr, cause| Error::new(Operation::Dial, NETWORK, None, addr, cause);
-            let addr = self.resolve(&addr).map_err(|error| failed(None, error.into()))?;
+            let addr = os_resolve(&addr, self.name).map_err(|error| failed(None, error.into()))?;
             self.connect(&addr).map_err(|cause| failed(Some(addr), cause))
         }))
     }
 
     fn listen(&self, addr: impl ToAddr) -> Result<TcpListener, Error> {
         let failed = |addr, cause| Error::new(Operation::Listen, NETWORK, None, addr, cause);
-        let any = AddrError::new("", AddrReason::MissingPort);
-        let asked = match self.resolve(&addr) {
-            Err(error) if error == any => Addr { network: network_name(), host: self.name, port: 0 },
-            asked => asked.map_err(|error| failed(None, error.into()))?,
+        let asked = match addr.to_addr() {
+            Err(error) if error == AddrError::MISSING => os_resolve(&0, self.name),
+            _ => os_resolve(&addr, self.name),
         };
+        let asked = asked.map_err(|error| failed(None, error.into()))?;
         let check = || match asked.host == self.name {
             true => self.check_up(),
             false => Err(Cause::AddrNotAvailable),
         };
         let bind = || {
-            let listener = net::TcpListener::bind((asked.host(), asked.port())).map_err(cause)?;
-            let addr = listener.local_addr().map_err(cause)?;
+            let listener = net::TcpListener::bind((asked.host(), asked.port())).map_err(os_cause)?;
+            let addr = listener.local_addr().map_err(os_cause)?;
             let socket = Arc::new(ListenerSocket { listener, addr, closed: AtomicBool::new(false) });
             self.keep(&socket)?;
             Ok(TcpListener { socket, access: self.clone() })
@@ -166,7 +156,7 @@ impl ListenerSocket {
                 self.nudge();
                 return Err(access.check_up().err().unwrap_or(Cause::SocketDown));
             }
-            let (stream, _) = self.listener.accept().map_err(cause)?;
+            let (stream, _) = self.listener.accept().map_err(os_cause)?;
             if !self.closed.load(Ordering::SeqCst) {
                 return TcpConn::new(stream, access);
             }
@@ -202,7 +192,7 @@ impl Acceptor for TcpListener {
     }
 
     fn local_addr(&self) -> Addr {
-        addr(self.socket.addr)
+        os_addr(self.socket.addr)
     }
 
     fn close(&self) {
@@ -225,10 +215,10 @@ pub struct TcpConn {
 
 impl TcpConn {
     fn new(stream: TcpStream, access: &Tcp) -> Result<Self, Cause> {
-        let (local, peer) = (stream.local_addr().map_err(cause)?, stream.peer_addr().map_err(cause)?);
+        let (local, peer) = (stream.local_addr().map_err(os_cause)?, stream.peer_addr().map_err(os_cause)?);
         let stream = Arc::new(stream);
         access.keep(&stream)?;
-        Ok(Self { stream, local: addr(local), peer: addr(peer) })
+        Ok(Self { stream, local: os_addr(local), peer: os_addr(peer) })
     }
 }
 
@@ -249,7 +239,8 @@ impl Stream for TcpConn {
     }
 
     fn close_write(&self) -> Result<(), Error> {
-        let failed = |error| Error::new(Operation::Shutdown, NETWORK, Some(self.local), Some(self.peer), cause(error));
+        let failed =
+            |error| Error::new(Operation::Shutdown, NETWORK, Some(self.local), Some(self.peer), os_cause(error));
         self.stream.shutdown(net::Shutdown::Write).map_err(failed)
     }
 }
@@ -317,18 +308,25 @@ impl<T, F: FnMut() -> T> Expire for SystemCall<F> {
     }
 }
 
-const NETWORK: &str = "tcp";
+pub(crate) const NETWORK: &str = "tcp";
 
-fn network_name() -> NetworkName {
-    NetworkName::cut(NETWORK).0
+/// What an address means to an access point of this name.
+pub(crate) fn os_resolve(addr: &impl ToAddr, name: HostName) -> Result<Addr, AddrError> {
+    let mut addr = addr.to_addr()?;
+    addr.network = NetworkName::cut(NETWORK).0;
+    if addr.host.is_empty() {
+        addr.host = name;
+    }
+    Ok(addr)
 }
 
-fn addr(addr: SocketAddr) -> Addr {
-    Addr { network: network_name(), host: HostName::cut(&addr.ip().to_string()).0, port: addr.port() }
+/// An address of the operating system as one of this crate.
+pub(crate) fn os_addr(addr: SocketAddr) -> Addr {
+    Addr { network: NetworkName::cut(NETWORK).0, host: HostName::cut(&addr.ip().to_string()).0, port: addr.port() }
 }
 
 /// What this crate calls a failure of the operating system.
-fn cause(error: io::Error) -> Cause {
+pub(crate) fn os_cause(error: io::Error) -> Cause {
     match error.kind() {
         io::ErrorKind::AddrInUse => Cause::AddrInUse,
         io::ErrorKind::AddrNotAvailable => Cause::AddrNotAvailable,

@@ -158,7 +158,7 @@ impl<N: Handle + 'static> Setup<N> {
     /// Two hosts `a` and `b`, and a connection that `b` dialled to `a:1`.
     pub(super) fn pair(&self) -> Pair<N> {
         let (a, b) = (self.host("a"), self.host("b"));
-        let listener = Arc::new(a.listen(":1").expect("a free port"));
+        let listener = server(&a, ":1");
         let (dialled, accepted) = self.connect(&b, &listener);
         Pair { a, b, listener, dialled, accepted }
     }
@@ -259,6 +259,12 @@ pub(super) struct Pair<N: Handle> {
     pub(super) dialled: Arc<Conn<N>>,
     /// The end of `a`.
     pub(super) accepted: Arc<Conn<N>>,
+}
+
+/// Listens at a free port.
+#[track_caller]
+pub(super) fn server<N: Handle>(host: &Host<N>, addr: &str) -> Arc<Listener<N>> {
+    Arc::new(host.listen(addr).expect("a free port"))
 }
 
 /// As long a backlog as behaviours fill.

@@ -1,0 +1,305 @@
+//! What the core offers a backend: connections that come from outside, and the end of the network.
+
+use core::future::{Future, poll_fn};
+use core::task::{Context, Waker};
+use std::format;
+use std::string::ToString;
+use std::vec;
+
+use super::setup::{Setup, accept, read, server, text};
+use super::task::Task;
+use crate::addr::Addr;
+use crate::cause::Cause;
+use crate::engine::Engine;
+use crate::notifier::{Accept, Notifier};
+use crate::request::Incoming;
+use crate::subnet::{Handle, LinkOf, SubNetworkNotifier};
+
+/// What a backend does when a connection from `from` to `to` comes in.
+fn announce<N: Handle + 'static>(
+    net: &Setup<N>,
+    from: &str,
+    to: &str,
+    link: &LinkOf<N>,
+) -> impl Future<Output = Result<Incoming<N>, Cause>> + Send + 'static {
+    let addr = |text: &str| text.parse::<Addr>().expect("a valid address");
+    let (net, from, to, link) = (net.net.clone(), addr(from), addr(to), link.clone());
+    async move { SubNetworkNotifier(net).accept(&from, &to, link).await }
+}
+
+/// Whether the other end of a handed-over connection is closed.
+fn is_closed<N: Handle + 'static>(net: &Setup<N>, near: &LinkOf<N>) -> bool {
+    net.net.engine().poll_read(near, &mut Context::from_waker(Waker::noop()), &mut [0]).is_ready()
+}
+
+/// The network failed.
+async fn fail<N: Handle>(net: N, cause: &str) {
+    net.notifier().down(Cause::backend(&cause)).await;
+}
+
+
+pub(super) fn an_incoming_connection_is_claimed_and_then_acknowledged<N: Handle + 'static>(net: &Setup<N>) {
+    let a = net.host("a");
+    let listener = server(&a, ":1");
+    let (near, far) = net.link_pair();
+    let announced = Task::start(announce(net, "x:7", "a:1", &far));
+    assert!(!announced.is_woken());
+    let accepting = net.start(accept(&listener));
+    let claim = announced.outcome().expect("claimed");
+    let local = claim.local_addr();
+    assert_eq!((local.network(), local.host()), (net.name(), "a"));
+    assert_eq!(text(a.listen(local.port())), format!("listen {} {local}: address already in use", net.name()));
+    assert_eq!(listener.try_accept().map_err(|error| error.kind()).err(), Some(crate::ErrorKind::WouldBlock));
+    claim.acknowledge().expect("somebody listens");
+    let conn = std::sync::Arc::new(accepting.outcome().expect("accepted"));
+    assert_eq!((conn.local_addr(), conn.peer_addr().to_string()), (local, "x:7".into()));
+    let handle = &net.net;
+    let sent = poll_fn(|cx| handle.engine().poll_write(&near, cx, b"hi"));
+    assert_eq!(net.both(sent, read(&conn, 9)), (Ok(2), Ok(b"hi".into())));
+    net.shut(&near);
+    assert_eq!(net.wait(read(&conn, 9)), Ok(vec![]));
+}
+
+pub(super) fn a_claim_reserves_the_lowest_free_port<N: Handle + 'static>(net: &Setup<N>) {
+    let a = net.host("a");
+    let listener = server(&a, ":1");
+    let (near, far) = net.link_pair();
+    let accepting = net.start(accept(&listener));
+    let claim = net.wait(announce(net, "x:7", "a:1", &far)).expect("claimed");
+    assert_eq!(claim.local_addr().to_string(), "a:2");
+    assert_eq!(a.listen("").expect("a free port").local_addr().to_string(), "a:3");
+    claim.refuse();
+    assert_eq!(a.listen("").expect("a free port").local_addr().to_string(), "a:2");
+    listener.close();
+    assert_eq!(text(accepting.outcome()), format!("accept {} a:1: socket is down", net.name()));
+    net.shut(&near);
+}
+
+pub(super) fn a_refused_or_dropped_claim_lets_accept_wait_on<N: Handle + 'static>(net: &Setup<N>) {
+    let a = net.host("a");
+    let listener = server(&a, ":1");
+    let mut accepting = net.start(accept(&listener));
+    for drops in [false, true] {
+        let (near, far) = net.link_pair();
+        let mut announced = Task::new(announce(net, "x:7", "a:1", &far));
+        super::setup::until(|| {
+            accepting.turn();
+            announced.turn()
+        });
+        let claim = announced.outcome().expect("claimed");
+        match drops {
+            true => drop(claim),
+            false => claim.refuse(),
+        }
+        assert!(is_closed(net, &near));
+        assert_eq!(a.sockets(), 1);
+        net.shut(&near);
+    }
+    let (near, far) = net.link_pair();
+    let mut announced = Task::new(announce(net, "x:8", "a:1", &far));
+    super::setup::until(|| {
+        accepting.turn();
+        announced.turn()
+    });
+    announced.outcome().expect("claimed").acknowledge().expect("somebody listens");
+    assert_eq!(accepting.outcome().expect("accepted").peer_addr().to_string(), "x:8");
+    net.shut(&near);
+}
+
+pub(super) fn a_connection_acknowledged_late_goes_to_the_next_accept<N: Handle + 'static>(net: &Setup<N>) {
+    let a = net.host("a");
+    let listener = server(&a, ":1");
+    let (near, far) = net.link_pair();
+    let gave_up = Task::start(accept(&listener));
+    let claim = net.wait(announce(net, "x:7", "a:1", &far)).expect("claimed");
+    drop(gave_up);
+    let local = claim.local_addr();
+    claim.acknowledge().expect("somebody listens");
+    let conn = net.wait(accept(&listener)).expect("accepted");
+    assert_eq!((conn.local_addr(), conn.peer_addr().to_string()), (local, "x:7".into()));
+    assert!(!is_closed(net, &near));
+    net.shut(&near);
+}
+
+pub(super) fn a_connection_acknowledged_when_nobody_listens_is_closed<N: Handle + 'static>(net: &Setup<N>) {
+    let a = net.host("a");
+    for drops in [false, true] {
+        let listener = server(&a, ":1");
+        let (near, far) = net.link_pair();
+        let accepting = Task::start(accept(&listener));
+        let claim = net.wait(announce(net, "x:7", "a:1", &far)).expect("claimed");
+        match drops {
+            true => drop(accepting),
+            false => {
+                listener.close();
+                assert_eq!(text(accepting.outcome()), format!("accept {} a:1: socket is down", net.name()));
+            }
+        }
+        drop(listener);
+        assert_eq!(claim.acknowledge(), Err(Cause::ConnectionRefused));
+        assert!(is_closed(net, &near));
+        net.shut(&near);
+        assert_eq!(a.sockets(), 0);
+    }
+}
+
+pub(super) fn an_acknowledged_connection_that_nobody_took_is_closed_with_its_listener<N: Handle + 'static>(
+    net: &Setup<N>,
+) {
+    let a = net.host("a");
+    let listener = server(&a, ":1");
+    let (near, far) = net.link_pair();
+    let gave_up = Task::start(accept(&listener));
+    let claim = net.wait(announce(net, "x:7", "a:1", &far)).expect("claimed");
+    drop(gave_up);
+    claim.acknowledge().expect("somebody listens");
+    listener.close();
+    assert!(is_closed(net, &near));
+    net.shut(&near);
+}
+
+pub(super) fn connections_from_outside_are_accepted_in_the_order_in_which_they_came<N: Handle + 'static>(
+    net: &Setup<N>,
+) {
+    let a = net.host("a");
+    let listener = server(&a, ":1");
+    let pairs = [net.link_pair(), net.link_pair()];
+    let first = Task::start(announce(net, "y:9", "a:1", &pairs[0].1));
+    let second = Task::start(announce(net, "x:1", "a:1", &pairs[1].1));
+    let accepts = [Task::start(accept(&listener)), Task::start(accept(&listener))];
+    // Acknowledged the other way round.
+    let [first, second] = [first, second].map(|announced| announced.outcome().expect("claimed"));
+    let locals = [first.local_addr(), second.local_addr()];
+    second.acknowledge().expect("somebody listens");
+    first.acknowledge().expect("somebody listens");
+    let mut accepted = accepts.map(|accepting| accepting.outcome().expect("accepted"));
+    accepted.sort_by_key(|conn| core::cmp::Reverse(conn.peer_addr()));
+    let ends = accepted.each_ref().map(|conn| (conn.peer_addr().to_string(), conn.local_addr()));
+    assert_eq!(ends, [("y:9".into(), locals[0]), ("x:1".into(), locals[1])]);
+    pairs.iter().for_each(|(near, _)| net.shut(near));
+}
+
+pub(super) fn claims_are_no_more_than_the_accepts_that_wait<N: Handle + 'static>(net: &Setup<N>) {
+    let a = net.host("a");
+    let listener = server(&a, ":1");
+    let pairs = [net.link_pair(), net.link_pair()];
+    let first = Task::start(announce(net, "x:1", "a:1", &pairs[0].1));
+    let mut second = Task::start(announce(net, "x:2", "a:1", &pairs[1].1));
+    let mut accepting = Task::start(accept(&listener));
+    let claim = first.outcome().expect("claimed");
+    assert!(!second.turn());
+    claim.refuse();
+    assert!(!accepting.turn());
+    let claim = second.outcome().expect("claimed");
+    claim.acknowledge().expect("somebody listens");
+    assert_eq!(accepting.outcome().expect("accepted").peer_addr().to_string(), "x:2");
+    pairs.iter().for_each(|(near, _)| net.shut(near));
+}
+
+pub(super) fn a_withdrawn_connection_is_never_seen<N: Handle + 'static>(net: &Setup<N>) {
+    let a = net.host("a");
+    let listener = server(&a, ":1");
+    let (near, far) = net.link_pair();
+    drop(Task::start(announce(net, "x:7", "a:1", &far)));
+    assert!(is_closed(net, &near));
+    assert_eq!(text(listener.try_accept()), format!("accept {} a:1: would block", net.name()));
+    assert_eq!(a.sockets(), 1);
+    net.shut(&near);
+}
+
+pub(super) fn a_connection_in_one_step_is_the_listeners_when_it_is_taken<N: Handle + 'static>(net: &Setup<N>) {
+    let a = net.host("a");
+    let listener = server(&a, ":1");
+    let (near, far) = net.link_pair();
+    let (handle, from, to) = (net.net.clone(), Addr::new("", "x", 7), Addr::new("", "a", 1));
+    let connecting = Task::start(async move {
+        let (from, to) = (from.expect("a valid address"), to.expect("a valid address"));
+        handle.notifier().connect(&from, &to, far).await
+    });
+    let conn = listener.try_accept().expect("a connection waits");
+    assert_eq!(conn.peer_addr().to_string(), "x:7");
+    assert_eq!(connecting.outcome(), Ok(conn.local_addr()));
+    net.shut(&near);
+}
+
+pub(super) fn a_connection_to_nobody_is_refused<N: Handle + 'static>(net: &Setup<N>) {
+    let (a, b) = (net.host("a"), net.host("b"));
+    let refused = |to: &str| {
+        let (near, far) = net.link_pair();
+        let error = text(net.wait(announce(net, "x:7", to, &far)));
+        assert!(is_closed(net, &near));
+        net.shut(&near);
+        error
+    };
+    assert_eq!(refused("c:1"), "address c:1: no such host");
+    assert_eq!(refused("[c:d]:1"), "address [c:d]:1: no such host");
+    assert_eq!(refused("a:1"), "connection refused");
+    assert_eq!(refused("a:0"), "connection refused");
+    let listener = server(&b, ":1");
+    let conn = net.connect(&a, &listener);
+    assert_eq!(refused("a:1"), "connection refused");
+    drop(conn);
+    net.wait(b.close()).expect("closing goes well");
+    assert_eq!(refused("b:1"), "connection refused");
+}
+
+pub(super) fn a_connection_is_refused_when_its_listener_closes_meanwhile<N: Handle + 'static>(net: &Setup<N>) {
+    let (a, b) = (net.host("a"), net.host("b"));
+    let close: [(&str, &dyn Fn(std::sync::Arc<crate::Listener<N>>)); 3] = [
+        ("a:1", &|listener| listener.close()),
+        ("a:1", &|listener| drop(listener)),
+        ("b:1", &|_| net.wait(b.close()).expect("closing goes well")),
+    ];
+    for (to, close) in close {
+        let host = if to == "a:1" { &a } else { &b };
+        let (near, far) = net.link_pair();
+        let listener = server(host, ":1");
+        let announced = net.start(announce(net, "x:7", to, &far));
+        close(listener);
+        assert_eq!(text(announced.outcome()), "connection refused");
+        assert!(is_closed(net, &near));
+        net.shut(&near);
+    }
+}
+
+pub(super) fn a_connection_to_a_network_that_is_down_is_refused<N: Handle + 'static>(net: &Setup<N>) {
+    let a = net.host("a");
+    let _listener = server(&a, ":1");
+    let pairs = [net.link_pair(), net.link_pair()];
+    let waiting = net.start(announce(net, "x:7", "a:1", &pairs[0].1));
+    net.wait(net.net.close()).expect("closing goes well");
+    assert!(waiting.outcome().is_err());
+    assert_eq!(text(net.wait(announce(net, "x:7", "a:1", &pairs[1].1))), "network is down");
+    assert_eq!(text(net.wait(announce(net, "x:7", "c:1", &pairs[1].1))), "network is down");
+    pairs.iter().for_each(|(near, _)| net.shut(near));
+}
+
+pub(super) fn a_failed_network_is_down_and_every_close_tells_why<N: Handle + 'static>(net: &Setup<N>) {
+    let (n, a) = (net.name(), net.host("a"));
+    let listener = server(&a, ":1");
+    let accepting = net.start(accept(&listener));
+    net.wait(fail(net.net.clone(), "cable unplugged"));
+    net.wait(fail(net.net.clone(), "too late"));
+    assert_eq!(text(accepting.outcome()), format!("accept {n} a:1: network is down"));
+    assert_eq!(text(net.wait(net.net.new_host("b"))), format!("virtnet {n:?}: new host \"b\": network is down"));
+    for _ in 0..2 {
+        let error = net.wait(net.net.close()).expect_err("the network failed");
+        assert_eq!(error.to_string(), format!("virtnet {n:?}: close: cable unplugged"));
+        assert_eq!(error.causes().collect::<vec::Vec<_>>(), [Cause::backend(&"cable unplugged")]);
+    }
+    assert!(net.wait(a.close()).is_ok());
+}
+
+pub(super) fn a_failure_after_the_close_is_ignored<N: Handle + 'static>(net: &Setup<N>) {
+    let _a = net.host("a");
+    net.wait(net.net.close()).expect("closing goes well");
+    net.wait(fail(net.net.clone(), "too late"));
+    net.wait(net.net.close()).expect("closing goes well");
+}
+
+pub(super) fn a_network_is_down_before_its_failure_is_awaited<N: Handle + 'static>(net: &Setup<N>) {
+    let (n, a) = (net.name(), net.host("a"));
+    drop(net.net.notifier().down(Cause::backend(&"cable unplugged")));
+    assert_eq!(text(a.listen("")), format!("listen {n} a:0: network is down"));
+    assert_eq!(text(net.wait(net.net.close())), format!("virtnet {n:?}: close: cable unplugged"));
+}

@@ -1,0 +1,20 @@
+//! Adapters for tokio, and for what servers and clients on it plug into.
+
+#[cfg(feature = "axum")]
+mod axum;
+mod io;
+#[cfg(feature = "stream")]
+mod stream;
+mod tcp;
+#[cfg(feature = "tonic")]
+mod tonic;
+#[cfg(feature = "tower")]
+mod tower;
+
+#[cfg(feature = "stream")]
+pub use stream::IncomingStream;
+pub use tcp::{TokioTcp, TokioTcpListener, TokioTcpStream};
+#[cfg(feature = "tonic")]
+pub use tonic::ConnInfo;
+#[cfg(feature = "tower")]
+pub use tower::{Connecting, Connector};
