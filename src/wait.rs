@@ -392,12 +392,17 @@ pub(crate) fn wake(waker: Waker) {
     waker.wake();
 }
 
-/// A waker on its way into a set, for a step under a lock: it is cloned before that step and dropped after it.
+/// A task's way into a set of those who wait, for a step under a lock: what it leaves there is cloned before that step,
+/// and what it displaces is woken after it.
 pub(crate) struct Seat<'a, W> {
     waker: &'a Waker,
-    /// The clone to leave in the set; none in the first attempt, which often needs none.
-    clone: Option<Waker>,
+    /// What the second attempt brings along. The first has nothing, and often needs nothing.
+    luggage: Option<&'a mut Luggage<W>>,
     wanted: bool,
+}
+
+struct Luggage<W> {
+    clone: Option<Waker>,
     /// Those who lost their place and look again.
     evicted: Option<W>,
 }
@@ -410,11 +415,14 @@ impl<W: Wakers> Seat<'_, W> {
         if set.contains(self.waker) || self.waker.will_wake(Waker::noop()) {
             return true;
         }
-        match self.clone.take() {
-            Some(clone) => self.evicted = set.insert(clone),
-            None => self.wanted = true,
+        let Some(luggage) = &mut self.luggage else {
+            self.wanted = true;
+            return false;
+        };
+        if let Some(clone) = luggage.clone.take() {
+            luggage.evicted = set.insert(clone);
         }
-        !self.wanted
+        true
     }
 
     /// What tells this task from others.
@@ -432,15 +440,15 @@ pub(crate) fn poll_step<W: Wakers, R>(
     cx: &mut Context<'_>,
     mut step: impl FnMut(&mut Seat<'_, W>) -> Poll<R>,
 ) -> Poll<R> {
-    let mut seat = Seat { waker: cx.waker(), clone: None, wanted: false, evicted: None };
-    let mut outcome = step(&mut seat);
-    if seat.wanted && outcome.is_pending() {
-        seat.clone = Some(cx.waker().clone());
-        seat.wanted = false;
-        outcome = step(&mut seat);
-        if let Some(evicted) = seat.evicted.take() {
-            evicted.wake();
-        }
+    let mut seat = Seat { waker: cx.waker(), luggage: None, wanted: false };
+    let outcome = step(&mut seat);
+    if !seat.wanted {
+        return outcome;
+    }
+    let mut luggage = Luggage { clone: Some(cx.waker().clone()), evicted: None };
+    let outcome = step(&mut Seat { waker: cx.waker(), luggage: Some(&mut luggage), wanted: false });
+    if let Some(evicted) = luggage.evicted {
+        evicted.wake();
     }
     outcome
 }

@@ -116,6 +116,7 @@ impl HeapRing {
     }
 
     /// Makes the ring at least `size` bytes long, and lays what waits at its start.
+    #[cold]
     fn grow(&mut self, size: usize) {
         self.size = size.next_power_of_two().clamp(SMALL.min(self.limit), self.limit);
         let mut bytes = Vec::with_capacity(self.size);
@@ -138,14 +139,17 @@ impl HeapRing {
 
 #[cfg(feature = "alloc")]
 impl Ring for HeapRing {
+    #[inline]
     fn len(&self) -> usize {
         self.len
     }
 
+    #[inline]
     fn room(&self) -> usize {
         self.limit - self.len
     }
 
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.room());
         let bytes = &bytes[..count];
@@ -161,7 +165,9 @@ impl Ring for HeapRing {
             // Not wrapped: append up to the size, the rest goes to the front.
             let (append, front) = bytes.split_at(count.min(self.size - end));
             self.bytes.extend_from_slice(append);
-            self.bytes[..front.len()].copy_from_slice(front);
+            if !front.is_empty() {
+                self.bytes[..front.len()].copy_from_slice(front);
+            }
         } else {
             // Wrapped, or with a gap behind: `bytes` has its full size.
             let size = self.bytes.len();
@@ -171,6 +177,7 @@ impl Ring for HeapRing {
         count
     }
 
+    #[inline]
     fn read(&mut self, buf: &mut [u8]) -> usize {
         let count = self.peek(buf);
         self.len -= count;
@@ -181,6 +188,7 @@ impl Ring for HeapRing {
         count
     }
 
+    #[inline]
     fn peek(&self, buf: &mut [u8]) -> usize {
         let count = buf.len().min(self.len);
         copy_out(&self.bytes, self.start, &mut buf[..count]);
@@ -195,6 +203,7 @@ impl Ring for HeapRing {
         *self = Self::new(self.limit);
     }
 
+    #[inline]
     fn give_back(&mut self) {
         if self.size > SMALL {
             self.clear();
@@ -203,17 +212,29 @@ impl Ring for HeapRing {
 }
 
 /// Copies `bytes` into `ring` from `at` on, around its end.
+#[inline]
 fn copy_in(ring: &mut [u8], at: usize, bytes: &[u8]) {
-    let (back, front) = bytes.split_at(bytes.len().min(ring.len() - at));
-    ring[at..at + back.len()].copy_from_slice(back);
-    ring[..front.len()].copy_from_slice(front);
+    match ring.get_mut(at..at + bytes.len()) {
+        Some(place) => place.copy_from_slice(bytes),
+        None => {
+            let (back, front) = bytes.split_at(ring.len() - at);
+            ring[at..].copy_from_slice(back);
+            ring[..front.len()].copy_from_slice(front);
+        }
+    }
 }
 
 /// Copies out of `ring` from `at` on, around its end, as much as `buf` holds.
+#[inline]
 fn copy_out(ring: &[u8], at: usize, buf: &mut [u8]) {
-    let (back, front) = buf.split_at_mut(buf.len().min(ring.len() - at));
-    back.copy_from_slice(&ring[at..at + back.len()]);
-    front.copy_from_slice(&ring[..front.len()]);
+    match ring.get(at..at + buf.len()) {
+        Some(bytes) => buf.copy_from_slice(bytes),
+        None => {
+            let (back, front) = buf.split_at_mut(ring.len() - at);
+            back.copy_from_slice(&ring[at..]);
+            front.copy_from_slice(&ring[..front.len()]);
+        }
+    }
 }
 
 #[cfg(all(test, feature = "alloc"))]
