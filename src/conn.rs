@@ -51,7 +51,7 @@ pub struct Conn<N: Handle> {
 
 impl<N: Handle> Conn<N> {
     pub(crate) fn new(place: Place<N>, link: LinkOf<N>) -> Self {
-        Self { end: End { place, link }, timeouts: Timeouts::default() }
+        Self { end: End { place, link }, timeouts: Timeouts::none() }
     }
 
     /// The address of this end.

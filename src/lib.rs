@@ -115,6 +115,13 @@
 // The docs speak of what features add.
 #![cfg_attr(not(all(feature = "std", feature = "pipenet")), allow(rustdoc::broken_intra_doc_links))]
 
+#[cfg(all(not(target_has_atomic = "8"), not(feature = "critical-section")))]
+compile_error!("this target has no compare-and-swap: enable virtnet's feature `critical-section`");
+#[cfg(all(not(target_has_atomic = "8"), feature = "alloc"))]
+compile_error!(
+    "this target has no compare-and-swap: virtnet's features `alloc` and `std` need it, `pipenet` alone does not"
+);
+
 #[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(feature = "std")]

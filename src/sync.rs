@@ -5,19 +5,27 @@
 
 use core::fmt;
 
-use spin::mutex::SpinMutex;
+#[cfg(any(feature = "std", not(feature = "critical-section")))]
+type Raw<T> = spin::mutex::SpinMutex<T>;
+#[cfg(all(feature = "critical-section", not(feature = "std")))]
+type Raw<T> = mutex::BlockingMutex<mutex::raw_impls::cs::CriticalSectionRawMutex, T>;
 
 /// A lock held for one bounded step. It knows no poison: a step does not panic.
-pub(crate) struct Lock<T: ?Sized>(SpinMutex<T>);
+///
+/// With threads it spins, and gives way when that takes long. Without, it is a critical section with the feature
+/// `critical-section`, so that interrupts may take it, too.
+pub(crate) struct Lock<T: ?Sized>(Raw<T>);
 
 impl<T> Lock<T> {
     pub(crate) const fn new(value: T) -> Self {
-        Self(SpinMutex::new(value))
+        Self(Raw::new(value))
     }
 }
 
 impl<T: ?Sized> Lock<T> {
     /// Runs one step on the content.
+    #[cfg(any(feature = "std", not(feature = "critical-section")))]
+    #[inline]
     pub(crate) fn with<R>(&self, step: impl FnOnce(&mut T) -> R) -> R {
         let mut attempts = 0;
         loop {
@@ -26,6 +34,12 @@ impl<T: ?Sized> Lock<T> {
             }
             give_way(&mut attempts);
         }
+    }
+
+    /// Runs one step on the content.
+    #[cfg(all(feature = "critical-section", not(feature = "std")))]
+    pub(crate) fn with<R>(&self, step: impl FnOnce(&mut T) -> R) -> R {
+        self.0.with_lock(step)
     }
 }
 
@@ -36,6 +50,8 @@ impl<T: ?Sized> fmt::Debug for Lock<T> {
 }
 
 /// Spends a moment until the lock may be free: a step takes well under a microsecond, unless its thread lost the CPU.
+#[cfg(any(feature = "std", not(feature = "critical-section")))]
+#[cold]
 fn give_way(attempts: &mut u32) {
     *attempts = attempts.saturating_add(1);
     match *attempts {

@@ -167,6 +167,11 @@ pub(crate) struct Timeouts {
 
 #[cfg(feature = "std")]
 impl Timeouts {
+    /// None.
+    pub(crate) fn none() -> Self {
+        Self::default()
+    }
+
     pub(crate) fn read(&self) -> Option<core::time::Duration> {
         self.read.get()
     }
@@ -216,11 +221,16 @@ impl Limit {
 
 /// Without a clock there are no timeouts.
 #[cfg(not(feature = "std"))]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Timeouts;
 
 #[cfg(not(feature = "std"))]
 impl Timeouts {
+    /// None.
+    pub(crate) fn none() -> Self {
+        Self
+    }
+
     pub(crate) fn read(&self) -> Option<core::time::Duration> {
         None
     }

@@ -6,7 +6,7 @@ use std::string::ToString;
 use std::vec::Vec;
 
 use super::setup::{Setup, accept, server, text, until};
-use super::task::{Started, Task};
+use super::task::Task;
 use crate::subnet::Handle;
 
 pub(super) fn dial_and_accept_connect<N: Handle + 'static>(net: &Setup<N>) {
@@ -162,8 +162,8 @@ pub(super) fn a_dropped_dial_is_withdrawn<N: Handle + 'static>(net: &Setup<N>) {
 pub(super) fn a_dropped_accept_loses_no_connection<N: Handle + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
-    let idle = Task::start(accept(&listener));
-    let woken = Task::start(accept(&listener));
+    let idle = net.hold(accept(&listener));
+    let woken = net.hold(accept(&listener));
     let dial = net.start_dial(&b, "a:1", &a);
     // Both were told of the dial, and neither looks.
     drop((idle, woken));
@@ -174,7 +174,7 @@ pub(super) fn a_dropped_accept_loses_no_connection<N: Handle + 'static>(net: &Se
 pub(super) fn a_dropped_accept_passes_its_wake_up_on<N: Handle + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
-    let dropped = Task::start(accept(&listener));
+    let dropped = net.hold(accept(&listener));
     let kept = net.start(accept(&listener));
     let dial = net.start_dial(&b, "a:1", &a);
     drop(dropped);
@@ -238,7 +238,7 @@ pub(super) fn each_of_several_accepts_gets_a_connection<N: Handle + 'static>(net
     let dialled = [(); 3].map(|()| {
         let mut dial = Task::new(b.dial("a:1"));
         until(|| {
-            accepts.iter_mut().for_each(Started::turn);
+            accepts.iter_mut().for_each(|accepting| _ = accepting.turn());
             dial.turn()
         });
         dial.outcome().expect("dialled")

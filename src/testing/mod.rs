@@ -77,8 +77,8 @@ mod task;
 use dial::*;
 use notifier::*;
 use port::*;
-use subnet::*;
 pub use setup::{Capacity, Setup};
+use subnet::*;
 pub use task::Waiting;
 
 /// Something that every network does, or every one of a group.

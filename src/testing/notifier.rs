@@ -6,8 +6,8 @@ use std::format;
 use std::string::ToString;
 use std::vec;
 
-use super::setup::{Setup, accept, read, server, text};
-use super::task::Task;
+use super::setup::{Setup, accept, read, server, text, until};
+use super::task::{Started, Task};
 use crate::addr::Addr;
 use crate::cause::Cause;
 use crate::engine::Engine;
@@ -27,6 +27,21 @@ fn announce<N: Handle + 'static>(
     async move { SubNetworkNotifier(net).accept(&from, &to, link).await }
 }
 
+/// As [`announce`] to `a:1`, for an accept that waits there to claim.
+fn claim<N: Handle + 'static, T>(
+    net: &Setup<N>,
+    accepting: &mut Started<T>,
+    from: &str,
+    link: &LinkOf<N>,
+) -> Incoming<N> {
+    let mut announced = Task::new(announce(net, from, "a:1", link));
+    until(|| {
+        accepting.turn();
+        announced.turn()
+    });
+    announced.outcome().expect("claimed")
+}
+
 /// Whether the other end of a handed-over connection is closed.
 fn is_closed<N: Handle + 'static>(net: &Setup<N>, near: &LinkOf<N>) -> bool {
     net.net.engine().poll_read(near, &mut Context::from_waker(Waker::noop()), &mut [0]).is_ready()
@@ -37,13 +52,11 @@ async fn fail<N: Handle>(net: N, cause: &str) {
     net.notifier().down(Cause::backend(&cause)).await;
 }
 
-
 pub(super) fn an_incoming_connection_is_claimed_and_then_acknowledged<N: Handle + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = server(&a, ":1");
     let (near, far) = net.link_pair();
-    let announced = Task::start(announce(net, "x:7", "a:1", &far));
-    assert!(!announced.is_woken());
+    let announced = net.start(announce(net, "x:7", "a:1", &far));
     let accepting = net.start(accept(&listener));
     let claim = announced.outcome().expect("claimed");
     let local = claim.local_addr();
@@ -64,8 +77,8 @@ pub(super) fn a_claim_reserves_the_lowest_free_port<N: Handle + 'static>(net: &S
     let a = net.host("a");
     let listener = server(&a, ":1");
     let (near, far) = net.link_pair();
-    let accepting = net.start(accept(&listener));
-    let claim = net.wait(announce(net, "x:7", "a:1", &far)).expect("claimed");
+    let mut accepting = net.start(accept(&listener));
+    let claim = claim(net, &mut accepting, "x:7", &far);
     assert_eq!(claim.local_addr().to_string(), "a:2");
     assert_eq!(a.listen("").expect("a free port").local_addr().to_string(), "a:3");
     claim.refuse();
@@ -81,12 +94,7 @@ pub(super) fn a_refused_or_dropped_claim_lets_accept_wait_on<N: Handle + 'static
     let mut accepting = net.start(accept(&listener));
     for drops in [false, true] {
         let (near, far) = net.link_pair();
-        let mut announced = Task::new(announce(net, "x:7", "a:1", &far));
-        super::setup::until(|| {
-            accepting.turn();
-            announced.turn()
-        });
-        let claim = announced.outcome().expect("claimed");
+        let claim = claim(net, &mut accepting, "x:7", &far);
         match drops {
             true => drop(claim),
             false => claim.refuse(),
@@ -96,12 +104,7 @@ pub(super) fn a_refused_or_dropped_claim_lets_accept_wait_on<N: Handle + 'static
         net.shut(&near);
     }
     let (near, far) = net.link_pair();
-    let mut announced = Task::new(announce(net, "x:8", "a:1", &far));
-    super::setup::until(|| {
-        accepting.turn();
-        announced.turn()
-    });
-    announced.outcome().expect("claimed").acknowledge().expect("somebody listens");
+    claim(net, &mut accepting, "x:8", &far).acknowledge().expect("somebody listens");
     assert_eq!(accepting.outcome().expect("accepted").peer_addr().to_string(), "x:8");
     net.shut(&near);
 }
@@ -110,8 +113,8 @@ pub(super) fn a_connection_acknowledged_late_goes_to_the_next_accept<N: Handle +
     let a = net.host("a");
     let listener = server(&a, ":1");
     let (near, far) = net.link_pair();
-    let gave_up = Task::start(accept(&listener));
-    let claim = net.wait(announce(net, "x:7", "a:1", &far)).expect("claimed");
+    let mut gave_up = net.hold(accept(&listener));
+    let claim = claim(net, &mut gave_up, "x:7", &far);
     drop(gave_up);
     let local = claim.local_addr();
     claim.acknowledge().expect("somebody listens");
@@ -126,8 +129,8 @@ pub(super) fn a_connection_acknowledged_when_nobody_listens_is_closed<N: Handle 
     for drops in [false, true] {
         let listener = server(&a, ":1");
         let (near, far) = net.link_pair();
-        let accepting = Task::start(accept(&listener));
-        let claim = net.wait(announce(net, "x:7", "a:1", &far)).expect("claimed");
+        let mut accepting = net.hold(accept(&listener));
+        let claim = claim(net, &mut accepting, "x:7", &far);
         match drops {
             true => drop(accepting),
             false => {
@@ -149,8 +152,8 @@ pub(super) fn an_acknowledged_connection_that_nobody_took_is_closed_with_its_lis
     let a = net.host("a");
     let listener = server(&a, ":1");
     let (near, far) = net.link_pair();
-    let gave_up = Task::start(accept(&listener));
-    let claim = net.wait(announce(net, "x:7", "a:1", &far)).expect("claimed");
+    let mut gave_up = net.hold(accept(&listener));
+    let claim = claim(net, &mut gave_up, "x:7", &far);
     drop(gave_up);
     claim.acknowledge().expect("somebody listens");
     listener.close();
@@ -164,9 +167,9 @@ pub(super) fn connections_from_outside_are_accepted_in_the_order_in_which_they_c
     let a = net.host("a");
     let listener = server(&a, ":1");
     let pairs = [net.link_pair(), net.link_pair()];
-    let first = Task::start(announce(net, "y:9", "a:1", &pairs[0].1));
-    let second = Task::start(announce(net, "x:1", "a:1", &pairs[1].1));
-    let accepts = [Task::start(accept(&listener)), Task::start(accept(&listener))];
+    let first = net.start(announce(net, "y:9", "a:1", &pairs[0].1));
+    let second = net.start(announce(net, "x:1", "a:1", &pairs[1].1));
+    let accepts = [net.hold(accept(&listener)), net.hold(accept(&listener))];
     // Acknowledged the other way round.
     let [first, second] = [first, second].map(|announced| announced.outcome().expect("claimed"));
     let locals = [first.local_addr(), second.local_addr()];
@@ -183,9 +186,9 @@ pub(super) fn claims_are_no_more_than_the_accepts_that_wait<N: Handle + 'static>
     let a = net.host("a");
     let listener = server(&a, ":1");
     let pairs = [net.link_pair(), net.link_pair()];
-    let first = Task::start(announce(net, "x:1", "a:1", &pairs[0].1));
+    let first = net.start(announce(net, "x:1", "a:1", &pairs[0].1));
     let mut second = Task::start(announce(net, "x:2", "a:1", &pairs[1].1));
-    let mut accepting = Task::start(accept(&listener));
+    let mut accepting = net.hold(accept(&listener));
     let claim = first.outcome().expect("claimed");
     assert!(!second.turn());
     claim.refuse();
@@ -265,12 +268,12 @@ pub(super) fn a_connection_is_refused_when_its_listener_closes_meanwhile<N: Hand
 pub(super) fn a_connection_to_a_network_that_is_down_is_refused<N: Handle + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let _listener = server(&a, ":1");
-    let pairs = [net.link_pair(), net.link_pair()];
+    let pairs = [net.link_pair(), net.link_pair(), net.link_pair()];
     let waiting = net.start(announce(net, "x:7", "a:1", &pairs[0].1));
     net.wait(net.net.close()).expect("closing goes well");
     assert!(waiting.outcome().is_err());
     assert_eq!(text(net.wait(announce(net, "x:7", "a:1", &pairs[1].1))), "network is down");
-    assert_eq!(text(net.wait(announce(net, "x:7", "c:1", &pairs[1].1))), "network is down");
+    assert_eq!(text(net.wait(announce(net, "x:7", "c:1", &pairs[2].1))), "network is down");
     pairs.iter().for_each(|(near, _)| net.shut(near));
 }
 

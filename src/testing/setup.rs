@@ -12,7 +12,7 @@ use std::time::Instant;
 use std::vec;
 use std::vec::Vec;
 
-use super::task::{Started, Task, Waiting};
+use super::task::{Started, Waiting};
 use crate::conn::Conn;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -61,7 +61,7 @@ impl<N: Handle + 'static> Setup<N> {
             capacity: None,
             links: None,
             held: None,
-            limit: Duration::from_secs(60),
+            limit: Duration::from_secs(5),
             hosts: RefCell::default(),
         }
     }
@@ -198,27 +198,24 @@ impl<N: Handle + 'static> Setup<N> {
         self.waiting.start(future)
     }
 
-    /// Begins a dial that waits at a listener of `to`, where a backend brings it in its own time.
-    pub(super) fn start_dial(&self, from: &Host<N>, addr: &'static str, to: &Host<N>) -> Started<Dialled<N>> {
-        // A host that dials itself has the source of the dial, too.
-        let sockets = to.sockets() + 1 + usize::from(from == to);
-        let mut dial = self.start(from.dial(addr));
-        until(|| {
-            dial.turn();
-            to.sockets() >= sockets
-        });
-        dial
+    /// As [`start`](Setup::start), always as a future, so that dropping it cancels it. Nobody but the behaviour polls it.
+    #[track_caller]
+    pub(super) fn hold<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Started<T> {
+        Waiting::Futures.start(future)
     }
 
-    /// As [`start_dial`](Setup::start_dial), always as a future, which can be dropped.
-    pub(super) fn hold_dial(&self, from: &Host<N>, addr: &'static str, to: &Host<N>) -> Task<'static, Dialled<N>> {
-        let sockets = to.sockets() + 1 + usize::from(from == to);
-        let mut dial = Task::start(from.dial(addr));
-        until(|| {
-            dial.turn();
-            to.sockets() >= sockets
-        });
-        dial
+    /// Begins a dial that waits at a listener of `to`, where a backend brings it in its own time.
+    #[track_caller]
+    pub(super) fn start_dial(&self, from: &Host<N>, addr: &'static str, to: &Host<N>) -> Started<Dialled<N>> {
+        let sockets = to.sockets();
+        arrived(self.start(from.dial(addr)), from, to, sockets)
+    }
+
+    /// As [`start_dial`](Setup::start_dial), to be dropped.
+    #[track_caller]
+    pub(super) fn hold_dial(&self, from: &Host<N>, addr: &'static str, to: &Host<N>) -> Started<Dialled<N>> {
+        let sockets = to.sockets();
+        arrived(self.hold(from.dial(addr)), from, to, sockets)
     }
 
     /// After a behaviour: no socket is in use any more, and the backend holds nothing. One with threads of its own may
@@ -230,7 +227,7 @@ impl<N: Handle + 'static> Setup<N> {
             (sockets, self.held.as_ref().map_or(0, |held| held()))
         };
         let nothing = |left: &(Vec<(String, usize)>, usize)| left.0.iter().all(|(_, count)| *count == 0) && left.1 == 0;
-        let deadline = Instant::now() + Duration::from_secs(2);
+        let deadline = Instant::now() + PATIENCE;
         while !nothing(&left()) && Instant::now() < deadline {
             thread::yield_now();
         }
@@ -267,15 +264,32 @@ pub(super) fn server<N: Handle>(host: &Host<N>, addr: &str) -> Arc<Listener<N>> 
     Arc::new(host.listen(addr).expect("a free port"))
 }
 
+/// Waits until the dial is one socket more at `to`, or two if it is also dialled from there.
+#[track_caller]
+fn arrived<N: Handle, T>(mut dial: Started<T>, from: &Host<N>, to: &Host<N>, before: usize) -> Started<T> {
+    let after = before + 1 + usize::from(from == to);
+    until(|| {
+        dial.turn();
+        to.sockets() >= after
+    });
+    dial
+}
+
 /// As long a backlog as behaviours fill.
 const SMALL_BACKLOG: u32 = 4;
 
 /// Waits for what other threads bring about and nobody can wait for.
+#[track_caller]
 pub(super) fn until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
     while !condition() {
+        assert!(Instant::now() < deadline, "what has to come about did not");
         thread::yield_now();
     }
 }
+
+/// How long to look for what nobody can wait for.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The next connection.
 pub(super) fn accept<N: Handle + 'static>(

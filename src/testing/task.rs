@@ -87,10 +87,11 @@ impl<T> Started<T> {
         }
     }
 
-    /// Lets it go on, where nobody else does.
-    pub(super) fn turn(&mut self) {
-        if let Self::Task(task) = self {
-            task.turn();
+    /// Lets it go on where nobody else does, if it was woken; says whether it is known to be done.
+    pub(super) fn turn(&mut self) -> bool {
+        match self {
+            Self::Thread(_) => false,
+            Self::Task(task) => task.turn(),
         }
     }
 }
