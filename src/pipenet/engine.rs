@@ -4,7 +4,6 @@ use core::fmt;
 use core::task::{Context, Poll, Waker};
 
 use super::memory::PipeMemory;
-use super::pipe::Direction;
 use crate::addr::Addr;
 use crate::cause::Cause;
 use crate::engine::{Engine, Shutdown};
@@ -54,11 +53,11 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     fn poll_write(&self, link: &M::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
         let mut woken = M::Wakers::default();
         let written = poll_step(cx, |seat| {
-            let step = |direction: &mut Direction<M::Wakers, M::Ring>| match self.rendezvous {
-                true => direction.rendezvous(seat, buf, &mut woken),
-                false => direction.write(seat, buf, &mut woken),
-            };
-            self.memory.outgoing(link, step).unwrap_or(Poll::Ready(Err(Cause::SocketDown)))
+            self.memory.outgoing(link, |direction| match direction {
+                Some(direction) if self.rendezvous => direction.rendezvous(seat, buf, &mut woken),
+                Some(direction) => direction.write(seat, buf, &mut woken),
+                None => Poll::Ready(Err(Cause::SocketDown)),
+            })
         });
         woken.wake();
         written
@@ -70,31 +69,36 @@ impl<M: PipeMemory> Engine for Pipes<M> {
 
     fn poll_writable(&self, link: &M::Link, cx: &mut Context<'_>) -> Poll<()> {
         poll_step(cx, |seat| {
-            let writable = self.memory.outgoing(link, |direction| direction.writable(seat, self.rendezvous));
-            writable.unwrap_or(Poll::Ready(()))
+            self.memory.outgoing(link, |direction| match direction {
+                Some(direction) => direction.writable(seat, self.rendezvous),
+                None => Poll::Ready(()),
+            })
         })
     }
 
     fn cancel_read(&self, link: &M::Link, waker: &Waker) {
-        let left = self.memory.incoming(link, |direction| direction.readers().remove(waker));
+        let left = self.memory.incoming(link, |direction| direction?.readers().remove(waker));
         drop(left);
     }
 
     fn cancel_write(&self, link: &M::Link, waker: &Waker) -> usize {
         let mut woken = M::Wakers::default();
         let left = self.memory.outgoing(link, |direction| {
+            let direction = direction?;
             let left = direction.writers().remove(waker);
-            (left, direction.withdraw(Task::of(waker), &mut woken))
+            Some((left, direction.withdraw(Task::of(waker), &mut woken)))
         });
         woken.wake();
         left.map_or(0, |(_, taken)| taken)
     }
 
     fn shutdown(&self, link: &M::Link, how: Shutdown) {
-        let outgoing = self.memory.outgoing(link, |direction| direction.shut_writer(how));
+        let outgoing = self.memory.outgoing(link, |direction| Some(direction?.shut_writer(how)));
         let incoming = match how {
             Shutdown::Write => None,
-            Shutdown::Close | Shutdown::Abort => self.memory.incoming(link, |direction| direction.shut_reader(how)),
+            Shutdown::Close | Shutdown::Abort => {
+                self.memory.incoming(link, |direction| Some(direction?.shut_reader(how)))
+            }
         };
         for (readers, writers) in [outgoing, incoming].into_iter().flatten() {
             readers.wake();
@@ -115,8 +119,10 @@ impl<M: PipeMemory> Pipes<M> {
     fn read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8], take: bool) -> Poll<Result<usize, Cause>> {
         let mut woken = M::Wakers::default();
         let read = poll_step(cx, |seat| {
-            let step = |direction: &mut Direction<M::Wakers, M::Ring>| direction.read(seat, buf, take, &mut woken);
-            self.memory.incoming(link, step).unwrap_or(Poll::Ready(Err(Cause::SocketDown)))
+            self.memory.incoming(link, |direction| match direction {
+                Some(direction) => direction.read(seat, buf, take, &mut woken),
+                None => Poll::Ready(Err(Cause::SocketDown)),
+            })
         });
         woken.wake();
         read

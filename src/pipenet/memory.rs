@@ -31,19 +31,19 @@ pub trait PipeMemory: Send + Sync {
     /// `pipe pool is full`.
     fn open(&self) -> Result<(Self::Link, Self::Link), Cause>;
 
-    /// Takes a step on the direction that this end reads. `None` if the end was released.
+    /// Takes a step on the direction that this end reads, or on none if the end was released.
     fn incoming<R>(
         &self,
         link: &Self::Link,
-        step: impl FnOnce(&mut Direction<Self::Wakers, Self::Ring>) -> R,
-    ) -> Option<R>;
+        step: impl FnOnce(Option<&mut Direction<Self::Wakers, Self::Ring>>) -> R,
+    ) -> R;
 
-    /// Takes a step on the direction that this end writes. `None` if the end was released.
+    /// Takes a step on the direction that this end writes, or on none if the end was released.
     fn outgoing<R>(
         &self,
         link: &Self::Link,
-        step: impl FnOnce(&mut Direction<Self::Wakers, Self::Ring>) -> R,
-    ) -> Option<R>;
+        step: impl FnOnce(Option<&mut Direction<Self::Wakers, Self::Ring>>) -> R,
+    ) -> R;
 
     /// Gives an end back, once.
     fn release(&self, link: &Self::Link);
@@ -82,12 +82,14 @@ impl PipeMemory for HeapPipes {
         Ok((HeapLink { pipe: pipe.clone(), side: false }, HeapLink { pipe, side: true }))
     }
 
-    fn incoming<R>(&self, link: &HeapLink, step: impl FnOnce(&mut Direction<ManyWakers, HeapRing>) -> R) -> Option<R> {
-        Some(link.pipe[usize::from(!link.side)].with(step))
+    #[inline]
+    fn incoming<R>(&self, link: &HeapLink, step: impl FnOnce(Option<&mut Direction<ManyWakers, HeapRing>>) -> R) -> R {
+        link.pipe[usize::from(!link.side)].with(|direction| step(Some(direction)))
     }
 
-    fn outgoing<R>(&self, link: &HeapLink, step: impl FnOnce(&mut Direction<ManyWakers, HeapRing>) -> R) -> Option<R> {
-        Some(link.pipe[usize::from(link.side)].with(step))
+    #[inline]
+    fn outgoing<R>(&self, link: &HeapLink, step: impl FnOnce(Option<&mut Direction<ManyWakers, HeapRing>>) -> R) -> R {
+        link.pipe[usize::from(link.side)].with(|direction| step(Some(direction)))
     }
 
     fn release(&self, _: &HeapLink) {}
@@ -168,10 +170,13 @@ impl FixedPipes<'_> {
         &self,
         link: FixedLink,
         side: u16,
-        step: impl FnOnce(&mut Direction<TwoWakers, FixedRing<[u8]>>) -> R,
-    ) -> Option<R> {
-        let direction = self.pool.direction(usize::from(link.end >> 1), usize::from(side))?;
-        direction.with(|direction| (direction.generation == link.generation).then(|| step(direction)))
+        step: impl FnOnce(Option<&mut Direction<TwoWakers, FixedRing<[u8]>>>) -> R,
+    ) -> R {
+        match self.pool.direction(usize::from(link.end >> 1), usize::from(side)) {
+            Some(direction) => direction
+                .with(|direction| step(Some(direction).filter(|direction| direction.generation == link.generation))),
+            None => step(None),
+        }
     }
 }
 
@@ -199,16 +204,16 @@ impl PipeMemory for FixedPipes<'_> {
     fn incoming<R>(
         &self,
         link: &FixedLink,
-        step: impl FnOnce(&mut Direction<TwoWakers, FixedRing<[u8]>>) -> R,
-    ) -> Option<R> {
+        step: impl FnOnce(Option<&mut Direction<TwoWakers, FixedRing<[u8]>>>) -> R,
+    ) -> R {
         self.direction(*link, 1 - (link.end & 1), step)
     }
 
     fn outgoing<R>(
         &self,
         link: &FixedLink,
-        step: impl FnOnce(&mut Direction<TwoWakers, FixedRing<[u8]>>) -> R,
-    ) -> Option<R> {
+        step: impl FnOnce(Option<&mut Direction<TwoWakers, FixedRing<[u8]>>>) -> R,
+    ) -> R {
         self.direction(*link, link.end & 1, step)
     }
 
