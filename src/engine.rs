@@ -21,12 +21,13 @@ use crate::registry::Registry;
 /// # Links
 ///
 /// A link is the engine's end of one connection. The core clones it so that a closing host can shut its connections
-/// down; a clone may be used a moment after [`release`](Engine::release), and must then do nothing. A method called for
-/// a link that is shut down or released answers [`Cause::SocketDown`].
+/// down, also one whose dial has only just answered; a clone may be used a moment after [`release`](Engine::release), and
+/// must then do nothing. A method called for a link that is shut down or released answers [`Cause::SocketDown`].
 ///
 /// Reads and writes of one link may come from several tasks at once, and both directions are independent. Where a
 /// `poll_` method answers `Pending`, it wakes the task of `cx` when there may be something to do; if several tasks wait
-/// for one direction, each is woken.
+/// for one direction, each is woken. Wakers are the code of others: an engine wakes and drops them under no lock of its
+/// own.
 ///
 /// # Examples
 ///
@@ -130,7 +131,7 @@ pub trait Engine: Send + Sync {
         0
     }
 
-    /// Shuts the connection down as `how` says. A second call that asks for no more does nothing.
+    /// Shuts the connection down as `how` says. Once it is closed or aborted, nothing more has an effect.
     fn shutdown(&self, link: &Self::Link, how: Shutdown);
 
     /// The last handle of this end is gone: called once per end, after its shutdown. What the end held is given back.

@@ -275,6 +275,8 @@ where
         let Some(running) = this.running.as_mut().as_pin_mut() else { return Poll::Pending };
         let outcome = match running.poll(cx) {
             Poll::Ready(Ok((link, peer))) => state.finish(link, peer),
+            // The network that is down is the peer's, unless it turns out to be the own one.
+            Poll::Ready(Err(Cause::NetworkDown)) => Err(Cause::ConnectionRefused),
             Poll::Ready(Err(cause)) => Err(cause),
             Poll::Pending => match state.poll_closed(cx) {
                 Poll::Ready(()) => Err(Cause::SocketDown),

@@ -101,6 +101,7 @@
 //! | `std` (default) | waiting on threads, `std::io`, timeouts, the operating system's TCP |
 //! | `alloc` (by `std`) | networks that grow |
 //! | `pipenet` (default) | networks within a process |
+//! | `critical-section` | locks that interrupts may take, also without compare-and-swap |
 //! | `testing` | the conformance suite for backends |
 //! | `tokio` | tokio's I/O traits, the operating system's TCP on tokio |
 //! | `stream` | incoming connections as a `Stream` |

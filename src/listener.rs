@@ -55,7 +55,8 @@ impl<N: Handle> Listener<N> {
         Op::new(Accepting { listener: self })
     }
 
-    /// The next connection, if one is there.
+    /// The next connection, if one is there. Where the backend still has to acknowledge it, the first attempt claims it
+    /// and a later one has it.
     ///
     /// # Errors
     ///

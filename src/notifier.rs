@@ -9,7 +9,8 @@ use crate::cause::Cause;
 ///
 /// [`SubNetwork::notifier`](crate::SubNetwork::notifier) gives one. So does a `Weak` of a subnetwork, which does not keep
 /// it alive and is what background threads should hold; when the subnetwork is gone, everything fails with
-/// [`Cause::NetworkDown`].
+/// [`Cause::NetworkDown`], and a link that is handed over is only dropped. What is under way, a pending accept or an
+/// accept that waits to be acknowledged, does keep the subnetwork.
 ///
 /// All methods may be called from any thread, also from within an engine's or a registry's method.
 pub trait Notifier: Send + Sync {
@@ -22,8 +23,8 @@ pub trait Notifier: Send + Sync {
     /// Hands over `link`, the listening side's end of a connection from `src` to `dst`, and waits until a listener takes
     /// it. The connection is made when the answer has been [acknowledged](Accept::acknowledge).
     ///
-    /// The link is the core's from now on: it shuts it down and releases it whenever the connection does not come
-    /// about.
+    /// It waits in the listener's queue from the call on, and the link is the core's: it shuts it down and releases it
+    /// whenever the connection does not come about. The future borrows the notifier and the addresses.
     ///
     /// # Errors
     ///
@@ -41,7 +42,8 @@ pub trait Notifier: Send + Sync {
     ) -> impl Future<Output = Result<Self::Accept, Cause>> + Send;
 
     /// As [`accept`](Notifier::accept), acknowledged in advance: the listener has the connection as soon as it takes
-    /// it. For engines that have both ends in hand. The answer is the address of the accepted connection.
+    /// it. For engines that have both ends in hand: a dial that is dropped after that has to close the end that it keeps.
+    /// The answer is the address of the accepted connection.
     ///
     /// # Errors
     ///
@@ -62,7 +64,8 @@ pub trait Notifier: Send + Sync {
 
 /// An incoming connection that a listener has taken, and that is not final yet. Its port is reserved.
 ///
-/// Refusing or dropping it gives the port back, and the listener goes on waiting.
+/// Refusing or dropping it gives the port back, and the listener goes on waiting. Until then it takes the place of one
+/// accept, so it should not take long.
 pub trait Accept: Send {
     /// The address of the accepted connection.
     fn local_addr(&self) -> Addr;

@@ -511,14 +511,19 @@ where
     type Link = E::Link;
     type Accept = Incoming<alloc::sync::Arc<SubNetwork<E, R, T>>>;
 
-    async fn accept(&self, src: &Addr, dst: &Addr, link: E::Link) -> Result<Self::Accept, Cause> {
-        let net = self.upgrade().ok_or(Cause::NetworkDown)?;
-        SubNetworkNotifier(net).accept(src, dst, link).await
+    fn accept(
+        &self,
+        src: &Addr,
+        dst: &Addr,
+        link: E::Link,
+    ) -> impl Future<Output = Result<Self::Accept, Cause>> + Send {
+        let pending = self.upgrade().map(|net| Pending::enqueue(net, src, dst, link, Phase::Queued));
+        async move { Ok(Incoming::new(pending.ok_or(Cause::NetworkDown)??.claimed().await?)) }
     }
 
-    async fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> Result<Addr, Cause> {
-        let net = self.upgrade().ok_or(Cause::NetworkDown)?;
-        SubNetworkNotifier(net).connect(src, dst, link).await
+    fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
+        let pending = self.upgrade().map(|net| Pending::enqueue(net, src, dst, link, Phase::Direct));
+        async move { pending.ok_or(Cause::NetworkDown)??.connected().await }
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {

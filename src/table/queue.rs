@@ -170,7 +170,9 @@ pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -
     }
     let Some(socket) = ports.socket(slot) else { return (None, acceptors) };
     socket.awaited = false;
-    let gone = (socket.handles == 0).then(|| ports.remove(slot)).flatten();
+    // One that was acknowledged is the queue's.
+    let queued = matches!(&socket.state, State::Request(request) if request.phase == Phase::Ready);
+    let gone = (socket.handles == 0 && !queued).then(|| ports.remove(slot)).flatten();
     (gone, acceptors)
 }
 

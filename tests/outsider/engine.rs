@@ -1,0 +1,133 @@
+//! The engine: dials by laying a wire and handing its other end to the subnetwork that the registry names.
+
+use std::fmt;
+use std::sync::Weak;
+use std::task::{Context, Poll, Waker};
+
+use virtnet::{Accept as _, Addr, Cause, Engine, Notifier, Registry, Shutdown};
+
+use super::Net;
+use super::wire::{End, Wires};
+
+/// Where a host is: the way to its subnetwork's notifier, as an address of a process would be.
+#[derive(Clone)]
+pub struct Peer {
+    label: &'static str,
+    net: Weak<Net>,
+}
+
+impl Peer {
+    pub(super) fn new(label: &'static str, net: Weak<Net>) -> Self {
+        Self { label, net }
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label)
+    }
+}
+
+/// The engine of one subnetwork.
+#[derive(Debug)]
+pub struct Channels {
+    /// What the registry keeps for its hosts.
+    me: Peer,
+    wires: Wires,
+}
+
+impl Channels {
+    pub(super) fn new(me: Peer, wires: Wires) -> Self {
+        Self { me, wires }
+    }
+}
+
+impl Engine for Channels {
+    type Link = End;
+    type Data = Peer;
+
+    async fn new_host<R: Registry<Data = Peer>>(&self, host: &str, registry: &R) -> Result<(), Cause> {
+        Ok(registry.announce(host, self.me.clone()).await?)
+    }
+
+    async fn dial<N: Notifier<Link = End>>(
+        &self,
+        src: &Addr,
+        dst: &Addr,
+        data: Peer,
+        _: &N,
+    ) -> Result<(End, Addr), Cause> {
+        // Asked of the `Weak` itself, a subnetwork that is gone would drop the far end without a word to any engine.
+        let net = data.net.upgrade().ok_or(Cause::ConnectionRefused)?;
+        let (near, far) = self.wires.wire();
+        let near = Near(Some(near));
+        let accept = net.notifier().accept(src, dst, far).await.map_err(seen_from_here)?;
+        let peer = accept.local_addr();
+        accept.acknowledge()?;
+        Ok((near.keep(), peer))
+    }
+
+    fn poll_read(&self, link: &End, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        link.poll_read(cx, buf)
+    }
+
+    fn poll_peek(&self, link: &End, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        link.poll_peek(cx, buf)
+    }
+
+    fn poll_write(&self, link: &End, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
+        link.poll_write(cx, buf)
+    }
+
+    fn poll_writable(&self, link: &End, cx: &mut Context<'_>) -> Poll<()> {
+        link.poll_writable(cx)
+    }
+
+    fn cancel_read(&self, link: &End, waker: &Waker) {
+        link.cancel_read(waker);
+    }
+
+    fn cancel_write(&self, link: &End, waker: &Waker) -> usize {
+        link.cancel_write(waker);
+        0
+    }
+
+    fn shutdown(&self, link: &End, how: Shutdown) {
+        link.shutdown(how);
+    }
+
+    fn release(&self, link: &End) {
+        link.release();
+    }
+
+    async fn close(&self) -> Result<(), Cause> {
+        self.wires.note_closed(format!("engine {}", self.me.label));
+        Ok(())
+    }
+}
+
+/// A network that is down over there is a peer that does not answer over here.
+fn seen_from_here(cause: Cause) -> Cause {
+    match cause {
+        Cause::NetworkDown => Cause::ConnectionRefused,
+        cause => cause,
+    }
+}
+
+/// The dialling end of a wire, given up unless it is kept.
+pub(super) struct Near(pub(super) Option<End>);
+
+impl Near {
+    pub(super) fn keep(mut self) -> End {
+        self.0.take().expect("an end is kept once")
+    }
+}
+
+impl Drop for Near {
+    fn drop(&mut self) {
+        if let Some(end) = self.0.take() {
+            end.shutdown(Shutdown::Close);
+            end.release();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A backend written as an outsider would: against the public contract, with nothing of the crate but its default
+//! features. Engine, registry and wires are its own; several subnetworks of one lab form one network.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
+
+mod engine;
+mod registry;
+pub mod rigged;
+mod wire;
+
+use std::panic::resume_unwind;
+use std::pin::pin;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use virtnet::table::Heap;
+use virtnet::{Error, SubNetwork};
+
+pub use engine::{Channels, Peer};
+pub use registry::Map;
+pub use wire::{End, Wires};
+
+/// A subnetwork of a lab.
+pub type Net = SubNetwork<Channels, Map, Heap<End>>;
+/// How hosts, listeners and connections reach their subnetwork.
+pub type Handle = Arc<Net>;
+/// A host of a lab.
+pub type Host = virtnet::Host<Handle>;
+/// A listener of a lab.
+pub type Listener = virtnet::Listener<Handle>;
+/// A connection of a lab.
+pub type Conn = virtnet::Conn<Handle>;
+
+/// What all subnetworks of one network share: its names and its wires. A cheap handle.
+#[derive(Clone, Default)]
+pub struct Lab {
+    names: registry::Names,
+    wires: Wires,
+}
+
+impl Lab {
+    /// A lab whose wires hold at most `bytes` in each direction.
+    pub fn with_buffer(bytes: usize) -> Self {
+        Self { wires: Wires::with_buffer(bytes), ..Self::default() }
+    }
+
+    /// A subnetwork of the network `lab`, which its hosts' data call by `label`.
+    pub fn subnetwork(&self, label: &'static str) -> Handle {
+        self.customized(label, |net| net)
+    }
+
+    /// A subnetwork with other options.
+    pub fn customized(&self, label: &'static str, options: impl FnOnce(Net) -> Net) -> Handle {
+        Arc::new_cyclic(|net| {
+            let engine = Channels::new(Peer::new(label, net.clone()), self.wires.clone());
+            options(SubNetwork::new(
+                "lab",
+                engine,
+                Map::new(label, self.names.clone(), self.wires.clone()),
+                Heap::new(),
+            ))
+        })
+    }
+
+    /// Makes a pair of ends, as a dial does.
+    pub fn wire(&self) -> (End, End) {
+        self.wires.wire()
+    }
+
+    /// How many ends of connections were made and not released.
+    pub fn ends(&self) -> isize {
+        self.wires.ends()
+    }
+
+    /// Which engines and registries were closed, in this order.
+    pub fn closed(&self) -> Vec<String> {
+        self.wires.closed()
+    }
+}
+
+/// Runs a test within a time limit.
+pub fn within<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, outcome) = mpsc::channel();
+    let running = thread::spawn(move || {
+        let value = body();
+        // The receiver is gone if the time was over.
+        let _ = done.send(value);
+    });
+    match outcome.recv_timeout(LIMIT) {
+        Ok(value) => value,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("not done after {LIMIT:?}"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => match running.join() {
+            Err(panic) => resume_unwind(panic),
+            Ok(()) => panic!("a test that ends sends its outcome"),
+        },
+    }
+}
+
+/// How long a test may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Both ends of a connection from `host` to `listener`, made by one thread: the dial asks, the accept takes, the dial
+/// acknowledges, the accept has it.
+pub fn connect<N: virtnet::Handle>(
+    host: &virtnet::Host<N>,
+    listener: &virtnet::Listener<N>,
+) -> Result<(virtnet::Conn<N>, virtnet::Conn<N>), Error> {
+    let mut dial = pin!(host.dial(listener.local_addr()));
+    if let Some(early) = dial.as_mut().try_wait() {
+        early?;
+        panic!("a dial is done after its accept");
+    }
+    let mut accept = pin!(listener.accept());
+    if let Some(early) = accept.as_mut().try_wait() {
+        early?;
+        panic!("an accept is done after it was acknowledged");
+    }
+    let dialled = dial.try_wait().expect("a dial that was taken is done")?;
+    let accepted = accept.try_wait().expect("an accept that was acknowledged is done")?;
+    Ok((dialled, accepted))
+}
+
+/// Own and peer's address of a connection.
+pub fn ends_of<N: virtnet::Handle>(conn: &virtnet::Conn<N>) -> (String, String) {
+    (conn.local_addr().to_string(), conn.peer_addr().to_string())
+}

@@ -1,0 +1,275 @@
+//! Wires: messages on their way from one end of a connection to the other, and who waits for them.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use virtnet::{Cause, Shutdown};
+
+/// Makes wires, and counts their ends. A cheap handle.
+#[derive(Clone, Debug)]
+pub struct Wires {
+    buffer: usize,
+    books: Arc<Mutex<Books>>,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    /// Ends made and not released. Negative if one was released twice.
+    ends: isize,
+    /// Engines and registries that were closed.
+    closed: Vec<String>,
+}
+
+impl Wires {
+    /// Wires that hold at most `buffer` bytes in each direction.
+    pub fn with_buffer(buffer: usize) -> Self {
+        assert!(buffer > 0, "a wire holds at least one byte");
+        Self { buffer, books: Arc::default() }
+    }
+
+    /// The two ends of a new wire.
+    pub fn wire(&self) -> (End, End) {
+        lock(&self.books).ends += 2;
+        let wire = Wire { sides: [Side::default(), Side::default()], buffer: self.buffer };
+        let wire = Arc::new(Mutex::new(wire));
+        let end = |me| End { wire: wire.clone(), me, books: self.books.clone() };
+        (end(0), end(1))
+    }
+
+    /// How many ends were made and not released.
+    pub fn ends(&self) -> isize {
+        lock(&self.books).ends
+    }
+
+    /// Which engines and registries were closed, in this order.
+    pub fn closed(&self) -> Vec<String> {
+        lock(&self.books).closed.clone()
+    }
+
+    /// Notes that something was closed.
+    pub fn note_closed(&self, what: String) {
+        lock(&self.books).closed.push(what);
+    }
+}
+
+impl Default for Wires {
+    fn default() -> Self {
+        Self::with_buffer(4096)
+    }
+}
+
+/// One end of a wire. Clones are the same end.
+#[derive(Clone)]
+pub struct End {
+    wire: Arc<Mutex<Wire>>,
+    /// Which of the wire's sides this end is: 0 or 1.
+    me: usize,
+    books: Arc<Mutex<Books>>,
+}
+
+struct Wire {
+    sides: [Side; 2],
+    /// The most bytes in one inbox.
+    buffer: usize,
+}
+
+/// What one end has.
+#[derive(Default)]
+struct Side {
+    state: State,
+    /// Whether the last handle of this end is gone.
+    released: bool,
+    /// Messages that the peer has sent and that were not read yet; none is empty.
+    inbox: VecDeque<Vec<u8>>,
+    /// Who waits for the inbox to have something.
+    readers: Vec<Waker>,
+    /// Who waits for the peer's inbox to have room.
+    writers: Vec<Waker>,
+}
+
+/// How far an end is closed.
+#[derive(Clone, Copy, Default, PartialEq, PartialOrd)]
+enum State {
+    #[default]
+    Open,
+    /// It will not write any more.
+    Finished,
+    Closed,
+    Aborted,
+}
+
+impl End {
+    pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        let waker = cx.waker().clone();
+        let mut wire = lock(&self.wire);
+        let (me, peer) = wire.sides(self.me);
+        let count = match me.poll_peek(peer, buf) {
+            Poll::Ready(outcome) => outcome?,
+            Poll::Pending => {
+                wait(&mut me.readers, waker);
+                return Poll::Pending;
+            }
+        };
+        me.forget(count);
+        let woken = std::mem::take(&mut peer.writers);
+        drop(wire);
+        woken.into_iter().for_each(Waker::wake);
+        Poll::Ready(Ok(count))
+    }
+
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        let waker = cx.waker().clone();
+        let mut wire = lock(&self.wire);
+        let (me, peer) = wire.sides(self.me);
+        let peeked = me.poll_peek(peer, buf);
+        if peeked.is_pending() {
+            wait(&mut me.readers, waker);
+        }
+        peeked
+    }
+
+    pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
+        let waker = cx.waker().clone();
+        let mut wire = lock(&self.wire);
+        let buffer = wire.buffer;
+        let (me, peer) = wire.sides(self.me);
+        me.may_write(peer)?;
+        let count = buf.len().min(buffer - peer.waiting());
+        if count == 0 {
+            wait(&mut me.writers, waker);
+            return Poll::Pending;
+        }
+        peer.inbox.push_back(buf[..count].to_vec());
+        let woken = std::mem::take(&mut peer.readers);
+        drop(wire);
+        woken.into_iter().for_each(Waker::wake);
+        Poll::Ready(Ok(count))
+    }
+
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut wire = lock(&self.wire);
+        let buffer = wire.buffer;
+        let (me, peer) = wire.sides(self.me);
+        if me.may_write(peer).is_err() || peer.waiting() < buffer {
+            return Poll::Ready(());
+        }
+        wait(&mut me.writers, waker);
+        Poll::Pending
+    }
+
+    pub fn cancel_read(&self, waker: &Waker) {
+        let left = leave(&mut lock(&self.wire).sides[self.me].readers, waker);
+        drop(left);
+    }
+
+    pub fn cancel_write(&self, waker: &Waker) {
+        let left = leave(&mut lock(&self.wire).sides[self.me].writers, waker);
+        drop(left);
+    }
+
+    pub fn shutdown(&self, how: Shutdown) {
+        let mut wire = lock(&self.wire);
+        let (me, peer) = wire.sides(self.me);
+        let state = match how {
+            Shutdown::Write => State::Finished,
+            Shutdown::Close => State::Closed,
+            Shutdown::Abort => State::Aborted,
+        };
+        if me.state >= State::Closed || state <= me.state {
+            return;
+        }
+        me.state = state;
+        if state >= State::Closed {
+            me.inbox.clear();
+        }
+        if state == State::Aborted {
+            peer.inbox.clear();
+        }
+        let woken = [me, peer].map(|side| (std::mem::take(&mut side.readers), std::mem::take(&mut side.writers)));
+        drop(wire);
+        woken.into_iter().flat_map(|(readers, writers)| readers.into_iter().chain(writers)).for_each(Waker::wake);
+    }
+
+    pub fn release(&self) {
+        let mut wire = lock(&self.wire);
+        let (me, _) = wire.sides(self.me);
+        assert!(me.state >= State::Closed, "an end is shut down before it is released");
+        assert!(!std::mem::replace(&mut me.released, true), "an end is released once");
+        drop(wire);
+        lock(&self.books).ends -= 1;
+    }
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "End({})", self.me)
+    }
+}
+
+impl Wire {
+    /// The side `me`, and the other one.
+    fn sides(&mut self, me: usize) -> (&mut Side, &mut Side) {
+        let [first, second] = &mut self.sides;
+        if me == 0 { (first, second) } else { (second, first) }
+    }
+}
+
+impl Side {
+    /// Copies what is in the inbox.
+    fn poll_peek(&self, peer: &Self, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        match (self.state, peer.state) {
+            (State::Closed | State::Aborted, _) => Poll::Ready(Err(Cause::SocketDown)),
+            (_, State::Aborted) => Poll::Ready(Err(Cause::ConnectionReset)),
+            (_, State::Open) if self.inbox.is_empty() => Poll::Pending,
+            _ => {
+                let bytes = self.inbox.iter().flatten();
+                Poll::Ready(Ok(buf.iter_mut().zip(bytes).map(|(to, from)| *to = *from).count()))
+            }
+        }
+    }
+
+    /// Takes `count` bytes out of the inbox.
+    fn forget(&mut self, mut count: usize) {
+        while let Some(message) = self.inbox.front_mut().filter(|_| count > 0) {
+            let taken = count.min(message.len());
+            message.drain(..taken);
+            count -= taken;
+            if message.is_empty() {
+                self.inbox.pop_front();
+            }
+        }
+    }
+
+    /// How many bytes are in the inbox.
+    fn waiting(&self) -> usize {
+        self.inbox.iter().map(Vec::len).sum()
+    }
+
+    fn may_write(&self, peer: &Self) -> Result<(), Cause> {
+        match (self.state, peer.state) {
+            (State::Closed | State::Aborted, _) => Err(Cause::SocketDown),
+            (_, State::Aborted) => Err(Cause::ConnectionReset),
+            (State::Finished, _) | (_, State::Closed) => Err(Cause::BrokenPipe),
+            (State::Open, State::Open | State::Finished) => Ok(()),
+        }
+    }
+}
+
+fn wait(waiting: &mut Vec<Waker>, waker: Waker) {
+    if !waiting.iter().any(|known| known.will_wake(&waker)) {
+        waiting.push(waker);
+    }
+}
+
+fn leave(waiting: &mut Vec<Waker>, waker: &Waker) -> Option<Waker> {
+    let found = waiting.iter().position(|known| known.will_wake(waker));
+    found.map(|found| waiting.swap_remove(found))
+}
+
+/// Nothing here is left half done by a panic.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
