@@ -365,13 +365,10 @@ impl<N: Handle> End<N> {
     /// Why this end is down, if it is.
     #[cold]
     fn check_up(&self, operation: Operation) -> Result<(), Error> {
-        let up = self.place.ports(|ports| {
-            let connected = ports.socket(self.place.slot()).is_some_and(|s| matches!(s.state, State::Connected(_)));
-            ports.is_open() && connected
-        });
-        match up {
-            true => Ok(()),
-            false => Err(self.error(operation, Cause::SocketDown)),
+        let connected = self.place.socket(|socket| matches!(socket.state, State::Connected(_))).unwrap_or_default();
+        match self.place.outermost(Cause::SocketDown) {
+            Cause::SocketDown if connected => Ok(()),
+            cause => Err(self.error(operation, cause)),
         }
     }
 

@@ -466,7 +466,7 @@ pub(crate) fn poll_step<W: Wakers, R>(
 /// Tells one waiting task from another, as far as their wakers differ.
 #[cfg(feature = "pipenet")]
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Task(usize, usize);
+pub struct Task(usize, usize);
 
 #[cfg(feature = "pipenet")]
 impl Task {

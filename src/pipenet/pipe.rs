@@ -2,7 +2,7 @@
 
 use core::task::Poll;
 
-use super::ring::Ring;
+use super::ring::{Answer, Ring};
 use crate::cause::Cause;
 use crate::engine::Shutdown;
 use crate::wait::{Seat, Task, Wakers};
@@ -19,9 +19,7 @@ pub struct Direction<W, B: ?Sized> {
     /// Tasks that wait for room, or for their bytes to be taken.
     writers: W,
     /// The write under way in a rendezvous network; the ring has what is left of it.
-    offer: Option<Offer>,
-    /// A write that was taken, and whose task has not come back for the answer before the next one began.
-    overtaken: Option<Offer>,
+    offer: Option<Answer>,
     ring: B,
 }
 
@@ -35,25 +33,9 @@ enum End {
     Aborted,
 }
 
-/// A write of one task in a rendezvous network.
-#[derive(Clone, Copy, Debug)]
-struct Offer {
-    task: Task,
-    len: usize,
-}
-
 impl<W, B> Direction<W, B> {
     pub(super) const fn new(readers: W, writers: W, ring: B) -> Self {
-        Self {
-            generation: 0,
-            writer: End::Open,
-            reader: End::Open,
-            readers,
-            writers,
-            offer: None,
-            overtaken: None,
-            ring,
-        }
+        Self { generation: 0, writer: End::Open, reader: End::Open, readers, writers, offer: None, ring }
     }
 }
 
@@ -63,8 +45,9 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         debug_assert!(self.readers.is_empty() && self.writers.is_empty(), "nobody waits on a closed pipe");
         self.generation = generation;
         (self.writer, self.reader) = (End::Open, End::Open);
-        (self.offer, self.overtaken) = (None, None);
+        self.offer = None;
         self.ring.clear();
+        self.ring.forget_answers();
     }
 
     /// Reads, or only looks. Those to wake go to `woken`.
@@ -150,8 +133,8 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
                 return Poll::Ready(Ok(offer.len));
             }
         }
-        if let Some(offer) = self.overtaken.take_if(|offer| offer.task == task && offer.len <= bytes.len()) {
-            return Poll::Ready(Ok(offer.len));
+        if let Some(answer) = self.ring.take_answer(task, bytes.len()) {
+            return Poll::Ready(Ok(answer.len));
         }
         if let Some(cause) = self.write_failure() {
             return Poll::Ready(Err(cause));
@@ -160,9 +143,10 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
             return Poll::Pending;
         }
         if let Some(done) = self.offer.take() {
-            self.overtaken = Some(done);
+            // Its task is late to come back.
+            self.ring.keep_answer(done);
         }
-        self.offer = Some(Offer { task, len: self.ring.write(bytes) });
+        self.offer = Some(Answer { task, len: self.ring.write(bytes) });
         *woken = self.readers.take();
         Poll::Pending
     }
@@ -176,7 +160,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
                 *woken = self.writers.take();
                 taken
             }
-            None => self.overtaken.take_if(|offer| offer.task == task).map_or(0, |offer| offer.len),
+            None => self.ring.take_answer(task, usize::MAX).map_or(0, |answer| answer.len),
         }
     }
 

@@ -1,7 +1,9 @@
-//! Where the bytes of one direction wait.
+//! Where the bytes of one direction wait, and the answers to writers that are late to fetch them.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
+
+use crate::wait::Task;
 
 /// A queue of bytes with a bound.
 pub trait Ring {
@@ -28,6 +30,28 @@ pub trait Ring {
 
     /// Gives back memory that an empty ring need not keep.
     fn give_back(&mut self) {}
+
+    /// Keeps the answer to a writer whose bytes were taken, until its task comes back.
+    fn keep_answer(&mut self, answer: Answer);
+
+    /// Drops the answers that are kept.
+    fn forget_answers(&mut self);
+
+    /// Takes the answer to a task that writes up to `most` bytes, if one is kept.
+    fn take_answer(&mut self, task: Task, most: usize) -> Option<Answer>;
+}
+
+/// How many bytes of a task's write were taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    pub(super) task: Task,
+    pub(super) len: usize,
+}
+
+impl Answer {
+    fn is_for(&self, task: Task, most: usize) -> bool {
+        self.task == task && self.len <= most
+    }
 }
 
 /// A ring in an array.
@@ -35,12 +59,14 @@ pub trait Ring {
 pub struct FixedRing<S: ?Sized> {
     start: usize,
     len: usize,
+    /// The latest two; as many tasks wait to write without disturbing each other.
+    answers: [Option<Answer>; 2],
     bytes: S,
 }
 
 impl<const N: usize> FixedRing<[u8; N]> {
     pub(super) const fn new() -> Self {
-        Self { start: 0, len: 0, bytes: [0; N] }
+        Self { start: 0, len: 0, answers: [None; 2], bytes: [0; N] }
     }
 }
 
@@ -89,6 +115,18 @@ impl Ring for FixedRing<[u8]> {
     fn clear(&mut self) {
         (self.start, self.len) = (0, 0);
     }
+
+    fn keep_answer(&mut self, answer: Answer) {
+        self.answers = [self.answers[1], Some(answer)];
+    }
+
+    fn forget_answers(&mut self) {
+        self.answers = [None; 2];
+    }
+
+    fn take_answer(&mut self, task: Task, most: usize) -> Option<Answer> {
+        self.answers.iter_mut().find_map(|kept| kept.take_if(|answer| answer.is_for(task, most)))
+    }
 }
 
 /// A ring that grows to its bound as it is filled, and gives its memory back when it is drained.
@@ -103,6 +141,7 @@ pub struct HeapRing {
     size: usize,
     /// The most that `size` may be.
     limit: usize,
+    answers: Vec<Answer>,
 }
 
 /// The first size of a ring that grows, and the most that a drained one keeps.
@@ -112,7 +151,7 @@ const SMALL: usize = 256;
 #[cfg(feature = "alloc")]
 impl HeapRing {
     pub(super) fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), start: 0, len: 0, size: 0, limit }
+        Self { bytes: Vec::new(), start: 0, len: 0, size: 0, limit, answers: Vec::new() }
     }
 
     /// Makes the ring at least `size` bytes long, and lays what waits at its start.
@@ -200,7 +239,21 @@ impl Ring for HeapRing {
     }
 
     fn clear(&mut self) {
-        *self = Self::new(self.limit);
+        self.bytes = Vec::new();
+        (self.start, self.len, self.size) = (0, 0, 0);
+    }
+
+    fn keep_answer(&mut self, answer: Answer) {
+        self.answers.push(answer);
+    }
+
+    fn forget_answers(&mut self) {
+        self.answers.clear();
+    }
+
+    fn take_answer(&mut self, task: Task, most: usize) -> Option<Answer> {
+        let found = self.answers.iter().position(|answer| answer.is_for(task, most))?;
+        Some(self.answers.remove(found))
     }
 
     #[inline]
