@@ -5,13 +5,14 @@ use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
+use crate::block::{Patience, block_on};
 use crate::cause::Cause;
 use crate::engine::{Engine, Shutdown};
 use crate::error::{Error, Operation};
 use crate::place::Place;
 use crate::subnet::{Handle, LinkOf};
 use crate::table::{Ports, State};
-use crate::wait::{Expire, Expiring, Op, Timeouts, block_on};
+use crate::wait::{Expire, Expiring, Op};
 
 /// A connection: a stream of bytes in each direction. Dropping it closes it.
 ///
@@ -46,12 +47,15 @@ use crate::wait::{Expire, Expiring, Op, Timeouts, block_on};
 /// where the peer may have it.
 pub struct Conn<N: Handle> {
     pub(crate) end: End<N>,
-    pub(crate) timeouts: Timeouts,
+    /// How long blocking reads may take.
+    pub(crate) reading: Patience,
+    /// How long blocking writes may take.
+    pub(crate) writing: Patience,
 }
 
 impl<N: Handle> Conn<N> {
     pub(crate) fn new(place: Place<N>, link: LinkOf<N>) -> Self {
-        Self { end: End { place, link }, timeouts: Timeouts::none() }
+        Self { end: End { place, link }, reading: Patience::default(), writing: Patience::default() }
     }
 
     /// The address of this end.
@@ -323,26 +327,26 @@ impl<N: Handle> End<N> {
         }
     }
 
-    /// Waits to read, at most for the read timeout.
+    /// Waits to read, at most as long as `patience` says.
     pub(crate) fn wait_read<T>(
         &self,
-        timeouts: &Timeouts,
+        patience: &Patience,
         poll: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Error>>,
     ) -> Result<T, Error> {
-        block_on(poll, true, timeouts.read(), self.net().options.relax, |waker| Err(self.read_expired(waker)))
+        block_on(poll, true, patience, self.net().options.relax, |waker| Err(self.read_expired(waker)))
     }
 
-    /// Waits to write, at most for the write timeout.
-    pub(crate) fn wait_write(&self, timeouts: &Timeouts, buf: &[u8]) -> Result<usize, Error> {
+    /// Waits to write, at most as long as `patience` says.
+    pub(crate) fn wait_write(&self, patience: &Patience, buf: &[u8]) -> Result<usize, Error> {
         let (look, relax) = (!self.net().engine.is_rendezvous(), self.net().options.relax);
         let poll = |cx: &mut Context<'_>| self.poll_write(cx, buf);
-        block_on(poll, look, timeouts.write(), relax, |waker| self.write_expired(waker))
+        block_on(poll, look, patience, relax, |waker| self.write_expired(waker))
     }
 
-    /// Waits until what was written is on its way, at most for the write timeout.
-    pub(crate) fn wait_flush(&self, timeouts: &Timeouts) -> Result<(), Error> {
+    /// Waits until what was written is on its way, at most as long as `patience` says.
+    pub(crate) fn wait_flush(&self, patience: &Patience) -> Result<(), Error> {
         let expired = |waker: &Waker| self.write_expired(waker).map(|_| ());
-        block_on(|cx| self.poll_flush(cx), true, timeouts.write(), self.net().options.relax, expired)
+        block_on(|cx| self.poll_flush(cx), true, patience, self.net().options.relax, expired)
     }
 
     fn close_write(&self) -> Result<(), Error> {

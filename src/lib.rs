@@ -129,6 +129,8 @@ extern crate alloc;
 extern crate std;
 
 mod addr;
+#[cfg_attr(not(feature = "std"), path = "block_poll.rs")]
+mod block;
 mod cause;
 mod close;
 mod code;

@@ -8,6 +8,9 @@ use core::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
+#[cfg(feature = "std")]
+use crate::block::{Parker, Patience};
+
 pin_project! {
     /// An operation under way: `.await` it on any executor, or [`wait`](Op::wait) for it on a thread.
     ///
@@ -43,7 +46,7 @@ impl<F: Future> Op<F> {
     #[cfg(feature = "std")]
     pub fn wait(self) -> F::Output {
         let mut future = core::pin::pin!(self.future);
-        match Parker::new().wait(|cx| future.as_mut().poll(cx), None) {
+        match Parker::new().wait(|cx| future.as_mut().poll(cx), None, &Patience::default()) {
             Some(output) => output,
             None => unreachable!("a wait without a deadline ends with an outcome"),
         }
@@ -103,7 +106,7 @@ impl<F: Expire> Op<F> {
         let parker = Parker::new();
         // A deadline beyond the end of time is none.
         let deadline = std::time::Instant::now().checked_add(timeout);
-        let outcome = parker.wait(|cx| future.as_mut().poll(cx), deadline);
+        let outcome = parker.wait(|cx| future.as_mut().poll(cx), deadline, &Patience::default());
         outcome.unwrap_or_else(|| future.expire(parker.waker()))
     }
 }
@@ -119,124 +122,6 @@ impl<F: Future> Future for Op<F> {
 impl<F> fmt::Debug for Op<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Op")
-    }
-}
-
-/// Waits on the thread for what `poll` finds, at most for `timeout`; `expired` then gives the outcome. With `look`, the
-/// first attempt costs no waker. Without threads, `relax` is called between polls.
-#[cfg(feature = "std")]
-pub(crate) fn block_on<R>(
-    mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
-    look: bool,
-    timeout: Option<core::time::Duration>,
-    _relax: fn(),
-    expired: impl FnOnce(&Waker) -> R,
-) -> R {
-    if look && let Poll::Ready(outcome) = poll(&mut Context::from_waker(Waker::noop())) {
-        return outcome;
-    }
-    let deadline = timeout.and_then(|timeout| std::time::Instant::now().checked_add(timeout));
-    let parker = Parker::new();
-    parker.wait(|cx| poll(cx), deadline).unwrap_or_else(|| expired(parker.waker()))
-}
-
-/// Waits by polling, with `relax` in between.
-#[cfg(not(feature = "std"))]
-pub(crate) fn block_on<R>(
-    mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
-    _look: bool,
-    _timeout: Option<core::time::Duration>,
-    relax: fn(),
-    _expired: impl FnOnce(&Waker) -> R,
-) -> R {
-    loop {
-        match poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => return outcome,
-            Poll::Pending => relax(),
-        }
-    }
-}
-
-/// How long a connection's blocking reads and writes may take.
-#[cfg(feature = "std")]
-#[derive(Debug, Default)]
-pub(crate) struct Timeouts {
-    read: Limit,
-    write: Limit,
-}
-
-#[cfg(feature = "std")]
-impl Timeouts {
-    /// None.
-    pub(crate) fn none() -> Self {
-        Self::default()
-    }
-
-    pub(crate) fn read(&self) -> Option<core::time::Duration> {
-        self.read.get()
-    }
-
-    pub(crate) fn write(&self) -> Option<core::time::Duration> {
-        self.write.get()
-    }
-
-    pub(crate) fn set_read(&self, limit: Option<core::time::Duration>) {
-        self.read.set(limit);
-    }
-
-    pub(crate) fn set_write(&self, limit: Option<core::time::Duration>) {
-        self.write.set(limit);
-    }
-}
-
-#[cfg(feature = "std")]
-impl Clone for Timeouts {
-    fn clone(&self) -> Self {
-        let copy = Self::default();
-        copy.set_read(self.read());
-        copy.set_write(self.write());
-        copy
-    }
-}
-
-/// A time limit in nanoseconds; 0 is none.
-#[cfg(feature = "std")]
-#[derive(Debug, Default)]
-struct Limit(core::sync::atomic::AtomicU64);
-
-#[cfg(feature = "std")]
-impl Limit {
-    fn get(&self) -> Option<core::time::Duration> {
-        match self.0.load(core::sync::atomic::Ordering::Relaxed) {
-            0 => None,
-            nanos => Some(core::time::Duration::from_nanos(nanos)),
-        }
-    }
-
-    fn set(&self, limit: Option<core::time::Duration>) {
-        let nanos = limit.map_or(0, |limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
-        self.0.store(nanos, core::sync::atomic::Ordering::Relaxed);
-    }
-}
-
-/// Without a clock there are no timeouts.
-#[cfg(not(feature = "std"))]
-#[derive(Clone, Debug)]
-pub(crate) struct Timeouts;
-
-#[cfg(not(feature = "std"))]
-impl Timeouts {
-    /// None.
-    pub(crate) fn none() -> Self {
-        Self
-    }
-
-    pub(crate) fn read(&self) -> Option<core::time::Duration> {
-        None
-    }
-
-    pub(crate) fn write(&self) -> Option<core::time::Duration> {
-        None
     }
 }
 
@@ -479,100 +364,5 @@ impl Task {
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Task")
-    }
-}
-
-#[cfg(feature = "std")]
-pub(crate) use parker::Parker;
-
-#[cfg(feature = "std")]
-mod parker {
-    use core::sync::atomic::{AtomicU8, Ordering};
-    use core::task::{Context, Poll, Waker};
-    use std::sync::Arc;
-    use std::task::Wake;
-    use std::thread::{self, Thread};
-    use std::time::Instant;
-
-    /// Lets the thread that made it sleep until it is woken.
-    pub(crate) struct Parker {
-        signal: Arc<Signal>,
-        waker: Waker,
-    }
-
-    struct Signal {
-        state: AtomicU8,
-        thread: Thread,
-    }
-
-    /// The thread runs, and nobody has woken it.
-    const RUNNING: u8 = 0;
-    /// The thread sleeps, or is about to.
-    const PARKED: u8 = 1;
-    /// Somebody has woken it.
-    const WOKEN: u8 = 2;
-
-    /// How often to look before going to sleep.
-    const PAUSES: u32 = 128;
-
-    impl Parker {
-        pub(crate) fn new() -> Self {
-            let signal = Arc::new(Signal { state: AtomicU8::new(RUNNING), thread: thread::current() });
-            Self { waker: Waker::from(signal.clone()), signal }
-        }
-
-        pub(crate) fn waker(&self) -> &Waker {
-            &self.waker
-        }
-
-        /// Polls, and sleeps until it is worth another poll, until there is an outcome or the deadline has passed.
-        pub(crate) fn wait<R>(
-            &self,
-            mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
-            deadline: Option<Instant>,
-        ) -> Option<R> {
-            let mut cx = Context::from_waker(&self.waker);
-            let mut in_time = true;
-            loop {
-                match poll(&mut cx) {
-                    Poll::Ready(outcome) => return Some(outcome),
-                    Poll::Pending if in_time => self.park(deadline),
-                    Poll::Pending => return None,
-                }
-                in_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
-            }
-        }
-
-        fn park(&self, deadline: Option<Instant>) {
-            let state = &self.signal.state;
-            for _ in 0..PAUSES {
-                if state.load(Ordering::Acquire) == WOKEN {
-                    break;
-                }
-                core::hint::spin_loop();
-            }
-            if state.compare_exchange(RUNNING, PARKED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                while state.load(Ordering::Acquire) == PARKED {
-                    match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                        None => thread::park(),
-                        Some(left) if left.is_zero() => break,
-                        Some(left) => thread::park_timeout(left),
-                    }
-                }
-            }
-            state.swap(RUNNING, Ordering::AcqRel);
-        }
-    }
-
-    impl Wake for Signal {
-        fn wake(self: Arc<Self>) {
-            self.wake_by_ref();
-        }
-
-        fn wake_by_ref(self: &Arc<Self>) {
-            if self.state.swap(WOKEN, Ordering::AcqRel) == PARKED {
-                self.thread.unpark();
-            }
-        }
     }
 }

@@ -18,7 +18,7 @@ impl<N: Handle> Conn<N> {
     /// `invalid timeout` if it is zero, as in std.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.check(Operation::Read, timeout)?;
-        self.timeouts.set_read(timeout);
+        self.reading.set_limit(timeout);
         Ok(())
     }
 
@@ -30,20 +30,20 @@ impl<N: Handle> Conn<N> {
     /// `invalid timeout` if it is zero, as in std.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.check(Operation::Write, timeout)?;
-        self.timeouts.set_write(timeout);
+        self.writing.set_limit(timeout);
         Ok(())
     }
 
     /// The read timeout, at a resolution of nanoseconds.
     #[must_use]
     pub fn read_timeout(&self) -> Option<Duration> {
-        self.timeouts.read()
+        self.reading.limit()
     }
 
     /// The write timeout, at a resolution of nanoseconds.
     #[must_use]
     pub fn write_timeout(&self) -> Option<Duration> {
-        self.timeouts.write()
+        self.writing.limit()
     }
 
     fn check(&self, operation: Operation, timeout: Option<Duration>) -> io::Result<()> {
@@ -56,17 +56,17 @@ impl<N: Handle> Conn<N> {
 
 impl<N: Handle> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(self.end.wait_read(&self.timeouts, |cx| self.end.poll_read(cx, buf))?)
+        Ok(self.end.wait_read(&self.reading, |cx| self.end.poll_read(cx, buf))?)
     }
 }
 
 impl<N: Handle> Write for &Conn<N> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        Ok(self.end.wait_write(&self.timeouts, buf)?)
+        Ok(self.end.wait_write(&self.writing, buf)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(self.end.wait_flush(&self.timeouts)?)
+        Ok(self.end.wait_flush(&self.writing)?)
     }
 }
 

@@ -1,0 +1,31 @@
+//! Blocking waits where there are no threads: polling, with something else in between. There is no clock, so there are no
+//! timeouts.
+
+use core::task::{Context, Poll, Waker};
+
+/// Waits by polling, with `relax` in between.
+pub(crate) fn block_on<R>(
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
+    _look: bool,
+    _patience: &Patience,
+    relax: fn(),
+    _expired: impl FnOnce(&Waker) -> R,
+) -> R {
+    loop {
+        match poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => return outcome,
+            Poll::Pending => relax(),
+        }
+    }
+}
+
+/// How long blocking reads or writes of one connection may take: as long as it takes.
+#[derive(Clone, Debug)]
+pub(crate) struct Patience;
+
+impl Patience {
+    /// No limit.
+    pub(crate) fn default() -> Self {
+        Self
+    }
+}
