@@ -64,6 +64,14 @@ impl Addr {
     pub fn port(&self) -> u16 {
         self.port
     }
+
+    /// What it prints.
+    pub(crate) fn text(&self) -> Text {
+        let mut text = Text::EMPTY;
+        // Writing to a text cannot fail.
+        let _ = write_host_port(&mut text, &self.host, self.port);
+        text
+    }
 }
 
 impl FromStr for Addr {
@@ -89,9 +97,20 @@ impl fmt::Debug for Addr {
     }
 }
 
-pub(crate) fn write_host_port(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
-    let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
-    write!(f, "{open}{host}{close}:{port}")
+/// Writes without formatting, so that programs which print no error need not have what formats.
+pub(crate) fn write_host_port(to: &mut impl fmt::Write, host: &str, port: u16) -> fmt::Result {
+    let (open, close) = if first(host, b':').is_some() { ("[", "]:") } else { ("", ":") };
+    to.write_str(open)?;
+    to.write_str(host)?;
+    to.write_str(close)?;
+    write_number(to, port.into())
+}
+
+pub(crate) fn write_number(to: &mut impl fmt::Write, number: u32) -> fmt::Result {
+    if number >= 10 {
+        write_number(to, number / 10)?;
+    }
+    to.write_char(char::from(b'0' + (number % 10) as u8))
 }
 
 /// The name `host`, empty or valid; `input` is what an error shows.
@@ -104,11 +123,13 @@ pub(crate) fn host_name(host: &str, input: &str) -> Result<HostName, AddrError> 
 
 /// Splits `host:port` as Go's `net.SplitHostPort` does.
 fn split(text: &str) -> Result<(&str, &str), AddrReason> {
-    let (before, port) = text.rsplit_once(':').ok_or(AddrReason::MissingPort)?;
-    let (host, inside, after) = match text.strip_prefix('[') {
+    let colon = last(text, b':').ok_or(AddrReason::MissingPort)?;
+    let (before, port) = around(text, colon);
+    let (host, inside, after) = match text.strip_prefix("[") {
         Some(rest) => {
-            let (host, after) = rest.split_once(']').ok_or(AddrReason::MissingBracket)?;
-            if !after.starts_with(':') {
+            let bracket = first(rest, b']').ok_or(AddrReason::MissingBracket)?;
+            let (host, after) = around(rest, bracket);
+            if !after.starts_with(":") {
                 return Err(AddrReason::MissingPort);
             }
             if after.len() != port.len() + 1 {
@@ -116,22 +137,36 @@ fn split(text: &str) -> Result<(&str, &str), AddrReason> {
             }
             (host, rest, after)
         }
-        None if before.contains(':') => return Err(AddrReason::TooManyColons),
+        None if first(before, b':').is_some() => return Err(AddrReason::TooManyColons),
         None => (before, text, text),
     };
-    if inside.contains('[') {
+    if first(inside, b'[').is_some() {
         return Err(AddrReason::UnexpectedOpen);
     }
-    if after.contains(']') {
+    if first(after, b']').is_some() {
         return Err(AddrReason::UnexpectedClose);
     }
     Ok((host, port))
 }
 
+/// Where an ASCII character stands first. Looking at bytes takes a fifth of the code that looking for a `char` does.
+fn first(text: &str, character: u8) -> Option<usize> {
+    text.bytes().position(|byte| byte == character)
+}
+
+fn last(text: &str, character: u8) -> Option<usize> {
+    text.bytes().rposition(|byte| byte == character)
+}
+
+/// What stands before and behind the ASCII character at `at`.
+fn around(text: &str, at: usize) -> (&str, &str) {
+    (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default())
+}
+
 /// Reads a decimal number with an optional sign, as Go's `strconv.Atoi` does, if it is a port.
 fn parse_port(text: &str) -> Option<u16> {
-    match text.strip_prefix('-') {
-        Some(digits) if digits.starts_with('+') => None,
+    match text.strip_prefix("-") {
+        Some(digits) if digits.starts_with("+") => None,
         Some(digits) => digits.parse().ok().filter(|&port: &u16| port == 0),
         None => text.parse().ok(),
     }

@@ -1,6 +1,6 @@
 //! Why an operation failed: what backends answer, and what errors are made of.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use crate::addr::{AddrError, AddrReason};
 use crate::name::Text;
@@ -279,29 +279,53 @@ impl From<ErrorKind> for ::std::io::ErrorKind {
 /// let error = RegistryError::query("file(lab)", "γ", RegistryReason::NoSuchHost);
 /// assert_eq!(error.to_string(), r#"file(lab): query ["γ"]: no such host"#);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RegistryError {
-    pub(crate) call: Text,
+    pub(crate) call: Call,
+    /// Registry and arguments, with a NUL between. They are put into the call's form when they are printed.
+    pub(crate) words: Text,
     pub(crate) reason: RegistryReason,
+}
+
+/// What a registry was asked to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// With the host and what is kept for it.
+    Announce,
+    /// With the host.
+    Query,
+    /// Something else, with what the registry says about it.
+    Other,
 }
 
 impl RegistryError {
     /// Announcing `host` with `data` to the registry of this name failed.
     #[must_use]
     pub fn announce(registry: &str, host: &str, data: &dyn fmt::Debug, reason: RegistryReason) -> Self {
-        Self { call: Text::display(&format_args!("{registry}: announce [{host:?} {data:?}]")), reason }
+        Self::refused(registry, host, Text::display(&format_args!("{data:?}")), reason)
+    }
+
+    /// Announcing `host` failed, with data that prints like this.
+    pub(crate) fn refused(registry: &str, host: &str, data: Text, reason: RegistryReason) -> Self {
+        Self { call: Call::Announce, words: Text::of([registry, "\0", host, "\0", data.as_str()]), reason }
     }
 
     /// Asking the registry of this name about `host` failed.
     #[must_use]
     pub fn query(registry: &str, host: &str, reason: RegistryReason) -> Self {
-        Self { call: Text::display(&format_args!("{registry}: query [{host:?}]")), reason }
+        Self { call: Call::Query, words: Text::of([registry, "\0", host]), reason }
     }
 
     /// Something else that the registry of this name does failed, in its own words.
     #[must_use]
     pub fn other(registry: &str, failure: &dyn fmt::Display) -> Self {
-        Self { call: Text::display(&format_args!("{registry}: {failure}")), reason: RegistryReason::Other }
+        Self::told(registry, Text::display(failure))
+    }
+
+    /// Something else failed, in these words.
+    pub(crate) fn told(registry: &str, failure: Text) -> Self {
+        let words = Text::of([registry, "\0", failure.as_str()]);
+        Self { call: Call::Other, words, reason: RegistryReason::Other }
     }
 
     /// Why it failed.
@@ -330,7 +354,21 @@ impl fmt::Display for RegistryError {
             RegistryReason::Down => ": registry is down",
             RegistryReason::Other => "",
         };
-        write!(f, "{}{reason}", self.call)
+        // What is printed of the call has a bound, too.
+        let mut call = Text::EMPTY;
+        let [registry, host, data] = self.words.split('\0');
+        match self.call {
+            Call::Announce => write!(call, "{registry}: announce [{host:?} {data}]"),
+            Call::Query => write!(call, "{registry}: query [{host:?}]"),
+            Call::Other => write!(call, "{registry}: {host}"),
+        }?;
+        write!(f, "{call}{reason}")
+    }
+}
+
+impl fmt::Debug for RegistryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RegistryError({self})")
     }
 }
 

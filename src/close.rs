@@ -22,17 +22,21 @@ pub struct CloseError {
 
 impl CloseError {
     /// The failures of closing `network`, by closing `host` if it is named, or `Ok` if there were none.
-    pub(crate) fn check(network: NetworkName, host: HostName, causes: [Option<Cause>; 3]) -> Result<(), Self> {
-        if causes.iter().all(Option::is_none) {
+    pub(crate) fn check(network: NetworkName, host: HostName, failures: &Failures) -> Result<(), Self> {
+        if failures.known == [false; 3] {
             return Ok(());
         }
-        let [first, second, third] = causes.map(|cause| cause.map(Code::of));
-        let text = |packed: Option<(Code, Text)>| packed.map_or(Text::EMPTY, |(_, text)| text);
-        let words = [network.as_str().into(), host.as_str().into(), text(first), text(second), text(third)];
-        Err(Self {
-            words: Words::new(words),
-            causes: [first, second, third].map(|packed| packed.map(|(code, _)| code)),
-        })
+        let [first, second, third] = failures.texts();
+        let words = [network.as_str().into(), host.as_str().into(), first, second, third];
+        let code = |at: usize| failures.known[at].then_some(failures.codes[at]);
+        Err(Self { words: Words::new(words), causes: [code(0), code(1), code(2)] })
+    }
+
+    /// The error of a close whose time is over.
+    pub(crate) fn timed_out(network: NetworkName, host: HostName) -> Result<(), Self> {
+        let mut failures = Failures::NONE;
+        failures.set(0, Cause::TimedOut);
+        Self::check(network, host, &failures)
     }
 
     /// The failures, in the order in which they are printed.
@@ -57,6 +61,36 @@ impl CloseError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.causes().next().map_or(ErrorKind::Backend, |cause| cause.kind())
+    }
+}
+
+/// What went wrong on the way: the cause of going down, what the engine and what the registry said. Packed, as every
+/// network has room for it, and all zeros if nothing did.
+#[derive(Clone, Copy)]
+pub(crate) struct Failures {
+    words: Words<3, 90>,
+    codes: [Code; 3],
+    known: [bool; 3],
+}
+
+impl Failures {
+    pub(crate) const NONE: Self = Self { words: Words::EMPTY, codes: [Code::Plain(0); 3], known: [false; 3] };
+
+    pub(crate) fn set(&mut self, at: usize, cause: Cause) {
+        let (code, text) = Code::of(cause);
+        let mut texts = self.texts();
+        (texts[at], self.codes[at], self.known[at]) = (text, code, true);
+        self.words = Words::new(texts);
+    }
+
+    fn texts(&self) -> [Text; 3] {
+        [0, 1, 2].map(|at| Text::uncut(self.words.get(at)))
+    }
+}
+
+impl fmt::Debug for Failures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.texts()).finish()
     }
 }
 
@@ -107,14 +141,17 @@ mod tests {
     #[test]
     fn several_failures_of_closing_are_listed() {
         let network = NetworkName::cut("x").0;
-        let eng = Some(Cause::backend(&"eng err"));
-        let reg = Some(Cause::backend(&"reg err"));
-        assert_eq!(CloseError::check(network, HostName::EMPTY, [None; 3]), Ok(()));
-        let one = CloseError::check(network, HostName::EMPTY, [None, eng, None]).unwrap_err();
+        let close = |host: HostName, failures: [(usize, &str); 2]| {
+            let mut known = Failures::NONE;
+            failures.into_iter().for_each(|(at, text)| known.set(at, Cause::backend(&text)));
+            CloseError::check(network, host, &known).unwrap_err()
+        };
+        assert_eq!(CloseError::check(network, HostName::EMPTY, &Failures::NONE), Ok(()));
+        let one = close(HostName::EMPTY, [(1, "eng err"); 2]);
         assert_eq!(one.to_string(), "virtnet \"x\": close: eng err");
-        let two = CloseError::check(network, HostName::EMPTY, [None, eng, reg]).unwrap_err();
+        let two = close(HostName::EMPTY, [(2, "reg err"), (1, "eng err")]);
         assert_eq!(two.to_string(), "virtnet \"x\": close: 2 errors:\n\t- eng err\n\t- reg err\n");
-        let host = CloseError::check(network, HostName::cut("a").0, [None, eng, None]).unwrap_err();
+        let host = close(HostName::cut("a").0, [(1, "eng err"); 2]);
         assert_eq!(host.to_string(), "virtnet \"x\": host \"a\": close: virtnet \"x\": close: eng err");
     }
 }

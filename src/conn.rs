@@ -12,7 +12,7 @@ use crate::error::{Error, Operation};
 use crate::place::Place;
 use crate::subnet::{Handle, LinkOf};
 use crate::table::{Ports, State};
-use crate::wait::{Expire, Expiring, Op};
+use crate::wait::{Expire, Op, Waiting};
 
 /// A connection: a stream of bytes in each direction. Dropping it closes it.
 ///
@@ -180,8 +180,9 @@ impl<N: Handle> Conn<N> {
     ///
     /// Dropping the operation loses nothing.
     pub fn writable(&self) -> Op<impl Expire<Output = Result<(), Error>>> {
-        let expired = |waker: &Waker| self.end.write_expired(waker).map(|_| ());
-        Op::new(Expiring { future: poll_fn(|cx| self.end.poll_write_ready(cx).map(Ok)), expired })
+        let expired = || Err(self.end.error(Operation::Write, Cause::TimedOut));
+        let leave = |waker: &Waker| self.end.net().engine.cancel_write(&self.end.link, waker);
+        Op::new(Waiting::new(poll_fn(|cx| self.end.poll_write_ready(cx).map(Ok)), expired, leave))
     }
 
     /// Ends the own stream: the peer reads what is left and then the end. Reading goes on, writing fails with `broken
@@ -221,8 +222,8 @@ impl<N: Handle> fmt::Debug for Conn<N> {
 
 /// One end of a connection, held by the connection or by each of its halves. The last one dropped closes it.
 pub(crate) struct End<N: Handle> {
-    place: Place<N>,
     link: LinkOf<N>,
+    place: Place<N>,
 }
 
 impl<N: Handle> End<N> {
@@ -272,21 +273,9 @@ impl<N: Handle> End<N> {
         &self,
         poll: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Error>>,
     ) -> Op<impl Expire<Output = Result<T, Error>>> {
-        Op::new(Expiring { future: poll_fn(poll), expired: |waker: &Waker| Err(self.read_expired(waker)) })
-    }
-
-    /// The error of a read whose task need not be woken any more.
-    fn read_expired(&self, waker: &Waker) -> Error {
-        self.net().engine.cancel_read(&self.link, waker);
-        self.error(Operation::Read, Cause::TimedOut)
-    }
-
-    /// The outcome of a write whose task need not be woken any more: what the peer has taken of it, or an error.
-    fn write_expired(&self, waker: &Waker) -> Result<usize, Error> {
-        match self.net().engine.cancel_write(&self.link, waker) {
-            0 => Err(self.error(Operation::Write, Cause::TimedOut)),
-            count => Ok(count),
-        }
+        let expired = || Err(self.error(Operation::Read, Cause::TimedOut));
+        let leave = |waker: &Waker| self.net().engine.cancel_read(&self.link, waker);
+        Op::new(Waiting::new(poll_fn(poll), expired, leave))
     }
 
     /// The end of the stream is one only while the own side is up.
@@ -333,20 +322,42 @@ impl<N: Handle> End<N> {
         patience: &Patience,
         poll: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Error>>,
     ) -> Result<T, Error> {
-        block_on(poll, true, patience, self.net().options.relax, |waker| Err(self.read_expired(waker)))
+        block_on(poll, true, patience, self.net().options.relax, |waker| {
+            self.net().engine.cancel_read(&self.link, waker);
+            Err(self.error(Operation::Read, Cause::TimedOut))
+        })
     }
 
     /// Waits to write, at most as long as `patience` says.
     pub(crate) fn wait_write(&self, patience: &Patience, buf: &[u8]) -> Result<usize, Error> {
-        let (look, relax) = (!self.net().engine.is_rendezvous(), self.net().options.relax);
-        let poll = |cx: &mut Context<'_>| self.poll_write(cx, buf);
-        block_on(poll, look, patience, relax, |waker| self.write_expired(waker))
+        let (engine, relax) = (&self.net().engine, self.net().options.relax);
+        block_on(
+            |cx| self.poll_write(cx, buf),
+            !engine.is_rendezvous(),
+            patience,
+            relax,
+            |waker| {
+                engine.cancel_write(&self.link, waker);
+                match engine.withdraw_write(&self.link, waker) {
+                    0 => Err(self.error(Operation::Write, Cause::TimedOut)),
+                    count => Ok(count),
+                }
+            },
+        )
     }
 
     /// Waits until what was written is on its way, at most as long as `patience` says.
     pub(crate) fn wait_flush(&self, patience: &Patience) -> Result<(), Error> {
-        let expired = |waker: &Waker| self.write_expired(waker).map(|_| ());
-        block_on(|cx| self.poll_flush(cx), true, patience, self.net().options.relax, expired)
+        block_on(
+            |cx| self.poll_flush(cx),
+            true,
+            patience,
+            self.net().options.relax,
+            |waker| {
+                self.net().engine.cancel_write(&self.link, waker);
+                Err(self.error(Operation::Write, Cause::TimedOut))
+            },
+        )
     }
 
     fn close_write(&self) -> Result<(), Error> {

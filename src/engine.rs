@@ -124,9 +124,14 @@ pub trait Engine: Send + Sync {
         let _ = (link, waker);
     }
 
-    /// The task of `waker` no longer waits to write: what the peer has not taken of its pending write is withdrawn, and
-    /// what it has taken is counted. Only an engine that answered `Pending` after it had taken bytes counts any.
-    fn cancel_write(&self, link: &Self::Link, waker: &Waker) -> usize {
+    /// The task of `waker` no longer waits to write.
+    fn cancel_write(&self, link: &Self::Link, waker: &Waker) {
+        let _ = (link, waker);
+    }
+
+    /// Withdraws what the peer has not taken of the pending write of the task of `waker`; says how much it has taken.
+    /// There is some only where [a write is done when the peer has read it](Engine::is_rendezvous).
+    fn withdraw_write(&self, link: &Self::Link, waker: &Waker) -> usize {
         let _ = (link, waker);
         0
     }

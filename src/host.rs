@@ -14,7 +14,7 @@ use crate::conn::Conn;
 use crate::engine::{Engine, Shutdown};
 use crate::error::{Error, Operation};
 use crate::listener::Listener;
-use crate::name::HostName;
+use crate::name::{HostName, Text};
 use crate::place::Place;
 use crate::registry::Registry;
 use crate::subnet::{self, Handle, HostOf, LinkOf, SubNetworkNotifier, WakersOf};
@@ -51,8 +51,9 @@ use crate::wait::{Expire, Expiring, Op, poll_step};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Host<N: Handle> {
-    pub(crate) net: N,
     pub(crate) host: HostOf<N>,
+    // Last, as rustc 1.95 cannot drop a list of what ends in an associated type.
+    pub(crate) net: N,
 }
 
 impl<N: Handle> Host<N> {
@@ -98,7 +99,7 @@ impl<N: Handle> Host<N> {
     pub fn dial<A: ToAddr>(&self, addr: A) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + use<N, A>> {
         Op::new(Dial {
             connect,
-            state: DialState { host: self.clone(), addr, source: None, target: None },
+            state: DialState { host: self.clone(), addr, source: None, parsed: false },
             running: None,
         })
     }
@@ -155,7 +156,7 @@ impl<N: Handle> Host<N> {
     /// network to its next close.
     pub fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send + use<N>> {
         let (host, name, network) = (self.clone(), self.name(), self.net.network_name());
-        let expired = move |_: &Waker| CloseError::check(network, name, [Some(Cause::TimedOut), None, None]);
+        let expired = move || CloseError::timed_out(network, name);
         Op::new(Expiring { future: close(host, name), expired })
     }
 
@@ -243,22 +244,31 @@ struct DialState<N: Handle, A> {
     addr: A,
     /// Slot and port of the source, from the first poll until it is a connection or the dial has failed.
     source: Option<(u32, u16)>,
-    /// What is dialled, once it is parsed.
-    target: Option<Addr>,
+    /// Whether the address is one. It is parsed again when it is needed: it would be most of what a dial has to keep.
+    parsed: bool,
 }
 
 /// What a backend does in a dial: the registry tells where the host is, the engine connects.
-async fn connect<N: Handle>(host: Host<N>, src: Addr, dst: Addr) -> Result<(LinkOf<N>, Addr), Cause> {
-    let net = &host.net;
-    let data = net.registry().query(&dst.host).await?;
-    net.engine.dial(&src, &dst, data, &SubNetworkNotifier(net.clone())).await
+///
+/// Not an `async fn`, which would keep its arguments twice.
+fn connect<N: Handle>(
+    host: Host<N>,
+    port: u16,
+    dst: Addr,
+) -> impl Future<Output = Result<(LinkOf<N>, Addr), Cause>> + Send + use<N> {
+    async move {
+        let net = &host.net;
+        let data = net.registry().query(&dst.host).await?;
+        let src = host.addr(port);
+        net.engine.dial(&src, &dst, data, &SubNetworkNotifier(net.clone())).await
+    }
 }
 
 impl<N, A, C, F> Future for Dial<N, A, C, F>
 where
     N: Handle,
     A: ToAddr,
-    C: Fn(Host<N>, Addr, Addr) -> F,
+    C: Fn(Host<N>, u16, Addr) -> F,
     F: Future<Output = Result<(LinkOf<N>, Addr), Cause>>,
 {
     type Output = Result<Conn<N>, Error>;
@@ -268,7 +278,7 @@ where
         let state = this.state;
         if this.running.is_none() {
             match state.start() {
-                Ok((src, dst)) => this.running.set(Some((this.connect)(state.host.clone(), src, dst))),
+                Ok((port, dst)) => this.running.set(Some((this.connect)(state.host.clone(), port, dst))),
                 Err(cause) => return Poll::Ready(Err(state.fail(cause))),
             }
         }
@@ -292,7 +302,7 @@ impl<N, A, C, F> Expire for Dial<N, A, C, F>
 where
     N: Handle,
     A: ToAddr,
-    C: Fn(Host<N>, Addr, Addr) -> F,
+    C: Fn(Host<N>, u16, Addr) -> F,
     F: Future<Output = Result<(LinkOf<N>, Addr), Cause>>,
 {
     fn expire(self: Pin<&mut Self>, _: &Waker) -> Self::Output {
@@ -302,12 +312,9 @@ where
     }
 }
 
-impl<N: Handle, A> DialState<N, A> {
-    /// Takes the source port and looks at the address: where from, where to.
-    fn start(&mut self) -> Result<(Addr, Addr), Cause>
-    where
-        A: ToAddr,
-    {
+impl<N: Handle, A: ToAddr> DialState<N, A> {
+    /// Takes the source port and looks at the address: from which port, where to.
+    fn start(&mut self) -> Result<(u16, Addr), Cause> {
         let Host { net, host } = &self.host;
         let (slot, port, is_open) = net.tables.ports(host, |ports| {
             let slot = ports.insert(Bind::Lowest, State::Dialling(WakersOf::<N>::default()))?;
@@ -315,9 +322,9 @@ impl<N: Handle, A> DialState<N, A> {
         })?;
         self.source = Some((slot, port));
         let target = self.host.on_net(self.addr.to_addr()?);
-        self.target = Some(target);
+        self.parsed = true;
         match is_open {
-            true => Ok((self.host.addr(port), target)),
+            true => Ok((port, target)),
             false => Err(Cause::HostDown),
         }
     }
@@ -368,11 +375,17 @@ impl<N: Handle, A> DialState<N, A> {
         }
     }
 
+    /// What is dialled, once it is parsed.
+    fn target(&self) -> Option<Addr> {
+        let addr = if self.parsed { self.addr.to_addr().ok() } else { None };
+        addr.map(|addr| self.host.on_net(addr))
+    }
+
     /// Whether the engine connected to the host that was meant.
     fn check_peer(&self, peer: &Addr) -> Result<(), Cause> {
-        match self.target {
+        match self.target() {
             Some(target) if target.host == peer.host && peer.port != 0 => Ok(()),
-            _ => Err(Cause::backend(&format_args!("engine connected to {peer} instead"))),
+            _ => Err(Cause::Backend(Text::of(["engine connected to ", peer.text().as_str(), " instead"]))),
         }
     }
 
@@ -380,12 +393,15 @@ impl<N: Handle, A> DialState<N, A> {
     fn fail(&mut self, cause: Cause) -> Error {
         let Host { net, host } = &self.host;
         let source = self.source.map(|(_, port)| self.host.addr(port));
-        let early = source.is_none() || self.target.is_none();
+        let target = self.target();
+        let early = source.is_none() || target.is_none();
         let cause = if early { cause } else { net.outermost(host, cause) };
         self.give_up();
-        Error::new(Operation::Dial, self.host.network(), source, self.target, cause)
+        Error::new(Operation::Dial, self.host.network(), source, target, cause)
     }
+}
 
+impl<N: Handle, A> DialState<N, A> {
     /// Gives the port back, if it is still held.
     fn give_up(&mut self) {
         if let Some((slot, _)) = self.source.take() {

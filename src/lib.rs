@@ -131,6 +131,8 @@ extern crate std;
 mod addr;
 #[cfg_attr(not(feature = "std"), path = "block_poll.rs")]
 mod block;
+#[cfg_attr(feature = "tokio", path = "tokio/budget.rs")]
+mod budget;
 mod cause;
 mod close;
 mod code;

@@ -1,8 +1,7 @@
 //! Listeners: accept, close.
 
 use core::fmt;
-use core::future::Future;
-use core::pin::Pin;
+use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
@@ -13,7 +12,7 @@ use crate::host::Host;
 use crate::place::Place;
 use crate::subnet::Handle;
 use crate::table::{Delivery, Ports, State, next_delivery, queue};
-use crate::wait::{Expire, Op, Wakers, poll_step};
+use crate::wait::{Expire, Op, Waiting, Wakers, poll_step};
 
 /// A port of a host at which connections come in. Dropping it closes it.
 ///
@@ -52,7 +51,13 @@ impl<N: Handle> Listener<N> {
     ///
     /// Dropping the operation loses no connection: the next accept has it.
     pub fn accept(&self) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + use<'_, N>> {
-        Op::new(Accepting { listener: self })
+        let expired = || Err(self.error(Cause::TimedOut));
+        let leave = |waker: &Waker| {
+            let (place, listener) = (&self.place, self.place.slot());
+            let left = place.ports(|ports| queue(ports, listener).and_then(|queue| queue.acceptors.remove(waker)));
+            drop(left);
+        };
+        Op::new(Waiting::new(poll_fn(|cx| self.poll_accept(cx)), expired, leave))
     }
 
     /// The next connection, if one is there. Where the backend still has to acknowledge it, the first attempt claims it
@@ -156,27 +161,6 @@ impl<N: Handle> Drop for Listener<N> {
 impl<N: Handle> fmt::Debug for Listener<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Listener({} {})", self.place.net.name(), self.local_addr())
-    }
-}
-
-struct Accepting<'a, N: Handle> {
-    listener: &'a Listener<N>,
-}
-
-impl<N: Handle> Future for Accepting<'_, N> {
-    type Output = Result<Conn<N>, Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.listener.poll_accept(cx)
-    }
-}
-
-impl<N: Handle> Expire for Accepting<'_, N> {
-    fn expire(self: Pin<&mut Self>, waker: &Waker) -> Self::Output {
-        let place = &self.listener.place;
-        let left = place.ports(|ports| queue(ports, place.slot()).and_then(|queue| queue.acceptors.remove(waker)));
-        drop(left);
-        Err(self.listener.error(Cause::TimedOut))
     }
 }
 

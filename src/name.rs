@@ -63,9 +63,8 @@ impl<const N: usize> Name<N> {
         while !text.is_char_boundary(len) {
             len -= 1;
         }
-        if let Some(room) = self.bytes.get_mut(start..start + len) {
-            room.copy_from_slice(&text.as_bytes()[..len]);
-        }
+        let room = self.bytes.get_mut(start..).unwrap_or_default();
+        room.iter_mut().zip(text.bytes().take(len)).for_each(|(place, byte)| *place = byte);
         self.len += len as u8;
         len == text.len()
     }
@@ -167,6 +166,30 @@ impl Text {
     /// The empty text.
     pub(crate) const EMPTY: Self = Self { kept: Name::EMPTY, cut: false };
 
+    /// `parts` put together.
+    pub(crate) fn of<const N: usize>(parts: [&str; N]) -> Self {
+        let mut text = Self::EMPTY;
+        parts.into_iter().for_each(|part| text.push_str(part));
+        text
+    }
+
+    /// Appends a part, if nothing was cut before it.
+    fn push_str(&mut self, part: &str) {
+        if !self.cut {
+            self.cut = !self.kept.push_str(part);
+        }
+    }
+
+    /// The parts between separators, empty ones where there are fewer. If the text was cut, its last part is.
+    pub(crate) fn split<const N: usize>(&self, separator: char) -> [Self; N] {
+        let mut parts = self.as_str().split(separator).peekable();
+        core::array::from_fn(|_| {
+            let part = parts.next();
+            let cut = self.cut && part.is_some() && parts.peek().is_none();
+            Self { cut, ..part.unwrap_or_default().into() }
+        })
+    }
+
     /// A text as it was printed, with `…` behind if it had been cut.
     pub(crate) fn uncut(printed: &str) -> Self {
         match printed.strip_suffix('…') {
@@ -206,9 +229,7 @@ impl From<&str> for Text {
 
 impl fmt::Write for Text {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if !self.cut {
-            self.cut = !self.kept.push_str(text);
-        }
+        self.push_str(text);
         Ok(())
     }
 }

@@ -8,9 +8,10 @@ use crate::table::{Ports, Socket, Tables};
 
 /// A socket of a host. Whoever holds it owns the slot, and takes it out of the table in the end.
 pub(crate) struct Place<N: Handle> {
-    pub(crate) net: N,
-    pub(crate) host: HostOf<N>,
     slot: SlotOf<N>,
+    pub(crate) host: HostOf<N>,
+    // Last, as rustc 1.95 cannot drop a list of what ends in an associated type.
+    pub(crate) net: N,
 }
 
 /// A socket as the tables of `N` keep it.
@@ -20,10 +21,7 @@ pub(crate) type SocketOf<N> =
 impl<N: Handle> Place<N> {
     pub(crate) fn new(host: Host<N>, slot: u32) -> Self {
         let Host { net, host } = host;
-        match SlotOf::<N>::try_from(slot) {
-            Ok(slot) => Self { net, host, slot },
-            Err(_) => unreachable!("a table numbers its slots so that its own type of slot holds them"),
-        }
+        Self { net, host, slot: N::Tables::slot(slot) }
     }
 
     pub(crate) fn slot(&self) -> u32 {

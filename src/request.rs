@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::future::{Future, poll_fn};
+use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::addr::{Addr, AddrError, AddrReason};
@@ -44,8 +45,7 @@ impl<N: Handle> Pending<N> {
                 return Err(Cause::NetworkDown);
             }
             let host = directory.find(dst.host.as_bytes()).and_then(|id| directory.host(id));
-            let unknown =
-                || Cause::Addr(AddrError { input: crate::Text::display(dst), reason: AddrReason::NoSuchHost });
+            let unknown = || Cause::Addr(AddrError { input: dst.text(), reason: AddrReason::NoSuchHost });
             let host = host.ok_or_else(unknown)?;
             Ok((host, Peer { host: directory.intern(&src.host)?, port: src.port }))
         })
@@ -56,11 +56,6 @@ impl<N: Handle> Pending<N> {
         poll_fn(|cx| self.poll(cx)).await.map(|_| self)
     }
 
-    /// Waits until a listener has the connection; gives its address.
-    pub(crate) fn connected(self) -> impl Future<Output = Result<Addr, Cause>> + Send {
-        poll_fn(move |cx| self.poll(cx).map_ok(|port| self.0.addr(port)))
-    }
-
     /// The accepted connection's port, once a listener has taken the request.
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<u16, Cause>> {
         poll_step(cx, |seat| {
@@ -68,11 +63,12 @@ impl<N: Handle> Pending<N> {
                 let Some(socket) = ports.socket(self.0.slot()) else {
                     return Poll::Ready(Err(Cause::ConnectionRefused));
                 };
-                let State::Request(request) = &mut socket.state else { return Poll::Ready(Ok(socket.port)) };
+                let port = socket.port;
+                let State::Request(request) = &mut socket.state else { return Poll::Ready(Ok(port)) };
                 match request.phase {
-                    Phase::Claimed | Phase::Ready => Poll::Ready(Ok(socket.port)),
+                    Phase::Claimed | Phase::Ready => Poll::Ready(Ok(port)),
                     Phase::Refused => Poll::Ready(Err(Cause::ConnectionRefused)),
-                    Phase::NoPort(capacity) => Poll::Ready(Err(Cause::Full(Table::Ports, capacity))),
+                    Phase::NoPort => Poll::Ready(Err(Cause::Full(Table::Ports, ports.capacity()))),
                     Phase::Queued | Phase::Direct => {
                         seat.take(&mut request.backend);
                         Poll::Pending
@@ -80,6 +76,20 @@ impl<N: Handle> Pending<N> {
                 }
             })
         })
+    }
+}
+
+/// Waits until a listener has the connection; gives its address. An `async` block would be twice as large.
+pub(crate) struct Connecting<N: Handle>(pub(crate) Result<Pending<N>, Cause>);
+
+impl<N: Handle> Future for Connecting<N> {
+    type Output = Result<Addr, Cause>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &self.0 {
+            Ok(pending) => pending.poll(cx).map_ok(|port| pending.0.addr(port)),
+            Err(cause) => Poll::Ready(Err(*cause)),
+        }
     }
 }
 

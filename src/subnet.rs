@@ -15,7 +15,7 @@ use crate::host::Host;
 use crate::name::{HostName, NetworkName, Text};
 use crate::notifier::Notifier;
 use crate::registry::Registry;
-use crate::request::{Incoming, Pending};
+use crate::request::{Connecting, Incoming, Pending};
 use crate::table::{Closing, Directory, Phase, Ports, Socket, State, Tables, refuse_next};
 use crate::wait::{Expire, Expiring, Op, Wakers, poll_step};
 
@@ -195,8 +195,10 @@ where
         let was_up = self.tables.directory(|directory| {
             let network = directory.network();
             let was_up = !core::mem::replace(&mut network.down, true);
-            if was_up {
-                network.causes[0] = cause;
+            if let Some(cause) = cause
+                && was_up
+            {
+                network.failures.set(0, cause);
             }
             was_up
         });
@@ -214,12 +216,14 @@ where
     async fn close_backend(&self) {
         if let Some(mut turn) = poll_fn(|cx| self.poll_turn(cx)).await {
             if turn.next == Closing::NotYet {
-                let cause = self.engine.close().await.err();
-                self.tables.directory(|directory| directory.network().causes[1] = cause);
+                if let Err(cause) = self.engine.close().await {
+                    self.tables.directory(|directory| directory.network().failures.set(1, cause));
+                }
                 turn.next = Closing::EngineDone;
             }
-            let cause = self.registry.close().await.err();
-            self.tables.directory(|directory| directory.network().causes[2] = cause);
+            if let Err(cause) = self.registry.close().await {
+                self.tables.directory(|directory| directory.network().failures.set(2, cause));
+            }
             turn.next = Closing::Done;
         }
     }
@@ -349,7 +353,7 @@ pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
         let expired = failed.clone();
         Op::new(Expiring {
             future: async move { making.await.map_err(failed) },
-            expired: move |_: &Waker| Err(expired(Cause::TimedOut)),
+            expired: move || Err(expired(Cause::TimedOut)),
         })
     }
 
@@ -396,7 +400,7 @@ pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
         let (net, name) = (self.clone(), self.name);
         Op::new(Expiring {
             future: close(net, HostName::EMPTY),
-            expired: move |_: &Waker| CloseError::check(name, HostName::EMPTY, [Some(Cause::TimedOut), None, None]),
+            expired: move || CloseError::timed_out(name, HostName::EMPTY),
         })
     }
 }
@@ -460,7 +464,7 @@ async fn new_host<N: Handle>(net: N, name: Option<HostName>) -> Result<Host<N>, 
 pub(crate) async fn close<N: Handle>(net: N, host: HostName) -> Result<(), CloseError> {
     net.take_down(None);
     net.close_backend().await;
-    CloseError::check(net.name, host, net.tables.directory(|directory| directory.network().causes))
+    CloseError::check(net.name, host, &net.tables.directory(|directory| directory.network().failures))
 }
 
 /// Hands connections over to a subnetwork; see [`Notifier`].
@@ -482,8 +486,7 @@ impl<N: Handle> Notifier for SubNetworkNotifier<N> {
     }
 
     fn connect(&self, src: &Addr, dst: &Addr, link: Self::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
-        let pending = Pending::enqueue(self.0.clone(), src, dst, link, Phase::Direct);
-        async move { pending?.connected().await }
+        Connecting(Pending::enqueue(self.0.clone(), src, dst, link, Phase::Direct))
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
@@ -522,8 +525,8 @@ where
     }
 
     fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
-        let pending = self.upgrade().map(|net| Pending::enqueue(net, src, dst, link, Phase::Direct));
-        async move { pending.ok_or(Cause::NetworkDown)??.connected().await }
+        let net = self.upgrade().ok_or(Cause::NetworkDown);
+        Connecting(net.and_then(|net| Pending::enqueue(net, src, dst, link, Phase::Direct)))
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {

@@ -27,12 +27,20 @@ impl<T: ?Sized> Lock<T> {
     #[cfg(any(feature = "std", not(feature = "critical-section")))]
     #[inline]
     pub(crate) fn with<R>(&self, step: impl FnOnce(&mut T) -> R) -> R {
+        step(&mut self.lock())
+    }
+
+    /// Without threads, there is one of it rather than one in each step: that counts where memory is small.
+    #[cfg(any(feature = "std", not(feature = "critical-section")))]
+    #[cfg_attr(feature = "std", inline)]
+    #[cfg_attr(not(feature = "std"), inline(never))]
+    fn lock(&self) -> spin::mutex::SpinMutexGuard<'_, T> {
         let mut attempts = 0;
         loop {
-            if let Some(mut content) = self.0.try_lock() {
-                return step(&mut content);
+            match self.0.try_lock() {
+                Some(content) => return content,
+                None => give_way(&mut attempts),
             }
-            give_way(&mut attempts);
         }
     }
 

@@ -4,12 +4,13 @@ use core::fmt;
 use core::future::Future;
 use core::mem;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
 
 #[cfg(feature = "std")]
 use crate::block::{Parker, Patience};
+use crate::budget::poll_proceed;
 
 pin_project! {
     /// An operation under way: `.await` it on any executor, or [`wait`](Op::wait) for it on a thread.
@@ -111,11 +112,16 @@ impl<F: Expire> Op<F> {
     }
 }
 
+/// A task that goes on and on with operations which need not wait yields when its budget is spent, where its runtime
+/// gives it one.
 impl<F: Future> Future for Op<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().future.poll(cx)
+        let turn = ready!(poll_proceed(cx));
+        let output = ready!(self.project().future.poll(cx));
+        turn.made_progress();
+        Poll::Ready(output)
     }
 }
 
@@ -149,9 +155,64 @@ impl<F: Future, E> Future for Expiring<F, E> {
     }
 }
 
-impl<F: Future, E: Fn(&Waker) -> F::Output> Expire for Expiring<F, E> {
+impl<F: Future, E: Fn() -> F::Output> Expire for Expiring<F, E> {
+    fn expire(self: Pin<&mut Self>, _: &Waker) -> F::Output {
+        (self.expired)()
+    }
+}
+
+pin_project! {
+    /// A future that waits among others, and leaves them when it is done or dropped.
+    pub(crate) struct Waiting<F, E, L: Fn(&Waker)> {
+        #[pin]
+        future: F,
+        expired: E,
+        leave: L,
+        // What it waits with.
+        waker: Option<Waker>,
+    }
+
+    impl<F, E, L: Fn(&Waker)> PinnedDrop for Waiting<F, E, L> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(waker) = this.waker.take() {
+                (this.leave)(&waker);
+                // Something else of its task may have waited with the same waker, and looks again.
+                wake(waker);
+            }
+        }
+    }
+}
+
+impl<F, E, L: Fn(&Waker)> Waiting<F, E, L> {
+    /// `expired` is the outcome when its time is over, `leave` takes it out of those who wait.
+    pub(crate) fn new(future: F, expired: E, leave: L) -> Self {
+        Self { future, expired, leave, waker: None }
+    }
+}
+
+impl<F: Future, E, L: Fn(&Waker)> Future for Waiting<F, E, L> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let outcome = this.future.poll(cx);
+        match &outcome {
+            Poll::Ready(_) => drop(this.waker.take()),
+            Poll::Pending if cx.waker().will_wake(Waker::noop()) => {}
+            Poll::Pending if this.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) => {}
+            Poll::Pending => *this.waker = Some(cx.waker().clone()),
+        }
+        outcome
+    }
+}
+
+impl<F: Future, E: Fn() -> F::Output, L: Fn(&Waker)> Expire for Waiting<F, E, L> {
     fn expire(self: Pin<&mut Self>, waker: &Waker) -> F::Output {
-        (self.expired)(waker)
+        let this = self.project();
+        *this.waker = None;
+        (this.leave)(waker);
+        (this.expired)()
     }
 }
 
@@ -335,28 +396,29 @@ pub(crate) fn poll_step<W: Wakers, R>(
     cx: &mut Context<'_>,
     mut step: impl FnMut(&mut Seat<'_, W>) -> Poll<R>,
 ) -> Poll<R> {
-    let mut seat = Seat { waker: cx.waker(), luggage: None, wanted: false };
-    let outcome = step(&mut seat);
-    if !seat.wanted {
-        return outcome;
+    let mut luggage: Option<Luggage<W>> = None;
+    loop {
+        let mut seat = Seat { waker: cx.waker(), luggage: luggage.as_mut(), wanted: false };
+        let outcome = step(&mut seat);
+        if !seat.wanted {
+            if let Some(evicted) = luggage.and_then(|luggage| luggage.evicted) {
+                evicted.wake();
+            }
+            return outcome;
+        }
+        luggage = Some(Luggage { clone: Some(cx.waker().clone()), evicted: None });
     }
-    let mut luggage = Luggage { clone: Some(cx.waker().clone()), evicted: None };
-    let outcome = step(&mut Seat { waker: cx.waker(), luggage: Some(&mut luggage), wanted: false });
-    if let Some(evicted) = luggage.evicted {
-        evicted.wake();
-    }
-    outcome
 }
 
 /// Tells one waiting task from another, as far as their wakers differ.
 #[cfg(feature = "pipenet")]
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Task(usize, usize);
+pub struct Task(usize, core::num::NonZero<usize>);
 
 #[cfg(feature = "pipenet")]
 impl Task {
     pub(crate) fn of(waker: &Waker) -> Self {
-        Self(waker.data().addr(), core::ptr::from_ref(waker.vtable()).addr())
+        Self(waker.data().addr(), core::ptr::NonNull::from(waker.vtable()).addr())
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) struct Words<const COUNT: usize, const BYTES: usize> {
 }
 
 impl<const COUNT: usize, const BYTES: usize> Words<COUNT, BYTES> {
+    pub(crate) const EMPTY: Self = Self { bytes: Name::EMPTY, ends: [0; COUNT] };
+
     pub(crate) fn new(words: [Text; COUNT]) -> Self {
         let tails = words.map(|word| if word.is_cut() { "…" } else { "" });
         let mut lens = [0; COUNT];

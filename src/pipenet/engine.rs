@@ -81,15 +81,19 @@ impl<M: PipeMemory> Engine for Pipes<M> {
         drop(left);
     }
 
-    fn cancel_write(&self, link: &M::Link, waker: &Waker) -> usize {
+    fn cancel_write(&self, link: &M::Link, waker: &Waker) {
+        let left = self.memory.outgoing(link, |direction| direction?.writers().remove(waker));
+        drop(left);
+    }
+
+    fn withdraw_write(&self, link: &M::Link, waker: &Waker) -> usize {
         let mut woken = M::Wakers::default();
-        let left = self.memory.outgoing(link, |direction| {
-            let direction = direction?;
-            let left = direction.writers().remove(waker);
-            Some((left, direction.withdraw(Task::of(waker), &mut woken)))
+        let taken = self.memory.outgoing(link, |direction| match direction {
+            Some(direction) => direction.withdraw(Task::of(waker), &mut woken),
+            None => 0,
         });
         woken.wake();
-        left.map_or(0, |(_, taken)| taken)
+        taken
     }
 
     fn shutdown(&self, link: &M::Link, how: Shutdown) {

@@ -220,7 +220,7 @@ impl PipeMemory for FixedPipes<'_> {
     fn release(&self, link: &FixedLink) {
         self.pool.leases().with(|leases| {
             if let Some(lease) = leases.get_mut(usize::from(link.end >> 1)) {
-                lease.ends -= u8::from(lease.generation == link.generation);
+                lease.ends = lease.ends.saturating_sub((lease.generation == link.generation).into());
             }
         });
     }

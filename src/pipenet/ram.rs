@@ -1,8 +1,9 @@
 //! The registry in RAM: a view on what the host table knows.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
-use crate::cause::{Cause, RegistryError, RegistryReason};
+use crate::addr::write_number;
+use crate::cause::{Cause, Input, RegistryError, RegistryReason};
 use crate::name::{HostName, NetworkName, Text};
 use crate::registry::Registry;
 use crate::table::{Directory, Tables};
@@ -21,7 +22,24 @@ impl<T: Tables> Ram<T> {
 
     /// How errors name this registry.
     fn name(&self) -> Text {
-        Text::display(&format_args!("ram({})", self.network))
+        Text::of(["ram(", &self.network, ")"])
+    }
+
+    /// The error of announcing a host. Nothing is formatted that may never be printed.
+    fn refused(&self, host: &str, data: &str, cause: &Cause) -> RegistryError {
+        let name = self.name();
+        let refused = |reason| RegistryError::refused(name.as_str(), host, Text::of(["\"", data, "\""]), reason);
+        match cause {
+            Cause::HostExists => refused(RegistryReason::HostExists),
+            Cause::Full(_, capacity) => {
+                let mut told = Text::of(["host table is full ("]);
+                // Writing to a text cannot fail.
+                let _ = write_number(&mut told, *capacity).and_then(|()| told.write_str(")"));
+                RegistryError::told(name.as_str(), told)
+            }
+            Cause::Invalid(_) => RegistryError::told(name.as_str(), "invalid host name".into()),
+            _ => refused(RegistryReason::Down),
+        }
     }
 }
 
@@ -29,23 +47,23 @@ impl<T: Tables> Registry for Ram<T> {
     type Data = &'static str;
 
     async fn announce(&self, host: &str, data: &'static str) -> Result<(), RegistryError> {
-        let failed = |reason| RegistryError::announce(self.name().as_str(), host, &data, reason);
-        let full = |cause: Cause| RegistryError::other(self.name().as_str(), &cause);
-        let name = HostName::valid(host, "").ok_or_else(|| full(Cause::Invalid(crate::Input::HostName)))?;
-        self.tables.directory(|directory| {
-            if directory.network().registry_down {
-                return Err(failed(RegistryReason::Down));
-            }
-            let id = directory.intern(&name).map_err(full)?;
-            match directory.flags(id) {
-                Some(flags) if flags.announced => Err(failed(RegistryReason::HostExists)),
-                Some(flags) => {
-                    flags.announced = true;
-                    Ok(())
+        let announced = HostName::valid(host, "").ok_or(Cause::Invalid(Input::HostName)).and_then(|name| {
+            self.tables.directory(|directory| {
+                if directory.network().registry_down {
+                    return Err(Cause::RegistryDown);
                 }
-                None => Err(failed(RegistryReason::Down)),
-            }
-        })
+                let id = directory.intern(&name)?;
+                match directory.flags(id) {
+                    Some(flags) if flags.announced => Err(Cause::HostExists),
+                    Some(flags) => {
+                        flags.announced = true;
+                        Ok(())
+                    }
+                    None => Err(Cause::RegistryDown),
+                }
+            })
+        });
+        announced.map_err(|cause| self.refused(host, data, &cause))
     }
 
     async fn query(&self, host: &str) -> Result<&'static str, RegistryError> {

@@ -270,9 +270,10 @@ fn copy_in(ring: &mut [u8], at: usize, bytes: &[u8]) {
     match ring.get_mut(at..at + bytes.len()) {
         Some(place) => place.copy_from_slice(bytes),
         None => {
-            let (back, front) = bytes.split_at(ring.len() - at);
-            ring[at..].copy_from_slice(back);
-            ring[..front.len()].copy_from_slice(front);
+            let (start, end) = ring.split_at_mut_checked(at).unwrap_or_default();
+            let (back, front) = bytes.split_at_checked(end.len()).unwrap_or_default();
+            copy(end, back);
+            copy(start, front);
         }
     }
 }
@@ -283,11 +284,17 @@ fn copy_out(ring: &[u8], at: usize, buf: &mut [u8]) {
     match ring.get(at..at + buf.len()) {
         Some(bytes) => buf.copy_from_slice(bytes),
         None => {
-            let (back, front) = buf.split_at_mut(ring.len() - at);
-            back.copy_from_slice(&ring[at..]);
-            front.copy_from_slice(&ring[..front.len()]);
+            let (start, end) = ring.split_at_checked(at).unwrap_or_default();
+            let (back, front) = buf.split_at_mut_checked(end.len()).unwrap_or_default();
+            copy(back, end);
+            copy(front, start);
         }
     }
+}
+
+/// Copies as many bytes as both have.
+fn copy(to: &mut [u8], from: &[u8]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
 #[cfg(all(test, feature = "alloc"))]

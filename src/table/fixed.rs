@@ -85,6 +85,11 @@ impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
     fn id(&self, host: &u16) -> u32 {
         u32::from(*host)
     }
+
+    fn slot(number: u32) -> u16 {
+        debug_assert!(number < 0xffff, "a fixed network has at most 65,534 sockets");
+        number as u16
+    }
 }
 
 /// Rows for `HOSTS` hosts and `SOCKETS` sockets.
@@ -219,7 +224,7 @@ impl<L> FixedPorts<'_, L> {
     }
 
     fn full(&self) -> Cause {
-        Cause::Full(Table::Ports, self.sockets.capacity() as u32)
+        Cause::Full(Table::Ports, self.capacity())
     }
 }
 
@@ -282,6 +287,10 @@ impl<L> Ports for FixedPorts<'_, L> {
 
     fn count(&self) -> u32 {
         self.sockets.iter().filter(|row| row.host == self.host && !row.is_free()).count() as u32
+    }
+
+    fn capacity(&self) -> u32 {
+        self.sockets.capacity() as u32
     }
 
     fn next(&self, slot: u32) -> Option<u32> {

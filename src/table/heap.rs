@@ -77,6 +77,10 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
         host.id
     }
 
+    fn slot(number: u32) -> u32 {
+        number
+    }
+
     fn name(&self, host: &Arc<HeapHost<L>>) -> HostName {
         host.name
     }
@@ -212,7 +216,7 @@ impl<L> HeapPorts<L> {
     fn take_port(&mut self, bind: Bind, slot: u32, listens: bool) -> Result<(u16, bool), Cause> {
         let port = match bind {
             Bind::None => return Ok((0, false)),
-            Bind::Lowest => self.taken.lowest_free().ok_or(Cause::Full(Table::Ports, u32::from(u16::MAX)))?,
+            Bind::Lowest => self.taken.lowest_free().ok_or(Cause::Full(Table::Ports, self.capacity()))?,
             Bind::Exact(port) | Bind::Shared(port) => port,
         };
         let shared = matches!(bind, Bind::Shared(_));
@@ -319,6 +323,10 @@ impl<L> Ports for HeapPorts<L> {
 
     fn count(&self) -> u32 {
         self.used
+    }
+
+    fn capacity(&self) -> u32 {
+        u16::MAX.into()
     }
 
     fn next(&self, slot: u32) -> Option<u32> {

@@ -6,6 +6,7 @@
 use core::fmt;
 
 use crate::cause::Cause;
+use crate::close::Failures;
 use crate::name::HostName;
 use crate::wait::Wakers;
 
@@ -32,7 +33,7 @@ pub trait Tables: Send + Sync {
     /// A reference to one host of the subnetwork.
     type Host: Clone + PartialEq + Send + Sync;
     /// The place of one socket among those of its host.
-    type Slot: Copy + Into<u32> + TryFrom<u32> + Send + Sync;
+    type Slot: Copy + Into<u32> + Send + Sync;
     /// What the hosts of the subnetwork share, under lock.
     type Directory<'a>: Directory<Host = Self::Host, Wakers = Self::Wakers>
     where
@@ -50,6 +51,9 @@ pub trait Tables: Send + Sync {
 
     /// The host's number in the directory.
     fn id(&self, host: &Self::Host) -> u32;
+
+    /// The place that has this number, which its table gave out.
+    fn slot(number: u32) -> Self::Slot;
 
     /// The host's name.
     fn name(&self, host: &Self::Host) -> HostName {
@@ -122,7 +126,7 @@ pub struct NetworkState<W> {
     /// How many hosts are open.
     pub open_hosts: u32,
     /// Why it failed, what the engine and what the registry said to being closed.
-    pub causes: [Option<Cause>; 3],
+    pub(crate) failures: Failures,
     /// Those who wait for somebody else's close.
     pub closers: W,
 }
@@ -135,7 +139,7 @@ impl<W> NetworkState<W> {
             registry_down: false,
             closing: Closing::NotYet,
             open_hosts: 0,
-            causes: [None; 3],
+            failures: Failures::NONE,
             closers,
         }
     }
@@ -196,6 +200,9 @@ pub trait Ports {
     /// How many sockets there are.
     fn count(&self) -> u32;
 
+    /// How many there may be.
+    fn capacity(&self) -> u32;
+
     /// The first slot in use, from `slot` on.
     fn next(&self, slot: u32) -> Option<u32>;
 }
@@ -252,8 +259,9 @@ impl<L, W> fmt::Debug for Socket<L, W> {
     }
 }
 
-/// The other end of a connection: the number of its host and its port.
+/// The other end of a connection: the number of its host and its port. Six bytes, as there is one in every row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(packed(2))]
 pub struct Peer {
     /// The host's number in the directory.
     pub host: u32,
@@ -318,7 +326,7 @@ pub enum Phase {
     /// No longer in the queue: nobody listens any more.
     Refused,
     /// No longer in the queue: the host had no port left.
-    NoPort(u32),
+    NoPort,
 }
 
 /// No slot.

@@ -131,7 +131,7 @@ fn fail<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32, cause: Cause) -> P::
     unlink(ports, slot);
     let Some(request) = request_at(ports, slot) else { return P::Wakers::default() };
     request.phase = match cause {
-        Cause::Full(Table::Ports, capacity) => Phase::NoPort(capacity),
+        Cause::Full(..) => Phase::NoPort,
         _ => Phase::Refused,
     };
     let backend = request.backend.take();
@@ -165,7 +165,7 @@ pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -
                 acceptors = queue(ports, listener).map(|queue| queue.acceptors.take()).unwrap_or_default();
             }
             Phase::Direct | Phase::Queued => unlink(ports, slot),
-            Phase::Ready | Phase::Refused | Phase::NoPort(_) => {}
+            Phase::Ready | Phase::Refused | Phase::NoPort => {}
         }
     }
     let Some(socket) = ports.socket(slot) else { return (None, acceptors) };

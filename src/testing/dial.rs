@@ -5,8 +5,9 @@ use std::format;
 use std::string::ToString;
 use std::vec::Vec;
 
-use super::setup::{Setup, accept, server, text, until};
-use super::task::Task;
+use super::setup::Setup;
+use super::step::{accept, server, text, until};
+use super::task::{Task, Waiting};
 use crate::subnet::Handle;
 
 pub(super) fn dial_and_accept_connect<N: Handle + 'static>(net: &Setup<N>) {
@@ -25,7 +26,7 @@ pub(super) fn a_host_dials_itself<N: Handle + 'static>(net: &Setup<N>) {
     let listener = a.listen(":9").expect("a free port");
     let (dialled, accepted) = net.connect(&a, &listener);
     assert_eq!((dialled.local_addr().to_string(), dialled.peer_addr()), ("a:1".into(), accepted.local_addr()));
-    let (sent, got) = net.both(super::setup::write(&dialled, b"me"), super::setup::read(&accepted, 9));
+    let (sent, got) = net.both(super::step::write(&dialled, b"me"), super::step::read(&accepted, 9));
     assert_eq!((sent, got), (Ok(2), Ok(b"me".into())));
 }
 
@@ -139,8 +140,8 @@ pub(super) fn dials_are_accepted_in_the_order_in_which_they_arrived<N: Handle + 
     let (a, b, c) = (net.host("a"), net.host("b"), net.host("c"));
     let listener = a.listen(":1").expect("a free port");
     // Not in the order of their names or ports.
-    let dials = [net.start_dial(&c, "a:1", &a), net.start_dial(&b, "a:1", &a)];
-    let accepted = [net.wait(listener.accept()), net.wait(listener.accept())].map(|conn| conn.expect("accepted"));
+    let mut dials = [net.start_dial(&c, "a:1", &a), net.start_dial(&b, "a:1", &a)];
+    let accepted = [net.accept_along(&listener, &mut dials), net.accept_along(&listener, &mut dials)];
     let dialled = dials.map(|dial| dial.outcome().expect("dialled"));
     assert_eq!(accepted.each_ref().map(|conn| conn.peer_addr()), dialled.each_ref().map(|conn| conn.local_addr()));
     assert_eq!(dialled.each_ref().map(|conn| conn.local_addr().to_string()), ["c:1", "b:1"]);
@@ -150,10 +151,11 @@ pub(super) fn a_dropped_dial_is_withdrawn<N: Handle + 'static>(net: &Setup<N>) {
     let (a, b, c) = (net.host("a"), net.host("b"), net.host("c"));
     let listener = server(&a, ":1");
     let dropped = net.hold_dial(&b, "a:1", &a);
-    let kept = net.start_dial(&c, "a:1", &a);
+    let mut kept = [net.start_dial(&c, "a:1", &a)];
     drop(dropped);
     until(|| (a.sockets(), b.sockets()) == (2, 0));
-    let accepted = net.wait(listener.accept()).expect("accepted");
+    let accepted = net.accept_along(&listener, &mut kept);
+    let [kept] = kept;
     assert_eq!(accepted.peer_addr(), kept.outcome().expect("dialled").local_addr());
     assert_eq!(accepted.peer_addr().to_string(), "c:1");
     assert_eq!(text(listener.try_accept()), format!("accept {} a:1: would block", net.name()));
@@ -164,10 +166,11 @@ pub(super) fn a_dropped_accept_loses_no_connection<N: Handle + 'static>(net: &Se
     let listener = server(&a, ":1");
     let idle = net.hold(accept(&listener));
     let woken = net.hold(accept(&listener));
-    let dial = net.start_dial(&b, "a:1", &a);
+    let mut dial = [net.start_dial(&b, "a:1", &a)];
     // Both were told of the dial, and neither looks.
     drop((idle, woken));
-    let accepted = net.wait(listener.accept()).expect("accepted");
+    let accepted = net.accept_along(&listener, &mut dial);
+    let [dial] = dial;
     assert_eq!(accepted.peer_addr(), dial.outcome().expect("dialled").local_addr());
 }
 
@@ -175,9 +178,12 @@ pub(super) fn a_dropped_accept_passes_its_wake_up_on<N: Handle + 'static>(net: &
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
     let dropped = net.hold(accept(&listener));
-    let kept = net.start(accept(&listener));
-    let dial = net.start_dial(&b, "a:1", &a);
+    let mut kept = net.start(accept(&listener));
+    // It may be accepted at once.
+    let mut dial = Task::new(b.dial("a:1"));
+    let _ = dial.turn();
     drop(dropped);
+    until(|| kept.turn() | dial.turn());
     let accepted = kept.outcome().expect("accepted");
     assert_eq!(accepted.peer_addr(), dial.outcome().expect("dialled").local_addr());
 }
@@ -211,9 +217,6 @@ pub(super) fn what_is_there_at_once_wins_over_an_expired_timeout<N: Handle + 'st
     assert_eq!(text(refused), format!("dial {n} b:1->a:2: connection refused"));
     let unknown = b.dial("γ:1").wait_timeout(Duration::ZERO).expect_err("nobody has that name");
     assert_eq!(unknown.kind(), crate::ErrorKind::NoSuchHost);
-    let dial = net.start_dial(&b, "a:1", &a);
-    listener.accept().wait_timeout(Duration::ZERO).expect("a dial waits");
-    dial.outcome().expect("dialled");
     listener.close();
     let down = listener.accept().wait_timeout(Duration::ZERO);
     assert_eq!(text(down), format!("accept {n} a:1: socket is down"));
@@ -223,8 +226,17 @@ pub(super) fn try_accept_would_block_or_gives_the_next<N: Handle + 'static>(net:
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     assert_eq!(text(listener.try_accept()), format!("accept {n} a:1: would block"));
-    let dial = net.start_dial(&b, "a:1", &a);
-    let accepted = listener.try_accept().expect("a dial waits");
+    let mut dial = net.start_dial(&b, "a:1", &a);
+    // A backend may have to answer first.
+    let mut accepted = listener.try_accept();
+    until(|| {
+        dial.turn();
+        if accepted.is_err() {
+            accepted = listener.try_accept();
+        }
+        accepted.is_ok()
+    });
+    let accepted = accepted.expect("a dial waits");
     assert_eq!(dial.outcome().expect("dialled").peer_addr(), accepted.local_addr());
     listener.close();
     assert_eq!(text(listener.try_accept()), format!("accept {n} a:1: socket is down"));
@@ -252,7 +264,7 @@ pub(super) fn each_of_several_accepts_gets_a_connection<N: Handle + 'static>(net
 pub(super) fn incoming_ends_when_the_listener_is_closed<N: Handle + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
-    let dial = net.start_dial(&b, "a:1", &a);
+    let dial = Waiting::Threads.start(b.dial("a:1"));
     let mut incoming = listener.incoming();
     let first = incoming.next().expect("a dial waits").expect("accepted");
     assert_eq!(dial.outcome().expect("dialled").peer_addr(), first.local_addr());
@@ -270,7 +282,7 @@ pub(super) fn a_full_backlog_refuses<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!(error.to_string(), format!("dial {n} b:{source}->a:1: {refused}"));
     assert_eq!(error.kind(), crate::ErrorKind::BacklogFull);
     // A place is free again when a dial is accepted, and when one is withdrawn.
-    let accepted = net.wait(listener.accept()).expect("accepted");
+    let accepted = net.accept_along(&listener, &mut waiting);
     assert_eq!(accepted.peer_addr(), waiting.remove(0).outcome().expect("dialled").local_addr());
     drop(accepted);
     waiting.push(net.hold_dial(&b, "a:1", &a));
@@ -278,8 +290,9 @@ pub(super) fn a_full_backlog_refuses<N: Handle + 'static>(net: &Setup<N>) {
     until(|| a.sockets() == most as usize);
     waiting.push(net.hold_dial(&b, "a:1", &a));
     assert_eq!(text(net.wait(b.dial("a:1"))), format!("dial {n} b:{source}->a:1: {refused}"));
-    for dial in waiting {
-        let accepted = net.wait(listener.accept()).expect("accepted");
+    while !waiting.is_empty() {
+        let accepted = net.accept_along(&listener, &mut waiting);
+        let dial = waiting.remove(0);
         assert_eq!(accepted.peer_addr(), dial.outcome().expect("dialled").local_addr());
     }
 }

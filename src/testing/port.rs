@@ -4,7 +4,8 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::setup::{Setup, server, text};
+use super::setup::Setup;
+use super::step::{server, text};
 use crate::addr::Addr;
 use crate::cause::{Cause, Table};
 use crate::host::Host;
@@ -58,10 +59,10 @@ pub(super) fn dials_and_listeners_share_one_space_of_ports<N: Handle + 'static>(
 pub(super) fn a_queued_dial_reserves_no_port_at_its_listener<N: Handle + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
-    let dials = [net.start_dial(&b, "a:1", &a), net.start_dial(&b, "a:1", &a)];
+    let mut dials = [net.start_dial(&b, "a:1", &a), net.start_dial(&b, "a:1", &a)];
     let (_other, at_a) = listen(&a, "");
     assert_eq!(at_a, "a:2");
-    let accepted = [net.wait(listener.accept()), net.wait(listener.accept())].map(|conn| conn.expect("accepted"));
+    let accepted = [net.accept_along(&listener, &mut dials), net.accept_along(&listener, &mut dials)];
     assert_eq!(accepted.each_ref().map(|conn| conn.local_addr().to_string()), ["a:3", "a:4"]);
     let dialled = dials.map(|dial| dial.outcome().expect("dialled").local_addr().to_string());
     assert_eq!(dialled, ["b:1", "b:2"]);
@@ -184,7 +185,7 @@ pub(super) fn an_accepted_connection_keeps_the_listeners_port<N: Handle + 'stati
     assert_eq!(ends, [["a:1", "b:1"], ["a:1", "b:2"]]);
     // Each end's bytes come from the other.
     for (byte, (dialled, accepted)) in pairs.iter().enumerate() {
-        let sent = net.both(super::setup::write(dialled, &[byte as u8]), super::setup::read(accepted, 9));
+        let sent = net.both(super::step::write(dialled, &[byte as u8]), super::step::read(accepted, 9));
         assert_eq!(sent, (Ok(1), Ok([byte as u8].into())));
     }
     assert_eq!(text(a.listen(":1")), format!("listen {} a:1: address already in use", net.name()));

@@ -1,7 +1,7 @@
 //! The network under test, and the steps that behaviours are made of.
 
 use core::fmt;
-use core::future::{Future, poll_fn};
+use core::future::Future;
 use core::time::Duration;
 use std::boxed::Box;
 use std::cell::RefCell;
@@ -9,10 +9,10 @@ use std::string::{String, ToString};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
-use std::vec;
 use std::vec::Vec;
 
-use super::task::{Started, Waiting};
+use super::step::{PATIENCE, server, until, write};
+use super::task::{Started, Task, Waiting, along};
 use crate::conn::Conn;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -61,7 +61,7 @@ impl<N: Handle + 'static> Setup<N> {
             capacity: None,
             links: None,
             held: None,
-            limit: Duration::from_secs(5),
+            limit: Duration::from_secs(60),
             hosts: RefCell::default(),
         }
     }
@@ -120,12 +120,11 @@ impl<N: Handle + 'static> Setup<N> {
     pub fn groups(&self) -> Vec<&'static str> {
         let either = |which: bool, yes, no| Some(if which { yes } else { no });
         let if_any = |any: bool, name| any.then_some(name);
-        let options = &self.net.options;
         let groups = [
-            either(self.net.engine().is_rendezvous(), "rendezvous", "buffered"),
-            either(options.share_port, "shared_port", "fresh_port"),
+            either(self.is_rendezvous(), "rendezvous", "buffered"),
+            either(self.shares_ports(), "shared_port", "fresh_port"),
             if_any(self.buffer.is_some(), "sized_buffer"),
-            if_any(options.backlog <= SMALL_BACKLOG, "small_backlog"),
+            if_any(self.backlog() <= SMALL_BACKLOG, "small_backlog"),
             if_any(self.capacity.is_some(), "fixed"),
             if_any(self.links.is_some(), "links"),
             if_any(self.second.is_some(), "two_subnetworks"),
@@ -193,6 +192,52 @@ impl<N: Handle + 'static> Setup<N> {
         self.waiting.both(first, second)
     }
 
+    /// The outcome of an operation, and those of others that had to wait before it.
+    pub(super) fn finish<A: Send, T, const C: usize>(
+        &self,
+        operation: impl Future<Output = A> + Send,
+        mut others: [Started<T>; C],
+    ) -> (A, [T; C]) {
+        let outcome = along(operation, &mut others);
+        (outcome, others.map(Started::outcome))
+    }
+
+    /// The next connection, while dials that wait go on.
+    #[track_caller]
+    pub(super) fn accept_along<T>(&self, listener: &Listener<N>, dials: &mut [Started<T>]) -> Conn<N> {
+        along(listener.accept(), dials).expect("a dial waits")
+    }
+
+    /// Writes so that the bytes, at most 3, are there for the peer. In a rendezvous network it then waits.
+    pub(super) fn offer(&self, conn: &Arc<Conn<N>>, bytes: &[u8]) -> Started<Result<usize, Error>> {
+        let mut writing = Task::new(write(conn, bytes));
+        assert_eq!(writing.turn(), !self.is_rendezvous());
+        Started::Task(writing)
+    }
+
+    /// Writes until the next write has to wait; gives what was written.
+    pub(super) fn fill(&self, conn: &Conn<N>) -> Vec<u8> {
+        let mut written = Vec::new();
+        while !self.is_rendezvous() {
+            match conn.try_write(b"fill") {
+                Ok(count) => written.extend(&b"fill"[..count]),
+                Err(error) => {
+                    assert_eq!(error.kind(), crate::ErrorKind::WouldBlock);
+                    break;
+                }
+            }
+        }
+        written
+    }
+
+    pub(super) fn shares_ports(&self) -> bool {
+        self.net.options.share_port
+    }
+
+    pub(super) fn is_rendezvous(&self) -> bool {
+        self.net.engine().is_rendezvous()
+    }
+
     #[track_caller]
     pub(super) fn start<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Started<T> {
         self.waiting.start(future)
@@ -258,12 +303,6 @@ pub(super) struct Pair<N: Handle> {
     pub(super) accepted: Arc<Conn<N>>,
 }
 
-/// Listens at a free port.
-#[track_caller]
-pub(super) fn server<N: Handle>(host: &Host<N>, addr: &str) -> Arc<Listener<N>> {
-    Arc::new(host.listen(addr).expect("a free port"))
-}
-
 /// Waits until the dial is one socket more at `to`, or two if it is also dialled from there.
 #[track_caller]
 fn arrived<N: Handle, T>(mut dial: Started<T>, from: &Host<N>, to: &Host<N>, before: usize) -> Started<T> {
@@ -277,78 +316,3 @@ fn arrived<N: Handle, T>(mut dial: Started<T>, from: &Host<N>, to: &Host<N>, bef
 
 /// As long a backlog as behaviours fill.
 const SMALL_BACKLOG: u32 = 4;
-
-/// Waits for what other threads bring about and nobody can wait for.
-#[track_caller]
-pub(super) fn until(mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "what has to come about did not");
-        thread::yield_now();
-    }
-}
-
-/// How long to look for what nobody can wait for.
-const PATIENCE: Duration = Duration::from_secs(4);
-
-/// The next connection.
-pub(super) fn accept<N: Handle + 'static>(
-    listener: &Arc<Listener<N>>,
-) -> impl Future<Output = Result<Conn<N>, Error>> + Send + 'static {
-    let listener = listener.clone();
-    poll_fn(move |cx| listener.poll_accept(cx))
-}
-
-/// One read of at most `len` bytes.
-pub(super) fn read<N: Handle + 'static>(
-    conn: &Arc<Conn<N>>,
-    len: usize,
-) -> impl Future<Output = Result<Vec<u8>, Error>> + Send + 'static {
-    let conn = conn.clone();
-    let mut buf = vec![0; len];
-    poll_fn(move |cx| {
-        conn.poll_read(cx, &mut buf).map_ok(|count| {
-            buf.truncate(count);
-            core::mem::take(&mut buf)
-        })
-    })
-}
-
-/// One write.
-pub(super) fn write<N: Handle + 'static>(
-    conn: &Arc<Conn<N>>,
-    bytes: &[u8],
-) -> impl Future<Output = Result<usize, Error>> + Send + 'static {
-    let (conn, bytes) = (conn.clone(), bytes.to_vec());
-    poll_fn(move |cx| conn.poll_write(cx, &bytes))
-}
-
-/// As many reads as it takes for `len` bytes, or to the end of the stream.
-pub(super) async fn read_all<N: Handle + 'static>(conn: Arc<Conn<N>>, len: usize) -> Result<Vec<u8>, Error> {
-    let mut all = Vec::new();
-    while all.len() < len {
-        match read(&conn, len - all.len()).await? {
-            end if end.is_empty() => break,
-            bytes => all.extend(bytes),
-        }
-    }
-    Ok(all)
-}
-
-/// As many writes as it takes for all `bytes`.
-pub(super) async fn write_all<N: Handle + 'static>(conn: Arc<Conn<N>>, mut bytes: Vec<u8>) -> Result<(), Error> {
-    while !bytes.is_empty() {
-        let count = write(&conn, &bytes).await?;
-        bytes.drain(..count);
-    }
-    Ok(())
-}
-
-/// What the error of an operation prints.
-#[track_caller]
-pub(super) fn text<T, E: ToString>(outcome: Result<T, E>) -> String {
-    match outcome {
-        Ok(_) => panic!("the operation did not fail"),
-        Err(error) => error.to_string(),
-    }
-}

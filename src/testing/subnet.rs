@@ -4,7 +4,8 @@ use std::format;
 use std::string::ToString;
 use std::vec;
 
-use super::setup::{Setup, read, server, text, until, write};
+use super::setup::Setup;
+use super::step::{read, server, text, until, write};
 use super::task::Task;
 use crate::host::Host;
 use crate::subnet::Handle;

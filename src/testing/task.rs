@@ -45,13 +45,12 @@ impl Waiting {
             }),
             Self::Futures => {
                 let (mut first, mut second) = (Task::new(first), Task::new(second));
-                loop {
-                    match (first.turn(), second.turn()) {
-                        (true, true) => return (first.outcome(), second.outcome()),
-                        _ if first.is_woken() || second.is_woken() => {}
-                        _ => thread::park(),
+                while !(first.turn() & second.turn()) {
+                    if !first.is_woken() && !second.is_woken() {
+                        thread::park();
                     }
                 }
+                (first.outcome(), second.outcome())
             }
         }
     }
@@ -64,6 +63,18 @@ impl Waiting {
             Self::Futures => Started::Task(Task::start(future)),
         }
     }
+}
+
+/// The outcome of an operation, while others that had to wait before it go on.
+pub(super) fn along<A: Send, T>(operation: impl Future<Output = A> + Send, others: &mut [Started<T>]) -> A {
+    let mut task = Task::new(operation);
+    while !task.turn() {
+        others.iter_mut().for_each(|other| _ = other.turn());
+        if !task.is_woken() && !others.iter().any(Started::is_woken) {
+            thread::park();
+        }
+    }
+    task.outcome()
 }
 
 /// An operation that waits.
@@ -84,6 +95,14 @@ impl<T> Started<T> {
                 }
             },
             Self::Task(task) => task.outcome(),
+        }
+    }
+
+    /// Whether somebody has to let it go on.
+    fn is_woken(&self) -> bool {
+        match self {
+            Self::Thread(_) => false,
+            Self::Task(task) => task.is_woken(),
         }
     }
 

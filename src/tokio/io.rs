@@ -1,13 +1,16 @@
 //! `tokio::io`: asynchronous reads and writes that keep to tokio's cooperative budget.
 
-use std::io::{self, IoSlice};
+use std::future::poll_fn;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ::tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use ::tokio::task::coop::poll_proceed;
 
+use crate::cause::Cause;
 use crate::conn::Conn;
+use crate::error::{Error, Operation};
 use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::subnet::Handle;
 
@@ -38,9 +41,9 @@ impl<N: Handle> AsyncWrite for &Conn<N> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let coop = ready!(poll_proceed(cx));
-        let outcome = ready!(self.poll_write_all_of(cx, bufs));
+        let outcome = ready!(self.poll_write_each(cx, bufs));
         coop.made_progress();
-        Poll::Ready(outcome)
+        Poll::Ready(Ok(outcome?))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -57,15 +60,72 @@ impl<N: Handle> AsyncWrite for &Conn<N> {
 }
 
 impl<N: Handle> Conn<N> {
+    /// Waits until what is of interest would not have to wait: a read, a write, or either of them; says which.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it loses nothing.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        poll_fn(|cx| {
+            let coop = ready!(poll_proceed(cx));
+            let mut found = Ready::EMPTY;
+            if interest.is_readable() && self.poll_read_ready(cx).is_ready() {
+                found |= Ready::READABLE;
+            }
+            if interest.is_writable() && self.poll_write_ready(cx).is_ready() {
+                found |= Ready::WRITABLE;
+            }
+            if found.is_empty() {
+                return Poll::Pending;
+            }
+            coop.made_progress();
+            Poll::Ready(Ok(found))
+        })
+        .await
+    }
+
+    /// Reads what is there into one buffer after the other. In a rendezvous network, only into the first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`try_read`](Conn::try_read).
+    pub fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> Result<usize, Error> {
+        let mut empty = bufs.iter_mut().filter(|buf| !buf.is_empty());
+        let Some(first) = empty.next() else { return self.try_read(&mut []) };
+        let mut total = self.try_read(first)?;
+        let mut more = total == first.len() && !self.is_rendezvous();
+        while let Some(next) = empty.next().filter(|_| more) {
+            let Ok(count) = self.try_read(next) else { break };
+            total += count;
+            more = count == next.len();
+        }
+        Ok(total)
+    }
+
+    /// Writes what there is room for, of one buffer after the other. In a rendezvous network, only of the first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`try_write`](Conn::try_write).
+    pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> Result<usize, Error> {
+        match self.poll_write_each(&mut Context::from_waker(Waker::noop()), bufs) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Err(self.end.error(Operation::Write, Cause::WouldBlock)),
+        }
+    }
+
     /// Writes one buffer after the other, as long as there is room. Only the first may wait, or fail.
-    fn poll_write_all_of(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_each(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<Result<usize, Error>> {
         let mut full = bufs.iter().filter(|buf| !buf.is_empty());
-        let Some(first) = full.next() else { return Conn::poll_write(self, cx, &[]).map_err(io::Error::from) };
+        let Some(first) = full.next() else { return Conn::poll_write(self, cx, &[]) };
         let mut total = ready!(Conn::poll_write(self, cx, first))?;
         let mut more = total == first.len() && !self.is_rendezvous();
         while let Some(next) = full.next().filter(|_| more) {
-            let written = Conn::poll_write(self, &mut Context::from_waker(Waker::noop()), next);
-            let Poll::Ready(Ok(count)) = written else { break };
+            let Ok(count) = self.try_write(next) else { break };
             total += count;
             more = count == next.len();
         }

@@ -14,7 +14,5 @@ mod tower;
 #[cfg(feature = "stream")]
 pub use stream::IncomingStream;
 pub use tcp::{TokioTcp, TokioTcpListener, TokioTcpStream};
-#[cfg(feature = "tonic")]
-pub use tonic::ConnInfo;
 #[cfg(feature = "tower")]
-pub use tower::{Connecting, Connector};
+pub use tower::{ConnInfo, Connecting, Connector};

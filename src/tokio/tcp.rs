@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::string::ToString;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -122,7 +122,7 @@ impl Networker for TokioTcp {
         let asked = addr.ok();
         Op::new(Expiring {
             future: self.clone().connect(addr),
-            expired: move |_: &Waker| Err(Error::new(Operation::Dial, NETWORK, None, asked, Cause::TimedOut)),
+            expired: move || Err(Error::new(Operation::Dial, NETWORK, None, asked, Cause::TimedOut)),
         })
     }
 
@@ -149,7 +149,7 @@ impl Networker for TokioTcp {
             }
             Ok(())
         };
-        Op::new(Expiring { future, expired: |_: &Waker| Ok(()) })
+        Op::new(Expiring { future, expired: || Ok(()) })
     }
 }
 
@@ -200,7 +200,7 @@ impl Acceptor for TokioTcpListener {
     fn accept(&self) -> Op<impl Expire<Output = Result<TokioTcpStream, Error>> + Send> {
         let failed = |cause| Error::new(Operation::Accept, NETWORK, None, Some(self.local_addr()), cause);
         let future = async move { self.socket.accept(&self.access).await.map_err(failed) };
-        Op::new(Expiring { future, expired: move |_: &Waker| Err(failed(Cause::TimedOut)) })
+        Op::new(Expiring { future, expired: move || Err(failed(Cause::TimedOut)) })
     }
 
     fn local_addr(&self) -> Addr {

@@ -2,23 +2,15 @@
 
 use ::tonic::transport::server::Connected;
 
-use crate::addr::Addr;
 use crate::conn::Conn;
 use crate::subnet::Handle;
+use crate::tokio::ConnInfo;
 
-/// The addresses of a connection, among the extensions of each of its requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConnInfo {
-    /// The server's end.
-    pub local_addr: Addr,
-    /// The client's end.
-    pub peer_addr: Addr,
-}
-
+/// [`ConnInfo`] is among the extensions of each request.
 impl<N: Handle> Connected for Conn<N> {
     type ConnectInfo = ConnInfo;
 
     fn connect_info(&self) -> ConnInfo {
-        ConnInfo { local_addr: self.local_addr(), peer_addr: self.peer_addr() }
+        ConnInfo::of(self)
     }
 }

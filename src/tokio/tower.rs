@@ -11,6 +11,7 @@ use http::uri::Scheme;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 
+use crate::addr::Addr;
 use crate::conn::Conn;
 use crate::error::Error;
 use crate::host::Host;
@@ -79,9 +80,25 @@ impl<N: Handle> fmt::Debug for Connecting<N> {
     }
 }
 
-/// Tells hyper-util nothing more than that it is one.
+/// [`ConnInfo`] is among the extensions of each response.
 impl<N: Handle> Connection for Conn<N> {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().extra(ConnInfo::of(self))
+    }
+}
+
+/// The addresses of the connection that a request or a response came on: among the extensions of a response of
+/// hyper-util's client, and of a request to tonic's server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnInfo {
+    /// The own end.
+    pub local_addr: Addr,
+    /// The other end.
+    pub peer_addr: Addr,
+}
+
+impl ConnInfo {
+    pub(super) fn of<N: Handle>(conn: &Conn<N>) -> Self {
+        Self { local_addr: conn.local_addr(), peer_addr: conn.peer_addr() }
     }
 }

@@ -87,9 +87,8 @@ impl Engine for Channels {
         link.cancel_read(waker);
     }
 
-    fn cancel_write(&self, link: &End, waker: &Waker) -> usize {
+    fn cancel_write(&self, link: &End, waker: &Waker) {
         link.cancel_write(waker);
-        0
     }
 
     fn shutdown(&self, link: &End, how: Shutdown) {

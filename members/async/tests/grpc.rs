@@ -1,0 +1,125 @@
+//! tonic's server and client.
+
+use futures::StreamExt;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint, Server};
+use virtnet::pipenet::{Host, Network};
+
+use crate::chat::{ChatClient, ChatServer, Greeting, Line};
+use crate::support::{all_ports_free, host, on_each_runtime, pattern};
+
+/// Serves at port 80 of a host until it is told to stop.
+fn serve(host: &Host) -> (oneshot::Sender<()>, JoinHandle<Result<(), tonic::transport::Error>>) {
+    let incoming = host.listen(":80").unwrap().into_stream();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = Server::builder().add_service(ChatServer);
+    let serving = serving.serve_with_incoming_shutdown(incoming, async { drop(stopped.await) });
+    (stop, tokio::spawn(serving))
+}
+
+async fn channel(host: &Host, uri: &'static str) -> Result<Channel, tonic::transport::Error> {
+    Endpoint::from_static(uri).connect_with_connector(host.connector()).await
+}
+
+/// What was behind an error in the first place.
+fn root(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), root)
+}
+
+#[test]
+fn calls_to_several_hosts_are_answered_by_name() {
+    on_each_runtime(|| async {
+        let net = Network::new("t");
+        let (alpha, beta, user) = (host(&net, "alpha"), host(&net, "beta"), host(&net, "user"));
+        let (stop_alpha, alpha_served) = serve(&alpha);
+        let (stop_beta, beta_served) = serve(&beta);
+        let mut to_alpha = ChatClient::new(channel(&user, "http://alpha:80").await.unwrap());
+        let mut to_beta = ChatClient::new(channel(&user, "http://beta").await.unwrap());
+
+        let greeting = |text: &str| Greeting { text: text.into() };
+        assert_eq!(to_alpha.greet("tester").await.unwrap(), greeting("hello tester at user:1, this is alpha:1"));
+        assert_eq!(to_beta.greet("tester").await.unwrap(), greeting("hello tester at user:2, this is beta:1"));
+        assert_eq!(to_alpha.greet("once more").await.unwrap(), greeting("hello once more at user:1, this is alpha:1"));
+        let status = to_beta.greet("").await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "who are you?"));
+
+        drop((to_alpha, to_beta));
+        for (stop, served) in [(stop_alpha, alpha_served), (stop_beta, beta_served)] {
+            stop.send(()).unwrap();
+            served.await.unwrap().unwrap();
+        }
+        all_ports_free(&[&alpha, &beta, &user]).await;
+    });
+}
+
+#[test]
+fn a_talk_goes_both_ways_at_once() {
+    on_each_runtime(|| async {
+        let net = Network::new("t");
+        let (alpha, user) = (host(&net, "alpha"), host(&net, "user"));
+        let (stop, served) = serve(&alpha);
+        let mut client = ChatClient::new(channel(&user, "http://alpha:80").await.unwrap());
+
+        // Each line is said when the answer to the one before is there.
+        let (say, lines) = mpsc::unbounded_channel();
+        let mut answers = client.talk(UnboundedReceiverStream::new(lines)).await.unwrap();
+        for number in 1..=50 {
+            say.send(Line { number, text: format!("line {number}") }).unwrap();
+            let answer = answers.next().await.unwrap().unwrap();
+            assert_eq!(answer, Line { number, text: format!("user:1 said line {number}") });
+        }
+        drop(say);
+        assert!(answers.next().await.is_none());
+
+        // Lines larger together than any window and buffer, which nobody holds back.
+        let text: String = pattern(50_000).iter().map(|byte| char::from(b'a' + byte % 26)).collect();
+        let said = text.clone();
+        let lines = futures::stream::iter(1..=20).map(move |number| Line { number, text: said.clone() });
+        let answers: Vec<_> = client.talk(lines).await.unwrap().map(Result::unwrap).collect().await;
+        let expected = (1..=20).map(|number| Line { number, text: format!("user:1 said {text}") });
+        assert!(answers == expected.collect::<Vec<_>>(), "what was said is not what was answered");
+
+        drop(client);
+        stop.send(()).unwrap();
+        served.await.unwrap().unwrap();
+        all_ports_free(&[&alpha, &user]).await;
+    });
+}
+
+#[test]
+fn a_channel_tells_why_it_cannot_connect() {
+    on_each_runtime(|| async {
+        let net = Network::new("t");
+        let user = host(&net, "user");
+        host(&net, "alpha");
+        for (uri, expected) in [
+            ("http://alpha:80", "dial pipet user:1->alpha:80: connection refused"),
+            ("http://nowhere", r#"dial pipet user:1->nowhere:80: ram(pipet): query ["nowhere"]: no such host"#),
+        ] {
+            let error = channel(&user, uri).await.unwrap_err();
+            assert_eq!(root(&error), expected);
+        }
+        all_ports_free(&[&user]).await;
+    });
+}
+
+#[test]
+fn a_server_ends_when_its_host_is_closed() {
+    on_each_runtime(|| async {
+        let net = Network::new("t");
+        let (alpha, user) = (host(&net, "alpha"), host(&net, "user"));
+        let (_stop, served) = serve(&alpha);
+        let mut client = ChatClient::new(channel(&user, "http://alpha:80").await.unwrap());
+        client.greet("tester").await.unwrap();
+        alpha.close().await.unwrap();
+        served.await.unwrap().unwrap();
+        // The call was begun before the client knew that the connection is gone, or after.
+        let code = client.greet("tester").await.unwrap_err().code();
+        assert!(matches!(code, Code::Cancelled | Code::Unavailable), "{code:?}");
+        drop(client);
+        all_ports_free(&[&alpha, &user]).await;
+    });
+}

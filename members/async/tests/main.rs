@@ -1,0 +1,22 @@
+//! Virtual networks under async software: tokio's own ways to read and write, and servers and clients as they are
+//! published.
+
+mod cancel;
+#[path = "../../../examples/grpc/chat.rs"]
+mod chat;
+mod executor;
+mod fairness;
+mod grpc;
+mod half;
+mod http1;
+mod http2;
+mod networker;
+mod parity;
+mod proxy;
+mod rendezvous;
+mod routes;
+mod stream;
+mod support;
+mod timeout;
+mod tls;
+mod websocket;

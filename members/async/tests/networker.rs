@@ -1,0 +1,137 @@
+//! One function over virtual networks and over TCP.
+
+use std::fmt::Debug;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split};
+use tokio::task::JoinSet;
+use virtnet::pipenet::Network;
+use virtnet::{Acceptor, Addr, ErrorKind, Networker, Stream, TokioTcp};
+
+use crate::support::{assert_all_ports_free, host, on_each_runtime, pattern};
+
+const CLIENTS: usize = 10;
+const LARGE: usize = 200_000;
+
+/// A connection as programs that do not know their network want it.
+trait AsyncConn: Stream + AsyncRead + AsyncWrite + Unpin + 'static {}
+
+impl<C: Stream + AsyncRead + AsyncWrite + Unpin + 'static> AsyncConn for C {}
+
+/// Sends back what comes in, to several clients at once; says where they were.
+async fn serve<L: Acceptor<Conn: AsyncConn>>(listener: L) -> Vec<Addr> {
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let conn = listener.accept().await.unwrap();
+        clients.spawn(async move {
+            let peer = conn.peer_addr();
+            let (mut read, mut write) = split(conn);
+            assert_eq!(copy(&mut read, &mut write).await.unwrap(), LARGE as u64);
+            write.shutdown().await.unwrap();
+            peer
+        });
+    }
+    clients.join_all().await
+}
+
+/// Sends a lot and takes it back; says from where.
+async fn ask<H: Networker<Conn: AsyncConn>>(host: H, server: Addr) -> Addr {
+    let mut conn = host.dial(server).await.unwrap();
+    let local = conn.local_addr();
+    let sent = pattern(LARGE);
+    let mut received = Vec::new();
+    let (mut read, mut write) = split(&mut conn);
+    let (writing, reading) = tokio::join!(
+        async {
+            write.write_all(&sent).await?;
+            write.shutdown().await
+        },
+        read.read_to_end(&mut received)
+    );
+    writing.unwrap();
+    assert_eq!(reading.unwrap(), LARGE);
+    assert!(received == sent, "what was sent is not what came back");
+    local
+}
+
+/// Server and clients in tasks of their own.
+async fn echo<S, C>(server: S, client: C)
+where
+    S: Networker<Conn: AsyncConn, Listener: 'static>,
+    C: Networker<Conn: AsyncConn> + Clone + 'static,
+{
+    let listener = server.listen("").unwrap();
+    let addr = listener.local_addr();
+    assert_eq!((addr.network(), addr.host()), (server.network(), server.name().as_str()));
+    let serving = tokio::spawn(serve(listener));
+    let asking: JoinSet<_> = (0..CLIENTS).map(|_| ask(client.clone(), addr)).collect();
+    let sorted = |mut addrs: Vec<Addr>| {
+        addrs.sort_by_key(|addr| addr.port());
+        addrs
+    };
+    assert_eq!(sorted(asking.join_all().await), sorted(serving.await.unwrap()));
+}
+
+/// Those who wait are woken by a close, and told why.
+async fn close<H>(host: H)
+where
+    H: Networker<Conn: AsyncConn + Debug, Listener: 'static>,
+{
+    let listener = host.listen("").unwrap();
+    let (dialled, accepted) = tokio::try_join!(host.dial(listener.local_addr()), listener.accept()).unwrap();
+    let accepting = tokio::spawn(async move { listener.accept().await.unwrap_err().kind() });
+    host.close().await.unwrap();
+    assert_eq!(accepting.await.unwrap(), ErrorKind::HostDown);
+    assert_eq!(host.listen("").map(drop).unwrap_err().kind(), ErrorKind::HostDown);
+    assert_eq!(host.dial(dialled.peer_addr()).await.map(drop).unwrap_err().kind(), ErrorKind::HostDown);
+    drop((dialled, accepted));
+}
+
+#[test]
+fn an_echo_on_a_virtual_network() {
+    on_each_runtime(|| async {
+        let net = Network::new("t");
+        let (a, b) = (host(&net, "a"), host(&net, "b"));
+        tokio::spawn(echo(a.clone(), b.clone())).await.unwrap();
+        assert_all_ports_free(&[&a, &b]);
+    });
+}
+
+#[test]
+fn an_echo_on_loopback_tcp() {
+    on_each_runtime(|| async {
+        let tcp = TokioTcp::new("127.0.0.1").unwrap();
+        tokio::spawn(echo(tcp.clone(), tcp)).await.unwrap();
+    });
+}
+
+#[test]
+fn a_close_on_a_virtual_network() {
+    on_each_runtime(|| async {
+        let a = host(&Network::new("t"), "a");
+        tokio::spawn(close(a.clone())).await.unwrap();
+        assert_all_ports_free(&[&a]);
+    });
+}
+
+#[test]
+fn a_close_on_loopback_tcp() {
+    on_each_runtime(|| async {
+        tokio::spawn(close(TokioTcp::new("127.0.0.1").unwrap())).await.unwrap();
+    });
+}
+
+#[test]
+fn refusals_on_loopback_tcp_are_those_of_a_virtual_network() {
+    on_each_runtime(|| async {
+        let tcp = TokioTcp::new("127.0.0.1").unwrap();
+        let listener = tcp.listen("").unwrap();
+        let addr = listener.local_addr();
+        assert_eq!(tcp.listen(addr).map(drop).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert_eq!(tcp.listen("127.0.0.2:1").map(drop).unwrap_err().kind(), ErrorKind::AddrNotAvailable);
+        let accepting = tokio::time::timeout(std::time::Duration::ZERO, listener.accept());
+        assert!(accepting.await.is_err());
+        drop(listener);
+        assert_eq!(tcp.dial(addr).await.map(drop).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        assert_eq!(TokioTcp::new("a").unwrap_err().to_string(), r#"virtnet "tcp": new host "a": invalid host name"#);
+    });
+}

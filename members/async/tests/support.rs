@@ -1,0 +1,137 @@
+//! What the tests stand on: runtimes, a time limit, and connections to try things on.
+
+use std::future::Future;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use virtnet::pipenet::{Conn, Host, Listener, Network};
+
+/// How long a test may take on one runtime.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs a test on a runtime with one thread, and again on one with several.
+pub(crate) fn on_each_runtime<F>(test: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    run("one thread", Builder::new_current_thread(), test());
+    run("several threads", Builder::new_multi_thread(), test());
+}
+
+/// Runs a test on a runtime with one thread, where everything comes in the same order each time.
+pub(crate) fn on_one_thread<F>(test: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    run("one thread", Builder::new_current_thread(), test());
+}
+
+/// Runs a test on each runtime, on a buffered network and on one whose writes are done when they were read.
+pub(crate) fn on_each_network<F>(test: impl Fn(Network) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    for rendezvous in [false, true] {
+        println!("with rendezvous: {rendezvous}");
+        on_each_runtime(|| test(Network::builder("t").rendezvous(rendezvous).build().expect("a valid name")));
+    }
+}
+
+/// Runs a test on a runtime with one thread, whose clock stands still while anything can go on, and else jumps to the
+/// next timer.
+pub(crate) fn with_paused_clock<F>(test: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut builder = Builder::new_current_thread();
+    builder.start_paused(true);
+    run("one thread, paused", builder, test());
+}
+
+/// Runs a test as a task of a new runtime, within the time limit.
+fn run(name: &str, mut builder: Builder, test: impl Future<Output = ()> + Send + 'static) {
+    let runtime = builder.enable_all().build().expect("a runtime");
+    let outcome = within_limit(move || runtime.block_on(async { tokio::spawn(test).await }));
+    if let Err(failure) = outcome {
+        eprintln!("on a runtime with {name}");
+        panic::resume_unwind(failure.into_panic());
+    }
+}
+
+/// Runs a test on a thread of its own, within the time limit.
+pub(crate) fn within_limit<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, outcome) = mpsc::channel();
+    thread::spawn(move || done.send(panic::catch_unwind(AssertUnwindSafe(test))));
+    match outcome.recv_timeout(LIMIT) {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => panic::resume_unwind(panic),
+        Err(_) => panic!("not done after {LIMIT:?}"),
+    }
+}
+
+/// Two hosts, `a` and `b`, and a connection between them.
+pub(crate) struct Pair {
+    pub(crate) a: Host,
+    pub(crate) b: Host,
+    /// `a:1`.
+    pub(crate) listener: Listener,
+    /// `b:1 -> a:2`.
+    pub(crate) dialled: Conn,
+    /// `a:2 -> b:1`.
+    pub(crate) accepted: Conn,
+}
+
+/// Two hosts of a new network, and a connection between them.
+pub(crate) async fn pair() -> Pair {
+    pair_on(&Network::new("t")).await
+}
+
+/// Two hosts of a new network with buffers of this size, and a connection between them.
+pub(crate) async fn pair_with_buffer(bytes: usize) -> Pair {
+    pair_on(&Network::builder("t").buffer(bytes).build().expect("a valid size")).await
+}
+
+pub(crate) async fn pair_on(net: &Network) -> Pair {
+    let (a, b) = (host(net, "a"), host(net, "b"));
+    let listener = a.listen(":1").expect("a free port");
+    let (dialled, accepted) = connect(&b, &listener).await;
+    Pair { a, b, listener, dialled, accepted }
+}
+
+pub(crate) fn host(net: &Network, name: &str) -> Host {
+    net.host(name).expect("the network is up")
+}
+
+/// A connection from a host to a listener: the dialled and the accepted end.
+pub(crate) async fn connect(from: &Host, to: &Listener) -> (Conn, Conn) {
+    tokio::try_join!(from.dial(to.local_addr()), to.accept()).expect("both ends of a connection")
+}
+
+/// The addresses of an end: its own and its peer's.
+pub(crate) fn ends(conn: &Conn) -> [String; 2] {
+    [conn.local_addr().to_string(), conn.peer_addr().to_string()]
+}
+
+/// So many bytes, such that any piece of them tells where it is from.
+pub(crate) fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
+}
+
+/// Waits until all ports of the hosts are free: a library's own tasks drop their connections in their own time, and tell
+/// nobody.
+pub(crate) async fn all_ports_free(hosts: &[&Host]) {
+    while hosts.iter().any(|host| host.sockets() > 0) {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Checks that all ports of the hosts are free.
+#[track_caller]
+pub(crate) fn assert_all_ports_free(hosts: &[&Host]) {
+    let left: Vec<_> = hosts.iter().map(|host| (host.name().to_string(), host.sockets())).collect();
+    let none: Vec<_> = hosts.iter().map(|host| (host.name().to_string(), 0)).collect();
+    assert_eq!(left, none);
+}

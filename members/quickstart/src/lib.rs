@@ -1,0 +1,1 @@
+//! Nothing: this package is there for the example `quickstart`, which it builds with the libraries that it needs.

@@ -1,0 +1,205 @@
+//! The two ways to move bytes: through a buffer, or by a rendezvous.
+
+use std::io::Write;
+use std::vec;
+use std::vec::Vec;
+
+use super::setup::Setup;
+use super::step::{read, read_all, text, write, write_all};
+use super::stream::failed;
+use super::task::{Started, Task};
+use crate::ErrorKind;
+use crate::subnet::Handle;
+
+pub(super) fn write_is_done_before_the_peer_reads<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    assert_eq!(net.wait(write(&pair.dialled, b"abc")), Ok(3));
+    assert_eq!(net.wait(read(&pair.accepted, 9)), Ok(b"abc".into()));
+}
+
+pub(super) fn write_waits_while_the_buffer_is_full<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let b = &pair.dialled;
+    let mut full = net.fill(b);
+    assert_eq!(text(b.try_write(b"x")), failed("write", b, "would block"));
+    let writing = net.start(write(b, b"x"));
+    // Room for a byte is enough.
+    assert_eq!(net.finish(read(&pair.accepted, 1), [writing]), (Ok(full[..1].into()), [Ok(1)]));
+    full.push(b'x');
+    assert!(net.wait(read_all(pair.accepted.clone(), full.len() - 1)) == Ok(full[1..].into()));
+}
+
+pub(super) fn a_dropped_write_has_written_nothing<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let full = net.fill(&pair.dialled);
+    let writing = net.hold(write(&pair.dialled, b"x"));
+    let got = net.wait(read_all(pair.accepted.clone(), full.len()));
+    drop(writing);
+    assert!(got == Ok(full));
+    assert_eq!(pair.accepted.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+}
+
+pub(super) fn what_was_buffered_is_read_after_the_peer_closed<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let (a, b) = (&pair.accepted, &pair.dialled);
+    assert_eq!(net.wait(write(b, b"abc")), Ok(3));
+    b.close();
+    assert_eq!(net.wait(read(a, 2)), Ok(b"ab".into()));
+    assert_eq!(net.wait(read(a, 9)), Ok(b"c".into()));
+    assert_eq!(net.wait(read(a, 9)), Ok(vec![]));
+    let (dialled, accepted) = net.connect(&pair.b, &pair.listener);
+    assert_eq!(net.wait(write(&dialled, b"abc")), Ok(3));
+    net.wait(pair.b.close()).expect("closing goes well");
+    assert_eq!(net.wait(read_all(accepted, 9)), Ok(b"abc".into()));
+}
+
+pub(super) fn a_write_timeout_has_written_nothing<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let b = &pair.dialled;
+    let full = net.fill(b);
+    b.set_write_timeout(Some(super::half::SHORT)).expect("more than zero");
+    assert_eq!(text((&**b).write(b"x")), failed("write", b, "timed out"));
+    assert!(net.wait(read_all(pair.accepted.clone(), full.len())) == Ok(full));
+    assert_eq!(pair.accepted.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+}
+
+pub(super) fn a_buffer_holds_its_size<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let size = net.buffer.expect("a behaviour of the group `sized_buffer` has it");
+    let bytes: Vec<u8> = (0..size + 2).map(|i| i as u8).collect();
+    match net.is_rendezvous() {
+        true => {
+            let writing = net.start(write(&pair.dialled, &bytes));
+            let (got, sent) = net.finish(read_all(pair.accepted.clone(), size), [writing]);
+            assert_eq!(sent, [Ok(size)]);
+            assert!(got == Ok(bytes[..size].into()));
+        }
+        false => {
+            assert_eq!(net.wait(write(&pair.dialled, &bytes)), Ok(size));
+            assert_eq!(pair.dialled.try_write(b"x").map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+            assert!(net.wait(read(&pair.accepted, size + 9)) == Ok(bytes[..size].into()));
+            assert_eq!(pair.dialled.try_write(&bytes), Ok(size));
+        }
+    }
+    assert_eq!(pair.accepted.local_addr(), pair.dialled.peer_addr());
+}
+
+pub(super) fn write_is_done_when_the_peer_has_read<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let mut writing = Task::start(write(&pair.dialled, b"abc"));
+    assert_eq!(net.wait(read(&pair.accepted, 2)), Ok(b"ab".into()));
+    assert!(!writing.turn());
+    assert_eq!(net.wait(read(&pair.accepted, 2)), Ok(b"c".into()));
+    assert_eq!(writing.outcome(), Ok(3));
+}
+
+pub(super) fn a_read_does_not_cross_the_end_of_a_write<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let writing = [net.start(write(&pair.dialled, b"ab")), net.start(write(&pair.dialled, b"cd"))];
+    let (got, sent) = net.finish(
+        async {
+            let first = read(&pair.accepted, 9).await;
+            (first, read(&pair.accepted, 9).await)
+        },
+        writing,
+    );
+    assert_eq!((got, sent), ((Ok(b"ab".into()), Ok(b"cd".into())), [Ok(2), Ok(2)]));
+}
+
+/// Begins to write `abcde`, of which the peer reads 2 bytes.
+fn two_of_five<N: Handle + 'static>(
+    net: &Setup<N>,
+    from: &std::sync::Arc<crate::Conn<N>>,
+    to: &std::sync::Arc<crate::Conn<N>>,
+) -> Started<Result<usize, crate::Error>> {
+    let writing = net.start(write(from, b"abcde"));
+    assert_eq!(net.wait(read(to, 2)), Ok(b"ab".into()));
+    writing
+}
+
+pub(super) fn a_close_withdraws_what_was_not_taken<N: Handle + 'static>(net: &Setup<N>) {
+    for (name, closed) in [("c", true), ("d", false)] {
+        let host = net.host(name);
+        let listener = super::step::server(&host, "");
+        let (dialled, accepted) = net.connect(&host, &listener);
+        let writing = two_of_five(net, &dialled, &accepted);
+        match closed {
+            true => dialled.close(),
+            false => accepted.close(),
+        }
+        assert_eq!(writing.outcome(), Ok(2));
+        let cause = if closed { "socket is down" } else { "broken pipe" };
+        assert_eq!(text(net.wait(write(&dialled, b"cde"))), failed("write", &dialled, cause));
+        if closed {
+            assert_eq!(net.wait(read(&accepted, 9)), Ok(vec![]));
+        }
+    }
+}
+
+pub(super) fn an_abort_reports_what_was_taken<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let writing = two_of_five(net, &pair.dialled, &pair.accepted);
+    pair.accepted.abort();
+    assert_eq!(writing.outcome(), Ok(2));
+    let reset = failed("write", &pair.dialled, "connection reset");
+    assert_eq!(text(net.wait(write(&pair.dialled, b"cde"))), reset);
+}
+
+pub(super) fn a_close_of_network_or_host_reports_what_was_taken<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let (dialled, accepted) = net.connect(&pair.b, &pair.listener);
+    let writing = two_of_five(net, &pair.accepted, &pair.dialled);
+    net.wait(pair.a.close()).expect("closing goes well");
+    assert_eq!(writing.outcome(), Ok(2));
+    assert_eq!(text(net.wait(write(&pair.accepted, b"c"))), failed("write", &pair.accepted, "host is down"));
+    assert_eq!(text(net.wait(write(&dialled, b"c"))), failed("write", &dialled, "broken pipe"));
+    drop(accepted);
+}
+
+pub(super) fn a_write_timeout_withdraws_what_was_not_taken<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let (a, b) = (&pair.accepted, &pair.dialled);
+    b.set_write_timeout(Some(super::half::SHORT)).expect("more than zero");
+    assert_eq!(text((&**b).write(b"abcde")), failed("write", b, "timed out"));
+    assert_eq!(a.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+    // The timeout is longer than it takes to read what is there.
+    b.set_write_timeout(Some(super::half::LONG)).expect("more than zero");
+    let (got, sent) = std::thread::scope(|scope| {
+        let writing = scope.spawn(|| (&**b).write(b"abcde"));
+        let got = net.wait(read(a, 2));
+        (got, writing.join().expect("no panic"))
+    });
+    assert_eq!((got, sent.map_err(|error| error.kind())), (Ok(b"ab".into()), Ok(2)));
+    assert_eq!(a.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+    assert_eq!(net.both(write(b, b"fg"), read(a, 9)), (Ok(2), Ok(b"fg".into())));
+}
+
+pub(super) fn a_dropped_write_leaves_a_stream_that_works<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    // It may have been delivered, or not.
+    drop(net.hold(write(&pair.dialled, b"abc")));
+    let next = write_all(pair.dialled.clone(), b"xyz".to_vec());
+    let reads = async {
+        let mut got = read(&pair.accepted, 9).await?;
+        while !got.ends_with(b"xyz") {
+            got.extend(read(&pair.accepted, 9).await?);
+        }
+        Ok::<_, crate::Error>(got)
+    };
+    let (sent, got) = net.both(next, reads);
+    assert_eq!(sent, Ok(()));
+    assert!(got == Ok(b"xyz".into()) || got == Ok(b"abcxyz".into()), "{got:?}");
+}
+
+pub(super) fn a_writer_that_comes_back_late_learns_its_count<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let mut writing = [b"a", b"b", b"c"].map(|byte| net.hold(write(&pair.dialled, byte)));
+    let mut got = Vec::new();
+    for next in [1, 2, 0] {
+        got.extend(net.wait(read(&pair.accepted, 9)).expect("a write is under way"));
+        // The one whose bytes were read is woken, and sees to it later than the next one.
+        writing[next].turn();
+    }
+    assert_eq!(got, b"abc");
+    assert_eq!(writing.map(Started::outcome), [Ok(1), Ok(1), Ok(1)]);
+}

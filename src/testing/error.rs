@@ -1,0 +1,77 @@
+//! Errors: what they tell, and what they are to others.
+
+use std::format;
+use std::io;
+use std::string::ToString;
+use std::vec::Vec;
+
+use super::setup::Setup;
+use super::step::{read, write};
+use crate::subnet::Handle;
+use crate::{ErrorKind, Operation};
+
+pub(super) fn an_error_tells_what_failed_where_and_why<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let (a, b) = (&pair.accepted, &pair.dialled);
+    let port = a.local_addr().port();
+    a.close();
+    let reading = net.wait(read(a, 9)).expect_err("it is closed");
+    assert_eq!((reading.operation(), reading.kind()), (Operation::Read, ErrorKind::SocketDown));
+    assert_eq!((reading.source_addr(), reading.addr()), (Some(("b", 1)), Some(("a", port))));
+    let writing = net.wait(write(b, b"x")).expect_err("nobody reads");
+    assert_eq!((writing.operation(), writing.kind()), (Operation::Write, ErrorKind::BrokenPipe));
+    assert_eq!((writing.source_addr(), writing.addr()), (Some(("b", 1)), Some(("a", port))));
+    assert_eq!(writing.network(), net.name());
+    let listening = pair.a.listen(":1").expect_err("somebody listens");
+    assert_eq!((listening.source_addr(), listening.addr()), (None, Some(("a", 1))));
+    assert_eq!(listening.cause().to_string(), "address already in use");
+    assert_eq!(format!("{listening:?}"), format!("Error(AddrInUse: {listening})"));
+}
+
+pub(super) fn an_error_is_one_of_std_and_of_embedded_io<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let (a, b) = (&pair.accepted, &pair.dialled);
+    let mut errors = Vec::new();
+    let mut note = |error: crate::Error| {
+        let (std, text) = (io::Error::from(error), error.to_string());
+        assert_eq!(std.to_string(), text);
+        errors.push((error.kind(), std.kind(), embedded_io::Error::kind(&error)));
+    };
+    note(a.try_read(&mut [0]).expect_err("nothing is there"));
+    note(pair.b.dial("a:9").wait().expect_err("nobody listens"));
+    note(pair.b.dial("γ:9").wait().expect_err("nobody has that name"));
+    note(pair.b.dial("a:b").wait().expect_err("no address"));
+    note(pair.a.listen(":1").expect_err("somebody listens"));
+    note(pair.a.listen("b:7").expect_err("another host's"));
+    note(net.wait(net.net.new_host("a")).expect_err("the name is taken"));
+    note(pair.listener.accept().wait_timeout(super::half::SHORT).expect_err("nobody comes"));
+    b.close();
+    note(net.wait(write(a, b"x")).expect_err("nobody reads"));
+    note(net.wait(write(b, b"x")).expect_err("it is closed"));
+    let (dialled, accepted) = net.connect(&pair.b, &pair.listener);
+    dialled.abort();
+    note(net.wait(read(&accepted, 9)).expect_err("the peer aborted"));
+    net.wait(pair.b.close()).expect("closing goes well");
+    note(pair.b.listen("").expect_err("the host is down"));
+    net.wait(net.net.close()).expect("closing goes well");
+    note(pair.b.listen("").expect_err("the network is down"));
+    note(net.net.auto_close().expect_err("the network is down"));
+    use embedded_io::ErrorKind as Embedded;
+    let want = [
+        (ErrorKind::WouldBlock, io::ErrorKind::WouldBlock, Embedded::Other),
+        (ErrorKind::ConnectionRefused, io::ErrorKind::ConnectionRefused, Embedded::ConnectionRefused),
+        (ErrorKind::NoSuchHost, io::ErrorKind::NotFound, Embedded::NotFound),
+        (ErrorKind::InvalidInput, io::ErrorKind::InvalidInput, Embedded::InvalidInput),
+        (ErrorKind::AddrInUse, io::ErrorKind::AddrInUse, Embedded::AddrInUse),
+        (ErrorKind::AddrNotAvailable, io::ErrorKind::AddrNotAvailable, Embedded::AddrNotAvailable),
+        (ErrorKind::HostExists, io::ErrorKind::AlreadyExists, Embedded::AlreadyExists),
+        (ErrorKind::TimedOut, io::ErrorKind::TimedOut, Embedded::TimedOut),
+        (ErrorKind::BrokenPipe, io::ErrorKind::BrokenPipe, Embedded::BrokenPipe),
+        (ErrorKind::SocketDown, io::ErrorKind::NotConnected, Embedded::NotConnected),
+        (ErrorKind::ConnectionReset, io::ErrorKind::ConnectionReset, Embedded::ConnectionReset),
+        (ErrorKind::HostDown, io::ErrorKind::HostUnreachable, Embedded::NotConnected),
+        (ErrorKind::NetworkDown, io::ErrorKind::NetworkDown, Embedded::NotConnected),
+        (ErrorKind::NetworkDown, io::ErrorKind::NetworkDown, Embedded::NotConnected),
+    ];
+    assert_eq!(errors, want);
+}

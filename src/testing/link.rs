@@ -1,0 +1,63 @@
+//! Both ends of a connection, made by a dial of the engine that nobody accepts.
+
+use core::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::addr::Addr;
+use crate::cause::Cause;
+use crate::engine::Engine;
+use crate::notifier::{Accept, Notifier};
+use crate::registry::Registry;
+use crate::subnet::{Handle, LinkOf};
+use crate::wait::Op;
+
+/// Makes the two ends of a connection by a dial of the engine: the near one, and the one that it hands over. For engines
+/// that dial hosts of their own subnetwork through the notifier that they are given, and need no existing host for it.
+///
+/// # Panics
+///
+/// If the engine does otherwise.
+pub fn links_by_dial<N: Handle + 'static>(net: &N) -> (LinkOf<N>, LinkOf<N>) {
+    let addr = |port| Addr::new(net.name(), "a", port).expect("a valid address");
+    let taken = Intercept(Arc::default());
+    let data = Op::new(net.registry().query("a")).wait().expect("a behaviour has a host `a` before it needs links");
+    let (near, _) = Op::new(net.engine().dial(&addr(1), &addr(1), data, &taken)).wait().expect("a dial of the engine");
+    let far = taken.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    (near, far.expect("a dial through the notifier that the engine was given"))
+}
+
+/// A notifier that keeps what it is handed.
+struct Intercept<L>(Arc<Mutex<Option<L>>>);
+
+impl<L: Send> Notifier for Intercept<L> {
+    type Link = L;
+    type Accept = Intercepted;
+
+    async fn accept(&self, _: &Addr, dst: &Addr, link: L) -> Result<Intercepted, Cause> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(link);
+        Ok(Intercepted(*dst))
+    }
+
+    async fn connect(&self, src: &Addr, dst: &Addr, link: L) -> Result<Addr, Cause> {
+        self.accept(src, dst, link).await.map(|accepted| accepted.0)
+    }
+
+    fn down(&self, _: Cause) -> impl Future<Output = ()> + Send {
+        core::future::ready(())
+    }
+}
+
+/// The address of what was intercepted.
+struct Intercepted(Addr);
+
+impl Accept for Intercepted {
+    fn local_addr(&self) -> Addr {
+        self.0
+    }
+
+    fn acknowledge(self) -> Result<(), Cause> {
+        Ok(())
+    }
+
+    fn refuse(self) {}
+}

@@ -1,0 +1,238 @@
+//! The list of all behaviours, by group.
+
+use std::vec::Vec;
+
+use super::{
+    super::*, Behaviour, buffer::*, close::*, dial::*, error::*, half::*, notifier::*, port::*, stream::*, subnet::*,
+};
+use crate::subnet::Handle;
+
+/// All behaviours of all groups.
+pub(super) fn all<N: Handle + 'static>() -> Vec<Behaviour<N>> {
+    let mut list = Vec::new();
+    macro_rules! add {
+        ([] $group:ident $($name:ident)*) => {
+            $(list.push(Behaviour { name: stringify!($name), group: stringify!($group), body: $name::<N> });)*
+        };
+    }
+    crate::__virtnet_behaviours!([add] [] always);
+    crate::__virtnet_behaviours!([add] [] buffered);
+    crate::__virtnet_behaviours!([add] [] rendezvous);
+    crate::__virtnet_behaviours!([add] [] fresh_port);
+    crate::__virtnet_behaviours!([add] [] shared_port);
+    crate::__virtnet_behaviours!([add] [] sized_buffer);
+    crate::__virtnet_behaviours!([add] [] small_backlog);
+    crate::__virtnet_behaviours!([add] [] fixed);
+    crate::__virtnet_behaviours!([add] [] links);
+    crate::__virtnet_behaviours!([add] [] two_subnetworks);
+    list
+}
+
+/// The names of the behaviours of a group, handed to another macro with `args`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __virtnet_behaviours {
+    ([$($do:tt)*] $args:tt always) => {
+        $($do)*! { $args always
+            listen_takes_the_lowest_free_port
+            dials_and_listeners_share_one_space_of_ports
+            a_closed_listeners_port_is_free
+            closing_one_end_frees_only_that_ends_port
+            a_dropped_connections_port_is_free
+            a_second_close_does_not_disturb_the_new_owner
+            a_closed_hosts_sockets_stay_until_each_is_dropped
+            any_port_can_be_listened_on
+            an_address_is_taken_in_any_shape
+            dial_and_accept_connect
+            a_host_dials_itself
+            dial_where_nobody_listens_is_refused
+            dial_to_closed_listener_is_refused
+            dial_to_closed_host_is_refused
+            dial_to_unknown_host_names_both_ends
+            dial_takes_its_port_then_parses_then_looks_who_is_up
+            listen_parses_then_looks_whose_address_it_is_then_who_is_up
+            a_failed_dial_gives_its_port_back
+            dial_takes_no_port_before_it_is_polled
+            dials_are_accepted_in_the_order_in_which_they_arrived
+            a_dropped_dial_is_withdrawn
+            a_dropped_accept_loses_no_connection
+            a_dropped_accept_passes_its_wake_up_on
+            a_dial_that_timed_out_leaves_no_trace
+            an_accept_that_timed_out_leaves_no_trace
+            what_is_there_at_once_wins_over_an_expired_timeout
+            try_accept_would_block_or_gives_the_next
+            each_of_several_accepts_gets_a_connection
+            incoming_ends_when_the_listener_is_closed
+            a_failed_network_is_down_and_every_close_tells_why
+            a_failure_after_the_close_is_ignored
+            a_network_is_down_before_its_failure_is_awaited
+            bytes_arrive_in_order_in_both_directions
+            reading_does_not_hinder_writing
+            writing_does_not_hinder_reading
+            read_gives_what_is_there
+            read_waits_for_the_first_byte
+            a_dropped_read_takes_nothing
+            an_empty_buffer_is_done_at_once
+            peek_leaves_the_bytes
+            half_close_ends_one_direction
+            half_close_wakes_who_reads
+            half_close_wakes_who_writes
+            after_the_peer_closed_reads_end_and_writes_fail
+            abort_resets_the_peer
+            abort_wakes_who_reads
+            abort_wakes_who_writes
+            each_of_several_readers_is_woken
+            each_of_several_writers_is_woken
+            readiness_is_that_of_the_next_read_or_write
+            waiting_for_readiness_may_time_out
+            connections_are_std_streams
+            connections_are_embedded_streams
+            a_read_timeout_leaves_no_trace
+            what_is_there_wins_over_a_short_timeout
+            a_timeout_of_zero_is_invalid
+            borrowed_halves_work_at_once
+            a_dropped_write_half_ends_the_stream
+            a_dropped_read_half_closes_nothing
+            halves_are_put_together_again
+            after_network_close_everything_fails
+            network_close_wakes_all_who_wait
+            after_host_close_the_host_is_down
+            a_host_can_be_made_while_others_are_closed
+            host_close_wakes_all_who_wait
+            closing_the_host_of_a_listener_refuses_those_who_dial_it
+            listener_close_fails_accepts_and_refuses_dials
+            listener_close_leaves_accepted_connections
+            connection_close_fails_both_ends
+            connection_close_wakes_all_who_wait
+            the_outermost_cause_is_told_also_of_what_was_closed_before
+            a_reset_is_told_after_what_is_down
+            malformed_addresses_are_told_before_what_is_down
+            a_closed_host_keeps_its_name
+            an_invalid_name_makes_no_host
+            closing_the_last_host_closes_the_network_if_asked_for
+            without_being_asked_for_the_network_outlives_its_hosts
+            closes_at_once_all_end
+            a_close_that_waits_is_done_in_time
+            an_error_tells_what_failed_where_and_why
+            an_error_is_one_of_std_and_of_embedded_io
+        }
+    };
+    ([$($do:tt)*] $args:tt buffered) => {
+        $($do)*! { $args buffered
+            write_is_done_before_the_peer_reads
+            write_waits_while_the_buffer_is_full
+            a_dropped_write_has_written_nothing
+            what_was_buffered_is_read_after_the_peer_closed
+            a_write_timeout_has_written_nothing
+        }
+    };
+    ([$($do:tt)*] $args:tt rendezvous) => {
+        $($do)*! { $args rendezvous
+            write_is_done_when_the_peer_has_read
+            a_read_does_not_cross_the_end_of_a_write
+            a_close_withdraws_what_was_not_taken
+            an_abort_reports_what_was_taken
+            a_close_of_network_or_host_reports_what_was_taken
+            a_write_timeout_withdraws_what_was_not_taken
+            a_dropped_write_leaves_a_stream_that_works
+            a_writer_that_comes_back_late_learns_its_count
+        }
+    };
+    ([$($do:tt)*] $args:tt fresh_port) => {
+        $($do)*! { $args fresh_port
+            connections_take_the_lowest_free_ports
+            a_queued_dial_reserves_no_port_at_its_listener
+            dial_to_port_of_accepted_connection_is_refused
+        }
+    };
+    ([$($do:tt)*] $args:tt shared_port) => {
+        $($do)*! { $args shared_port
+            an_accepted_connection_keeps_the_listeners_port
+            a_shared_port_is_in_use_while_any_connection_lives
+            dial_to_port_of_connections_without_listener_is_refused
+        }
+    };
+    ([$($do:tt)*] $args:tt sized_buffer) => {
+        $($do)*! { $args sized_buffer
+            a_buffer_holds_its_size
+        }
+    };
+    ([$($do:tt)*] $args:tt small_backlog) => {
+        $($do)*! { $args small_backlog
+            a_full_backlog_refuses
+        }
+    };
+    ([$($do:tt)*] $args:tt fixed) => {
+        $($do)*! { $args fixed
+            a_full_port_table_refuses
+            a_full_host_table_refuses
+            a_full_pool_of_connections_refuses
+        }
+    };
+    ([$($do:tt)*] $args:tt links) => {
+        $($do)*! { $args links
+            an_incoming_connection_is_claimed_and_then_acknowledged
+            a_claim_reserves_its_port
+            a_refused_or_dropped_claim_lets_accept_wait_on
+            a_connection_acknowledged_late_goes_to_the_next_accept
+            a_connection_acknowledged_when_nobody_listens_is_closed
+            an_acknowledged_connection_that_nobody_took_is_closed_with_its_listener
+            connections_from_outside_are_accepted_in_the_order_in_which_they_came
+            claims_are_no_more_than_the_accepts_that_wait
+            a_withdrawn_connection_is_never_seen
+            a_connection_in_one_step_is_the_listeners_when_it_is_taken
+            a_connection_to_nobody_is_refused
+            a_connection_is_refused_when_its_listener_closes_meanwhile
+            a_connection_to_a_network_that_is_down_is_refused
+        }
+    };
+    ([$($do:tt)*] $args:tt two_subnetworks) => {
+        $($do)*! { $args two_subnetworks
+            hosts_of_two_subnetworks_dial_each_other
+            a_name_of_the_other_subnetwork_is_taken
+            a_dial_across_is_refused_where_nobody_listens
+            a_dial_across_is_withdrawn_when_it_is_dropped
+            the_end_of_one_subnetwork_is_the_end_of_the_stream_for_the_other
+            closing_one_end_ends_the_stream_across
+        }
+    };
+}
+
+/// A test for each behaviour.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __virtnet_tests {
+    ([$make:expr] $group:ident $($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::testing::run(stringify!($name), $make);
+            }
+        )*
+    };
+}
+
+/// Makes a module with a `#[test]` for each behaviour of the [suite](crate::testing) that is in one of the groups, and
+/// always for those of `always`: the module's name, a function that makes a new [`Setup`](crate::testing::Setup), the
+/// groups. One test fails if these are not the groups that apply to the network.
+///
+/// # Examples
+///
+/// See [`testing`](crate::testing).
+#[macro_export]
+macro_rules! conformance {
+    ($module:ident, $make:expr, [$($group:ident),* $(,)?]) => {
+        mod $module {
+            #[allow(unused_imports, reason = "the function may be named by a whole path")]
+            use super::*;
+
+            #[test]
+            fn the_groups_are_those_of_the_network() {
+                $crate::testing::check_groups(&[$(stringify!($group)),*], &($make)());
+            }
+
+            $crate::__virtnet_behaviours!([$crate::__virtnet_tests] [$make] always);
+            $($crate::__virtnet_behaviours!([$crate::__virtnet_tests] [$make] $group);)*
+        }
+    };
+}

@@ -1,0 +1,97 @@
+//! The steps that behaviours are made of.
+
+use core::future::{Future, poll_fn};
+use core::time::Duration;
+use std::string::{String, ToString};
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+use std::vec;
+use std::vec::Vec;
+
+use crate::conn::Conn;
+use crate::error::Error;
+use crate::host::Host;
+use crate::listener::Listener;
+use crate::subnet::Handle;
+
+/// Listens at a free port.
+#[track_caller]
+pub(super) fn server<N: Handle>(host: &Host<N>, addr: &str) -> Arc<Listener<N>> {
+    Arc::new(host.listen(addr).expect("a free port"))
+}
+
+/// The next connection.
+pub(super) fn accept<N: Handle + 'static>(
+    listener: &Arc<Listener<N>>,
+) -> impl Future<Output = Result<Conn<N>, Error>> + Send + 'static {
+    let listener = listener.clone();
+    poll_fn(move |cx| listener.poll_accept(cx))
+}
+
+/// One read of at most `len` bytes.
+pub(super) fn read<N: Handle + 'static>(
+    conn: &Arc<Conn<N>>,
+    len: usize,
+) -> impl Future<Output = Result<Vec<u8>, Error>> + Send + 'static {
+    let conn = conn.clone();
+    let mut buf = vec![0; len];
+    poll_fn(move |cx| {
+        conn.poll_read(cx, &mut buf).map_ok(|count| {
+            buf.truncate(count);
+            core::mem::take(&mut buf)
+        })
+    })
+}
+
+/// One write.
+pub(super) fn write<N: Handle + 'static>(
+    conn: &Arc<Conn<N>>,
+    bytes: &[u8],
+) -> impl Future<Output = Result<usize, Error>> + Send + 'static {
+    let (conn, bytes) = (conn.clone(), bytes.to_vec());
+    poll_fn(move |cx| conn.poll_write(cx, &bytes))
+}
+
+/// As many reads as it takes for `len` bytes, or to the end of the stream.
+pub(super) async fn read_all<N: Handle + 'static>(conn: Arc<Conn<N>>, len: usize) -> Result<Vec<u8>, Error> {
+    let mut all = Vec::new();
+    while all.len() < len {
+        match read(&conn, 4096.min(len - all.len())).await? {
+            end if end.is_empty() => break,
+            bytes => all.extend(bytes),
+        }
+    }
+    Ok(all)
+}
+
+/// As many writes as it takes for all `bytes`.
+pub(super) async fn write_all<N: Handle + 'static>(conn: Arc<Conn<N>>, mut bytes: Vec<u8>) -> Result<(), Error> {
+    while !bytes.is_empty() {
+        let count = write(&conn, &bytes).await?;
+        bytes.drain(..count);
+    }
+    Ok(())
+}
+
+/// What the error of an operation prints.
+#[track_caller]
+pub(super) fn text<T, E: ToString>(outcome: Result<T, E>) -> String {
+    match outcome {
+        Ok(_) => panic!("the operation did not fail"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Waits for what other threads bring about and nobody can wait for.
+#[track_caller]
+pub(super) fn until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "what has to come about did not");
+        thread::yield_now();
+    }
+}
+
+/// How long to look for what nobody can wait for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);

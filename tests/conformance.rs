@@ -1,0 +1,73 @@
+//! The conformance suite, over each kind of in-process network and each way of waiting.
+#![cfg(all(feature = "testing", feature = "pipenet"))]
+
+use virtnet::pipenet::{self, fixed};
+use virtnet::testing::{Capacity, Setup, Waiting, links_by_dial};
+
+fn heap_buffered() -> Setup<pipenet::Handle> {
+    Setup::new(pipenet::Network::new("t").subnetwork().clone()).buffer(64 << 10).links(links_by_dial)
+}
+
+fn heap_rendezvous() -> Setup<pipenet::Handle> {
+    let net = pipenet::Network::builder("t").rendezvous(true).build().expect("valid options");
+    Setup::new(net.subnetwork().clone()).waiting(Waiting::Futures).links(links_by_dial)
+}
+
+fn heap_small() -> Setup<pipenet::Handle> {
+    let net = pipenet::Network::builder("t").buffer(3).backlog(2).build().expect("valid options");
+    Setup::new(net.subnetwork().clone()).buffer(3).links(links_by_dial)
+}
+
+fn heap_small_rendezvous() -> Setup<pipenet::Handle> {
+    let net = pipenet::Network::builder("t").buffer(3).rendezvous(true).build().expect("valid options");
+    Setup::new(net.subnetwork().clone()).buffer(3).links(links_by_dial)
+}
+
+fn heap_shared_port() -> Setup<pipenet::Handle> {
+    let net = pipenet::Network::builder("t").share_port(true).build().expect("valid options");
+    Setup::new(net.subnetwork().clone()).waiting(Waiting::Futures).links(links_by_dial)
+}
+
+/// A new network that is never freed, as a static is not.
+fn fixed_network(options: fn(fixed::Network<'static>) -> fixed::Network<'static>) -> &'static fixed::Network<'static> {
+    let memory = Box::leak(Box::new(fixed::Memory::<3, 8, 4, 16>::new()));
+    Box::leak(Box::new(options(fixed::Network::new("t", memory))))
+}
+
+fn fixed_setup(net: &'static fixed::Network<'static>) -> Setup<fixed::Handle<'static, 'static>> {
+    let capacity = Capacity { hosts: 3, ports: 8, pipes: 4 };
+    Setup::new(net.subnetwork()).buffer(16).capacity(capacity).held(|| net.pipes()).links(links_by_dial)
+}
+
+fn fixed_buffered() -> Setup<fixed::Handle<'static, 'static>> {
+    fixed_setup(fixed_network(|net| net)).waiting(Waiting::Futures)
+}
+
+fn fixed_rendezvous() -> Setup<fixed::Handle<'static, 'static>> {
+    fixed_setup(fixed_network(|net| net.rendezvous(true)))
+}
+
+fn fixed_shared_port() -> Setup<fixed::Handle<'static, 'static>> {
+    fixed_setup(fixed_network(|net| net.share_port(true).backlog(2)))
+}
+
+virtnet::conformance!(heap_buffered_on_threads, heap_buffered, [buffered, fresh_port, sized_buffer, links]);
+virtnet::conformance!(heap_rendezvous_as_futures, heap_rendezvous, [rendezvous, fresh_port, links]);
+virtnet::conformance!(heap_small_on_threads, heap_small, [buffered, fresh_port, sized_buffer, small_backlog, links]);
+virtnet::conformance!(
+    heap_small_rendezvous_on_threads,
+    heap_small_rendezvous,
+    [rendezvous, fresh_port, sized_buffer, links]
+);
+virtnet::conformance!(heap_shared_port_as_futures, heap_shared_port, [buffered, shared_port, links]);
+virtnet::conformance!(fixed_buffered_as_futures, fixed_buffered, [buffered, fresh_port, sized_buffer, fixed, links]);
+virtnet::conformance!(
+    fixed_rendezvous_on_threads,
+    fixed_rendezvous,
+    [rendezvous, fresh_port, sized_buffer, fixed, links]
+);
+virtnet::conformance!(
+    fixed_shared_port_on_threads,
+    fixed_shared_port,
+    [buffered, shared_port, sized_buffer, small_backlog, fixed, links]
+);

@@ -1,0 +1,67 @@
+//! The conformance suite over the outsider's backend: in one subnetwork, and in two.
+#![cfg(feature = "testing")]
+
+mod outsider;
+
+use std::time::Duration;
+
+use outsider::{Handle, Lab, Net};
+use virtnet::testing::{Setup, Waiting};
+
+/// What is said of a lab's network.
+fn setup(lab: &Lab, net: Handle, buffer: usize) -> Setup<Handle> {
+    let (wires, ends) = (lab.clone(), lab.clone());
+    let held = move || usize::try_from(ends.ends()).expect("no end is released twice");
+    Setup::new(net).limit(Duration::from_secs(10)).buffer(buffer).links(move |_| wires.wire()).held(held)
+}
+
+/// A network of one subnetwork.
+fn alone(buffer: usize, options: fn(Net) -> Net) -> Setup<Handle> {
+    let lab = Lab::with_buffer(buffer);
+    setup(&lab, lab.customized("only", options), buffer)
+}
+
+/// A network of two subnetworks.
+fn divided(buffer: usize, options: fn(Net) -> Net) -> Setup<Handle> {
+    let lab = Lab::with_buffer(buffer);
+    setup(&lab, lab.customized("left", options), buffer).second(lab.customized("right", options))
+}
+
+fn one() -> Setup<Handle> {
+    alone(4096, |net| net)
+}
+
+fn one_small() -> Setup<Handle> {
+    alone(3, |net| net.backlog(2)).waiting(Waiting::Futures)
+}
+
+fn one_shared_port() -> Setup<Handle> {
+    alone(16, |net| net.share_port(true))
+}
+
+fn two() -> Setup<Handle> {
+    divided(4096, |net| net)
+}
+
+fn two_small() -> Setup<Handle> {
+    divided(3, |net| net.backlog(2)).waiting(Waiting::Futures)
+}
+
+fn two_shared_port() -> Setup<Handle> {
+    divided(16, |net| net.share_port(true)).waiting(Waiting::Futures)
+}
+
+virtnet::conformance!(one_on_threads, one, [buffered, fresh_port, sized_buffer, links]);
+virtnet::conformance!(one_small_as_futures, one_small, [buffered, fresh_port, sized_buffer, small_backlog, links]);
+virtnet::conformance!(one_shared_port_on_threads, one_shared_port, [buffered, shared_port, sized_buffer, links]);
+virtnet::conformance!(two_on_threads, two, [buffered, fresh_port, sized_buffer, links, two_subnetworks]);
+virtnet::conformance!(
+    two_small_as_futures,
+    two_small,
+    [buffered, fresh_port, sized_buffer, small_backlog, links, two_subnetworks]
+);
+virtnet::conformance!(
+    two_shared_port_as_futures,
+    two_shared_port,
+    [buffered, shared_port, sized_buffer, links, two_subnetworks]
+);

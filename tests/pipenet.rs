@@ -1,0 +1,305 @@
+//! In-process networks: their names, options and limits, and the texts of their errors, byte for byte.
+#![cfg(all(feature = "std", feature = "pipenet"))]
+
+use std::fmt::Display;
+use std::io::{Read, Write};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use virtnet::pipenet::{Network, fixed};
+use virtnet::{Cause, Conn, ErrorKind, Handle, Host, Listener, Notifier, Op};
+
+/// What an error prints.
+#[track_caller]
+fn text<T, E: Display>(outcome: Result<T, E>) -> String {
+    match outcome {
+        Ok(_) => panic!("no error"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The dialled and the accepted end of a connection, made on one thread.
+fn connect<N: Handle>(from: &Host<N>, listener: &Listener<N>) -> (Conn<N>, Conn<N>) {
+    let mut dial = pin!(from.dial(listener.local_addr()));
+    assert!(dial.as_mut().try_wait().is_none());
+    let accepted = listener.try_accept().expect("a dial waits");
+    (dial.try_wait().expect("accepted").expect("connected"), accepted)
+}
+
+#[test]
+fn errors_of_listening_and_dialling() {
+    static FIXED: fixed::Network<'_> = virtnet::fixed!("t", 3, 8, 4, 64);
+    let heap = Network::new("t");
+    texts_of_listening_and_dialling(heap.subnetwork().clone());
+    texts_of_listening_and_dialling(FIXED.subnetwork());
+}
+
+fn texts_of_listening_and_dialling<N: Handle>(net: N) {
+    let (a, b) = (net.new_host("a").wait().expect("a new name"), net.new_host("b").wait().expect("a new name"));
+    let _listener = a.listen(":5").expect("a free port");
+    assert_eq!(text(a.listen("a:5")), "listen pipet a:5: address already in use");
+    assert_eq!(text(a.listen("b:1")), "listen pipet b:1: cannot listen on requested address");
+    assert_eq!(text(a.listen("a:b")), "listen pipet: address a:b: invalid port");
+    assert_eq!(text(b.dial("a:1").wait()), "dial pipet b:1->a:1: connection refused");
+    assert_eq!(text(b.dial("γ:1").wait()), r#"dial pipet b:1->γ:1: ram(pipet): query ["γ"]: no such host"#);
+    let refused = r#"virtnet "pipet": new host "a": ram(pipet): announce ["a" ""]: host already registered"#;
+    assert_eq!(text(net.new_host("a").wait()), refused);
+    let timeout = b.dial("a:5").wait_timeout(Duration::from_millis(1));
+    assert_eq!(text(timeout), "dial pipet b:1->a:5: timed out");
+    net.close().wait().expect("closing goes well");
+    assert_eq!(text(net.new_host("γ").wait()), r#"virtnet "pipet": new host "γ": network is down"#);
+    assert_eq!(text(net.new_host("a").wait()), r#"virtnet "pipet": new host "a": network is down"#);
+    assert_eq!(text(b.dial("γ:1").wait()), "dial pipet b:1->γ:1: network is down");
+}
+
+#[test]
+fn errors_of_closed_hosts_listeners_and_connections() {
+    let net = Network::new("t");
+    let (a, b) = (net.host("α").unwrap(), net.host("β").unwrap());
+    let listener = b.listen(":1").unwrap();
+    let (own, ports) = (a.listen("").unwrap(), b.listen(":3").unwrap());
+    let (mut dialled, mut accepted) = connect(&a, &listener);
+    assert_eq!((dialled.local_addr().to_string(), accepted.local_addr().to_string()), ("α:2".into(), "β:2".into()));
+    accepted.close();
+    assert_eq!(text(dialled.write(b"x")), "write pipet α:2->β:2: broken pipe");
+    assert_eq!(dialled.read(&mut [0]).unwrap(), 0);
+    assert_eq!(text(accepted.read(&mut [0])), "read pipet α:2->β:2: socket is down");
+    assert_eq!(text(accepted.write(b"x")), "write pipet β:2->α:2: socket is down");
+    own.close();
+    assert_eq!(text(own.accept().wait()), "accept pipet α:1: socket is down");
+    a.close().wait().unwrap();
+    assert_eq!(text(a.listen("")), "listen pipet α:0: host is down");
+    assert_eq!(text(own.accept().wait()), "accept pipet α:1: host is down");
+    assert_eq!(text(dialled.read(&mut [0])), "read pipet β:2->α:2: host is down");
+    net.close().unwrap();
+    assert_eq!(text(a.dial("β:1").wait()), "dial pipet α:1->β:1: network is down");
+    assert_eq!(text(dialled.read(&mut [0])), "read pipet β:2->α:2: network is down");
+    drop(ports);
+}
+
+#[test]
+fn a_network_of_the_empty_name() {
+    static NET: fixed::Network<'_> = virtnet::fixed!("", 2, 4, 2, 64);
+    let a = NET.host("a").unwrap();
+    assert_eq!(text(a.listen("a:b")), "listen pipe: address a:b: invalid port");
+    assert_eq!(text(a.dial("a:b").wait()), "dial pipe a:1: address a:b: invalid port");
+    let listeners = [(); 4].map(|()| a.listen("").unwrap());
+    assert_eq!(text(a.dial("a:1").wait()), "dial pipe: port table is full (4)");
+    assert_eq!(text(a.listen("")), "listen pipe a:0: port table is full (4)");
+    drop(listeners);
+    assert_eq!(a.sockets(), 0);
+}
+
+#[test]
+fn a_fixed_network_says_what_is_full() {
+    static NET: fixed::Network<'_> = virtnet::fixed!("t", 2, 8, 2, 64);
+    let (a, b) = (NET.host("a").unwrap(), NET.host("b").unwrap());
+    assert_eq!(text(NET.host("c")), r#"virtnet "pipet": new host "c": host table is full (2)"#);
+    let listener = a.listen(":1").unwrap();
+    let pairs = [connect(&b, &listener), connect(&b, &listener)];
+    assert_eq!(NET.pipes(), 2);
+    assert_eq!(text(b.dial("a:1").wait()), "dial pipet b:3->a:1: pipe pool is full (2)");
+    let [first, second] = pairs;
+    drop(first.0);
+    // A pipe is in use until both of its ends are gone.
+    assert_eq!(text(b.dial("a:1").wait()), "dial pipet b:1->a:1: pipe pool is full (2)");
+    drop(first.1);
+    assert_eq!(NET.pipes(), 1);
+    drop((connect(&b, &listener), second, listener));
+    assert_eq!((NET.pipes(), a.sockets(), b.sockets()), (0, 0, 0));
+}
+
+#[test]
+fn a_network_of_an_invalid_name_has_no_host() {
+    let long = "n".repeat(27);
+    let refused = |name: &str| text(Network::builder(name).build());
+    assert_eq!(Network::builder(&long).build().unwrap().network(), format!("pipe{long}"));
+    assert!(refused(&format!("{long}n")).ends_with(": new network: invalid network name"));
+    assert_eq!(refused("["), r#"virtnet "pipe[": new network: invalid network name"#);
+    let error = Network::new("a\n").host("a").unwrap_err();
+    assert_eq!((error.kind(), error.to_string().ends_with("invalid network name")), (ErrorKind::InvalidInput, true));
+    let memory = fixed::Memory::<1, 1, 1, 1>::new();
+    let net = fixed::Network::new("]", &memory);
+    assert!(text(net.host("a")).ends_with(r#"new host "a": invalid network name"#));
+    assert_eq!(text(Network::builder("t").buffer(0).build()), r#"virtnet "pipet": new network: invalid buffer size"#);
+}
+
+#[test]
+fn networks_of_one_name_are_two() {
+    let (one, two) = (Network::new("t"), Network::new("t"));
+    let (a, b) = (one.host("a").unwrap(), two.host("b").unwrap());
+    let _listener = a.listen(":1").unwrap();
+    assert_eq!(b.dial("a:1").wait().unwrap_err().kind(), ErrorKind::NoSuchHost);
+    assert!(two.host("a").unwrap() != a);
+    one.close().unwrap();
+    b.listen("").unwrap();
+}
+
+#[test]
+fn host_gets_or_makes() {
+    static FIXED: fixed::Network<'_> = virtnet::fixed!("t", 2, 4, 2, 64);
+    let net = Network::new("t");
+    let a = net.host("a").unwrap();
+    a.close().wait().unwrap();
+    assert_eq!((net.host("a").unwrap(), net.get_host("a")), (a.clone(), Some(a.clone())));
+    assert_eq!(net.get_host("b"), None);
+    assert_eq!(net.new_host("a").unwrap_err().kind(), ErrorKind::HostExists);
+    net.close().unwrap();
+    assert_eq!(net.host("a").unwrap(), a);
+    assert_eq!(net.host("b").unwrap_err().kind(), ErrorKind::NetworkDown);
+    let a = FIXED.host("a").unwrap();
+    assert_eq!((FIXED.host("a").unwrap(), FIXED.get_host("a"), FIXED.network()), (a.clone(), Some(a), "pipet"));
+}
+
+#[test]
+fn a_dial_for_which_no_port_is_left_fails_and_accept_waits_on() {
+    let net = Network::new("t");
+    let (a, b) = (net.host("a").unwrap(), net.host("b").unwrap());
+    let mut taken: Vec<_> = (1..=u16::MAX).map(|_| a.listen("").unwrap()).collect();
+    assert_eq!(taken.last().unwrap().local_addr().to_string(), "a:65535");
+    assert_eq!(text(a.listen("")), "listen pipet a:0: port table is full (65535)");
+    assert_eq!(text(a.dial("a:1").wait()), "dial pipet: port table is full (65535)");
+    let mut failed = pin!(b.dial("a:1"));
+    assert!(failed.as_mut().try_wait().is_none());
+    let listener = taken.swap_remove(0);
+    {
+        let mut accepting = pin!(listener.accept());
+        assert!(accepting.as_mut().try_wait().is_none());
+        let full = failed.try_wait().expect("refused");
+        assert_eq!(text(full), "dial pipet b:1->a:1: port table is full (65535)");
+        taken.pop();
+        let mut dial = pin!(b.dial("a:1"));
+        assert!(dial.as_mut().try_wait().is_none());
+        let accepted = accepting.try_wait().expect("a dial waits").unwrap();
+        assert_eq!(accepted.peer_addr(), dial.try_wait().expect("accepted").unwrap().local_addr());
+    }
+    drop((listener, taken));
+    assert_eq!((a.sockets(), b.sockets()), (0, 0));
+}
+
+#[test]
+fn a_backlog_is_bounded_by_default() {
+    let net = Network::new("t");
+    let (a, b) = (net.host("a").unwrap(), net.host("b").unwrap());
+    let listener = a.listen(":1").unwrap();
+    let mut waiting: Vec<_> = (0..4096).map(|_| Box::pin(b.dial("a:1"))).collect();
+    assert!(waiting.iter_mut().all(|dial| dial.as_mut().try_wait().is_none()));
+    assert_eq!(text(b.dial("a:1").wait()), "dial pipet b:4097->a:1: backlog is full (4096)");
+    let accepted = listener.try_accept().unwrap();
+    assert_eq!(accepted.peer_addr().to_string(), "b:1");
+    drop((waiting, accepted, listener));
+    assert_eq!((a.sockets(), b.sockets()), (0, 0));
+}
+
+#[test]
+fn a_connection_that_is_there_wins_over_an_expired_timeout() {
+    let net = Network::new("t");
+    let (a, b) = (net.host("a").unwrap(), net.host("b").unwrap());
+    let listener = a.listen(":1").unwrap();
+    let mut dial = pin!(b.dial("a:1"));
+    assert!(dial.as_mut().try_wait().is_none());
+    let accepted = listener.accept().wait_timeout(Duration::ZERO).unwrap();
+    assert_eq!(dial.try_wait().expect("accepted").unwrap().peer_addr(), accepted.local_addr());
+}
+
+#[test]
+fn a_weak_notifier_keeps_no_network_alive() {
+    let net = Network::new("t");
+    let weak = Arc::downgrade(net.subnetwork());
+    let a = net.host("a").unwrap();
+    drop(net);
+    Op::new(weak.down(Cause::backend(&"cable unplugged"))).wait();
+    assert_eq!(text(a.listen("")), "listen pipet a:0: network is down");
+    drop(a);
+    assert!(weak.upgrade().is_none());
+    Op::new(weak.down(Cause::NetworkDown)).wait();
+}
+
+#[test]
+fn a_network_that_failed_tells_why() {
+    let net = Network::new("t");
+    let a = net.host("a").unwrap();
+    net.auto_close().unwrap();
+    Op::new(net.subnetwork().notifier().down(Cause::backend(&"cable unplugged"))).wait();
+    assert_eq!(text(net.close()), r#"virtnet "pipet": close: cable unplugged"#);
+    assert_eq!(text(net.close()), r#"virtnet "pipet": close: cable unplugged"#);
+    assert!(a.close().wait().is_ok());
+    assert_eq!(text(net.auto_close()), r#"virtnet "pipet": auto close: network is down"#);
+}
+
+#[test]
+fn auto_close_asks_for_an_open_host() {
+    let net = Network::new("t");
+    assert_eq!(text(net.auto_close()), r#"virtnet "pipet": auto close: no open host"#);
+    net.host("a").unwrap();
+    net.auto_close().unwrap();
+}
+
+#[test]
+fn handles_print_what_they_are() {
+    let net = Network::new("t");
+    let (a, b) = (net.host("a").unwrap(), net.host("b").unwrap());
+    let listener = a.listen(":1").unwrap();
+    let (dialled, _accepted) = connect(&b, &listener);
+    assert_eq!(format!("{a:?}"), r#"Host(pipet "a")"#);
+    assert_eq!(format!("{listener:?}"), "Listener(pipet a:1)");
+    assert_eq!(format!("{dialled:?}"), "Conn(pipet b:1->a:2)");
+    let (read, write) = dialled.into_split();
+    assert_eq!(
+        format!("{read:?} {write:?}"),
+        "OwnedReadHalf(Conn(pipet b:1->a:2)) OwnedWriteHalf(Conn(pipet b:1->a:2))"
+    );
+}
+
+#[test]
+fn the_handles_of_a_network_keep_it_alive() {
+    let listener = Network::new("t").host("a").unwrap().listen(":1").unwrap();
+    let b = listener.host();
+    let (mut dialled, mut accepted) = connect(&b, &listener);
+    dialled.write_all(b"hi").unwrap();
+    let mut buf = [0; 2];
+    accepted.read_exact(&mut buf).unwrap();
+    assert_eq!(&buf, b"hi");
+}
+
+#[test]
+fn hosts_listeners_and_connections_go_into_lists() {
+    static FIXED: fixed::Network<'_> = virtnet::fixed!("t", 2, 8, 2, 64);
+    fn check<N: Handle>(net: N) {
+        let hosts = ["a", "b"].map(|name| net.new_host(name).wait().expect("a new name"));
+        let hosts = Vec::from(hosts);
+        let listeners: Vec<_> = hosts.iter().map(|host| host.listen("").expect("a free port")).collect();
+        let mut conns: Vec<Conn<N>> = Vec::new();
+        for (host, listener) in hosts.iter().zip(&listeners) {
+            conns.extend(<[_; 2]>::from(connect(host, listener)));
+        }
+        assert_eq!(conns.iter().map(|conn| conn.local_addr().port()).collect::<Vec<_>>(), [2, 3, 2, 3]);
+        for conn in conns {
+            conn.close();
+        }
+        for listener in listeners {
+            listener.close();
+        }
+        for host in &hosts {
+            assert_eq!(host.sockets(), 0);
+        }
+    }
+    check(Network::new("t").subnetwork().clone());
+    check(FIXED.subnetwork());
+
+    // A list of a type that is not generic is what crashed rustc 1.95.
+    let net = Network::new("t");
+    let hosts = vec![net.host("a").expect("a new name")];
+    let listeners = vec![hosts[0].listen("").expect("a free port")];
+    for host in &hosts {
+        assert_eq!(host.sockets(), 1);
+    }
+    for listener in &listeners {
+        assert_eq!(listener.local_addr().port(), 1);
+    }
+    drop(listeners.into_iter().map(|listener| listener.close()).collect::<Vec<_>>());
+    for host in hosts {
+        assert_eq!(host.sockets(), 0);
+    }
+}
