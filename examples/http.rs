@@ -5,7 +5,7 @@
 //! and passes on what comes after it, as for TLS, so that it sees an address and nothing else.
 //!
 //! ```sh
-//! cargo run --example http
+//! cargo run --all-features --example http
 //! ```
 
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@
 //! names of their hosts. A server that has no certificate for its host is turned down.
 //!
 //! ```sh
-//! cargo run --example tls
+//! cargo run --all-features --example tls
 //! ```
 
 use std::error::Error;

@@ -4,7 +4,7 @@
 //! their names.
 //!
 //! ```sh
-//! cargo run --example grpc
+//! cargo run --all-features --example grpc
 //! ```
 
 mod chat;
