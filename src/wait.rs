@@ -396,18 +396,17 @@ pub(crate) fn poll_step<W: Wakers, R>(
     cx: &mut Context<'_>,
     mut step: impl FnMut(&mut Seat<'_, W>) -> Poll<R>,
 ) -> Poll<R> {
-    let mut luggage: Option<Luggage<W>> = None;
-    loop {
-        let mut seat = Seat { waker: cx.waker(), luggage: luggage.as_mut(), wanted: false };
-        let outcome = step(&mut seat);
-        if !seat.wanted {
-            if let Some(evicted) = luggage.and_then(|luggage| luggage.evicted) {
-                evicted.wake();
-            }
-            return outcome;
-        }
-        luggage = Some(Luggage { clone: Some(cx.waker().clone()), evicted: None });
+    let mut seat = Seat { waker: cx.waker(), luggage: None, wanted: false };
+    let outcome = step(&mut seat);
+    if !seat.wanted {
+        return outcome;
     }
+    let mut luggage = Luggage { clone: Some(cx.waker().clone()), evicted: None };
+    let outcome = step(&mut Seat { waker: cx.waker(), luggage: Some(&mut luggage), wanted: false });
+    if let Some(evicted) = luggage.evicted {
+        evicted.wake();
+    }
+    outcome
 }
 
 /// Tells one waiting task from another, as far as their wakers differ.

@@ -46,6 +46,33 @@ impl<N: Handle> Conn<N> {
         self.writing.limit()
     }
 
+    /// Does nothing: whatever is written is on its way at once. For code that asks it of a `TcpStream`.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn set_nodelay(&self, _: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// `true`: whatever is written is on its way at once.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// `None`: every error is told by the operation that it is of.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        Ok(None)
+    }
+
     fn check(&self, operation: Operation, timeout: Option<Duration>) -> io::Result<()> {
         match timeout {
             Some(Duration::ZERO) => Err(self.end.error(operation, Cause::Invalid(Input::Timeout)).into()),

@@ -29,6 +29,9 @@ macro_rules! of_streams {
             let _: usize = stream.try_write_vectored(bufs)?;
             let _: bool = stream.poll_read_ready(cx).is_ready();
             let _: bool = stream.poll_write_ready(cx).is_ready();
+            let () = stream.set_nodelay(true)?;
+            let _: bool = stream.nodelay()?;
+            let _: Option<io::Error> = stream.take_error()?;
 
             // Through tokio's traits.
             let _: usize = stream.read(&mut buf).await?;
