@@ -138,7 +138,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.operation {
-            Operation::NewHost => {
+            Operation::NewHost | Operation::Resolve => {
                 write!(f, "virtnet {:?}: {} {:?}", self.network(), self.operation, self.words.get(2))?;
             }
             Operation::NewNetwork | Operation::AutoClose => {
@@ -201,6 +201,8 @@ pub enum Operation {
     NewHost,
     /// Asking for the network to be closed with its last host.
     AutoClose,
+    /// Looking for a host by name or IP address.
+    Resolve,
 }
 
 impl fmt::Display for Operation {
@@ -215,6 +217,7 @@ impl fmt::Display for Operation {
             Self::NewNetwork => "new network",
             Self::NewHost => "new host",
             Self::AutoClose => "auto close",
+            Self::Resolve => "resolve",
         })
     }
 }

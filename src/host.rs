@@ -249,8 +249,7 @@ struct DialState<N: Handle, A> {
 }
 
 /// What a backend does in a dial: the registry tells where the host is, the engine connects.
-///
-/// Not an `async fn`, which would keep its arguments twice.
+#[allow(clippy::manual_async_fn, reason = "an `async fn` would keep its arguments twice")]
 fn connect<N: Handle>(
     host: Host<N>,
     port: u16,

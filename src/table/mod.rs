@@ -261,7 +261,7 @@ impl<L, W> fmt::Debug for Socket<L, W> {
 
 /// The other end of a connection: the number of its host and its port. Six bytes, as there is one in every row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(packed(2))]
+#[repr(C, packed(2))]
 pub struct Peer {
     /// The host's number in the directory.
     pub host: u32,
