@@ -235,9 +235,9 @@ pub enum AddrReason {
     NoSuchHost,
 }
 
-impl fmt::Display for AddrReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl AddrReason {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
             Self::MissingPort => "missing port in address",
             Self::TooManyColons => "too many colons in address",
             Self::MissingBracket => "missing ']' in address",
@@ -247,7 +247,13 @@ impl fmt::Display for AddrReason {
             Self::InvalidHostName => "invalid host name",
             Self::InvalidNetworkName => "invalid network name",
             Self::NoSuchHost => "no such host",
-        })
+        }
+    }
+}
+
+impl fmt::Display for AddrReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 

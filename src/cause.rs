@@ -145,14 +145,20 @@ pub enum Input {
     Timeout,
 }
 
-impl fmt::Display for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Input {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
             Self::HostName => "host name",
             Self::NetworkName => "network name",
             Self::BufferSize => "buffer size",
             Self::Timeout => "timeout",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 
@@ -170,19 +176,26 @@ pub enum Table {
     Backlog,
 }
 
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Table {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
             Self::Hosts => "host table",
             Self::Ports => "port table",
             Self::Pipes => "pipe pool",
             Self::Backlog => "backlog",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 
 /// What kind of failure an error is, to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The network was closed, or its backend failed.
@@ -348,12 +361,6 @@ impl RegistryError {
 
 impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = match self.reason {
-            RegistryReason::NoSuchHost => ": no such host",
-            RegistryReason::HostExists => ": host already registered",
-            RegistryReason::Down => ": registry is down",
-            RegistryReason::Other => "",
-        };
         // What is printed of the call has a bound, too.
         let mut call = Text::EMPTY;
         let [registry, host, data] = self.words.split('\0');
@@ -362,7 +369,7 @@ impl fmt::Display for RegistryError {
             Call::Query => write!(call, "{registry}: query [{host:?}]"),
             Call::Other => write!(call, "{registry}: {host}"),
         }?;
-        write!(f, "{call}{reason}")
+        write!(f, "{call}{}", self.reason.text())
     }
 }
 
@@ -386,4 +393,16 @@ pub enum RegistryReason {
     Down,
     /// What its text says.
     Other,
+}
+
+impl RegistryReason {
+    /// What it adds to the text of the call.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::NoSuchHost => ": no such host",
+            Self::HostExists => ": host already registered",
+            Self::Down => ": registry is down",
+            Self::Other => "",
+        }
+    }
 }

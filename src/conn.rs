@@ -9,8 +9,8 @@ use crate::block::{Patience, block_on};
 use crate::cause::Cause;
 use crate::engine::{Engine, Shutdown};
 use crate::error::{Error, Operation};
+use crate::handle::{Handle, LinkOf};
 use crate::place::Place;
-use crate::subnet::{Handle, LinkOf};
 use crate::table::{Ports, State};
 use crate::wait::{Expire, Op, Waiting};
 
@@ -223,7 +223,7 @@ impl<N: Handle> fmt::Debug for Conn<N> {
 /// One end of a connection, held by the connection or by each of its halves. The last one dropped closes it.
 pub(crate) struct End<N: Handle> {
     link: LinkOf<N>,
-    place: Place<N>,
+    pub(crate) place: Place<N>,
 }
 
 impl<N: Handle> End<N> {

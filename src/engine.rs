@@ -153,6 +153,7 @@ pub trait Engine: Send + Sync {
 
 /// How to shut a connection down, seen from the end that does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Shutdown {
     /// No more writing: the peer reads what is left, then the end of the stream. Reading goes on.
     Write,

@@ -205,9 +205,9 @@ pub enum Operation {
     Resolve,
 }
 
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Operation {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
             Self::Dial => "dial",
             Self::Listen => "listen",
             Self::Accept => "accept",
@@ -218,7 +218,13 @@ impl fmt::Display for Operation {
             Self::NewHost => "new host",
             Self::AutoClose => "auto close",
             Self::Resolve => "resolve",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 

@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use crate::conn::Conn;
-use crate::subnet::Handle;
+use crate::handle::Handle;
 
 /// The reading half of a borrowed connection; see [`Conn::split`]. It derefs to the connection.
 pub struct ReadHalf<'a, N: Handle>(&'a Conn<N>);

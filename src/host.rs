@@ -13,11 +13,13 @@ use crate::close::CloseError;
 use crate::conn::Conn;
 use crate::engine::{Engine, Shutdown};
 use crate::error::{Error, Operation};
+use crate::handle::{self, Handle, HostOf, LinkOf, WakersOf};
 use crate::listener::Listener;
 use crate::name::{HostName, Text};
+use crate::notify::SubNetworkNotifier;
 use crate::place::Place;
 use crate::registry::Registry;
-use crate::subnet::{self, Handle, HostOf, LinkOf, SubNetworkNotifier, WakersOf};
+
 use crate::table::{Bind, Directory, Peer, Ports, Queue, State, Tables};
 use crate::wait::{Expire, Expiring, Op, poll_step};
 
@@ -215,7 +217,7 @@ async fn close<N: Handle>(host: Host<N>, name: HostName) -> Result<(), CloseErro
         network.auto_close && network.open_hosts == 0
     });
     match closed && last {
-        true => subnet::close(net, name).await,
+        true => handle::close(net, name).await,
         false => Ok(()),
     }
 }

@@ -8,9 +8,9 @@ use crate::addr::Addr;
 use crate::cause::Cause;
 use crate::conn::Conn;
 use crate::error::{Error, Operation};
+use crate::handle::Handle;
 use crate::host::Host;
 use crate::place::Place;
-use crate::subnet::Handle;
 use crate::table::{Delivery, Ports, State, next_delivery, queue};
 use crate::wait::{Expire, Op, Waiting, Wakers, poll_step};
 

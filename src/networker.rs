@@ -4,10 +4,10 @@ use crate::addr::Addr;
 use crate::close::CloseError;
 use crate::conn::Conn;
 use crate::error::Error;
+use crate::handle::Handle;
 use crate::host::Host;
 use crate::listener::Listener;
 use crate::name::HostName;
-use crate::subnet::Handle;
 use crate::wait::{Expire, Op};
 
 /// A named access point of a network: dial, listen, close. A [`Host`] of a virtual network, or the operating system's

@@ -2,8 +2,8 @@
 
 use crate::addr::Addr;
 use crate::cause::Cause;
+use crate::handle::{Handle, HostOf, SlotOf};
 use crate::host::Host;
-use crate::subnet::{Handle, HostOf, SlotOf};
 use crate::table::{Ports, Socket, Tables};
 
 /// A socket of a host. Whoever holds it owns the slot, and takes it out of the table in the end.

@@ -8,10 +8,10 @@ use core::task::{Context, Poll};
 use crate::addr::{Addr, AddrError, AddrReason};
 use crate::cause::{Cause, Table};
 use crate::engine::{Engine, Shutdown};
+use crate::handle::{Handle, HostOf, LinkOf};
 use crate::host::Host;
 use crate::notifier::Accept;
 use crate::place::Place;
-use crate::subnet::{Handle, HostOf, LinkOf};
 use crate::table::{Directory, Peer, Phase, Ports, State, Tables, acknowledge, drop_request, enqueue};
 use crate::wait::{Wakers, poll_step};
 

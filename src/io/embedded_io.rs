@@ -7,7 +7,7 @@ use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use crate::conn::Conn;
 use crate::error::Error;
 use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use crate::subnet::Handle;
+use crate::handle::Handle;
 
 impl<N: Handle> ErrorType for Conn<N> {
     type Error = Error;

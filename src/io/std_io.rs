@@ -7,7 +7,7 @@ use crate::cause::{Cause, Input};
 use crate::conn::Conn;
 use crate::error::Operation;
 use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use crate::subnet::Handle;
+use crate::handle::Handle;
 
 impl<N: Handle> Conn<N> {
     /// How long a blocking read of this connection may take before it fails with `timed out`; `None` for as long as it

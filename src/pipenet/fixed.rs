@@ -9,8 +9,9 @@ use super::memory::{FixedLink, FixedPipes, PipePool, Pool};
 use super::{PREFIX, Pipes, Ram, at_once};
 use crate::close::CloseError;
 use crate::error::Error;
+use crate::handle::Handle as _;
 use crate::name::NetworkName;
-use crate::subnet::{self, Handle as _, Options};
+use crate::subnet::{self, Options};
 use crate::table::{Fixed, FixedMemory};
 
 /// The subnetwork of a [`Network`].

@@ -6,8 +6,9 @@ use super::{HeapPipes, PREFIX, Pipes, Ram, at_once};
 use crate::cause::{Cause, Input};
 use crate::close::CloseError;
 use crate::error::{Error, Operation};
+use crate::handle::Handle as _;
 use crate::name::{NetworkName, Text};
-use crate::subnet::{self, Handle as _, Options};
+use crate::subnet::{self, Options};
 use crate::table::Heap;
 
 /// The subnetwork of a [`Network`].

@@ -4,7 +4,7 @@
 //! their hosts, listeners and connections are the same types of the core with another way to their network.
 
 use crate::error::Error;
-use crate::subnet;
+
 use crate::wait::Op;
 
 mod engine;
@@ -28,7 +28,7 @@ pub use ram::Ram;
 const PREFIX: &str = "pipe";
 
 /// The host of this name: the one that was made before, or a new one.
-fn host<N: subnet::Handle>(net: N, name: &str) -> Result<crate::Host<N>, Error> {
+fn host<N: crate::Handle>(net: N, name: &str) -> Result<crate::Host<N>, Error> {
     loop {
         if let Some(host) = net.get_host(name) {
             return Ok(host);

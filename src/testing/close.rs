@@ -12,7 +12,7 @@ use super::stream::failed;
 use super::task::Started;
 use crate::ErrorKind;
 use crate::conn::Conn;
-use crate::subnet::Handle;
+use crate::handle::Handle;
 
 /// One read and one write that wait.
 struct Blocked {

@@ -8,7 +8,7 @@ use std::vec::Vec;
 use super::setup::Setup;
 use super::step::{accept, server, text, until};
 use super::task::{Task, Waiting};
-use crate::subnet::Handle;
+use crate::handle::Handle;
 
 pub(super) fn dial_and_accept_connect<N: Handle + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));

@@ -14,7 +14,7 @@ use super::step::{read, text, write};
 use super::stream::failed;
 use crate::conn::Conn;
 use crate::half::ReuniteError;
-use crate::subnet::Handle;
+use crate::handle::Handle;
 
 /// A connection that nobody else has.
 fn own<N: Handle>(conn: Arc<Conn<N>>) -> Conn<N> {

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::addr::Addr;
 use crate::cause::Cause;
 use crate::engine::Engine;
+use crate::handle::{Handle, LinkOf};
 use crate::notifier::{Accept, Notifier};
 use crate::registry::Registry;
-use crate::subnet::{Handle, LinkOf};
 use crate::wait::Op;
 
 /// Makes the two ends of a connection by a dial of the engine: the near one, and the one that it hands over. For engines

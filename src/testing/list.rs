@@ -5,7 +5,7 @@ use std::vec::Vec;
 use super::{
     super::*, Behaviour, buffer::*, close::*, dial::*, error::*, half::*, notifier::*, port::*, stream::*, subnet::*,
 };
-use crate::subnet::Handle;
+use crate::handle::Handle;
 
 /// All behaviours of all groups.
 pub(super) fn all<N: Handle + 'static>() -> Vec<Behaviour<N>> {

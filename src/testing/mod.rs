@@ -57,7 +57,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::vec::Vec;
 
-use crate::subnet::Handle;
+use crate::handle::Handle;
 
 mod buffer;
 mod close;

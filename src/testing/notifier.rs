@@ -12,9 +12,10 @@ use super::task::{Started, Task};
 use crate::addr::Addr;
 use crate::cause::Cause;
 use crate::engine::Engine;
+use crate::handle::{Handle, LinkOf};
 use crate::notifier::{Accept, Notifier};
+use crate::notify::SubNetworkNotifier;
 use crate::request::Incoming;
-use crate::subnet::{Handle, LinkOf, SubNetworkNotifier};
 
 /// What a backend does when a connection from `from` to `to` comes in.
 fn announce<N: Handle + 'static>(

@@ -8,9 +8,9 @@ use super::setup::Setup;
 use super::step::{server, text};
 use crate::addr::Addr;
 use crate::cause::{Cause, Table};
+use crate::handle::Handle;
 use crate::host::Host;
 use crate::listener::Listener;
-use crate::subnet::Handle;
 
 /// Listens, and gives the address that it became.
 #[track_caller]

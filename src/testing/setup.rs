@@ -16,9 +16,9 @@ use super::task::{Started, Task, Waiting, along};
 use crate::conn::Conn;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::handle::{Handle, LinkOf};
 use crate::host::Host;
 use crate::listener::Listener;
-use crate::subnet::{Handle, LinkOf};
 
 /// A network under test, new and without hosts, and what it is like.
 ///

@@ -11,9 +11,9 @@ use std::vec::Vec;
 
 use crate::conn::Conn;
 use crate::error::Error;
+use crate::handle::Handle;
 use crate::host::Host;
 use crate::listener::Listener;
-use crate::subnet::Handle;
 
 /// Listens at a free port.
 #[track_caller]

@@ -9,8 +9,8 @@ use ::tokio::task::coop::cooperative;
 
 use crate::addr::Addr;
 use crate::conn::Conn;
+use crate::handle::Handle;
 use crate::listener::Listener;
-use crate::subnet::Handle;
 
 /// Serves what comes in. When the listener, its host or the network is closed, nothing comes in any more; to end the
 /// server, shut it down gracefully or drop it.

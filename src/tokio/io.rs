@@ -12,7 +12,7 @@ use crate::cause::Cause;
 use crate::conn::Conn;
 use crate::error::{Error, Operation};
 use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use crate::subnet::Handle;
+use crate::handle::Handle;
 
 /// Reads what is there. A greedy task yields when its budget is spent.
 impl<N: Handle> AsyncRead for &Conn<N> {

@@ -9,8 +9,8 @@ use futures_core::{FusedStream, Stream};
 
 use crate::conn::Conn;
 use crate::error::Error;
+use crate::handle::Handle;
 use crate::listener::Listener;
-use crate::subnet::Handle;
 
 /// The connections that come in at a listener, one after the other; what tonic's `serve_with_incoming` takes. It ends
 /// with an error, when the listener, its host or the network is closed. A greedy task yields when its budget is spent.

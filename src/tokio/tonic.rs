@@ -3,7 +3,7 @@
 use ::tonic::transport::server::Connected;
 
 use crate::conn::Conn;
-use crate::subnet::Handle;
+use crate::handle::Handle;
 use crate::tokio::ConnInfo;
 
 /// [`ConnInfo`] is among the extensions of each request.

@@ -14,8 +14,8 @@ use hyper_util::rt::TokioIo;
 use crate::addr::Addr;
 use crate::conn::Conn;
 use crate::error::Error;
+use crate::handle::Handle;
 use crate::host::Host;
-use crate::subnet::Handle;
 
 /// Dials the host and port of a URI from a host: what hyper-util's client and tonic's `connect_with_connector` take.
 ///

@@ -1,0 +1,186 @@
+//! `defmt`: logging without formatting on the chip. What is logged reads as what [`Display`](core::fmt::Display) and
+//! [`Debug`](core::fmt::Debug) print, apart from how words are quoted.
+
+use ::defmt::{Format, Formatter, write};
+
+use crate::addr::{Addr, AddrError, AddrReason};
+use crate::cause::{Call, Cause, Input, RegistryError, RegistryReason, Table};
+use crate::close::CloseError;
+use crate::conn::Conn;
+use crate::error::{Error, Operation};
+use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::handle::Handle;
+use crate::host::Host;
+use crate::listener::Listener;
+use crate::name::{Name, Text};
+
+impl<const N: usize> Format for Name<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "{=str}", self.as_str());
+    }
+}
+
+impl Format for Text {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "{=str}{=str}", self.as_str(), if self.is_cut() { "…" } else { "" });
+    }
+}
+
+impl Format for Addr {
+    fn format(&self, f: Formatter<'_>) {
+        HostPort(self.host(), self.port()).format(f);
+    }
+}
+
+/// An address without its network.
+struct HostPort<'a>(&'a str, u16);
+
+impl Format for HostPort<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        match self.0.contains(':') {
+            true => write!(f, "[{=str}]:{=u16}", self.0, self.1),
+            false => write!(f, "{=str}:{=u16}", self.0, self.1),
+        }
+    }
+}
+
+impl Format for AddrError {
+    fn format(&self, f: Formatter<'_>) {
+        match self.input().as_str() {
+            "" => write!(f, "{=str}", self.reason().text()),
+            _ => write!(f, "address {}: {=str}", self.input(), self.reason().text()),
+        }
+    }
+}
+
+impl Format for RegistryError {
+    fn format(&self, f: Formatter<'_>) {
+        let [registry, host, data] = self.words.split('\0');
+        match self.call {
+            Call::Announce => write!(f, "{}: announce [{} {}]", registry, host, data),
+            Call::Query => write!(f, "{}: query [{}]", registry, host),
+            Call::Other => write!(f, "{}: {}", registry, host),
+        }
+        write!(f, "{=str}", self.reason().text());
+    }
+}
+
+impl Format for Cause {
+    fn format(&self, f: Formatter<'_>) {
+        match self {
+            Self::NetworkDown => write!(f, "network is down"),
+            Self::HostDown => write!(f, "host is down"),
+            Self::SocketDown => write!(f, "socket is down"),
+            Self::AddrInUse => write!(f, "address already in use"),
+            Self::AddrNotAvailable => write!(f, "cannot listen on requested address"),
+            Self::ConnectionRefused => write!(f, "connection refused"),
+            Self::ConnectionReset => write!(f, "connection reset"),
+            Self::BrokenPipe => write!(f, "broken pipe"),
+            Self::TimedOut => write!(f, "timed out"),
+            Self::WouldBlock => write!(f, "would block"),
+            Self::NoSuchHost => write!(f, "no such host"),
+            Self::HostExists => write!(f, "host already registered"),
+            Self::NoOpenHost => write!(f, "no open host"),
+            Self::RegistryDown => write!(f, "registry is down"),
+            Self::Invalid(input) => write!(f, "invalid {=str}", input.text()),
+            Self::Full(table, capacity) => write!(f, "{=str} is full ({=u32})", table.text(), capacity),
+            Self::Addr(error) => error.format(f),
+            Self::Registry(error) => error.format(f),
+            Self::Backend(text) => text.format(f),
+        }
+    }
+}
+
+macro_rules! format_as_text {
+    ($($name:ty)*) => {
+        $(impl Format for $name {
+            fn format(&self, f: Formatter<'_>) {
+                write!(f, "{=str}", self.text());
+            }
+        })*
+    };
+}
+
+format_as_text! { AddrReason Input Operation Table }
+
+impl Format for RegistryReason {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "{=str}", self.text().trim_start_matches(": "));
+    }
+}
+
+impl Format for Error {
+    fn format(&self, f: Formatter<'_>) {
+        match (self.operation(), self.source_addr(), self.addr()) {
+            (Operation::NewHost | Operation::Resolve, _, Some((host, _))) => {
+                write!(f, "virtnet {=str}: {=str} {=str}", self.network(), self.operation().text(), host);
+            }
+            (Operation::NewHost | Operation::Resolve | Operation::NewNetwork | Operation::AutoClose, ..) => {
+                write!(f, "virtnet {=str}: {=str}", self.network(), self.operation().text());
+            }
+            (operation, Some((source, from)), Some((host, port))) => {
+                let (source, addr) = (HostPort(source, from), HostPort(host, port));
+                write!(f, "{=str} {=str} {}->{}", operation.text(), self.network(), source, addr);
+            }
+            (operation, Some((host, port)), None) | (operation, None, Some((host, port))) => {
+                write!(f, "{=str} {=str} {}", operation.text(), self.network(), HostPort(host, port));
+            }
+            (operation, None, None) => write!(f, "{=str} {=str}", operation.text(), self.network()),
+        }
+        write!(f, ": {}", self.cause());
+    }
+}
+
+impl Format for CloseError {
+    fn format(&self, f: Formatter<'_>) {
+        if let Some(host) = self.host() {
+            write!(f, "virtnet {=str}: host {=str}: close: ", self.network(), host);
+        }
+        write!(f, "virtnet {=str}: close", self.network());
+        self.causes().for_each(|cause| write!(f, ": {}", cause));
+    }
+}
+
+impl<N: Handle> Format for Host<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Host({=str} {})", self.network(), self.name());
+    }
+}
+
+impl<N: Handle> Format for Listener<N> {
+    fn format(&self, f: Formatter<'_>) {
+        let addr = self.local_addr();
+        write!(f, "Listener({=str} {})", addr.network(), addr);
+    }
+}
+
+impl<N: Handle> Format for Conn<N> {
+    fn format(&self, f: Formatter<'_>) {
+        let addr = self.local_addr();
+        write!(f, "Conn({=str} {}->{})", addr.network(), addr, self.peer_addr());
+    }
+}
+
+impl<N: Handle> Format for ReadHalf<'_, N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "ReadHalf({})", self.as_ref());
+    }
+}
+
+impl<N: Handle> Format for WriteHalf<'_, N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "WriteHalf({})", self.as_ref());
+    }
+}
+
+impl<N: Handle> Format for OwnedReadHalf<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "OwnedReadHalf({})", self.as_ref());
+    }
+}
+
+impl<N: Handle> Format for OwnedWriteHalf<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "OwnedWriteHalf({})", self.as_ref());
+    }
+}

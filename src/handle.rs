@@ -1,0 +1,158 @@
+//! The way to a subnetwork: new hosts, auto-close, close.
+
+use core::ops::Deref;
+
+use crate::cause::{Cause, Input};
+use crate::close::CloseError;
+use crate::engine::Engine;
+use crate::error::{Error, Operation};
+use crate::host::Host;
+use crate::name::{HostName, Text};
+use crate::registry::Registry;
+use crate::subnet::SubNetwork;
+use crate::table::{Directory, Ports, Tables};
+use crate::wait::{Expire, Expiring, Op};
+
+/// A cheap, cloneable way to a [`SubNetwork`]: a `&'static` or other reference to it, or an `Arc` of it.
+///
+/// Hosts, listeners and connections hold one. It is implemented for everything that it can be implemented for.
+pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, Self::Registry, Self::Tables>> {
+    /// The subnetwork's engine.
+    type Engine: Engine;
+    /// The subnetwork's registry.
+    type Registry: Registry<Data = <Self::Engine as Engine>::Data>;
+    /// The subnetwork's tables.
+    type Tables: Tables<Link = <Self::Engine as Engine>::Link>;
+
+    /// Makes a host. Its name must be new to the whole network.
+    ///
+    /// # Errors
+    ///
+    /// `invalid network name` or `invalid host name`, `network is down`, a full host table, and what engine and registry
+    /// say, such as `host already registered`; printed like `virtnet "pipet": new host "a": network is down`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation may leave the name taken, without a host.
+    fn new_host(&self, name: &str) -> Op<impl Expire<Output = Result<Host<Self>, Error>> + Send + use<Self>> {
+        let shown = Text::from(name);
+        let net = self.clone();
+        let name = HostName::valid(name, "");
+        let failed = move |cause| Error::subnet(Operation::NewHost, &net.name, &shown, cause);
+        let making = new_host(self.clone(), name);
+        let expired = failed.clone();
+        Op::new(Expiring {
+            future: async move { making.await.map_err(failed) },
+            expired: move || Err(expired(Cause::TimedOut)),
+        })
+    }
+
+    /// The host of this name, if it was made here; a closed one, too.
+    fn get_host(&self, name: &str) -> Option<Host<Self>> {
+        let host =
+            self.tables.directory(|directory| directory.find(name.as_bytes()).and_then(|id| directory.host(id)))?;
+        Some(Host::new(self.clone(), host))
+    }
+
+    /// From now on, closing the last open host closes the network, and reports its errors.
+    ///
+    /// # Errors
+    ///
+    /// `network is down`; `no open host`.
+    fn auto_close(&self) -> Result<(), Error> {
+        let asked = self.tables.directory(|directory| {
+            let network = directory.network();
+            let cause = match (network.down, network.open_hosts) {
+                (true, _) => Cause::NetworkDown,
+                (false, 0) => Cause::NoOpenHost,
+                (false, _) => {
+                    network.auto_close = true;
+                    return Ok(());
+                }
+            };
+            Err(cause)
+        });
+        asked.map_err(|cause| Error::subnet(Operation::AutoClose, &self.name, &Text::EMPTY, cause))
+    }
+
+    /// Closes the network: all its hosts, then the engine, then the registry, each once. Everything that waits fails
+    /// with `network is down`, and so does what comes later.
+    ///
+    /// # Errors
+    ///
+    /// What engine and registry said, and before that why the network failed if it did. Every close reports the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// The hosts are closed by the first poll. Dropping the operation before it is done leaves the rest to the next
+    /// close.
+    fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send + use<Self>> {
+        let (net, name) = (self.clone(), self.name);
+        Op::new(Expiring {
+            future: close(net, HostName::EMPTY),
+            expired: move || CloseError::timed_out(name, HostName::EMPTY),
+        })
+    }
+}
+
+impl<N, E, R, T> Handle for N
+where
+    N: Clone + Send + Sync + Deref<Target = SubNetwork<E, R, T>>,
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    type Engine = E;
+    type Registry = R;
+    type Tables = T;
+}
+
+/// The engine's link of a handle's subnetwork.
+pub(crate) type LinkOf<N> = <<N as Handle>::Engine as Engine>::Link;
+/// The reference to a host of a handle's subnetwork.
+pub(crate) type HostOf<N> = <<N as Handle>::Tables as Tables>::Host;
+/// The place of a socket of a handle's subnetwork.
+pub(crate) type SlotOf<N> = <<N as Handle>::Tables as Tables>::Slot;
+/// Those who wait, in a handle's subnetwork.
+pub(crate) type WakersOf<N> = <<N as Handle>::Tables as Tables>::Wakers;
+
+async fn new_host<N: Handle>(net: N, name: Option<HostName>) -> Result<Host<N>, Cause> {
+    if !net.named {
+        return Err(Cause::Invalid(Input::NetworkName));
+    }
+    let name = name.ok_or(Cause::Invalid(Input::HostName))?;
+    net.tables.directory(|directory| match directory.network().down {
+        true => Err(Cause::NetworkDown),
+        false => directory.room(&name),
+    })?;
+    let made = net.engine.new_host(&name, &net.registry).await;
+    let host = net.tables.directory(|directory| {
+        if directory.network().down {
+            return Err(Cause::NetworkDown);
+        }
+        made?;
+        let id = directory.intern(&name)?;
+        match directory.flags(id) {
+            // A registry that takes a name twice.
+            Some(flags) if flags.own => return Err(Cause::HostExists),
+            Some(flags) => flags.own = true,
+            None => {}
+        }
+        directory.network().open_hosts += 1;
+        directory.host(id).ok_or(Cause::NoSuchHost)
+    })?;
+    net.tables.ports(&host, |ports| ports.set_open(true));
+    // A close that came in between has not seen this host open.
+    if net.tables.directory(|directory| directory.network().down) {
+        net.close_host(&host);
+        return Err(Cause::NetworkDown);
+    }
+    Ok(Host::new(net, host))
+}
+
+/// Closes the network, by closing `host` if it is named.
+pub(crate) async fn close<N: Handle>(net: N, host: HostName) -> Result<(), CloseError> {
+    net.take_down(None);
+    net.close_backend().await;
+    CloseError::check(net.name, host, &net.tables.directory(|directory| directory.network().failures))
+}
