@@ -102,6 +102,10 @@
 //! | `alloc` (by `std`) | networks that grow |
 //! | `pipenet` (default) | networks within a process |
 //! | `critical-section` | locks that interrupts may take, also without compare-and-swap |
+//! | `embedded-io-async` | async reads and writes of embedded-io-async |
+//! | `embedded-nal-async` | hosts as embedded clients know them: IP addresses and names |
+//! | `edge-nal` | hosts as embedded servers and clients of edge-net know them |
+//! | `defmt` | logging by defmt |
 //! | `testing` | the conformance suite for backends |
 //! | `tokio` | tokio's I/O traits, the operating system's TCP on tokio |
 //! | `stream` | incoming connections as a `Stream` |
@@ -139,6 +143,7 @@ mod code;
 mod conn;
 #[cfg(feature = "defmt")]
 mod defmt;
+mod dial;
 mod engine;
 mod error;
 mod half;

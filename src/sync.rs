@@ -47,7 +47,7 @@ impl<T: ?Sized> Lock<T> {
     /// Runs one step on the content.
     #[cfg(all(feature = "critical-section", not(feature = "std")))]
     pub(crate) fn with<R>(&self, step: impl FnOnce(&mut T) -> R) -> R {
-        self.0.with_lock(step)
+        self.0.try_with_lock(step).unwrap_or_else(|| taken_twice())
     }
 }
 
@@ -55,6 +55,13 @@ impl<T: ?Sized> fmt::Debug for Lock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Lock")
     }
+}
+
+#[cfg(all(feature = "critical-section", not(feature = "std")))]
+#[cold]
+#[inline(never)]
+fn taken_twice() -> ! {
+    unreachable!("no step takes a lock, and nobody else can meanwhile")
 }
 
 /// Spends a moment until the lock may be free: a step takes well under a microsecond, unless its thread lost the CPU.

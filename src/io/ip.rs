@@ -64,9 +64,16 @@ impl<N: Handle> Host<N> {
         self.net.tables.directory(|directory| (id < directory.count()).then(|| directory.name(id)))
     }
 
-    /// The IP address of the host of this name, which the registry must know. There are IPv4 addresses only.
+    /// The IP address of the host of this name, which the registry must know; that of a host names itself. There are
+    /// IPv4 addresses only.
     pub(crate) async fn ip_by_name(&self, name: &str, ipv4: bool) -> Result<IpAddr, Error> {
         let failed = |cause| self.unresolved(name.into(), cause);
+        if let Ok(ip) = name.parse()
+            && ipv4
+            && self.name_of(ip).is_some()
+        {
+            return Ok(ip);
+        }
         let known = HostName::valid(name, "").ok_or(Cause::Invalid(Input::HostName)).map_err(failed)?;
         self.net.registry().query(name).await.map_err(|error| failed(error.into()))?;
         let id = self.net.tables.directory(|directory| directory.intern(&known)).map_err(failed)?;

@@ -1,0 +1,46 @@
+//! The cases, each a function that panics if something is not as expected.
+
+mod close;
+pub mod embassy;
+#[cfg(feature = "critical-section")]
+pub mod interrupt;
+mod port;
+mod rendezvous;
+mod stream;
+mod table;
+mod task;
+
+/// A case and its name.
+type Case = (&'static str, fn());
+
+/// Every case but the one of [`embassy`].
+pub const CASES: &[Case] = &[
+    ("hosts get or make, ports from 1", port::hosts_and_ports),
+    ("addresses that are none", port::addresses),
+    ("dial and accept, in the order of arrival", port::dial_and_accept),
+    ("a dropped dial is withdrawn", port::dropped_dial),
+    ("bytes both ways, checked", stream::both_ways),
+    ("half close", stream::half_close),
+    ("split halves, peek and readiness", stream::halves),
+    ("blocking traits wait by the relax hook", stream::blocking),
+    ("a super-loop of try_ calls", stream::super_loop),
+    ("closed: network", close::network),
+    ("closed: own host, peer's host", close::host),
+    ("closed: listener", close::listener),
+    ("closed: own connection, peer's connection", close::connection),
+    ("closed: by abort", close::abort),
+    ("closed: network with its last host", close::auto_close),
+    ("full tables, and room again", table::full),
+    ("exhausted pipes, and room again", table::pipes),
+    ("a full backlog", table::backlog),
+    ("shared ports", table::shared_port),
+    ("rendezvous: a write is done when it is read", rendezvous::write_waits),
+    ("rendezvous: a close tells what was taken", rendezvous::close_tells),
+    ("tasks on an own executor", task::side_by_side),
+    ("tasks are woken by every close", task::woken_by_close),
+    ("three tasks wait for one listener", task::three_acceptors),
+    #[cfg(feature = "critical-section")]
+    ("an interrupt serves a connection", interrupt::serves),
+    #[cfg(feature = "critical-section")]
+    ("an interrupt wakes tasks", interrupt::wakes_tasks),
+];

@@ -1,0 +1,19 @@
+//! Two hosts and one connection, with `try_` calls and the blocking traits.
+
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+
+use virtnet::pipenet::fixed::Network;
+
+mod chip;
+mod program;
+
+static NET: Network<'static> = virtnet::fixed!("t", 2, 4, 1, 64);
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let _ = black_box(program::blocking(&NET));
+    chip::sleep()
+}

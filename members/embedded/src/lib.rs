@@ -1,0 +1,2 @@
+//! Nothing: this package is there for the tests of the features `embedded-nal-async` and `edge-nal`, which it builds
+//! with the libraries that they need.
