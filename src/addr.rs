@@ -11,7 +11,8 @@ use crate::name::{HostName, NetworkName, Text};
 ///
 /// Parsing follows the rules of Go's `net.SplitHostPort` and `strconv.Atoi`: the host may stand in brackets, and must
 /// if it contains a colon; it may be empty, which means the host that uses the address. A parsed address names no
-/// network; the addresses that a network hands out do.
+/// network; the addresses that a network hands out do, so the two are never equal as addresses. Compared with a text, host
+/// and port count.
 ///
 /// # Examples
 ///
@@ -20,6 +21,7 @@ use crate::name::{HostName, NetworkName, Text};
 ///
 /// let addr: Addr = "alpha:80".parse()?;
 /// assert_eq!((addr.host(), addr.port()), ("alpha", 80));
+/// assert_eq!(addr, "alpha:80");
 /// assert_eq!("[a:b]:1".parse::<Addr>()?.to_string(), "[a:b]:1");
 ///
 /// let error = "a:b:c".parse::<Addr>().unwrap_err();
@@ -82,6 +84,20 @@ impl FromStr for Addr {
         let (host, port) = split(text).map_err(failed)?;
         let port = parse_port(port).ok_or(failed(AddrReason::InvalidPort))?;
         Ok(Self { network: NetworkName::EMPTY, host: host_name(host, text)?, port })
+    }
+}
+
+/// Whether the text is the address of the same host and port; the network does not count.
+impl PartialEq<str> for Addr {
+    fn eq(&self, other: &str) -> bool {
+        other.parse::<Self>().is_ok_and(|other| other.host == self.host && other.port == self.port)
+    }
+}
+
+/// Whether the text is the address of the same host and port; the network does not count.
+impl PartialEq<&str> for Addr {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
     }
 }
 
@@ -257,7 +273,7 @@ impl fmt::Display for AddrReason {
     }
 }
 
-/// What a host takes as an address: text, an [`Addr`], a `(host, port)` pair, or a bare port of its own.
+/// What a host takes as an address: text, an [`Addr`], a `(host, port)` pair, a socket address, or a bare port of its own.
 ///
 /// An empty host, or none, means the host that is asked. The network that an [`Addr`] names does not count.
 ///
@@ -312,6 +328,20 @@ impl ToAddr for u16 {
 impl ToAddr for alloc::string::String {
     fn to_addr(&self) -> Result<Addr, AddrError> {
         self.parse()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl ToAddr for (alloc::string::String, u16) {
+    fn to_addr(&self) -> Result<Addr, AddrError> {
+        (self.0.as_str(), self.1).to_addr()
+    }
+}
+
+/// The host is named after the IP address, as those of the operating system's TCP are.
+impl ToAddr for core::net::SocketAddr {
+    fn to_addr(&self) -> Result<Addr, AddrError> {
+        (Text::display(&self.ip()).as_str(), self.port()).to_addr()
     }
 }
 

@@ -83,8 +83,10 @@ impl<N: Handle> Host<N> {
     /// # Errors
     ///
     /// In this order: a full port table; a malformed address; `network is down`, `host is down`; what the registry says,
-    /// such as `no such host`; what the engine says, such as `connection refused` if nobody listens there, or no longer.
-    /// They name both ends, like `dial pipet b:1->a:1: connection refused`.
+    /// such as `no such host`; what the engine says, such as `connection refused` if nobody listens there, or no longer, or
+    /// that host is closed (`host is down` is the own one). They name both ends as far as they are known: like `dial pipet
+    /// b:1->a:1: connection refused`, with the own one alone `dial pipet b:1: address a: missing port in address`, and
+    /// `dial pipet: port table is full (4)`.
     ///
     /// # Cancel safety
     ///
@@ -131,7 +133,7 @@ impl<N: Handle> Host<N> {
         Ok(Listener::new(Place::new(self.clone(), slot)))
     }
 
-    /// Closes the host: everything that waits on it is woken and fails with `host is down`, its peers see their
+    /// Closes the host, once this is awaited or waited for: everything that waits on it is woken and fails with `host is down`, its peers see their
     /// connections closed. The sockets keep their ports until each is closed; name and object stay.
     ///
     /// If it was the last open host and [`Handle::auto_close`] was asked for, this closes the network too.

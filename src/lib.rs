@@ -80,7 +80,7 @@
 //! - **Dial and accept**: a dial is done when the peer accepts, and not before; see [`Host::dial`]. Dials to one listener
 //!   are accepted in the order in which they arrived.
 //! - **Waiting**: nothing sleeps through its wake-up; closing something wakes all that wait on it. Giving up an operation
-//!   leaves everything as if it had not been started.
+//!   leaves everything as if it had not been started, where its *cancel safety* does not say otherwise.
 //! - **Errors**: one [`Error`], with operation, addresses and cause, whose text is as documented; see its table.
 //! - **Limits**: bad input, a full table or a misbehaving backend is an error, and changes nothing else.
 //! - **Safety**: no `unsafe`.
@@ -200,6 +200,9 @@ struct Readme;
 
 /// Makes an in-process network of a fixed size for a static: its name, and how many hosts, sockets in use (all hosts
 /// together), connections and bytes (in each direction of each connection) it has room for.
+///
+/// A connection within the network takes two sockets, one an end, and one pipe, a listener or a dial under way one socket.
+/// Errors call the room for sockets the port table, and that for connections the pipe pool.
 ///
 /// Nothing but the network's memory changes, and that is all zeros at first.
 ///

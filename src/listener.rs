@@ -41,7 +41,7 @@ impl<N: Handle> Listener<N> {
         self.place.host()
     }
 
-    /// Waits for the next connection.
+    /// Waits for the next connection. It borrows the listener: to spawn it, `async move { listener.accept().await }`.
     ///
     /// # Errors
     ///

@@ -49,6 +49,27 @@ impl<const N: usize> Name<N> {
         Some(name)
     }
 
+    /// `head` and `tail` put together, as much of them as fits, in whole characters.
+    pub(crate) const fn of(head: &str, tail: &str) -> Self {
+        let (head, tail) = (head.as_bytes(), tail.as_bytes());
+        let mut name = Self::EMPTY;
+        let mut i = 0;
+        while i < head.len() + tail.len() {
+            let byte = if i < head.len() { head[i] } else { tail[i - head.len()] };
+            // A character begins here: all before it is whole.
+            if byte & 0xc0 != 0x80 {
+                name.len = i as u8;
+            }
+            if i == N {
+                return name;
+            }
+            name.bytes[i] = byte;
+            i += 1;
+        }
+        name.len = i as u8;
+        name
+    }
+
     /// As much of `text` as fits, in whole characters, and whether that is all of it.
     pub(crate) fn cut(text: &str) -> (Self, bool) {
         let mut name = Self::EMPTY;

@@ -100,7 +100,7 @@ pub trait Acceptor: Send + Sync {
 }
 
 /// A connection of a [`Networker`]. How it is read and written is up to the bounds of whoever uses it: `std::io::Read`,
-/// or another.
+/// or another: `N: Networker<Conn: Read + Write>`.
 pub trait Stream: Send + Sync + Sized {
     /// The address of this end.
     fn local_addr(&self) -> Addr;

@@ -77,7 +77,7 @@ where
     ) -> Self {
         let (name, named) = match NetworkName::valid(prefix, name) {
             Some(name) => (name, true),
-            None => (NetworkName::EMPTY, false),
+            None => (NetworkName::of(prefix, name), false),
         };
         Self { name, named, options, engine, registry, tables }
     }

@@ -16,7 +16,8 @@ pin_project! {
     /// An operation under way: `.await` it on any executor, or [`wait`](Op::wait) for it on a thread.
     ///
     /// Nothing happens before it is polled or waited for. Dropping it cancels the operation, as if it had not been
-    /// started.
+    /// started, unless its own *cancel safety* says otherwise. It is not `Unpin`: to poll one more than once, `pin!` it.
+    /// Without the feature `std`, there are [`wait_with`](Op::wait_with) and [`try_wait`](Op::try_wait).
     ///
     /// # Examples
     ///
@@ -65,8 +66,8 @@ impl<F: Future> Op<F> {
         }
     }
 
-    /// Polls once: the outcome if there is one by now, and no waiting. Once it gave the outcome, it must not be called
-    /// again.
+    /// Polls once: the outcome if there is one by now, and no waiting; `None` where the `try_` methods of connections say
+    /// `would block`. Once it gave the outcome, it must not be called again.
     ///
     /// # Examples
     ///

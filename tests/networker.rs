@@ -56,7 +56,11 @@ fn fails_alike<N: Networker>(net: &N, closed_port: impl ToAddr + Send) {
         listener.close();
         assert_eq!(waiting.join().expect("no panic"), Err(ErrorKind::SocketDown));
     });
+    let refused = net.dial(listener.local_addr()).wait().map(drop).map_err(kind);
+    assert_eq!(refused, Err((virtnet::Operation::Dial, ErrorKind::ConnectionRefused)));
+    let again = net.listen(listener.local_addr()).expect("a closed listener's port is free");
     net.close().wait().expect("nothing fails to close");
+    assert_eq!(again.accept().wait().map(drop).map_err(|error| error.kind()), Err(ErrorKind::HostDown));
     assert_eq!(net.listen("").map(drop).map_err(|error| error.kind()), Err(ErrorKind::HostDown));
 }
 

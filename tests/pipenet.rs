@@ -264,6 +264,16 @@ fn the_handles_of_a_network_keep_it_alive() {
 }
 
 #[test]
+fn an_invalid_network_name_is_told_by_the_first_host_and_by_the_builder() {
+    static FIXED: fixed::Network<'_> = virtnet::fixed!("[", 1, 1, 1, 1);
+    let told = r#"virtnet "pipe[": new host "a": invalid network name"#;
+    assert_eq!((text(Network::new("[").host("a")), text(FIXED.host("a"))), (told.into(), told.into()));
+    assert_eq!(text(Network::builder("[").build()), r#"virtnet "pipe[": new network: invalid network name"#);
+    let long = text(Network::new(&"ä".repeat(14)).host("a"));
+    assert_eq!(long, format!(r#"virtnet "pipe{}": new host "a": invalid network name"#, "ä".repeat(13)));
+}
+
+#[test]
 fn hosts_listeners_and_connections_go_into_lists() {
     static FIXED: fixed::Network<'_> = virtnet::fixed!("t", 2, 8, 2, 64);
     fn check<N: Handle>(net: N) {

@@ -110,7 +110,7 @@ impl Networker for Tcp {
         let bind = || {
             let listener = net::TcpListener::bind((asked.host(), asked.port())).map_err(os_cause)?;
             let addr = listener.local_addr().map_err(os_cause)?;
-            let socket = Arc::new(ListenerSocket { listener, addr, closed: AtomicBool::new(false) });
+            let socket = Arc::new(ListenerSocket { listener: Mutex::new(Some(Arc::new(listener))), addr });
             self.keep(&socket)?;
             Ok(TcpListener { socket, access: self.clone() })
         };
@@ -143,40 +143,44 @@ pub struct TcpListener {
 }
 
 struct ListenerSocket {
-    listener: net::TcpListener,
+    /// None once it is closed. Who waits in an accept keeps it until that ends.
+    listener: Mutex<Option<Arc<net::TcpListener>>>,
     addr: SocketAddr,
-    closed: AtomicBool,
 }
 
 impl ListenerSocket {
-    fn accept(&self, access: &Tcp) -> Result<TcpConn, Cause> {
-        loop {
-            if self.closed.load(Ordering::SeqCst) {
-                // Whoever else waits shall look, too.
-                self.nudge();
-                return Err(access.check_up().err().unwrap_or(Cause::SocketDown));
-            }
-            let (stream, _) = self.listener.accept().map_err(os_cause)?;
-            if !self.closed.load(Ordering::SeqCst) {
-                return TcpConn::new(stream, access);
-            }
-        }
+    fn listener(&self) -> Option<Arc<net::TcpListener>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends one accept, by a connection that nobody means.
-    fn nudge(&self) {
+    fn accept(&self, access: &Tcp) -> Result<TcpConn, Cause> {
+        let down = || access.check_up().err().unwrap_or(Cause::SocketDown);
+        let listener = self.listener().ok_or_else(down)?;
+        let (stream, _) = listener.accept().map_err(os_cause)?;
+        if self.listener().is_some() {
+            return TcpConn::new(stream, access);
+        }
+        self.nudge(listener);
+        Err(down())
+    }
+
+    /// Ends the accept of somebody else who waits at a closed listener, by a connection that nobody means.
+    fn nudge(&self, listener: Arc<net::TcpListener>) {
         let ip = match self.addr.ip() {
             ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             ip => ip,
         };
-        drop(TcpStream::connect((ip, self.addr.port())));
+        if Arc::strong_count(&listener) > 1 {
+            drop(TcpStream::connect((ip, self.addr.port())));
+        }
     }
 }
 
 impl Close for ListenerSocket {
     fn close(&self) {
-        if !self.closed.swap(true, Ordering::SeqCst) {
-            self.nudge();
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(listener) = listener {
+            self.nudge(listener);
         }
     }
 }

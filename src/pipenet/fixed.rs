@@ -34,9 +34,14 @@ type Tables<'m> = Fixed<'m, FixedLink>;
 /// wait for one thing without disturbing each other; a third makes all look again. There are as many dials in the
 /// backlogs as there are pipes.
 ///
+/// A closed socket's port is free at once, its place in the table when its handle is dropped; a pipe is free when both ends
+/// are dropped; a host's place is never free again. [`Host::sockets`](crate::Host::sockets) and [`Network::pipes`] tell
+/// what is in use. Memory is for one network: two in the same are one.
+///
 /// # Examples
 ///
-/// A network need not be static:
+/// A network need not be static; its types are then `virtnet::Host<Handle<'_, '_>>` and so on, and the aliases here are
+/// those of a static:
 ///
 /// ```
 /// use virtnet::pipenet::fixed::{Memory, Network};

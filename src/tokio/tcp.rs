@@ -99,7 +99,8 @@ impl TokioTcp {
         listener.set_nonblocking(true).map_err(os_cause)?;
         let addr = listener.local_addr().map_err(os_cause)?;
         let listener = TcpListener::from_std(listener).map_err(os_cause)?;
-        let socket = Arc::new(Socket { listener, addr, closed: AtomicBool::new(false), closing: Notify::new() });
+        let listener = Mutex::new(Some(Arc::new(listener)));
+        let socket = Arc::new(Socket { listener, addr, closing: Notify::new() });
         self.keep(&self.shared.listeners, &socket)?;
         Ok(TokioTcpListener { socket, access: self.clone() })
     }
@@ -166,9 +167,9 @@ pub struct TokioTcpListener {
 }
 
 struct Socket {
-    listener: TcpListener,
+    /// None once it is closed. Who waits in an accept keeps it until that ends.
+    listener: Mutex<Option<Arc<TcpListener>>>,
     addr: SocketAddr,
-    closed: AtomicBool,
     closing: Notify,
 }
 
@@ -176,11 +177,10 @@ impl Socket {
     async fn accept(&self, access: &TokioTcp) -> Result<TokioTcpStream, Cause> {
         let mut closing = pin!(self.closing.notified());
         closing.as_mut().enable();
-        let accepted = poll_fn(|cx| {
-            if self.closed.load(Ordering::SeqCst) || closing.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(None);
-            }
-            self.listener.poll_accept(cx).map(Some)
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let accepted = poll_fn(|cx| match &listener {
+            Some(listener) if closing.as_mut().poll(cx).is_pending() => listener.poll_accept(cx).map(Some),
+            _ => Poll::Ready(None),
         });
         match accepted.await {
             Some(accepted) => access.stream(accepted.map_err(os_cause)?.0),
@@ -189,7 +189,7 @@ impl Socket {
     }
 
     fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
+        drop(self.listener.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.closing.notify_waiters();
     }
 }
