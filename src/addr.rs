@@ -122,6 +122,14 @@ pub(crate) fn write_host_port(to: &mut impl fmt::Write, host: &str, port: u16) -
     write_number(to, port.into())
 }
 
+/// What a listener is asked for: an empty text asks for any port.
+pub(crate) fn to_listen_addr(addr: &impl ToAddr) -> Result<Addr, AddrError> {
+    match addr.to_addr() {
+        Err(error) if error == AddrError::MISSING => 0.to_addr(),
+        asked => asked,
+    }
+}
+
 pub(crate) fn write_number(to: &mut impl fmt::Write, number: u32) -> fmt::Result {
     if number >= 10 {
         write_number(to, number / 10)?;
@@ -201,7 +209,7 @@ impl AddrError {
     }
 
     /// The error of an empty address, which asks a listener for any port.
-    pub(crate) const MISSING: Self = Self { input: Text::EMPTY, reason: AddrReason::MissingPort };
+    const MISSING: Self = Self { input: Text::EMPTY, reason: AddrReason::MissingPort };
 
     /// What was wrong with the address.
     #[must_use]

@@ -18,7 +18,8 @@ use crate::notify::SubNetworkNotifier;
 use crate::place::Place;
 use crate::registry::Registry;
 use crate::table::{Bind, Directory, Peer, Ports, State, Tables};
-use crate::wait::{Expire, poll_step};
+use crate::wait::Expire;
+use crate::waker::poll_step;
 
 /// Dials an address from a host.
 pub(crate) fn dial<N: Handle, A: ToAddr>(

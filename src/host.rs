@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::addr::{Addr, AddrError, ToAddr};
+use crate::addr::{Addr, ToAddr, to_listen_addr};
 use crate::cause::Cause;
 use crate::close::CloseError;
 use crate::conn::Conn;
@@ -105,10 +105,8 @@ impl<N: Handle> Host<N> {
     /// `listen pipet a:5: address already in use`.
     pub fn listen<A: ToAddr>(&self, addr: A) -> Result<Listener<N>, Error> {
         let failed = |addr, cause| Error::new(Operation::Listen, self.net.name(), None, addr, cause);
-        let asked = match addr.to_addr() {
-            Err(error) if error == AddrError::MISSING => self.addr(0),
-            asked => self.on_net(asked.map_err(|error| failed(None, error.into()))?),
-        };
+        let asked = to_listen_addr(&addr).map_err(|error| failed(None, error.into()))?;
+        let asked = self.on_net(asked);
         let check = || match asked.host == self.name() {
             false => Err(Cause::AddrNotAvailable),
             true => self.check_up(),

@@ -166,6 +166,7 @@ pub mod testing;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod wait;
+mod waker;
 mod words;
 
 pub use addr::{Addr, AddrError, AddrReason, ToAddr};

@@ -12,7 +12,8 @@ use crate::handle::Handle;
 use crate::host::Host;
 use crate::place::Place;
 use crate::table::{Delivery, Ports, State, next_delivery, queue};
-use crate::wait::{Expire, Op, Waiting, Wakers, poll_step};
+use crate::wait::{Expire, Op, Waiting};
+use crate::waker::{Wakers, poll_step};
 
 /// A port of a host at which connections come in. Dropping it closes it.
 ///

@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::notifier::Accept;
 use crate::place::Place;
 use crate::table::{Directory, Peer, Phase, Ports, State, Tables, acknowledge, drop_request, enqueue};
-use crate::wait::{Wakers, poll_step};
+use crate::waker::{Wakers, poll_step};
 
 /// A request in the queue of a listener. Dropping it withdraws the request.
 pub(crate) struct Pending<N: Handle>(Place<N>);

@@ -12,7 +12,7 @@ use crate::name::NetworkName;
 use crate::notify::SubNetworkNotifier;
 use crate::registry::Registry;
 use crate::table::{Closing, Directory, Ports, Socket, State, Tables, refuse_next};
-use crate::wait::{Wakers, poll_step};
+use crate::waker::{Wakers, poll_step};
 
 /// The part of a network that this process, or this part of it, owns: an [`Engine`], a [`Registry`], and tables of hosts
 /// and sockets. Several subnetworks that share a registry form one network.

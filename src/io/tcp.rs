@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::vec::Vec;
 
-use crate::addr::{Addr, AddrError, ToAddr};
+use crate::addr::{Addr, AddrError, ToAddr, to_listen_addr};
 use crate::cause::{Cause, Input};
 use crate::close::CloseError;
 use crate::error::{Error, Operation};
@@ -98,10 +98,7 @@ impl Networker for Tcp {
 
     fn listen(&self, addr: impl ToAddr) -> Result<TcpListener, Error> {
         let failed = |addr, cause| Error::new(Operation::Listen, NETWORK, None, addr, cause);
-        let asked = match addr.to_addr() {
-            Err(error) if error == AddrError::MISSING => os_resolve(&0, self.name),
-            _ => os_resolve(&addr, self.name),
-        };
+        let asked = to_listen_addr(&addr).and_then(|addr| os_resolve(&addr, self.name));
         let asked = asked.map_err(|error| failed(None, error.into()))?;
         let check = || match asked.host == self.name {
             true => self.check_up(),

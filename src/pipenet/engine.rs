@@ -9,7 +9,7 @@ use crate::cause::Cause;
 use crate::engine::{Engine, Shutdown};
 use crate::notifier::Notifier;
 use crate::registry::Registry;
-use crate::wait::{Task, Wakers, poll_step};
+use crate::waker::{Task, Wakers, poll_step};
 
 /// The engine of in-process networks: connections are pipes in memory.
 pub struct Pipes<M> {

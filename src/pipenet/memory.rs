@@ -12,8 +12,8 @@ use super::ring::{FixedRing, Ring};
 use crate::cause::{Cause, Table};
 use crate::sync::Lock;
 #[cfg(feature = "alloc")]
-use crate::wait::ManyWakers;
-use crate::wait::{TwoWakers, Wakers};
+use crate::waker::ManyWakers;
+use crate::waker::{TwoWakers, Wakers};
 
 /// Makes pipes, and finds the directions of each. A direction has a lock of its own.
 pub trait PipeMemory: Send + Sync {

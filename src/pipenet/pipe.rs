@@ -5,7 +5,7 @@ use core::task::Poll;
 use super::ring::{Answer, Ring};
 use crate::cause::Cause;
 use crate::engine::Shutdown;
-use crate::wait::{Seat, Task, Wakers};
+use crate::waker::{Seat, Task, Wakers};
 
 /// One direction of a connection.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
-use crate::wait::Task;
+use crate::waker::Task;
 
 /// A queue of bytes with a bound.
 pub trait Ring {

@@ -8,7 +8,7 @@ use super::{Bind, Directory, HostFlags, NetworkState, Ports, Socket, State, Tabl
 use crate::cause::{Cause, Table};
 use crate::name::HostName;
 use crate::sync::Lock;
-use crate::wait::TwoWakers;
+use crate::waker::TwoWakers;
 
 /// The tables of a subnetwork in memory of a fixed size: hosts, and sockets of all hosts together.
 ///

@@ -11,7 +11,7 @@ use super::{Bind, Directory, HostFlags, NIL, NetworkState, Ports, Socket, State,
 use crate::cause::{Cause, Table};
 use crate::name::HostName;
 use crate::sync::Lock;
-use crate::wait::ManyWakers;
+use crate::waker::ManyWakers;
 
 /// The tables of a subnetwork on the heap: as many hosts and sockets as memory holds, each host under a lock of its own.
 ///

@@ -8,7 +8,7 @@ use core::fmt;
 use crate::cause::Cause;
 use crate::close::Failures;
 use crate::name::HostName;
-use crate::wait::Wakers;
+use crate::waker::Wakers;
 
 #[cfg(feature = "alloc")]
 mod bitmap;

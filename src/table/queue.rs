@@ -2,7 +2,7 @@
 
 use super::{Bind, NIL, Peer, Phase, Ports, Queue, Request, Socket, State};
 use crate::cause::{Cause, Table};
-use crate::wait::Wakers;
+use crate::waker::Wakers;
 
 impl<W: Default> Queue<W> {
     pub(crate) fn new() -> Self {

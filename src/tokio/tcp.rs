@@ -17,7 +17,7 @@ use ::tokio::runtime;
 use ::tokio::sync::Notify;
 use socket2::SockRef;
 
-use crate::addr::{Addr, AddrError, ToAddr};
+use crate::addr::{Addr, AddrError, ToAddr, to_listen_addr};
 use crate::cause::{Cause, Input};
 use crate::close::CloseError;
 use crate::error::{Error, Operation};
@@ -129,10 +129,7 @@ impl Networker for TokioTcp {
 
     fn listen(&self, addr: impl ToAddr) -> Result<TokioTcpListener, Error> {
         let failed = |addr, cause| Error::new(Operation::Listen, NETWORK, None, addr, cause);
-        let addr = match addr.to_addr() {
-            Err(error) if error == AddrError::MISSING => os_resolve(&0, self.name),
-            _ => os_resolve(&addr, self.name),
-        };
+        let addr = to_listen_addr(&addr).and_then(|addr| os_resolve(&addr, self.name));
         let addr = addr.map_err(|error| failed(None, error.into()))?;
         self.bind(&addr).map_err(|cause| failed(Some(addr), cause))
     }
