@@ -166,7 +166,7 @@ impl<N: Handle> DialState<N> {
     /// Ready when the own host is closed.
     fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         let slot = self.source.map_or(0, |(slot, _)| slot);
-        poll_step(cx, |seat| {
+        poll_step(cx.waker(), |seat| {
             self.host.net.tables.ports(&self.host.host, |ports| {
                 if !ports.is_open() {
                     return Poll::Ready(());

@@ -83,7 +83,7 @@ impl<N: Handle> Listener<N> {
         let (place, listener) = (&self.place, self.place.slot());
         let share_port = place.net.options.share_port;
         loop {
-            let delivery = poll_step(cx, |seat| {
+            let delivery = poll_step(cx.waker(), |seat| {
                 place.ports(|ports| match next_delivery(ports, listener, share_port) {
                     Delivery::Nothing => {
                         if let Some(queue) = queue(ports, listener) {

@@ -58,7 +58,7 @@ impl<N: Handle> Pending<N> {
 
     /// The accepted connection's port, once a listener has taken the request.
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<u16, Cause>> {
-        poll_step(cx, |seat| {
+        poll_step(cx.waker(), |seat| {
             self.0.ports(|ports| {
                 let Some(socket) = ports.socket(self.0.slot()) else {
                     return Poll::Ready(Err(Cause::ConnectionRefused));

@@ -225,7 +225,7 @@ where
 
     /// The turn to close the backend, or none if that is done.
     fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<Option<Turn<'_, E, R, T>>> {
-        let next = poll_step(cx, |seat| {
+        let next = poll_step(cx.waker(), |seat| {
             self.tables.directory(|directory| {
                 let network = directory.network();
                 match network.closing {

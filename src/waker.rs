@@ -1,7 +1,7 @@
 //! Those who wait: sets of wakers, and how a task gets into one without running its code under a lock.
 
 use core::mem;
-use core::task::{Context, Poll, Waker};
+use core::task::{Poll, Waker};
 
 /// Those who wait for one thing. All are woken at once, and look again.
 pub trait Wakers: Default + Send {
@@ -16,8 +16,8 @@ pub trait Wakers: Default + Send {
     /// Whether `waker` or one like it waits.
     fn contains(&self, waker: &Waker) -> bool;
 
-    /// Lets `waker` wait. If there is no room, gives back all who waited so far, to be woken: they look again.
-    fn insert(&mut self, waker: Waker) -> Option<Self>;
+    /// Lets `waker` wait. If there is no room, gives back the one that waits longest, to be woken: it looks again.
+    fn insert(&mut self, waker: Waker) -> Option<Waker>;
 
     /// Lets `waker` wait no longer, and hands it over to be dropped outside the lock.
     fn remove(&mut self, waker: &Waker) -> Option<Waker>;
@@ -25,13 +25,31 @@ pub trait Wakers: Default + Send {
     /// Wakes all. To be called outside of any lock.
     fn wake(self);
 
+    /// As [`wake`](Wakers::wake), and gives back a waker that its task may wait with again.
+    fn wake_and_reuse(self) -> Option<Waker> {
+        self.wake();
+        None
+    }
+
+    /// Keeps a waker that waits no longer, until its task waits again. Gives one that is not kept, to be dropped outside
+    /// the lock.
+    fn keep(&mut self, waker: Waker) -> Option<Waker> {
+        Some(waker)
+    }
+
+    /// Lets the task of `waker` wait with the one that was kept of it; says whether it does.
+    fn reuse(&mut self, waker: &Waker) -> bool {
+        let _ = waker;
+        false
+    }
+
     /// Takes all out, to be woken outside the lock.
     fn take(&mut self) -> Self {
         mem::take(self)
     }
 }
 
-/// Room for two wakers; a third wakes those two.
+/// Room for two wakers; a third takes the place of the older one, which is woken.
 #[derive(Debug, Default)]
 pub struct TwoWakers([Option<Waker>; 2]);
 
@@ -48,18 +66,18 @@ impl Wakers for TwoWakers {
         self.0.iter().flatten().any(|known| known.will_wake(waker))
     }
 
-    fn insert(&mut self, waker: Waker) -> Option<Self> {
-        if let Some(free) = self.0.iter_mut().find(|slot| slot.is_none()) {
-            *free = Some(waker);
-            return None;
+    fn insert(&mut self, waker: Waker) -> Option<Waker> {
+        let [older, newer] = &mut self.0;
+        match newer.replace(waker) {
+            Some(waited) => older.replace(waited),
+            None => None,
         }
-        let woken = self.take();
-        self.0[0] = Some(waker);
-        Some(woken)
     }
 
     fn remove(&mut self, waker: &Waker) -> Option<Waker> {
-        self.0.iter_mut().find_map(|slot| slot.take_if(|known| known.will_wake(waker)))
+        let [older, newer] = &mut self.0;
+        let of_task = |known: &mut Waker| known.will_wake(waker);
+        older.take_if(of_task).or_else(|| newer.take_if(of_task))
     }
 
     fn wake(self) {
@@ -95,11 +113,13 @@ impl Wakers for ManyWakers {
         self.one.is_none() && self.more.is_none()
     }
 
+    #[inline]
     fn contains(&self, waker: &Waker) -> bool {
-        self.one.iter().chain(self.more()).any(|known| known.will_wake(waker))
+        self.one.as_ref().is_some_and(|one| one.will_wake(waker)) || self.more().iter().any(|one| one.will_wake(waker))
     }
 
-    fn insert(&mut self, waker: Waker) -> Option<Self> {
+    #[inline]
+    fn insert(&mut self, waker: Waker) -> Option<Waker> {
         match self.one {
             None => self.one = Some(waker),
             Some(_) => self.more.get_or_insert_default().push(waker),
@@ -122,9 +142,86 @@ impl Wakers for ManyWakers {
             wake(one);
         }
         if let Some(more) = self.more {
-            more.into_iter().for_each(wake);
+            wake_each(*more);
         }
     }
+}
+
+/// Room for as many wakers as wait, for sets in which a task waits again and again: the waker of the last one stays.
+#[cfg(feature = "alloc")]
+#[derive(Debug, Default)]
+pub struct ReusedWakers {
+    waiting: ManyWakers,
+    kept: Option<Waker>,
+}
+
+#[cfg(feature = "alloc")]
+impl Wakers for ReusedWakers {
+    fn count(&self) -> usize {
+        self.waiting.count()
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn contains(&self, waker: &Waker) -> bool {
+        self.waiting.contains(waker)
+    }
+
+    fn insert(&mut self, waker: Waker) -> Option<Waker> {
+        self.waiting.insert(waker)
+    }
+
+    fn remove(&mut self, waker: &Waker) -> Option<Waker> {
+        self.waiting.remove(waker)
+    }
+
+    fn wake(self) {
+        self.waiting.wake();
+    }
+
+    /// What is kept stays.
+    #[inline]
+    fn take(&mut self) -> Self {
+        let waiting = ManyWakers { one: self.waiting.one.take(), more: self.waiting.more.take() };
+        Self { waiting, kept: None }
+    }
+
+    #[inline]
+    fn wake_and_reuse(self) -> Option<Waker> {
+        let ManyWakers { one, more } = self.waiting;
+        if let Some(more) = more {
+            wake_each(*more);
+        }
+        match one {
+            Some(one) => wake_by_ref(one),
+            None => None,
+        }
+    }
+
+    fn keep(&mut self, waker: Waker) -> Option<Waker> {
+        self.kept.replace(waker)
+    }
+
+    #[inline]
+    fn reuse(&mut self, waker: &Waker) -> bool {
+        match self.kept.take_if(|kept| kept.will_wake(waker)) {
+            Some(kept) => {
+                // There is always room.
+                self.waiting.insert(kept);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+#[cold]
+fn wake_each(wakers: alloc::vec::Vec<Waker>) {
+    wakers.into_iter().for_each(wake);
 }
 
 /// Wakes `waker`. One that panics harms nobody else: its panic ends here.
@@ -135,37 +232,53 @@ pub(crate) fn wake(waker: Waker) {
     waker.wake();
 }
 
+/// Wakes the task of `waker`, and gives the waker back unless it panics.
+#[cfg(feature = "alloc")]
+fn wake_by_ref(waker: Waker) -> Option<Waker> {
+    #[cfg(feature = "std")]
+    let woken = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| waker.wake_by_ref())).is_ok();
+    #[cfg(not(feature = "std"))]
+    let woken = {
+        waker.wake_by_ref();
+        true
+    };
+    woken.then_some(waker)
+}
+
 /// A task's way into a set of those who wait, for a step under a lock: what it leaves there is cloned before that step,
 /// and what it displaces is woken after it.
-pub(crate) struct Seat<'a, W> {
+pub(crate) struct Seat<'a> {
     waker: &'a Waker,
-    /// What the second attempt brings along. The first has nothing, and often needs nothing.
-    luggage: Option<&'a mut Luggage<W>>,
-    wanted: bool,
+    /// What the task brings along to leave it there; then what that displaced.
+    luggage: Option<Waker>,
+    state: SeatState,
 }
 
-struct Luggage<W> {
-    clone: Option<Waker>,
-    /// Those who lost their place and look again.
-    evicted: Option<W>,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SeatState {
+    /// No place was asked for yet, or none was needed.
+    Free,
+    /// A place was asked for without luggage.
+    Wanted,
+    Taken,
 }
 
-impl<W: Wakers> Seat<'_, W> {
+impl Seat<'_> {
     /// Lets the task wait among `set`; says whether it does. If not, the step answers `Pending` and is taken again.
     ///
     /// Nobody waits with a waker that does nothing.
-    pub(crate) fn take(&mut self, set: &mut W) -> bool {
-        if set.contains(self.waker) || self.waker.will_wake(Waker::noop()) {
+    pub(crate) fn take<W: Wakers>(&mut self, set: &mut W) -> bool {
+        if set.reuse(self.waker) || set.contains(self.waker) || self.waker.will_wake(Waker::noop()) {
             return true;
         }
-        let Some(luggage) = &mut self.luggage else {
-            self.wanted = true;
-            return false;
+        self.state = match self.luggage.take() {
+            Some(clone) => {
+                self.luggage = set.insert(clone);
+                SeatState::Taken
+            }
+            None => SeatState::Wanted,
         };
-        if let Some(clone) = luggage.clone.take() {
-            luggage.evicted = set.insert(clone);
-        }
-        true
+        self.state == SeatState::Taken
     }
 
     /// What tells this task from others.
@@ -179,19 +292,22 @@ impl<W: Wakers> Seat<'_, W> {
 ///
 /// The step takes its seat before it answers `Pending`.
 #[inline]
-pub(crate) fn poll_step<W: Wakers, R>(
-    cx: &mut Context<'_>,
-    mut step: impl FnMut(&mut Seat<'_, W>) -> Poll<R>,
-) -> Poll<R> {
-    let mut seat = Seat { waker: cx.waker(), luggage: None, wanted: false };
+pub(crate) fn poll_step<R>(waker: &Waker, mut step: impl FnMut(&mut Seat<'_>) -> Poll<R>) -> Poll<R> {
+    let mut seat = Seat { waker, luggage: None, state: SeatState::Free };
     let outcome = step(&mut seat);
-    if !seat.wanted {
-        return outcome;
+    match seat.state {
+        SeatState::Wanted => seated_step(waker, step),
+        _ => outcome,
     }
-    let mut luggage = Luggage { clone: Some(cx.waker().clone()), evicted: None };
-    let outcome = step(&mut Seat { waker: cx.waker(), luggage: Some(&mut luggage), wanted: false });
-    if let Some(evicted) = luggage.evicted {
-        evicted.wake();
+}
+
+/// Takes `step` under a lock, with a waker to leave behind.
+#[inline(never)]
+fn seated_step<R>(waker: &Waker, step: impl FnOnce(&mut Seat<'_>) -> R) -> R {
+    let mut seat = Seat { waker, luggage: Some(waker.clone()), state: SeatState::Free };
+    let outcome = step(&mut seat);
+    if let (SeatState::Taken, Some(evicted)) = (seat.state, seat.luggage) {
+        wake(evicted);
     }
     outcome
 }

@@ -4,6 +4,7 @@ use core::fmt;
 use core::task::{Context, Poll, Waker};
 
 use super::memory::PipeMemory;
+use super::pipe::{Failure, Moved};
 use crate::addr::Addr;
 use crate::cause::Cause;
 use crate::engine::{Engine, Shutdown};
@@ -42,25 +43,19 @@ impl<M: PipeMemory> Engine for Pipes<M> {
         Ok((near, peer))
     }
 
+    #[inline]
     fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
-        self.read(link, cx, buf, true)
+        self.read(link, cx.waker(), buf, true).map_err(Cause::from)
     }
 
+    #[inline]
     fn poll_peek(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
-        self.read(link, cx, buf, false)
+        self.read(link, cx.waker(), buf, false).map_err(Cause::from)
     }
 
+    #[inline]
     fn poll_write(&self, link: &M::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
-        let mut woken = M::Wakers::default();
-        let written = poll_step(cx, |seat| {
-            self.memory.outgoing(link, |direction| match direction {
-                Some(direction) if self.rendezvous => direction.rendezvous(seat, buf, &mut woken),
-                Some(direction) => direction.write(seat, buf, &mut woken),
-                None => Poll::Ready(Err(Cause::SocketDown)),
-            })
-        });
-        woken.wake();
-        written
+        self.write(link, cx.waker(), buf).map_err(Cause::from)
     }
 
     fn is_rendezvous(&self) -> bool {
@@ -68,7 +63,7 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 
     fn poll_writable(&self, link: &M::Link, cx: &mut Context<'_>) -> Poll<()> {
-        poll_step(cx, |seat| {
+        poll_step(cx.waker(), |seat| {
             self.memory.outgoing(link, |direction| match direction {
                 Some(direction) => direction.writable(seat, self.rendezvous),
                 None => Poll::Ready(()),
@@ -119,17 +114,57 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 }
 
+/// On an end that was released.
+const DOWN: Moved = Poll::Ready(Err(Failure::Down));
+
 impl<M: PipeMemory> Pipes<M> {
-    fn read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8], take: bool) -> Poll<Result<usize, Cause>> {
+    /// Reads, or only looks.
+    #[inline]
+    fn read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8], take: bool) -> Moved {
+        poll_step(waker, |seat| {
+            let (moved, woken, keep) = self.memory.incoming(link, |direction| {
+                let Some(direction) = direction else { return (DOWN, M::Wakers::default(), false) };
+                let (moved, woken) = direction.read(seat, buf, take);
+                (moved, woken, direction.wants_to_keep())
+            });
+            if let Some(waker) = woken.wake_and_reuse() {
+                drop(self.memory.incoming(link, |direction| direction?.writers().keep(waker)));
+            }
+            if keep {
+                self.memory.keep(link);
+            }
+            moved
+        })
+    }
+
+    /// Writes what there is room for.
+    #[inline]
+    fn write(&self, link: &M::Link, waker: &Waker, bytes: &[u8]) -> Moved {
+        if self.rendezvous {
+            return self.rendezvous(link, waker, bytes);
+        }
+        poll_step(waker, |seat| {
+            let (moved, woken) = self.memory.outgoing(link, |direction| match direction {
+                Some(direction) => direction.write(seat, bytes),
+                None => (DOWN, M::Wakers::default()),
+            });
+            if let Some(waker) = woken.wake_and_reuse() {
+                drop(self.memory.outgoing(link, |direction| direction?.readers().keep(waker)));
+            }
+            moved
+        })
+    }
+
+    fn rendezvous(&self, link: &M::Link, waker: &Waker, bytes: &[u8]) -> Moved {
         let mut woken = M::Wakers::default();
-        let read = poll_step(cx, |seat| {
-            self.memory.incoming(link, |direction| match direction {
-                Some(direction) => direction.read(seat, buf, take, &mut woken),
-                None => Poll::Ready(Err(Cause::SocketDown)),
+        let outcome = poll_step(waker, |seat| {
+            self.memory.outgoing(link, |direction| match direction {
+                Some(direction) => direction.rendezvous(seat, bytes, &mut woken),
+                None => DOWN,
             })
         });
         woken.wake();
-        read
+        outcome
     }
 }
 

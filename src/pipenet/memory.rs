@@ -3,7 +3,7 @@
 use core::fmt;
 
 #[cfg(feature = "alloc")]
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 
 use super::pipe::Direction;
 #[cfg(feature = "alloc")]
@@ -12,7 +12,7 @@ use super::ring::{FixedRing, Ring};
 use crate::cause::{Cause, Table};
 use crate::sync::Lock;
 #[cfg(feature = "alloc")]
-use crate::waker::ManyWakers;
+use crate::waker::ReusedWakers;
 use crate::waker::{TwoWakers, Wakers};
 
 /// Makes pipes, and finds the directions of each. A direction has a lock of its own.
@@ -45,6 +45,11 @@ pub trait PipeMemory: Send + Sync {
         step: impl FnOnce(Option<&mut Direction<Self::Wakers, Self::Ring>>) -> R,
     ) -> R;
 
+    /// The direction that this end reads was drained and keeps its memory: somebody else's has to be given back for it.
+    fn keep(&self, link: &Self::Link) {
+        let _ = link;
+    }
+
     /// Gives an end back, once.
     fn release(&self, link: &Self::Link);
 }
@@ -54,11 +59,33 @@ pub trait PipeMemory: Send + Sync {
 #[derive(Debug)]
 pub struct HeapPipes {
     /// The most that waits in one direction, in bytes.
-    pub(super) buffer: usize,
+    buffer: usize,
+    /// The directions that keep their memory although nothing waits in them.
+    kept: Lock<Kept>,
 }
 
 #[cfg(feature = "alloc")]
-type HeapPipe = [Lock<Direction<ManyWakers, HeapRing>>; 2];
+impl HeapPipes {
+    pub(super) fn new(buffer: usize) -> Self {
+        let slots = [const { (Weak::new(), false) }; KEPT];
+        Self { buffer, kept: Lock::new(Kept { slots, oldest: 0 }) }
+    }
+}
+
+#[cfg(feature = "alloc")]
+type HeapPipe = [Lock<Direction<ReusedWakers, HeapRing>>; 2];
+
+/// How many directions of a network keep their memory: those that were drained last.
+#[cfg(feature = "alloc")]
+const KEPT: usize = 16;
+
+#[cfg(feature = "alloc")]
+#[derive(Debug)]
+struct Kept {
+    /// Pipes, and which of their directions.
+    slots: [(Weak<HeapPipe>, bool); KEPT],
+    oldest: usize,
+}
 
 /// One end of a pipe on the heap.
 #[cfg(feature = "alloc")]
@@ -72,24 +99,45 @@ pub struct HeapLink {
 #[cfg(feature = "alloc")]
 impl PipeMemory for HeapPipes {
     type Link = HeapLink;
-    type Wakers = ManyWakers;
+    type Wakers = ReusedWakers;
     type Ring = HeapRing;
 
     fn open(&self) -> Result<(HeapLink, HeapLink), Cause> {
         let direction =
-            || Lock::new(Direction::new(ManyWakers::default(), ManyWakers::default(), HeapRing::new(self.buffer)));
+            || Lock::new(Direction::new(ReusedWakers::default(), ReusedWakers::default(), HeapRing::new(self.buffer)));
         let pipe = Arc::new([direction(), direction()]);
         Ok((HeapLink { pipe: pipe.clone(), side: false }, HeapLink { pipe, side: true }))
     }
 
     #[inline]
-    fn incoming<R>(&self, link: &HeapLink, step: impl FnOnce(Option<&mut Direction<ManyWakers, HeapRing>>) -> R) -> R {
+    fn incoming<R>(
+        &self,
+        link: &HeapLink,
+        step: impl FnOnce(Option<&mut Direction<ReusedWakers, HeapRing>>) -> R,
+    ) -> R {
         link.pipe[usize::from(!link.side)].with(|direction| step(Some(direction)))
     }
 
     #[inline]
-    fn outgoing<R>(&self, link: &HeapLink, step: impl FnOnce(Option<&mut Direction<ManyWakers, HeapRing>>) -> R) -> R {
+    fn outgoing<R>(
+        &self,
+        link: &HeapLink,
+        step: impl FnOnce(Option<&mut Direction<ReusedWakers, HeapRing>>) -> R,
+    ) -> R {
         link.pipe[usize::from(link.side)].with(|direction| step(Some(direction)))
+    }
+
+    #[cold]
+    fn keep(&self, link: &HeapLink) {
+        let mut place = (Arc::downgrade(&link.pipe), !link.side);
+        self.kept.with(|kept| {
+            core::mem::swap(&mut kept.slots[kept.oldest], &mut place);
+            kept.oldest = (kept.oldest + 1) % KEPT;
+        });
+        let (pipe, side) = place;
+        if let Some(pipe) = pipe.upgrade() {
+            drop(pipe[usize::from(side)].with(|direction| direction.ring().stop_keeping()));
+        }
     }
 
     fn release(&self, _: &HeapLink) {}
@@ -229,5 +277,41 @@ impl PipeMemory for FixedPipes<'_> {
 impl fmt::Debug for FixedPipes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FixedPipes")
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    extern crate std;
+    use core::task::Waker;
+
+    use super::*;
+    use crate::waker::poll_step;
+
+    #[test]
+    fn only_the_connections_drained_last_keep_their_memory() {
+        let pipes = HeapPipes::new(1 << 16);
+        let links: std::vec::Vec<_> = (0..KEPT + 3).map(|_| pipes.open().expect("the heap has room")).collect();
+        for (near, far) in &links {
+            let keeps = poll_step(Waker::noop(), |seat| {
+                pipes.outgoing(near, |direction| direction.map(|direction| direction.write(seat, &[7; 1000]).0));
+                pipes
+                    .incoming(far, |direction| {
+                        direction.is_some_and(|direction| {
+                            let _ = direction.read(seat, &mut [0; 1000], true);
+                            direction.wants_to_keep()
+                        })
+                    })
+                    .then_some(())
+                    .map_or(core::task::Poll::Pending, core::task::Poll::Ready)
+            });
+            assert!(keeps.is_ready());
+            pipes.keep(far);
+        }
+        let keeps =
+            |far: &HeapLink| pipes.incoming(far, |direction| direction.is_some_and(|d| d.ring().capacity() > 0));
+        let keeping: std::vec::Vec<_> = links.iter().map(|(_, far)| keeps(far)).collect();
+        assert_eq!(keeping.iter().position(|&keeps| keeps), Some(3));
+        assert!(keeping[3..].iter().all(|&keeps| keeps));
     }
 }

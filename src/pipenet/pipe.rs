@@ -8,6 +8,8 @@ use crate::engine::Shutdown;
 use crate::waker::{Seat, Task, Wakers};
 
 /// One direction of a connection.
+///
+/// Its ring holds bytes only while they can still be read.
 #[derive(Debug)]
 pub struct Direction<W, B: ?Sized> {
     /// Which connection this is, among those that one after the other use the same memory.
@@ -21,6 +23,27 @@ pub struct Direction<W, B: ?Sized> {
     /// The write under way in a rendezvous network; the ring has what is left of it.
     offer: Option<Answer>,
     ring: B,
+}
+
+/// How many bytes were moved.
+pub(super) type Moved = Poll<Result<usize, Failure>>;
+
+/// Why bytes cannot be moved: what remains of a [`Cause`] where size counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    Down,
+    Reset,
+    Broken,
+}
+
+impl From<Failure> for Cause {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Down => Self::SocketDown,
+            Failure::Reset => Self::ConnectionReset,
+            Failure::Broken => Self::BrokenPipe,
+        }
+    }
 }
 
 /// How one end of a direction is doing.
@@ -50,75 +73,63 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         self.ring.forget_answers();
     }
 
-    /// Reads, or only looks. Those to wake go to `woken`.
-    pub(super) fn read(
-        &mut self,
-        seat: &mut Seat<'_, W>,
-        buf: &mut [u8],
-        take: bool,
-        woken: &mut W,
-    ) -> Poll<Result<usize, Cause>> {
-        match (self.reader, self.writer) {
-            (End::Closed | End::Aborted, _) => Poll::Ready(Err(Cause::SocketDown)),
-            (_, End::Aborted) => Poll::Ready(Err(Cause::ConnectionReset)),
-            _ if self.ring.len() > 0 => {
-                if !take {
-                    return Poll::Ready(Ok(self.ring.peek(buf)));
+    /// Reads, or only looks. Gives those to wake.
+    #[inline]
+    pub(super) fn read(&mut self, seat: &mut Seat<'_>, buf: &mut [u8], take: bool) -> (Moved, W) {
+        if self.ring.len() == 0 {
+            let moved = match (self.reader, self.writer) {
+                (End::Closed | End::Aborted, _) => Poll::Ready(Err(Failure::Down)),
+                (_, End::Aborted) => Poll::Ready(Err(Failure::Reset)),
+                (_, End::Finished | End::Closed) => Poll::Ready(Ok(0)),
+                (_, End::Open) => {
+                    seat.take(&mut self.readers);
+                    Poll::Pending
                 }
-                let count = self.ring.read(buf);
-                if self.ring.len() == 0 && self.offer.is_none() {
-                    self.ring.give_back();
-                }
-                // Whoever writes in a rendezvous waits for its last byte to be taken.
-                if !self.writers.is_empty() && (self.offer.is_none() || self.ring.len() == 0) {
-                    *woken = self.writers.take();
-                }
-                Poll::Ready(Ok(count))
-            }
-            (_, End::Finished | End::Closed) => Poll::Ready(Ok(0)),
-            _ => {
-                seat.take(&mut self.readers);
-                Poll::Pending
-            }
+            };
+            return (moved, W::default());
         }
+        if !take {
+            return (Poll::Ready(Ok(self.ring.peek(buf))), W::default());
+        }
+        let count = self.ring.read(buf);
+        // Whoever writes in a rendezvous waits for its last byte to be taken.
+        let woken = match self.offer.is_none() || self.ring.len() == 0 {
+            true => self.writers.take(),
+            false => W::default(),
+        };
+        (Poll::Ready(Ok(count)), woken)
     }
 
     /// Why a write would fail, if it would.
-    fn write_failure(&self) -> Option<Cause> {
+    #[inline]
+    fn write_failure(&self) -> Option<Failure> {
         match (self.writer, self.reader) {
-            (End::Closed | End::Aborted, _) => Some(Cause::SocketDown),
-            (_, End::Aborted) => Some(Cause::ConnectionReset),
-            (End::Finished, _) | (_, End::Closed) => Some(Cause::BrokenPipe),
-            _ => None,
+            (End::Open, End::Open) => None,
+            (End::Closed | End::Aborted, _) => Some(Failure::Down),
+            (_, End::Aborted) => Some(Failure::Reset),
+            (End::Finished, _) | (_, End::Closed | End::Finished) => Some(Failure::Broken),
         }
     }
 
-    /// Writes what there is room for.
-    pub(super) fn write(&mut self, seat: &mut Seat<'_, W>, bytes: &[u8], woken: &mut W) -> Poll<Result<usize, Cause>> {
-        if let Some(cause) = self.write_failure() {
-            return Poll::Ready(Err(cause));
+    /// Writes what there is room for. Gives those to wake.
+    #[inline]
+    pub(super) fn write(&mut self, seat: &mut Seat<'_>, bytes: &[u8]) -> (Moved, W) {
+        if let Some(failure) = self.write_failure() {
+            return (Poll::Ready(Err(failure)), W::default());
         }
         let count = self.ring.write(bytes);
         if count == 0 {
             seat.take(&mut self.writers);
-            return Poll::Pending;
+            return (Poll::Pending, W::default());
         }
-        if !self.readers.is_empty() {
-            *woken = self.readers.take();
-        }
-        Poll::Ready(Ok(count))
+        (Poll::Ready(Ok(count)), self.readers.take())
     }
 
     /// Writes, and is done when all was taken.
     ///
     /// A task has one write at a time. It is known by its waker and its bytes: the same task with other bytes has
     /// given up its last write.
-    pub(super) fn rendezvous(
-        &mut self,
-        seat: &mut Seat<'_, W>,
-        bytes: &[u8],
-        woken: &mut W,
-    ) -> Poll<Result<usize, Cause>> {
+    pub(super) fn rendezvous(&mut self, seat: &mut Seat<'_>, bytes: &[u8], woken: &mut W) -> Moved {
         let task = seat.task();
         if let Some(offer) = self.offer.take_if(|offer| offer.task == task) {
             if !bytes.starts_with(self.ring.written(offer.len)) {
@@ -136,8 +147,8 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         if let Some(answer) = self.ring.take_answer(task, bytes.len()) {
             return Poll::Ready(Ok(answer.len));
         }
-        if let Some(cause) = self.write_failure() {
-            return Poll::Ready(Err(cause));
+        if let Some(failure) = self.write_failure() {
+            return Poll::Ready(Err(failure));
         }
         if !seat.take(&mut self.writers) || self.ring.len() > 0 {
             return Poll::Pending;
@@ -165,13 +176,28 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Ready when a write would be done, in a rendezvous network begin, or fail at once.
-    pub(super) fn writable(&mut self, seat: &mut Seat<'_, W>, rendezvous: bool) -> Poll<()> {
+    pub(super) fn writable(&mut self, seat: &mut Seat<'_>, rendezvous: bool) -> Poll<()> {
         let room = if rendezvous { self.ring.len() == 0 } else { self.ring.room() > 0 };
         if self.write_failure().is_some() || room {
             return Poll::Ready(());
         }
         seat.take(&mut self.writers);
         Poll::Pending
+    }
+
+    /// Whether there is memory to give back, and it was not asked before: then the pipe memory may let it be kept.
+    #[inline]
+    pub(super) fn wants_to_keep(&mut self) -> bool {
+        self.ring.len() == 0 && self.offer.is_none() && self.ring.wants_to_keep()
+    }
+
+    /// What waits, for its memory to be given back.
+    #[cfg(feature = "alloc")]
+    pub(super) fn ring(&mut self) -> &mut B
+    where
+        B: Sized,
+    {
+        &mut self.ring
     }
 
     /// The tasks that wait to read, for one to be taken out.

@@ -31,6 +31,11 @@ pub trait Ring {
     /// Gives back memory that an empty ring need not keep.
     fn give_back(&mut self) {}
 
+    /// Whether an empty ring has memory to give back, and was not asked before: from then on it keeps it.
+    fn wants_to_keep(&mut self) -> bool {
+        false
+    }
+
     /// Keeps the answer to a writer whose bytes were taken, until its task comes back.
     fn keep_answer(&mut self, answer: Answer);
 
@@ -141,17 +146,59 @@ pub struct HeapRing {
     size: usize,
     /// The most that `size` may be.
     limit: usize,
+    /// Whether it may keep its memory when it is drained.
+    kept: bool,
     answers: Vec<Answer>,
 }
 
-/// The first size of a ring that grows, and the most that a drained one keeps.
+/// The first size of a ring that grows, and the most that a drained one keeps without being allowed to.
 #[cfg(feature = "alloc")]
 const SMALL: usize = 256;
 
 #[cfg(feature = "alloc")]
 impl HeapRing {
     pub(super) fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), start: 0, len: 0, size: 0, limit, answers: Vec::new() }
+        Self { bytes: Vec::new(), start: 0, len: 0, size: 0, limit, kept: false, answers: Vec::new() }
+    }
+
+    /// May no longer keep its memory when it is drained. Gives what it has to give back.
+    pub(super) fn stop_keeping(&mut self) -> Vec<u8> {
+        self.kept = false;
+        match self.len {
+            0 => self.take_memory(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    fn take_memory(&mut self) -> Vec<u8> {
+        (self.start, self.len, self.size) = (0, 0, 0);
+        core::mem::take(&mut self.bytes)
+    }
+
+    /// Writes, with a larger ring or around its end.
+    #[cold]
+    fn write_around(&mut self, bytes: &[u8]) {
+        if self.len + bytes.len() > self.size {
+            self.grow(self.len + bytes.len());
+        }
+        let end = self.start + self.len;
+        if end == self.bytes.len() {
+            // Not wrapped: append up to the size, the rest goes to the front.
+            let (append, front) = bytes.split_at(bytes.len().min(self.size - end));
+            self.bytes.extend_from_slice(append);
+            if !front.is_empty() {
+                self.bytes[..front.len()].copy_from_slice(front);
+            }
+        } else {
+            // Wrapped, or with a gap behind: `bytes` has its full size.
+            let size = self.bytes.len();
+            copy_in(&mut self.bytes, if end < size { end } else { end - size }, bytes);
+        }
     }
 
     /// Makes the ring at least `size` bytes long, and lays what waits at its start.
@@ -196,21 +243,10 @@ impl Ring for HeapRing {
             self.start = 0;
             self.bytes.clear();
         }
-        if self.len + count > self.size {
-            self.grow(self.len + count);
-        }
         let end = self.start + self.len;
-        if end == self.bytes.len() {
-            // Not wrapped: append up to the size, the rest goes to the front.
-            let (append, front) = bytes.split_at(count.min(self.size - end));
-            self.bytes.extend_from_slice(append);
-            if !front.is_empty() {
-                self.bytes[..front.len()].copy_from_slice(front);
-            }
-        } else {
-            // Wrapped, or with a gap behind: `bytes` has its full size.
-            let size = self.bytes.len();
-            copy_in(&mut self.bytes, if end < size { end } else { end - size }, bytes);
+        match end == self.bytes.len() && end + count <= self.size {
+            true => self.bytes.extend_from_slice(bytes),
+            false => self.write_around(bytes),
         }
         self.len += count;
         count
@@ -239,8 +275,7 @@ impl Ring for HeapRing {
     }
 
     fn clear(&mut self) {
-        self.bytes = Vec::new();
-        (self.start, self.len, self.size) = (0, 0, 0);
+        drop(self.take_memory());
     }
 
     fn keep_answer(&mut self, answer: Answer) {
@@ -256,11 +291,15 @@ impl Ring for HeapRing {
         Some(self.answers.remove(found))
     }
 
-    #[inline]
     fn give_back(&mut self) {
-        if self.size > SMALL {
+        if self.size > SMALL && !self.kept {
             self.clear();
         }
+    }
+
+    #[inline]
+    fn wants_to_keep(&mut self) -> bool {
+        self.size > SMALL && !core::mem::replace(&mut self.kept, true)
     }
 }
 
