@@ -283,30 +283,20 @@ impl fmt::Debug for FixedPipes<'_> {
 #[cfg(all(test, feature = "alloc"))]
 mod tests {
     extern crate std;
-    use core::task::Waker;
+    use core::task::{Context, Waker};
 
+    use super::super::Pipes;
     use super::*;
-    use crate::waker::poll_step;
+    use crate::engine::Engine;
 
     #[test]
     fn only_the_connections_drained_last_keep_their_memory() {
-        let pipes = HeapPipes::new(1 << 16);
+        let engine = Pipes { memory: HeapPipes::new(1 << 16), rendezvous: false };
+        let (pipes, mut cx) = (&engine.memory, Context::from_waker(Waker::noop()));
         let links: std::vec::Vec<_> = (0..KEPT + 3).map(|_| pipes.open().expect("the heap has room")).collect();
         for (near, far) in &links {
-            let keeps = poll_step(Waker::noop(), |seat| {
-                pipes.outgoing(near, |direction| direction.map(|direction| direction.write(seat, &[7; 1000]).0));
-                pipes
-                    .incoming(far, |direction| {
-                        direction.is_some_and(|direction| {
-                            let _ = direction.read(seat, &mut [0; 1000], true);
-                            direction.wants_to_keep()
-                        })
-                    })
-                    .then_some(())
-                    .map_or(core::task::Poll::Pending, core::task::Poll::Ready)
-            });
-            assert!(keeps.is_ready());
-            pipes.keep(far);
+            assert!(engine.poll_write(near, &mut cx, &[7; 1000]).is_ready());
+            assert!(engine.poll_read(far, &mut cx, &mut [0; 1000]).is_ready());
         }
         let keeps =
             |far: &HeapLink| pipes.incoming(far, |direction| direction.is_some_and(|d| d.ring().capacity() > 0));
