@@ -7,6 +7,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::waker::idle;
+
 /// Waits on the thread for what `poll` finds, as long as `patience` says; `expired` then gives the outcome. With `look`,
 /// the first attempt costs no waker. `relax` is for where there are no threads.
 pub(crate) fn block_on<R>(
@@ -16,7 +18,7 @@ pub(crate) fn block_on<R>(
     _relax: fn(),
     expired: impl FnOnce(&Waker) -> R,
 ) -> R {
-    if look && let Poll::Ready(outcome) = poll(&mut Context::from_waker(Waker::noop())) {
+    if look && let Poll::Ready(outcome) = poll(&mut Context::from_waker(idle())) {
         return outcome;
     }
     let deadline = patience.limit().and_then(|limit| Instant::now().checked_add(limit));

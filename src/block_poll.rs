@@ -3,6 +3,8 @@
 
 use core::task::{Context, Poll, Waker};
 
+use crate::waker::idle;
+
 /// Waits by polling, with `relax` in between.
 pub(crate) fn block_on<R>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
@@ -12,7 +14,7 @@ pub(crate) fn block_on<R>(
     _expired: impl FnOnce(&Waker) -> R,
 ) -> R {
     loop {
-        match poll(&mut Context::from_waker(Waker::noop())) {
+        match poll(&mut Context::from_waker(idle())) {
             Poll::Ready(outcome) => return outcome,
             Poll::Pending => relax(),
         }

@@ -13,6 +13,7 @@ use crate::handle::{Handle, LinkOf};
 use crate::place::Place;
 use crate::table::{Ports, State};
 use crate::wait::{Expire, Op, Waiting};
+use crate::waker::idle;
 
 /// A connection: a stream of bytes in each direction. Dropping it closes it.
 ///
@@ -310,7 +311,7 @@ impl<N: Handle> End<N> {
         operation: Operation,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<Result<T, Error>>,
     ) -> Result<T, Error> {
-        match poll(&mut Context::from_waker(Waker::noop())) {
+        match poll(&mut Context::from_waker(idle())) {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => Err(self.error(operation, Cause::WouldBlock)),
         }
@@ -422,7 +423,9 @@ impl<N: Handle> Drop for End<N> {
             Some(ports.socket(slot).map(|socket| core::mem::replace(&mut socket.state, State::Closed)))
         });
         let Some(state) = last else { return };
-        if let Some(State::Connected(_)) = state {
+        let connected = matches!(state, Some(State::Connected(_)));
+        drop(state);
+        if connected {
             self.net().engine.shutdown(&self.link, Shutdown::Close);
         }
         self.net().engine.release(&self.link);

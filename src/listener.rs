@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::place::Place;
 use crate::table::{Delivery, Ports, State, next_delivery, queue};
 use crate::wait::{Expire, Op, Waiting};
-use crate::waker::{Wakers, poll_step};
+use crate::waker::{Wakers, idle, poll_step};
 
 /// A port of a host at which connections come in. Dropping it closes it.
 ///
@@ -68,7 +68,7 @@ impl<N: Handle> Listener<N> {
     ///
     /// `would block` if none is there, else those of [`accept`](Listener::accept).
     pub fn try_accept(&self) -> Result<Conn<N>, Error> {
-        match self.poll_accept(&mut Context::from_waker(Waker::noop())) {
+        match self.poll_accept(&mut Context::from_waker(idle())) {
             Poll::Ready(accepted) => accepted,
             Poll::Pending => Err(self.error(Cause::WouldBlock)),
         }

@@ -7,7 +7,6 @@ use core::task::{Context, Poll};
 
 use crate::addr::{Addr, AddrError, AddrReason};
 use crate::cause::{Cause, Table};
-use crate::engine::{Engine, Shutdown};
 use crate::handle::{Handle, HostOf, LinkOf};
 use crate::host::Host;
 use crate::notifier::Accept;
@@ -16,23 +15,27 @@ use crate::table::{Directory, Peer, Phase, Ports, State, Tables, acknowledge, dr
 use crate::waker::{Wakers, poll_step};
 
 /// A request in the queue of a listener. Dropping it withdraws the request.
-pub(crate) struct Pending<N: Handle>(Place<N>);
+pub(crate) struct Pending<N: Handle> {
+    /// A connection has come of it, and nothing is left to withdraw.
+    settled: bool,
+    place: Place<N>,
+}
 
 impl<N: Handle> Pending<N> {
     /// Lets a connection from `src` wait at the listener at `dst`.
     pub(crate) fn enqueue(net: N, src: &Addr, dst: &Addr, link: LinkOf<N>, phase: Phase) -> Result<Self, Cause> {
+        let mut link = Some(link);
         let queued = Self::find(&net, src, dst).and_then(|(host, peer)| {
-            let (slot, acceptors) = net
-                .tables
-                .ports(&host, |ports| enqueue(ports, dst.port, net.options.backlog, peer, link.clone(), phase))?;
+            let backlog = net.options.backlog;
+            let (slot, acceptors) =
+                net.tables.ports(&host, |ports| enqueue(ports, dst.port, backlog, peer, &mut link, phase))?;
             acceptors.wake();
             Ok((host, slot))
         });
         match queued {
-            Ok((host, slot)) => Ok(Self(Place::new(Host::new(net, host), slot))),
+            Ok((host, slot)) => Ok(Self { settled: false, place: Place::new(Host::new(net, host), slot) }),
             Err(cause) => {
-                net.engine.shutdown(&link, Shutdown::Close);
-                net.engine.release(&link);
+                link.iter().for_each(|link| net.discard(link));
                 Err(cause)
             }
         }
@@ -52,30 +55,39 @@ impl<N: Handle> Pending<N> {
     }
 
     /// Waits until a listener has claimed the connection.
-    pub(crate) async fn claimed(self) -> Result<Self, Cause> {
+    pub(crate) async fn claimed(mut self) -> Result<Self, Cause> {
         poll_fn(|cx| self.poll(cx)).await.map(|_| self)
     }
 
     /// The accepted connection's port, once a listener has taken the request.
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<u16, Cause>> {
-        poll_step(cx.waker(), |seat| {
-            self.0.ports(|ports| {
-                let Some(socket) = ports.socket(self.0.slot()) else {
-                    return Poll::Ready(Err(Cause::ConnectionRefused));
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<u16, Cause>> {
+        let (place, settled) = (&self.place, &mut self.settled);
+        let Poll::Ready((answer, gone)) = poll_step(cx.waker(), |seat| {
+            place.ports(|ports| {
+                let Some(socket) = ports.socket(place.slot()) else {
+                    return Poll::Ready((Err(Cause::ConnectionRefused), None));
                 };
                 let port = socket.port;
-                let State::Request(request) = &mut socket.state else { return Poll::Ready(Ok(port)) };
-                match request.phase {
-                    Phase::Claimed | Phase::Ready => Poll::Ready(Ok(port)),
-                    Phase::Refused => Poll::Ready(Err(Cause::ConnectionRefused)),
-                    Phase::NoPort => Poll::Ready(Err(Cause::Full(Table::Ports, ports.capacity()))),
+                let State::Request(request) = &mut socket.state else {
+                    *settled = true;
+                    return Poll::Ready((Ok(port), drop_request(ports, place.slot()).0));
+                };
+                let answer = match request.phase {
+                    Phase::Claimed | Phase::Ready => Ok(port),
+                    Phase::Refused => Err(Cause::ConnectionRefused),
+                    Phase::NoPort => Err(Cause::Full(Table::Ports, ports.capacity())),
                     Phase::Queued | Phase::Direct => {
                         seat.take(&mut request.backend);
-                        Poll::Pending
+                        return Poll::Pending;
                     }
-                }
+                };
+                Poll::Ready((answer, None))
             })
-        })
+        }) else {
+            return Poll::Pending;
+        };
+        gone.into_iter().for_each(|socket| place.net.scrap(socket));
+        Poll::Ready(answer)
     }
 }
 
@@ -85,9 +97,9 @@ pub(crate) struct Connecting<N: Handle>(pub(crate) Result<Pending<N>, Cause>);
 impl<N: Handle> Future for Connecting<N> {
     type Output = Result<Addr, Cause>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &self.0 {
-            Ok(pending) => pending.poll(cx).map_ok(|port| pending.0.addr(port)),
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Ok(pending) => pending.poll(cx).map_ok(|port| pending.place.addr(port)),
             Err(cause) => Poll::Ready(Err(*cause)),
         }
     }
@@ -95,9 +107,11 @@ impl<N: Handle> Future for Connecting<N> {
 
 impl<N: Handle> Drop for Pending<N> {
     fn drop(&mut self) {
-        let (gone, acceptors) = self.0.ports(|ports| drop_request(ports, self.0.slot()));
-        acceptors.wake();
-        gone.into_iter().for_each(|socket| self.0.net.scrap(socket));
+        if !self.settled {
+            let (gone, acceptors) = self.place.ports(|ports| drop_request(ports, self.place.slot()));
+            acceptors.wake();
+            gone.into_iter().for_each(|socket| self.place.net.scrap(socket));
+        }
     }
 }
 
@@ -112,11 +126,11 @@ impl<N: Handle> Incoming<N> {
 
 impl<N: Handle> Accept for Incoming<N> {
     fn local_addr(&self) -> Addr {
-        self.0.0.local_addr()
+        self.0.place.local_addr()
     }
 
     fn acknowledge(self) -> Result<(), Cause> {
-        let place = &self.0.0;
+        let place = &self.0.place;
         // Dropping what is acknowledged takes nothing back.
         place.ports(|ports| acknowledge(ports, place.slot()))?.wake();
         Ok(())

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 
 use crate::addr::Addr;
 use crate::cause::Cause;
@@ -12,7 +12,7 @@ use crate::name::NetworkName;
 use crate::notify::SubNetworkNotifier;
 use crate::registry::Registry;
 use crate::table::{Closing, Directory, Ports, Socket, State, Tables, refuse_next};
-use crate::waker::{Wakers, poll_step};
+use crate::waker::{Wakers, idle, poll_step};
 
 /// The part of a network that this process, or this part of it, owns: an [`Engine`], a [`Registry`], and tables of hosts
 /// and sockets. Several subnetworks that share a registry form one network.
@@ -142,9 +142,14 @@ where
     /// Closes what is left of a socket that was taken out of its table.
     pub(crate) fn scrap(&self, socket: Socket<E::Link, T::Wakers>) {
         if let State::Request(request) = &socket.state {
-            self.engine.shutdown(&request.link, Shutdown::Close);
-            self.engine.release(&request.link);
+            self.discard(&request.link);
         }
+    }
+
+    /// Closes an end of a connection that nobody holds.
+    pub(crate) fn discard(&self, link: &E::Link) {
+        self.engine.shutdown(link, Shutdown::Close);
+        self.engine.release(link);
     }
 
     /// Turns away whoever waits in the queue of a listener.
@@ -300,7 +305,7 @@ where
     /// Closes the network. An engine or registry that has to wait for its close gets no chance to: close explicitly.
     fn drop(&mut self) {
         self.take_down(None);
-        let _ = pin!(self.close_backend()).poll(&mut Context::from_waker(Waker::noop()));
+        let _ = pin!(self.close_backend()).poll(&mut Context::from_waker(idle()));
     }
 }
 

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 #[cfg(feature = "std")]
 use crate::block::{Parker, Patience};
 use crate::budget::poll_proceed;
-use crate::waker::wake;
+use crate::waker::{idle, is_idle, wake};
 
 pin_project! {
     /// An operation under way: `.await` it on any executor, or [`wait`](Op::wait) for it on a thread.
@@ -59,7 +59,7 @@ impl<F: Future> Op<F> {
     pub fn wait_with(self, mut relax: impl FnMut()) -> F::Output {
         let mut future = core::pin::pin!(self.future);
         loop {
-            match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            match future.as_mut().poll(&mut Context::from_waker(idle())) {
                 Poll::Ready(output) => return output,
                 Poll::Pending => relax(),
             }
@@ -88,7 +88,7 @@ impl<F: Future> Op<F> {
     /// # Ok::<(), virtnet::Error>(())
     /// ```
     pub fn try_wait(self: Pin<&mut Self>) -> Option<F::Output> {
-        match self.project().future.poll(&mut Context::from_waker(Waker::noop())) {
+        match self.project().future.poll(&mut Context::from_waker(idle())) {
             Poll::Ready(output) => Some(output),
             Poll::Pending => None,
         }
@@ -200,7 +200,7 @@ impl<F: Future, E, L: Fn(&Waker)> Future for Waiting<F, E, L> {
         let outcome = this.future.poll(cx);
         match &outcome {
             Poll::Ready(_) => drop(this.waker.take()),
-            Poll::Pending if cx.waker().will_wake(Waker::noop()) => {}
+            Poll::Pending if is_idle(cx.waker()) => {}
             Poll::Pending if this.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) => {}
             Poll::Pending => *this.waker = Some(cx.waker().clone()),
         }

@@ -3,8 +3,29 @@
 use core::mem;
 use core::task::{Poll, Waker};
 
+/// The waker of whoever only looks. It is one value: each crate that asks the standard library for one may get another.
+pub(crate) fn idle() -> &'static Waker {
+    static IDLE: &Waker = Waker::noop();
+    IDLE
+}
+
+/// Whether nobody waits with `waker`.
+pub(crate) fn is_idle(waker: &Waker) -> bool {
+    waker.will_wake(idle())
+}
+
 /// Those who wait for one thing. All are woken at once, and look again.
 pub trait Wakers: Default + Send {
+    /// The task of `waker` alone. Nobody waits with a waker that does nothing.
+    fn of(waker: &Waker) -> Self {
+        let mut set = Self::default();
+        if !is_idle(waker) {
+            // An empty set has room.
+            let _ = set.insert(waker.clone());
+        }
+        set
+    }
+
     /// How many wait.
     fn count(&self) -> usize;
 
@@ -268,7 +289,7 @@ impl Seat<'_> {
     ///
     /// Nobody waits with a waker that does nothing.
     pub(crate) fn take<W: Wakers>(&mut self, set: &mut W) -> bool {
-        if set.reuse(self.waker) || set.contains(self.waker) || self.waker.will_wake(Waker::noop()) {
+        if set.reuse(self.waker) || set.contains(self.waker) || is_idle(self.waker) {
             return true;
         }
         self.state = match self.luggage.take() {

@@ -1,6 +1,6 @@
 //! `embedded-io`: blocking reads and writes, and whether they would block.
 
-use core::task::{Context, Waker};
+use core::task::Context;
 
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 
@@ -8,6 +8,7 @@ use crate::conn::Conn;
 use crate::error::Error;
 use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::handle::Handle;
+use crate::waker::idle;
 
 impl<N: Handle> ErrorType for Conn<N> {
     type Error = Error;
@@ -53,14 +54,14 @@ impl<N: Handle> Write for &Conn<N> {
 /// Also ready at the end of the stream, and when a read would fail.
 impl<N: Handle> ReadReady for &Conn<N> {
     fn read_ready(&mut self) -> Result<bool, Error> {
-        Ok(self.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready())
+        Ok(self.poll_read_ready(&mut Context::from_waker(idle())).is_ready())
     }
 }
 
 /// Also ready when a write would fail.
 impl<N: Handle> WriteReady for &Conn<N> {
     fn write_ready(&mut self) -> Result<bool, Error> {
-        Ok(self.poll_write_ready(&mut Context::from_waker(Waker::noop())).is_ready())
+        Ok(self.poll_write_ready(&mut Context::from_waker(idle())).is_ready())
     }
 }
 

@@ -45,6 +45,12 @@ pub trait PipeMemory: Send + Sync {
         step: impl FnOnce(Option<&mut Direction<Self::Wakers, Self::Ring>>) -> R,
     ) -> R;
 
+    /// Whether nobody but the caller holds an end of the pipe, or a copy of it.
+    fn is_last(&self, link: &Self::Link) -> bool {
+        let _ = link;
+        false
+    }
+
     /// The direction that this end reads was drained and keeps its memory: somebody else's has to be given back for it.
     fn keep(&self, link: &Self::Link) {
         let _ = link;
@@ -125,6 +131,10 @@ impl PipeMemory for HeapPipes {
         step: impl FnOnce(Option<&mut Direction<ReusedWakers, HeapRing>>) -> R,
     ) -> R {
         link.pipe[usize::from(link.side)].with(|direction| step(Some(direction)))
+    }
+
+    fn is_last(&self, link: &HeapLink) -> bool {
+        Arc::strong_count(&link.pipe) == 1
     }
 
     #[cold]

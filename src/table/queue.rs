@@ -10,13 +10,14 @@ impl<W: Default> Queue<W> {
     }
 }
 
-/// Puts a request at the end of the queue of the listener at `port`. Gives its slot, and those who wait for it.
+/// Puts a request at the end of the queue of the listener at `port`, and takes `link` for it. Gives its slot, and those who
+/// wait for it.
 pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     ports: &mut P,
     port: u16,
     backlog: u32,
     peer: Peer,
-    link: P::Link,
+    link: &mut Option<P::Link>,
     phase: Phase,
 ) -> Result<(u32, P::Wakers), Cause> {
     if !ports.is_open() || port == 0 {
@@ -27,10 +28,13 @@ pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     if queue(ports, listener).is_some_and(|queue| queue.len >= backlog) {
         return Err(Cause::Full(Table::Backlog, backlog));
     }
-    let request = Request { listener, prev: tail, next: NIL, link, backend: P::Wakers::default(), phase };
-    let slot = ports.insert(Bind::None, State::Request(request))?;
-    if let Some(socket) = ports.socket(slot) {
+    let slot = ports.insert(Bind::None, State::Closed)?;
+    if let Some(socket) = ports.socket(slot)
+        && let Some(link) = link.take()
+    {
         (socket.handles, socket.awaited, socket.peer) = (0, true, peer);
+        let backend = P::Wakers::default();
+        socket.state = State::Request(Request { listener, prev: tail, next: NIL, link, backend, phase });
     }
     if let Some(last) = request_at(ports, tail) {
         last.next = slot;

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use ::tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use ::tokio::task::coop::poll_proceed;
@@ -13,6 +13,7 @@ use crate::conn::Conn;
 use crate::error::{Error, Operation};
 use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::handle::Handle;
+use crate::waker::idle;
 
 /// Reads what is there. A greedy task yields when its budget is spent.
 impl<N: Handle> AsyncRead for &Conn<N> {
@@ -112,7 +113,7 @@ impl<N: Handle> Conn<N> {
     ///
     /// Those of [`try_write`](Conn::try_write).
     pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> Result<usize, Error> {
-        match self.poll_write_each(&mut Context::from_waker(Waker::noop()), bufs) {
+        match self.poll_write_each(&mut Context::from_waker(idle()), bufs) {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => Err(self.end.error(Operation::Write, Cause::WouldBlock)),
         }
