@@ -1,7 +1,6 @@
 //! One dial, from its source port to its connection.
 
 use core::future::Future;
-use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
@@ -26,7 +25,8 @@ pub(crate) fn dial<N: Handle, A: ToAddr>(
     host: Host<N>,
     addr: A,
 ) -> impl Expire<Output = Result<Conn<N>, Error>> + use<N, A> {
-    Dial { addr, dialling: Dialling { connect, source: Source::Wanted(host), parsed: false, running: None } }
+    let state = DialState { host, source: None, parsed: false };
+    Dial { addr, dialling: Dialling { connect, state, running: None } }
 }
 
 pin_project! {
@@ -42,9 +42,7 @@ pin_project! {
     /// What is the same in all dials: takes a port, asks registry and engine, and makes the connection.
     struct Dialling<N: Handle, C, F> {
         connect: C,
-        source: Source<N>,
-        // Whether the address is one. It is parsed again when it is needed: it would be most of what a dial keeps.
-        parsed: bool,
+        state: DialState<N>,
         #[pin]
         running: Option<F>,
     }
@@ -54,44 +52,50 @@ pin_project! {
             let mut this = this.project();
             // The request leaves its listener before the port is free again.
             this.running.set(None);
-            this.source.give_up();
+            this.state.give_up();
         }
     }
 }
 
-/// The own end of a dial.
-enum Source<N: Handle> {
-    /// Not polled yet.
-    Wanted(Host<N>),
-    /// A socket with this port.
-    Taken(Place<N>, u16),
-    /// It is a connection now, or the dial has failed.
-    Gone,
+struct DialState<N: Handle> {
+    /// Slot and port of the source, from the first poll until it is a connection or the dial has failed.
+    source: Option<(u32, u16)>,
+    /// Whether the address is one. It is parsed again when it is needed: it would be most of what a dial has to keep.
+    parsed: bool,
+    host: Host<N>,
 }
 
 /// What a backend does in a dial: the registry tells where the host is, the engine connects.
 #[allow(clippy::manual_async_fn, reason = "an `async fn` would keep its arguments twice")]
 fn connect<N: Handle>(
-    net: N,
-    src: Addr,
+    host: Host<N>,
+    port: u16,
     dst: Addr,
 ) -> impl Future<Output = Result<(LinkOf<N>, Addr), Cause>> + Send + use<N> {
     async move {
+        let net = &host.net;
         let data = net.registry().query(&dst.host).await?;
+        let src = host.addr(port);
         let (link, peer) = net.engine.dial(&src, &dst, data, &net.notifier()).await?;
-        if peer.host == dst.host && peer.port != 0 {
-            return Ok((link, peer));
+        match peer.host == dst.host && peer.port != 0 {
+            true => Ok((link, peer)),
+            false => Err(misled(net, &link, &peer)),
         }
-        net.discard(&link);
-        Err(Cause::Backend(Text::of(["engine connected to ", peer.text().as_str(), " instead"])))
     }
+}
+
+/// The engine connected to a host that was not meant.
+#[cold]
+fn misled<N: Handle>(net: &N, link: &LinkOf<N>, peer: &Addr) -> Cause {
+    net.discard(link);
+    Cause::Backend(Text::of(["engine connected to ", peer.text().as_str(), " instead"]))
 }
 
 impl<N, A, C, F> Future for Dial<N, A, C, F>
 where
     N: Handle,
     A: ToAddr,
-    C: Fn(N, Addr, Addr) -> F,
+    C: Fn(Host<N>, u16, Addr) -> F,
     F: Future<Output = Result<(LinkOf<N>, Addr), Cause>>,
 {
     type Output = Result<Conn<N>, Error>;
@@ -106,7 +110,7 @@ impl<N, A, C, F> Expire for Dial<N, A, C, F>
 where
     N: Handle,
     A: ToAddr,
-    C: Fn(N, Addr, Addr) -> F,
+    C: Fn(Host<N>, u16, Addr) -> F,
     F: Future<Output = Result<(LinkOf<N>, Addr), Cause>>,
 {
     fn expire(self: Pin<&mut Self>, _: &Waker) -> Self::Output {
@@ -118,72 +122,70 @@ where
 impl<N, C, F> Dialling<N, C, F>
 where
     N: Handle,
-    C: Fn(N, Addr, Addr) -> F,
+    C: Fn(Host<N>, u16, Addr) -> F,
     F: Future<Output = Result<(LinkOf<N>, Addr), Cause>>,
 {
     fn poll(self: Pin<&mut Self>, addr: &dyn ToAddr, cx: &mut Context<'_>) -> Poll<Result<Conn<N>, Error>> {
         let mut this = self.project();
+        let state = this.state;
         let starts = this.running.is_none();
         if starts {
-            match this.source.start(addr, this.parsed, cx.waker()) {
-                Ok((net, src, dst)) => this.running.set(Some((this.connect)(net, src, dst))),
-                Err(cause) => return Poll::Ready(Err(this.source.fail(addr, *this.parsed, cause))),
+            match state.start(addr, cx.waker()) {
+                Ok((port, dst)) => this.running.set(Some((this.connect)(state.host.clone(), port, dst))),
+                Err(cause) => return Poll::Ready(Err(state.fail(addr, cause))),
             }
         }
         let Some(running) = this.running.as_mut().as_pin_mut() else { return Poll::Pending };
         let outcome = match running.poll(cx) {
-            Poll::Ready(Ok((link, peer))) => this.source.finish(link, &peer),
+            Poll::Ready(Ok((link, peer))) => state.finish(link, &peer),
             // The network that is down is the peer's, unless it turns out to be the own one.
             Poll::Ready(Err(Cause::NetworkDown)) => Err(Cause::ConnectionRefused),
             Poll::Ready(Err(cause)) => Err(cause),
+            // Whoever closes the host from now on wakes the task.
             Poll::Pending if starts => return Poll::Pending,
-            Poll::Pending => match this.source.poll_closed(cx) {
+            Poll::Pending => match state.poll_closed(cx) {
                 Poll::Ready(()) => Err(Cause::SocketDown),
                 Poll::Pending => return Poll::Pending,
             },
         };
         this.running.set(None);
-        Poll::Ready(outcome.map_err(|cause| this.source.fail(addr, *this.parsed, cause)))
+        Poll::Ready(outcome.map_err(|cause| state.fail(addr, cause)))
     }
 
     fn expire(self: Pin<&mut Self>, addr: &dyn ToAddr) -> Error {
         let mut this = self.project();
         this.running.set(None);
-        this.source.fail(addr, *this.parsed, Cause::TimedOut)
+        this.state.fail(addr, Cause::TimedOut)
     }
 }
 
-impl<N: Handle> Source<N> {
-    /// Takes a port, to be told when the host closes, and looks at the address: on which network, from where, where to.
-    fn start(&mut self, addr: &dyn ToAddr, parsed: &mut bool, waker: &Waker) -> Result<(N, Addr, Addr), Cause> {
-        let Self::Wanted(host) = self else { return Err(Cause::SocketDown) };
+impl<N: Handle> DialState<N> {
+    /// Takes the source port, to be told when the host closes, and looks at the address: from which port, where to.
+    fn start(&mut self, addr: &dyn ToAddr, waker: &Waker) -> Result<(u16, Addr), Cause> {
+        let Host { net, host } = &self.host;
         let waiting = State::Dialling(WakersOf::<N>::of(waker));
-        let (slot, port, is_open) = host.net.tables.ports(&host.host, |ports| {
+        let (slot, port, is_open) = net.tables.ports(host, |ports| {
             let slot = ports.insert(Bind::Lowest, waiting)?;
             Ok::<_, Cause>((slot, ports.socket(slot).map_or(0, |socket| socket.port), ports.is_open()))
         })?;
-        let Self::Wanted(host) = mem::replace(self, Self::Gone) else { return Err(Cause::SocketDown) };
-        let (net, src) = (host.net.clone(), host.addr(port));
-        let dst = addr.to_addr();
-        let dst = dst.map(|dst| host.on_net(dst));
-        *self = Self::Taken(Place::new(host, slot), port);
-        let dst = dst?;
-        *parsed = true;
+        self.source = Some((slot, port));
+        let target = self.host.on_net(addr.to_addr()?);
+        self.parsed = true;
         match is_open {
-            true => Ok((net, src, dst)),
+            true => Ok((port, target)),
             false => Err(Cause::HostDown),
         }
     }
 
     /// Ready when the own host is closed.
     fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self::Taken(place, _) = self else { return Poll::Ready(()) };
+        let slot = self.source.map_or(0, |(slot, _)| slot);
         poll_step(cx.waker(), |seat| {
-            place.ports(|ports| {
+            self.host.net.tables.ports(&self.host.host, |ports| {
                 if !ports.is_open() {
                     return Poll::Ready(());
                 }
-                if let Some(State::Dialling(wakers)) = ports.socket(place.slot()).map(|socket| &mut socket.state) {
+                if let Some(State::Dialling(wakers)) = ports.socket(slot).map(|socket| &mut socket.state) {
                     seat.take(wakers);
                 }
                 Poll::Pending
@@ -193,52 +195,46 @@ impl<N: Handle> Source<N> {
 
     /// Makes the source a connection.
     fn finish(&mut self, link: LinkOf<N>, peer: &Addr) -> Result<Conn<N>, Cause> {
-        let Self::Taken(place, _) = self else { return Err(Cause::SocketDown) };
-        let connected = place.net.tables.directory(|directory| directory.intern(&peer.host)).and_then(|host| {
-            place.ports(|ports| {
+        let Host { net, host } = &self.host;
+        let slot = self.source.map_or(0, |(slot, _)| slot);
+        let connected = net.tables.directory(|directory| directory.intern(&peer.host)).and_then(|id| {
+            net.tables.ports(host, |ports| {
                 if !ports.is_open() {
                     return Err(Cause::HostDown);
                 }
-                let socket = ports.socket(place.slot()).ok_or(Cause::SocketDown)?;
-                socket.peer = Peer { host, port: peer.port };
-                Ok(mem::replace(&mut socket.state, State::Connected(link.clone())))
+                let socket = ports.socket(slot).ok_or(Cause::SocketDown)?;
+                socket.peer = Peer { host: id, port: peer.port };
+                Ok(core::mem::replace(&mut socket.state, State::Connected(link.clone())))
             })
         });
         match connected.map(drop) {
-            Ok(()) => match mem::replace(self, Self::Gone) {
-                Self::Taken(place, _) => Ok(Conn::new(place, link)),
-                _ => Err(Cause::SocketDown),
-            },
+            Ok(()) => {
+                self.source = None;
+                Ok(Conn::new(Place::new(self.host.clone(), slot), link))
+            }
             Err(cause) => {
-                place.net.discard(&link);
+                net.discard(&link);
                 Err(cause)
             }
         }
     }
 
     /// The error of this dial, which gives its port back.
-    #[cold]
-    fn fail(&mut self, addr: &dyn ToAddr, parsed: bool, cause: Cause) -> Error {
-        let (host, taken) = match mem::replace(self, Self::Gone) {
-            Self::Wanted(host) => (host, None),
-            Self::Taken(place, port) => (place.host(), Some((place, port))),
-            Self::Gone => return Error::new(Operation::Dial, "", None, None, cause),
-        };
-        let target = if parsed { addr.to_addr().ok() } else { None };
-        let target = target.map(|target| host.on_net(target));
-        let early = taken.is_none() || target.is_none();
-        let cause = if early { cause } else { host.net.outermost(&host.host, cause) };
-        let source = taken.map(|(place, port)| {
-            drop(place.ports(|ports| ports.remove(place.slot())));
-            place.addr(port)
-        });
-        Error::new(Operation::Dial, host.network(), source, target, cause)
+    fn fail(&mut self, addr: &dyn ToAddr, cause: Cause) -> Error {
+        let Host { net, host } = &self.host;
+        let source = self.source.map(|(_, port)| self.host.addr(port));
+        let target = if self.parsed { addr.to_addr().ok() } else { None };
+        let target = target.map(|target| self.host.on_net(target));
+        let early = source.is_none() || target.is_none();
+        let cause = if early { cause } else { net.outermost(host, cause) };
+        self.give_up();
+        Error::new(Operation::Dial, self.host.network(), source, target, cause)
     }
 
     /// Gives the port back, if it is still held.
     fn give_up(&mut self) {
-        if let Self::Taken(place, _) = mem::replace(self, Self::Gone) {
-            drop(place.ports(|ports| ports.remove(place.slot())));
+        if let Some((slot, _)) = self.source.take() {
+            drop(self.host.net.tables.ports(&self.host.host, |ports| ports.remove(slot)));
         }
     }
 }

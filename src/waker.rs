@@ -315,22 +315,17 @@ impl Seat<'_> {
 #[inline]
 pub(crate) fn poll_step<R>(waker: &Waker, mut step: impl FnMut(&mut Seat<'_>) -> Poll<R>) -> Poll<R> {
     let mut seat = Seat { waker, luggage: None, state: SeatState::Free };
-    let outcome = step(&mut seat);
-    match seat.state {
-        SeatState::Wanted => seated_step(waker, step),
-        _ => outcome,
+    loop {
+        let outcome = step(&mut seat);
+        match seat.state {
+            SeatState::Free => return outcome,
+            SeatState::Taken => {
+                seat.luggage.into_iter().for_each(wake);
+                return outcome;
+            }
+            SeatState::Wanted => (seat.luggage, seat.state) = (Some(waker.clone()), SeatState::Free),
+        }
     }
-}
-
-/// Takes `step` under a lock, with a waker to leave behind.
-#[inline(never)]
-fn seated_step<R>(waker: &Waker, step: impl FnOnce(&mut Seat<'_>) -> R) -> R {
-    let mut seat = Seat { waker, luggage: Some(waker.clone()), state: SeatState::Free };
-    let outcome = step(&mut seat);
-    if let (SeatState::Taken, Some(evicted)) = (seat.state, seat.luggage) {
-        wake(evicted);
-    }
-    outcome
 }
 
 /// Tells one waiting task from another, as far as their wakers differ.
