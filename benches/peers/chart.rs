@@ -17,8 +17,8 @@ const SERIES: [(&str, &str); 6] = [
 
 const WIDTH: f64 = 860.0;
 /// Where the scale begins and ends, from left to right.
-const LEFT: f64 = 370.0;
-const RIGHT: f64 = 835.0;
+const LEFT: f64 = 385.0;
+const RIGHT: f64 = 822.0;
 /// Where the first row is, and how far the next.
 const TOP: f64 = 86.0;
 const STEP: f64 = 26.0;
@@ -69,7 +69,7 @@ fn lines(row: &Row) -> Vec<Line<'_>> {
         let found =
             named.filter_map(|(number, name)| Some((number, row.values.iter().find(|value| value.name == name)?)));
         let peers: Vec<_> = found.map(|(number, value)| (number, value.median / ours.median, row, value)).collect();
-        let label = format!("{}{variant} ({})", row.work.trim_start_matches("memory: "), row.show(ours.median));
+        let label = format!("{}{variant} ({})", row.work, row.show(ours.median));
         (!peers.is_empty()).then_some(Line { label, peers })
     };
     ours.filter_map(of).collect()
@@ -82,7 +82,7 @@ fn head(height: f64) -> String {
     let light = colours(["#0b62c4", "#1a7f37", "#a04100", "#7d3fc4", "#b3196b", "#57606a"]);
     let dark = colours(["#6cb0ff", "#56d364", "#f0a050", "#c49bff", "#ff8ac4", "#b1bac4"]);
     format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-label="How much more than virtnet others need">
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-label="What others need of time or memory, in multiples of what virtnet needs">
 <style>
 text{{font:12px system-ui,sans-serif;fill:#1f2328}}.end{{text-anchor:end}}.mid{{text-anchor:middle}}.title{{font-weight:600}}
 .grid{{stroke:#d0d7de}}.row{{stroke:#eaeef2}}.ours{{stroke:#1f2328;stroke-width:2}}{light}
@@ -93,7 +93,7 @@ text{{font:12px system-ui,sans-serif;fill:#1f2328}}.end{{text-anchor:end}}.mid{{
 }
 
 fn legend(svg: &mut String) {
-    let title = "How many times what virtnet needs others need, in time or memory (in brackets: virtnet)";
+    let title = "What others need of time or memory, in multiples of what virtnet needs (in brackets)";
     let _ = writeln!(svg, r#"<text class="title" x="12" y="20">{title}</text>"#);
     for (number, (name, shape)) in SERIES.iter().enumerate() {
         let at = 20.0 + 138.0 * number as f64;

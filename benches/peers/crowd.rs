@@ -1,5 +1,6 @@
 //! Several connections at once: idle ones that are waited for, and busy ones on several threads.
 
+use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::sync::Barrier;
 use std::thread;
@@ -18,26 +19,38 @@ use crate::setup;
 const WAITERS: usize = 100;
 
 pub(crate) fn run(bench: &mut Bench) {
-    let work = "CPU use of 100 threads that wait to read";
-    if bench.wants(work) {
-        let mut work = Work::new(work, Unit::Percent);
-        work.below(1.0, "% of a core", 1.0, OURS);
-        let use_of = |idle: fn() -> Duration| idle().as_secs_f64() / IDLE.as_secs_f64() * 100.0;
-        let ours = use_of(|| beside_waiting(virtnet_pairs(), |_| idle(), 0));
-        let unix = use_of(|| beside_waiting((0..WAITERS).map(|_| pair::unix()).collect(), |_| idle(), 0));
-        bench.count(work, &[(OURS, ours), ("Unix sockets", unix)]);
-    }
+    cpu_use(bench, "CPU use of 100 threads that wait to read");
+    beside_many(bench, "1-byte round trip, two threads beside 100 that wait");
+    two_pairs(bench, "1-byte round trips, each thread both ends of its own");
+    two_setups(bench, "dial + accept + close both, each thread two hosts of its own");
+}
 
-    let mut work = Work::new("1-byte round trip, two threads beside 100 that wait", Unit::Nanoseconds).stretch(4);
-    let crowded =
-        |mut sample: Box<dyn FnMut(u64) -> Duration>| move |times| beside_waiting(virtnet_pairs(), &mut sample, times);
-    work.add("virtnet, nobody waits", round_trip(pair::virtnet(), Place::TwoCores));
-    work.add(OURS, crowded(Box::new(round_trip(pair::virtnet(), Place::TwoCores))));
+fn cpu_use(bench: &mut Bench, name: &str) {
+    if !bench.wants(name) {
+        return;
+    }
+    let mut work = Work::new(name, Unit::Percent);
+    work.below(1.0, "% of a core", 1.0, OURS);
+    let percent = |idle: Duration| idle.as_secs_f64() / IDLE.as_secs_f64() * 100.0;
+    let ours = percent(beside_waiting(virtnet_pairs(WAITERS), |_| idle(), 0));
+    let unix = percent(beside_waiting((0..WAITERS).map(|_| pair::unix()).collect(), |_| idle(), 0));
+    bench.count(work, &[(OURS, ours), ("Unix sockets", unix)]);
+}
+
+fn beside_many(bench: &mut Bench, name: &str) {
+    // The same pair, and the same rest before, so that nothing differs but those who wait.
+    let pair = &RefCell::new(round_trip(pair::virtnet(), Place::TwoCores));
+    let mut work = Work::new(name, Unit::Nanoseconds).stretch(4);
+    for (name, count) in [("virtnet, nobody waits", 0), (OURS, WAITERS)] {
+        work.add(name, move |times| beside_waiting(virtnet_pairs(count), &mut *pair.borrow_mut(), times));
+    }
     work.at_most(1.1, OURS, "virtnet, nobody waits");
     bench.run(work);
+}
 
+fn two_pairs(bench: &mut Bench, name: &str) {
+    let mut work = Work::new(name, Unit::Nanoseconds).stretch(2);
     let net = Network::new("t");
-    let mut work = Work::new("1-byte round trips, each thread both ends of its own", Unit::Nanoseconds).stretch(2);
     let conns = |count: usize| -> Vec<_> {
         (0..count).map(|number| pair::connect(&net, &format!("a{number}"), &format!("b{number}"))).collect()
     };
@@ -48,9 +61,11 @@ pub(crate) fn run(bench: &mut Bench) {
     work.add_many("rings alone, two threads", 2, threads(rings(2), alone));
     work.at_least(1.6, "virtnet, two threads", "virtnet, one thread");
     bench.run(work);
+}
 
-    let mut work =
-        Work::new("dial + accept + close both, each thread two hosts of its own", Unit::Nanoseconds).stretch(2);
+fn two_setups(bench: &mut Bench, name: &str) {
+    let mut work = Work::new(name, Unit::Nanoseconds).stretch(2);
+    let net = Network::new("t");
     let hosts = |count: usize| -> Vec<_> {
         let name = |number| (format!("server-{count}-{number}"), format!("client-{count}-{number}"));
         (0..count).map(name).map(|(server, client)| setup::hosts(&net, &server, &client)).collect()
@@ -71,9 +86,9 @@ fn idle() -> Duration {
     cpu_time() - before
 }
 
-fn virtnet_pairs() -> Vec<(Conn, Conn)> {
+fn virtnet_pairs(count: usize) -> Vec<(Conn, Conn)> {
     let net = Network::new("waiting");
-    (0..WAITERS).map(|_| pair::connect(&net, "a", "b")).collect()
+    (0..count).map(|_| pair::connect(&net, "a", "b")).collect()
 }
 
 /// Takes a sample while a thread waits on each of these pairs.

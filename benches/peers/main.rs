@@ -37,8 +37,10 @@ const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
 const MARKERS: (&str, &str) = ("<!-- peers:begin -->\n", "<!-- peers:end -->");
 
 fn main() -> ExitCode {
-    // cargo says this to every benchmark.
-    let mut words: Vec<String> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let mut words: Vec<String> = env::args().skip(1).collect();
+    // `cargo bench` says this, `cargo test --benches` does not and only wants to see it start.
+    let Some(bench) = words.iter().position(|word| word == "--bench") else { return ExitCode::SUCCESS };
+    words.remove(bench);
     let mut asked = |option: &str| words.iter().position(|word| word == option).map(|at| words.remove(at)).is_some();
     let (quick, write, render, check) = (asked("--quick"), asked("--write"), asked("--render"), asked("--check"));
     if let Some(option) = words.iter().find(|word| word.starts_with("--")) {

@@ -39,7 +39,9 @@ pub(crate) fn summary(results: &Results) -> String {
 
 /// README's section.
 pub(crate) fn markdown(results: &Results) -> String {
-    let mut text = String::from("![How much more than virtnet others need](benches/peers.svg)\n\n");
+    let mut text = String::from(
+        "![What others need of time or memory, in multiples of what virtnet needs](benches/peers.svg)\n\n",
+    );
     text += "| work | measure | ratio | goal | |\n|---|---|--:|--:|---|\n";
     for goal in &results.goals {
         let (ratio, bound) = (digits(goal.ratio), bound(goal));

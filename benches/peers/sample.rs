@@ -97,7 +97,7 @@ impl Bench {
         }
         let (rounds, target) = match self.quick {
             true => (7, Duration::from_millis(3)),
-            false => (25, Duration::from_millis(12)),
+            false => (31, Duration::from_millis(20)),
         };
         let target = target * work.stretch;
         let times: Vec<_> = work.contestants.iter_mut().map(|contestant| calibrate(contestant, target)).collect();
@@ -161,6 +161,7 @@ fn calibrate(contestant: &mut Contestant<'_>, target: Duration) -> u64 {
 pub(crate) fn value(name: &str, samples: &[f64]) -> Value {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let at = |part: f64| sorted[((sorted.len() - 1) as f64 * part).round() as usize];
+    // Three digits after the point say enough.
+    let at = |part: f64| (sorted[((sorted.len() - 1) as f64 * part).round() as usize] * 1e3).round() / 1e3;
     Value { name: name.to_owned(), low: at(0.25), median: at(0.5), high: at(0.75) }
 }

@@ -125,13 +125,24 @@ fn over_channel(runtime: &Runtime, held: usize) -> impl FnMut(u64) -> Duration +
 fn unix() -> impl FnMut(u64) -> Duration {
     let address = SocketAddr::from_abstract_name(format!("virtnet-peers-{}", process::id())).expect("a valid name");
     let listener = UnixListener::bind_addr(&address).expect("nobody else has it");
-    move |times| timed(times, || (UnixStream::connect_addr(&address), listener.accept()))
+    move |times| {
+        timed(times, || {
+            let client = UnixStream::connect_addr(&address).expect("it listens");
+            (listener.accept().expect("somebody has connected"), client)
+        })
+    }
 }
 
 fn tcp() -> impl FnMut(u64) -> Duration {
     let listener = net::TcpListener::bind("127.0.0.1:0").expect("the loopback is up");
     let address = listener.local_addr().expect("it is bound");
-    move |times| timed(times, || (net::TcpStream::connect(address), listener.accept()))
+    move |times| {
+        timed(times, || {
+            let client = net::TcpStream::connect(address).expect("it listens");
+            // The server's end goes first, so that no port of a client waits to be free again.
+            (listener.accept().expect("somebody has connected"), client)
+        })
+    }
 }
 
 fn make_hosts(bench: &mut Bench, name: &str) {
