@@ -79,11 +79,13 @@ fn duration(time: Timespec) -> Duration {
 pub(crate) fn machine() -> Machine {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let rustc = Command::new("rustc").arg("--version").output();
     Machine {
         cpu: model.map_or("unknown", |(_, model)| model).to_owned(),
         cores: cores().len(),
         rustc: rustc.map_or_else(|_| "unknown".into(), |out| String::from_utf8_lossy(&out.stdout).trim().to_owned()),
+        load: load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default(),
         gauge: None,
     }
 }

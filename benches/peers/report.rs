@@ -69,7 +69,8 @@ fn measure(goal: &Goal) -> String {
 }
 
 fn machine(machine: &Machine) -> String {
-    let mut text = format!("On {}, {} cores, {}", machine.cpu, machine.cores, machine.rustc);
+    let Machine { cpu, cores, rustc, load, .. } = machine;
+    let mut text = format!("On {cpu}, {cores} cores, under a load of {load} at the start, {rustc}");
     if let Some(gauge) = &machine.gauge {
         let [low, median, high] = [gauge.low, gauge.median, gauge.high].map(digits);
         let _ = write!(text, "; a spinning round trip between two cores took {median} ns ({low}–{high})");
