@@ -34,6 +34,9 @@ pub(crate) fn summary(results: &Results) -> String {
     let reached = results.goals.iter().filter(|goal| goal.reached()).count();
     let _ = writeln!(text, "{reached} of {} goals reached", results.goals.len());
     let _ = writeln!(text, "{}", machine(&results.machine));
+    if results.machine.load >= 0.5 {
+        text += "Others wanted the cores, too: what one thread does is right, what several do says little.\n";
+    }
     text
 }
 
