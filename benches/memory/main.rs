@@ -1,0 +1,125 @@
+//! Counts what connections and hosts take on the heap, and prints it: a line each, the name and the bytes. Nothing is
+//! measured here that takes time, as counting does.
+
+use std::alloc::System;
+use std::fs;
+use std::pin::pin;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex};
+use turmoil_net::Net;
+use turmoil_net::fixture;
+use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
+use virtnet::pipenet::{Conn, Network};
+
+#[global_allocator]
+static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// As many connections share what is taken once.
+const CONNS: usize = 1_000;
+const HOSTS: usize = 10_000;
+
+fn main() {
+    // First, as memory that was given back to the heap would not be seen again.
+    large();
+    hosts();
+
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let net = Network::new("t");
+        conns("virtnet", async || connect(&net)).await;
+        conns("tokio duplex", async || duplex(64 << 10)).await;
+    });
+    fixture::lo(async {
+        let listener = TcpListener::bind("127.0.0.1:80").await.expect("a free port");
+        conns("turmoil-net", async || {
+            let (client, server) = tokio::join!(TcpStream::connect("127.0.0.1:80"), listener.accept());
+            (client.expect("it listens"), server.expect("somebody connects").0)
+        })
+        .await;
+    });
+}
+
+/// Bytes of the heap that are in use.
+fn used() -> f64 {
+    let stats = HEAP.stats();
+    stats.bytes_allocated as f64 - stats.bytes_deallocated as f64
+}
+
+fn connect(net: &Network) -> (Conn, Conn) {
+    let listener = net.host("a").and_then(|host| host.listen("")).expect("a free port");
+    let mut dial = pin!(net.host("b").expect("a valid name").dial(listener.local_addr()));
+    assert!(dial.as_mut().try_wait().is_none(), "nobody has accepted it");
+    let accepted = listener.try_accept().expect("a dial waits");
+    (dial.try_wait().expect("it is accepted").expect("it is accepted"), accepted)
+}
+
+/// What a connection takes when it is new, when a byte has gone each way, and when 64 KiB have.
+async fn conns<S: AsyncRead + AsyncWrite + Unpin>(name: &str, mut connect: impl AsyncFnMut() -> (S, S)) {
+    // What there is for all of them is there.
+    drop(connect().await);
+    let before = used();
+    let mut all = Vec::with_capacity(CONNS);
+    let of_list = used() - before;
+    for _ in 0..CONNS {
+        all.push(connect().await);
+    }
+    let report = |what: &str| {
+        let handles = size_of::<(S, S)>() as f64;
+        println!("{name}: {what}\t{}", (used() - before - of_list) / CONNS as f64 + handles);
+    };
+    report("new");
+    for (what, size) in [("after a byte", 1), ("after 64 KiB", 64 << 10)] {
+        let (from, mut to) = (vec![1; size], vec![0; size]);
+        for (a, b) in &mut all {
+            send(a, b, &from, &mut to).await;
+            send(b, a, &from, &mut to).await;
+        }
+        drop((from, to));
+        report(what);
+    }
+}
+
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(writer: &mut S, reader: &mut S, from: &[u8], to: &mut [u8]) {
+    let (written, read) = tokio::join!(writer.write_all(from), reader.read_exact(to));
+    written.expect("the peer is there");
+    assert_eq!(read.expect("the peer is there"), from.len());
+}
+
+fn hosts() {
+    let names: Vec<_> = (0..HOSTS).map(|number| format!("host-{number}")).collect();
+    let before = used();
+    let net = Network::new("t");
+    names.iter().for_each(|name| drop(net.host(name).expect("a valid name")));
+    println!("virtnet: a host\t{}", (used() - before) / HOSTS as f64);
+    let before = used();
+    let mut net = Net::new();
+    for name in &names {
+        net.add_host(name.as_str());
+    }
+    println!("turmoil-net: a host\t{}", (used() - before) / HOSTS as f64);
+}
+
+/// What a large network takes of the machine: 100,000 idle connections between 10,000 hosts.
+fn large() {
+    let before = resident();
+    let net = Network::new("t");
+    let hosts: Vec<_> = (0..HOSTS).map(|number| net.host(&format!("host-{number}")).expect("a valid name")).collect();
+    let listeners = hosts.iter().map(|host| host.listen("").expect("a free port")).collect::<Vec<_>>();
+    let mut conns = Vec::with_capacity(100_000);
+    for (number, client) in (0..100_000).zip(hosts.iter().cycle().skip(1)) {
+        let listener = &listeners[number % HOSTS];
+        let mut dial = pin!(client.dial(listener.local_addr()));
+        assert!(dial.as_mut().try_wait().is_none(), "nobody has accepted it");
+        let accepted = listener.try_accept().expect("a dial waits");
+        conns.push((dial.try_wait().expect("it is accepted").expect("it is accepted"), accepted));
+    }
+    println!("virtnet: all\t{}", resident() - before);
+}
+
+/// Bytes of memory that the process has.
+fn resident() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").expect("this is Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says how much memory it is");
+    line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") * 1024.0
+}

@@ -1,0 +1,114 @@
+//! virtnet beside what else one could use, in one run: samples of all are taken in turn, and what counts is their ratio.
+//!
+//!     cargo bench --bench peers                  all of it
+//!     cargo bench --bench peers -- --quick       in a minute, with fewer and shorter samples
+//!     cargo bench --bench peers -- stream host   only work with one of these words
+//!     cargo bench --bench peers -- --write       all of it, into `peers.json`, the chart and README
+//!     cargo bench --bench peers -- --render      the chart and README from `peers.json`
+//!     cargo bench --bench peers -- --check       whether they are what `peers.json` gives
+//!
+//! Whoever sleeps and is woken on another core waits for the machine more than for anything else: threads are pinned, and
+//! a spinning round trip between two cores tells how near these are and how free. Where it varies much, run it again.
+
+use std::env;
+use std::fs;
+use std::process::ExitCode;
+
+use crate::result::Results;
+use crate::sample::Bench;
+
+mod blocking;
+mod chart;
+mod crowd;
+mod machine;
+mod memory;
+mod pair;
+mod report;
+mod result;
+mod sample;
+mod setup;
+mod task;
+mod turmoil;
+
+const JSON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/peers.json");
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/peers.svg");
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+/// README's part between these is of this program.
+const MARKERS: (&str, &str) = ("<!-- peers:begin -->\n", "<!-- peers:end -->");
+
+fn main() -> ExitCode {
+    let mut words: Vec<String> = env::args().skip(1).collect();
+    // `cargo bench` says this, `cargo test --benches` does not and only wants to see it start.
+    let Some(bench) = words.iter().position(|word| word == "--bench") else { return ExitCode::SUCCESS };
+    words.remove(bench);
+    let mut asked = |option: &str| words.iter().position(|word| word == option).map(|at| words.remove(at)).is_some();
+    let (quick, write, render, check) = (asked("--quick"), asked("--write"), asked("--render"), asked("--check"));
+    if let Some(option) = words.iter().find(|word| word.starts_with("--")) {
+        eprintln!("no option {option}; there are --quick, --write, --render and --check");
+        return ExitCode::FAILURE;
+    }
+    if write && !words.is_empty() {
+        eprintln!("--write is for all work");
+        return ExitCode::FAILURE;
+    }
+    if check || render {
+        let results = serde_json::from_str(&read(JSON)).expect("a run wrote it");
+        return if check { is_rendered(&results) } else { render_all(&results) };
+    }
+
+    let results = measure(quick, words);
+    println!("{}", report::summary(&results));
+    match write {
+        true => {
+            let json = serde_json::to_string_pretty(&results).expect("all of it is numbers and text");
+            fs::write(JSON, json + "\n").expect("the directory is there");
+            render_all(&results)
+        }
+        false => ExitCode::SUCCESS,
+    }
+}
+
+fn measure(quick: bool, words: Vec<String>) -> Results {
+    let results = Results { machine: machine::machine(), rows: Vec::new(), goals: Vec::new() };
+    let mut bench = Bench { quick, words, results };
+    task::run(&mut bench);
+    blocking::run(&mut bench);
+    crowd::run(&mut bench);
+    setup::run(&mut bench);
+    memory::run(&mut bench);
+    bench.results
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What there is, and what there should be, with the path of each.
+fn rendered(results: &Results) -> [(&'static str, String); 2] {
+    let readme = read(README);
+    let (before, rest) = readme.split_once(MARKERS.0).expect("README has the marker of the beginning");
+    let (_, after) = rest.split_once(MARKERS.1).expect("README has the marker of the end");
+    let section = report::markdown(results);
+    [(CHART, chart::svg(results)), (README, format!("{before}{}{section}{}{after}", MARKERS.0, MARKERS.1))]
+}
+
+fn render_all(results: &Results) -> ExitCode {
+    for (path, text) in rendered(results) {
+        fs::write(path, text).expect("the directory is there");
+    }
+    ExitCode::SUCCESS
+}
+
+fn is_rendered(results: &Results) -> ExitCode {
+    let stale: Vec<_> = rendered(results).into_iter().filter(|(path, text)| read(path) != *text).collect();
+    for (path, _) in &stale {
+        eprintln!("{path} is not what peers.json gives: cargo bench --bench peers -- --render");
+    }
+    match stale.is_empty() {
+        true => {
+            println!("README and the chart are what peers.json gives");
+            ExitCode::SUCCESS
+        }
+        false => ExitCode::FAILURE,
+    }
+}
