@@ -82,6 +82,7 @@ impl<N: Handle> Conn<N> {
     /// # Errors
     ///
     /// See [`Conn`].
+    #[inline]
     pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         self.end.poll_read(cx, buf)
     }
@@ -92,6 +93,7 @@ impl<N: Handle> Conn<N> {
     /// # Errors
     ///
     /// See [`Conn`].
+    #[inline]
     pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         self.end.poll_write(cx, buf)
     }
@@ -247,6 +249,7 @@ impl<N: Handle> End<N> {
             && self.place.slot() == other.place.slot()
     }
 
+    #[inline]
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         match buf.is_empty() {
             true => Poll::Ready(self.check_up(Operation::Read).map(|()| 0)),
@@ -280,6 +283,7 @@ impl<N: Handle> End<N> {
     }
 
     /// The end of the stream is one only while the own side is up.
+    #[inline]
     fn read_outcome(&self, outcome: Poll<Result<usize, Cause>>) -> Poll<Result<usize, Error>> {
         match outcome {
             Poll::Pending => Poll::Pending,
@@ -289,6 +293,7 @@ impl<N: Handle> End<N> {
         }
     }
 
+    #[inline]
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         if buf.is_empty() {
             return Poll::Ready(self.check_up(Operation::Write).map(|()| 0));

@@ -46,9 +46,13 @@ pub trait Wakers: Default + Send {
     /// Wakes all. To be called outside of any lock.
     fn wake(self);
 
-    /// As [`wake`](Wakers::wake), and gives back a waker that its task may wait with again.
-    fn wake_and_reuse(self) -> Option<Waker> {
-        self.wake();
+    /// Whether more than one may wait.
+    fn is_crowd(&self) -> bool {
+        true
+    }
+
+    /// Takes the one out that waits where there is [no crowd](Wakers::is_crowd).
+    fn take_one(&mut self) -> Option<Waker> {
         None
     }
 
@@ -211,15 +215,13 @@ impl Wakers for ReusedWakers {
     }
 
     #[inline]
-    fn wake_and_reuse(self) -> Option<Waker> {
-        let ManyWakers { one, more } = self.waiting;
-        if let Some(more) = more {
-            wake_each(*more);
-        }
-        match one {
-            Some(one) => wake_by_ref(one),
-            None => None,
-        }
+    fn is_crowd(&self) -> bool {
+        self.waiting.more.is_some()
+    }
+
+    #[inline]
+    fn take_one(&mut self) -> Option<Waker> {
+        self.waiting.one.take()
     }
 
     fn keep(&mut self, waker: Waker) -> Option<Waker> {
@@ -228,14 +230,11 @@ impl Wakers for ReusedWakers {
 
     #[inline]
     fn reuse(&mut self, waker: &Waker) -> bool {
-        match self.kept.take_if(|kept| kept.will_wake(waker)) {
-            Some(kept) => {
-                // There is always room.
-                self.waiting.insert(kept);
-                true
-            }
-            None => false,
+        if self.waiting.one.is_some() {
+            return false;
         }
+        self.waiting.one = self.kept.take_if(|kept| kept.will_wake(waker));
+        self.waiting.one.is_some()
     }
 }
 
@@ -254,8 +253,8 @@ pub(crate) fn wake(waker: Waker) {
 }
 
 /// Wakes the task of `waker`, and gives the waker back unless it panics.
-#[cfg(feature = "alloc")]
-fn wake_by_ref(waker: Waker) -> Option<Waker> {
+#[cfg(feature = "pipenet")]
+pub(crate) fn wake_by_ref(waker: Waker) -> Option<Waker> {
     #[cfg(feature = "std")]
     let woken = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| waker.wake_by_ref())).is_ok();
     #[cfg(not(feature = "std"))]

@@ -4,13 +4,13 @@ use core::fmt;
 use core::task::{Context, Poll, Waker};
 
 use super::memory::PipeMemory;
-use super::pipe::{Failure, Moved};
+use super::pipe::{Failure, Moved, Quick};
 use crate::addr::Addr;
 use crate::cause::Cause;
 use crate::engine::{Engine, Shutdown};
 use crate::notifier::Notifier;
 use crate::registry::Registry;
-use crate::waker::{Task, Wakers, poll_step};
+use crate::waker::{Task, Wakers, poll_step, wake_by_ref};
 
 /// The engine of in-process networks: connections are pipes in memory.
 pub struct Pipes<M> {
@@ -45,6 +45,20 @@ impl<M: PipeMemory> Engine for Pipes<M> {
 
     #[inline]
     fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        if M::QUICK {
+            let (quick, woken) = self.memory.incoming(link, |direction| match direction {
+                Some(direction) => direction.quick_read(cx.waker(), buf),
+                None => (Quick::Slow, None),
+            });
+            if let Some(woken) = woken {
+                self.wake_writer(link, woken);
+            }
+            match quick {
+                Quick::Moved(count) => return Poll::Ready(Ok(count)),
+                Quick::Waits => return Poll::Pending,
+                Quick::Slow => {}
+            }
+        }
         self.read(link, cx.waker(), buf, true).map_err(Cause::from)
     }
 
@@ -55,6 +69,20 @@ impl<M: PipeMemory> Engine for Pipes<M> {
 
     #[inline]
     fn poll_write(&self, link: &M::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
+        if M::QUICK && !self.rendezvous {
+            let (quick, woken) = self.memory.outgoing(link, |direction| match direction {
+                Some(direction) => direction.quick_write(cx.waker(), buf),
+                None => (Quick::Slow, None),
+            });
+            if let Some(woken) = woken {
+                self.wake_reader(link, woken);
+            }
+            match quick {
+                Quick::Moved(count) => return Poll::Ready(Ok(count)),
+                Quick::Waits => return Poll::Pending,
+                Quick::Slow => {}
+            }
+        }
         self.write(link, cx.waker(), buf).map_err(Cause::from)
     }
 
@@ -122,8 +150,24 @@ impl<M: PipeMemory> Engine for Pipes<M> {
 const DOWN: Moved = Poll::Ready(Err(Failure::Down));
 
 impl<M: PipeMemory> Pipes<M> {
+    /// Wakes the task that waits to read, and keeps its waker for the next time.
+    #[inline(never)]
+    fn wake_reader(&self, link: &M::Link, waker: Waker) {
+        if let Some(waker) = wake_by_ref(waker) {
+            drop(self.memory.outgoing(link, |direction| direction?.readers().keep(waker)));
+        }
+    }
+
+    /// Wakes the task that waits to write, and keeps its waker for the next time.
+    #[inline(never)]
+    fn wake_writer(&self, link: &M::Link, waker: Waker) {
+        if let Some(waker) = wake_by_ref(waker) {
+            drop(self.memory.incoming(link, |direction| direction?.writers().keep(waker)));
+        }
+    }
+
     /// Reads, or only looks.
-    #[inline]
+    #[inline(never)]
     fn read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8], take: bool) -> Moved {
         poll_step(waker, |seat| {
             let (moved, woken, keep) = self.memory.incoming(link, |direction| {
@@ -131,9 +175,7 @@ impl<M: PipeMemory> Pipes<M> {
                 let (moved, woken) = direction.read(seat, buf, take);
                 (moved, woken, direction.wants_to_keep())
             });
-            if let Some(waker) = woken.wake_and_reuse() {
-                drop(self.memory.incoming(link, |direction| direction?.writers().keep(waker)));
-            }
+            woken.wake();
             if keep {
                 self.memory.keep(link);
             }
@@ -142,7 +184,7 @@ impl<M: PipeMemory> Pipes<M> {
     }
 
     /// Writes what there is room for.
-    #[inline]
+    #[inline(never)]
     fn write(&self, link: &M::Link, waker: &Waker, bytes: &[u8]) -> Moved {
         if self.rendezvous {
             return self.rendezvous(link, waker, bytes);
@@ -152,9 +194,7 @@ impl<M: PipeMemory> Pipes<M> {
                 Some(direction) => direction.write(seat, bytes),
                 None => (DOWN, M::Wakers::default()),
             });
-            if let Some(waker) = woken.wake_and_reuse() {
-                drop(self.memory.outgoing(link, |direction| direction?.readers().keep(waker)));
-            }
+            woken.wake();
             moved
         })
     }

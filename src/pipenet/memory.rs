@@ -24,6 +24,9 @@ pub trait PipeMemory: Send + Sync {
     /// The bytes of a direction.
     type Ring: Ring + Send + ?Sized;
 
+    /// Whether speed is worth more code.
+    const QUICK: bool = false;
+
     /// Makes a pipe.
     ///
     /// # Errors
@@ -107,6 +110,8 @@ impl PipeMemory for HeapPipes {
     type Link = HeapLink;
     type Wakers = ReusedWakers;
     type Ring = HeapRing;
+
+    const QUICK: bool = true;
 
     fn open(&self) -> Result<(HeapLink, HeapLink), Cause> {
         let direction =

@@ -1,6 +1,6 @@
 //! One direction of a connection: a ring of bytes, how each end is doing, and who waits.
 
-use core::task::Poll;
+use core::task::{Poll, Waker};
 
 use super::ring::{Answer, Ring};
 use crate::cause::Cause;
@@ -23,6 +23,15 @@ pub struct Direction<W, B: ?Sized> {
     /// The write under way in a rendezvous network; the ring has what is left of it.
     offer: Option<Answer>,
     ring: B,
+}
+
+/// What came of an attempt that does what is simple and common, with little code.
+pub(super) enum Quick {
+    Moved(usize),
+    /// The task waits.
+    Waits,
+    /// It is not that simple, and nothing was done.
+    Slow,
 }
 
 /// How many bytes were moved.
@@ -73,8 +82,32 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         self.ring.forget_answers();
     }
 
-    /// Reads, or only looks. Gives those to wake.
+    /// Reads, if that is simple. Gives who is to be woken.
     #[inline]
+    pub(super) fn quick_read(&mut self, waker: &Waker, buf: &mut [u8]) -> (Quick, Option<Waker>) {
+        if self.ring.len() == 0 {
+            let waits = self.writer == End::Open && self.reader == End::Open && self.readers.reuse(waker);
+            return (if waits { Quick::Waits } else { Quick::Slow }, None);
+        }
+        match self.offer.is_some() || self.writers.is_crowd() || !self.ring.keeps_memory() {
+            true => (Quick::Slow, None),
+            false => (Quick::Moved(self.ring.read(buf)), self.writers.take_one()),
+        }
+    }
+
+    /// Writes, if that is simple. Gives who is to be woken.
+    #[inline]
+    pub(super) fn quick_write(&mut self, waker: &Waker, bytes: &[u8]) -> (Quick, Option<Waker>) {
+        if self.writer != End::Open || self.reader != End::Open || self.readers.is_crowd() {
+            return (Quick::Slow, None);
+        }
+        match self.ring.write(bytes) {
+            0 => (if self.writers.reuse(waker) { Quick::Waits } else { Quick::Slow }, None),
+            count => (Quick::Moved(count), self.readers.take_one()),
+        }
+    }
+
+    /// Reads, or only looks. Gives those to wake.
     pub(super) fn read(&mut self, seat: &mut Seat<'_>, buf: &mut [u8], take: bool) -> (Moved, W) {
         if self.ring.len() == 0 {
             let moved = match (self.reader, self.writer) {
@@ -101,7 +134,6 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Why a write would fail, if it would.
-    #[inline]
     fn write_failure(&self) -> Option<Failure> {
         match (self.writer, self.reader) {
             (End::Open, End::Open) => None,
@@ -112,7 +144,6 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Writes what there is room for. Gives those to wake.
-    #[inline]
     pub(super) fn write(&mut self, seat: &mut Seat<'_>, bytes: &[u8]) -> (Moved, W) {
         if let Some(failure) = self.write_failure() {
             return (Poll::Ready(Err(failure)), W::default());

@@ -31,6 +31,11 @@ pub trait Ring {
     /// Gives back memory that an empty ring need not keep.
     fn give_back(&mut self) {}
 
+    /// Whether it keeps its memory when it is empty.
+    fn keeps_memory(&self) -> bool {
+        true
+    }
+
     /// Whether an empty ring has memory to give back, and was not asked before: from then on it keeps it.
     fn wants_to_keep(&mut self) -> bool {
         false
@@ -298,6 +303,10 @@ impl Ring for HeapRing {
     }
 
     #[inline]
+    fn keeps_memory(&self) -> bool {
+        self.size <= SMALL || self.kept
+    }
+
     fn wants_to_keep(&mut self) -> bool {
         self.size > SMALL && !core::mem::replace(&mut self.kept, true)
     }
