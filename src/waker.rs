@@ -37,7 +37,11 @@ pub trait Wakers: Default + Send {
     /// Whether `waker` or one like it waits.
     fn contains(&self, waker: &Waker) -> bool;
 
-    /// Lets `waker` wait. If there is no room, gives back the one that waits longest, to be woken: it looks again.
+    /// Whether one who waits can lose its place to another.
+    const BOUNDED: bool;
+
+    /// Lets `waker` wait. Gives back the waker whose place it takes, if it does: one that waited longest and has to be
+    /// woken, as it looks again, if the set is [bounded](Wakers::BOUNDED), else one that did not wait.
     fn insert(&mut self, waker: Waker) -> Option<Waker>;
 
     /// Lets `waker` wait no longer, and hands it over to be dropped outside the lock.
@@ -83,6 +87,8 @@ impl TwoWakers {
 }
 
 impl Wakers for TwoWakers {
+    const BOUNDED: bool = true;
+
     fn count(&self) -> usize {
         self.0.iter().flatten().count()
     }
@@ -129,6 +135,8 @@ impl ManyWakers {
 
 #[cfg(feature = "alloc")]
 impl Wakers for ManyWakers {
+    const BOUNDED: bool = false;
+
     fn count(&self) -> usize {
         usize::from(self.one.is_some()) + self.more().len()
     }
@@ -172,69 +180,98 @@ impl Wakers for ManyWakers {
     }
 }
 
-/// Room for as many wakers as wait, for sets in which a task waits again and again: the waker of the last one stays.
+/// Room for as many wakers as wait, for sets in which a task waits again and again: the last waker stays when it was used.
 #[cfg(feature = "alloc")]
 #[derive(Debug, Default)]
 pub struct ReusedWakers {
-    waiting: ManyWakers,
-    kept: Option<Waker>,
+    one: Option<Waker>,
+    /// Whether `one` waits. If not, it is kept for its task to wait again.
+    waits: bool,
+    #[allow(clippy::box_collection, reason = "one word instead of three")]
+    more: Option<alloc::boxed::Box<alloc::vec::Vec<Waker>>>,
+}
+
+#[cfg(feature = "alloc")]
+impl ReusedWakers {
+    fn waiting(&self) -> impl Iterator<Item = &Waker> {
+        self.one.iter().filter(|_| self.waits).chain(self.more.iter().flat_map(|more| more.iter()))
+    }
 }
 
 #[cfg(feature = "alloc")]
 impl Wakers for ReusedWakers {
+    const BOUNDED: bool = false;
+
     fn count(&self) -> usize {
-        self.waiting.count()
+        self.waiting().count()
     }
 
     #[inline]
     fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        !self.waits && self.more.is_none()
     }
 
     fn contains(&self, waker: &Waker) -> bool {
-        self.waiting.contains(waker)
+        self.waiting().any(|one| one.will_wake(waker))
     }
 
     fn insert(&mut self, waker: Waker) -> Option<Waker> {
-        self.waiting.insert(waker)
+        if self.waits {
+            self.more.get_or_insert_default().push(waker);
+            return None;
+        }
+        self.waits = true;
+        self.one.replace(waker)
     }
 
     fn remove(&mut self, waker: &Waker) -> Option<Waker> {
-        self.waiting.remove(waker)
+        if let Some(one) = self.one.take_if(|one| one.will_wake(waker)) {
+            self.waits = false;
+            return Some(one);
+        }
+        let more = self.more.as_deref_mut()?;
+        let found = more.iter().position(|one| one.will_wake(waker))?;
+        Some(more.swap_remove(found))
     }
 
     fn wake(self) {
-        self.waiting.wake();
-    }
-
-    /// What is kept stays.
-    #[inline]
-    fn take(&mut self) -> Self {
-        let waiting = ManyWakers { one: self.waiting.one.take(), more: self.waiting.more.take() };
-        Self { waiting, kept: None }
+        if let Some(one) = self.one
+            && self.waits
+        {
+            wake(one);
+        }
+        if let Some(more) = self.more {
+            wake_each(*more);
+        }
     }
 
     #[inline]
     fn is_crowd(&self) -> bool {
-        self.waiting.more.is_some()
+        self.more.is_some()
     }
 
     #[inline]
     fn take_one(&mut self) -> Option<Waker> {
-        self.waiting.one.take()
+        match mem::take(&mut self.waits) {
+            true => self.one.take(),
+            false => None,
+        }
     }
 
     fn keep(&mut self, waker: Waker) -> Option<Waker> {
-        self.kept.replace(waker)
+        match self.waits {
+            true => Some(waker),
+            false => self.one.replace(waker),
+        }
     }
 
     #[inline]
     fn reuse(&mut self, waker: &Waker) -> bool {
-        if self.waiting.one.is_some() {
-            return false;
+        if !self.waits && self.more.is_none() {
+            self.waits = self.one.as_ref().is_some_and(|one| one.will_wake(waker));
+            return self.waits;
         }
-        self.waiting.one = self.kept.take_if(|kept| kept.will_wake(waker));
-        self.waiting.one.is_some()
+        false
     }
 }
 
@@ -276,10 +313,11 @@ pub(crate) struct Seat<'a> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SeatState {
-    /// No place was asked for yet, or none was needed.
-    Free,
+    /// There is nothing to do after the step but to drop what it left.
+    Done,
     /// A place was asked for without luggage.
     Wanted,
+    /// Somebody may have lost a place.
     Taken,
 }
 
@@ -291,14 +329,13 @@ impl Seat<'_> {
         if set.reuse(self.waker) || set.contains(self.waker) || is_idle(self.waker) {
             return true;
         }
-        self.state = match self.luggage.take() {
-            Some(clone) => {
-                self.luggage = set.insert(clone);
-                SeatState::Taken
-            }
-            None => SeatState::Wanted,
+        let Some(clone) = self.luggage.take() else {
+            self.state = SeatState::Wanted;
+            return false;
         };
-        self.state == SeatState::Taken
+        self.luggage = set.insert(clone);
+        self.state = if W::BOUNDED { SeatState::Taken } else { SeatState::Done };
+        true
     }
 
     /// What tells this task from others.
@@ -313,16 +350,16 @@ impl Seat<'_> {
 /// The step takes its seat before it answers `Pending`.
 #[inline]
 pub(crate) fn poll_step<R>(waker: &Waker, mut step: impl FnMut(&mut Seat<'_>) -> Poll<R>) -> Poll<R> {
-    let mut seat = Seat { waker, luggage: None, state: SeatState::Free };
+    let mut seat = Seat { waker, luggage: None, state: SeatState::Done };
     loop {
         let outcome = step(&mut seat);
         match seat.state {
-            SeatState::Free => return outcome,
+            SeatState::Done => return outcome,
             SeatState::Taken => {
                 seat.luggage.into_iter().for_each(wake);
                 return outcome;
             }
-            SeatState::Wanted => (seat.luggage, seat.state) = (Some(waker.clone()), SeatState::Free),
+            SeatState::Wanted => (seat.luggage, seat.state) = (Some(waker.clone()), SeatState::Done),
         }
     }
 }

@@ -16,7 +16,7 @@ use virtnet::pipenet::{Conn, Network};
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// As many connections share what is taken once.
-const CONNS: usize = 1_000;
+const CONNS: usize = 10_000;
 const HOSTS: usize = 10_000;
 
 fn main() {

@@ -20,8 +20,6 @@ pub struct Direction<W, B: ?Sized> {
     readers: W,
     /// Tasks that wait for room, or for their bytes to be taken.
     writers: W,
-    /// The write under way in a rendezvous network; the ring has what is left of it.
-    offer: Option<Answer>,
     ring: B,
 }
 
@@ -67,7 +65,7 @@ enum End {
 
 impl<W, B> Direction<W, B> {
     pub(super) const fn new(readers: W, writers: W, ring: B) -> Self {
-        Self { generation: 0, writer: End::Open, reader: End::Open, readers, writers, offer: None, ring }
+        Self { generation: 0, writer: End::Open, reader: End::Open, readers, writers, ring }
     }
 }
 
@@ -77,9 +75,8 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         debug_assert!(self.readers.is_empty() && self.writers.is_empty(), "nobody waits on a closed pipe");
         self.generation = generation;
         (self.writer, self.reader) = (End::Open, End::Open);
-        self.offer = None;
         self.ring.clear();
-        self.ring.forget_answers();
+        self.ring.forget_offers();
     }
 
     /// Reads, if that is simple. Gives who is to be woken.
@@ -89,7 +86,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
             let waits = self.writer == End::Open && self.reader == End::Open && self.readers.reuse(waker);
             return (if waits { Quick::Waits } else { Quick::Slow }, None);
         }
-        match self.offer.is_some() || self.writers.is_crowd() || !self.ring.keeps_memory() {
+        match self.ring.has_offer() || self.writers.is_crowd() || !self.ring.keeps_memory() {
             true => (Quick::Slow, None),
             false => (Quick::Moved(self.ring.read(buf)), self.writers.take_one()),
         }
@@ -126,7 +123,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         }
         let count = self.ring.read(buf);
         // Whoever writes in a rendezvous waits for its last byte to be taken.
-        let woken = match self.offer.is_none() || self.ring.len() == 0 {
+        let woken = match !self.ring.has_offer() || self.ring.len() == 0 {
             true => self.writers.take(),
             false => W::default(),
         };
@@ -162,11 +159,11 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     /// given up its last write.
     pub(super) fn rendezvous(&mut self, seat: &mut Seat<'_>, bytes: &[u8], woken: &mut W) -> Moved {
         let task = seat.task();
-        if let Some(offer) = self.offer.take_if(|offer| offer.task == task) {
+        if let Some(offer) = self.ring.offer().take_if(|offer| offer.task == task) {
             if !bytes.starts_with(self.ring.written(offer.len)) {
                 self.ring.clear();
             } else if self.ring.len() > 0 {
-                self.offer = Some(offer);
+                *self.ring.offer() = Some(offer);
                 seat.take(&mut self.writers);
                 return Poll::Pending;
             } else if offer.len > 0 {
@@ -184,18 +181,22 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         if !seat.take(&mut self.writers) || self.ring.len() > 0 {
             return Poll::Pending;
         }
-        if let Some(done) = self.offer.take() {
+        if let Some(done) = self.ring.offer().take() {
             // Its task is late to come back.
             self.ring.keep_answer(done);
         }
-        self.offer = Some(Answer { task, len: self.ring.write(bytes) });
+        let len = self.ring.write(bytes);
+        *self.ring.offer() = Some(Answer { task, len });
         *woken = self.readers.take();
         Poll::Pending
     }
 
     /// Withdraws the write of a task, in a rendezvous network; says how many of its bytes were taken.
     pub(super) fn withdraw(&mut self, task: Task, woken: &mut W) -> usize {
-        match self.offer.take_if(|offer| offer.task == task) {
+        if !self.ring.has_offer() {
+            return self.ring.take_answer(task, usize::MAX).map_or(0, |answer| answer.len);
+        }
+        match self.ring.offer().take_if(|offer| offer.task == task) {
             Some(offer) => {
                 let taken = offer.len - self.ring.len();
                 self.ring.clear();
@@ -219,7 +220,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     /// Whether there is memory to give back, and it was not asked before: then the pipe memory may let it be kept.
     #[inline]
     pub(super) fn wants_to_keep(&mut self) -> bool {
-        self.ring.len() == 0 && self.offer.is_none() && self.ring.wants_to_keep()
+        self.ring.len() == 0 && !self.ring.has_offer() && self.ring.wants_to_keep()
     }
 
     /// What waits, for its memory to be given back.
@@ -261,8 +262,11 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
 
     /// Withdraws what was not taken of the write under way in a rendezvous network.
     fn settle_offer(&mut self) {
-        if let Some(offer) = &mut self.offer {
-            offer.len -= self.ring.len();
+        if self.ring.has_offer() {
+            let left = self.ring.len();
+            if let Some(offer) = self.ring.offer() {
+                offer.len -= left;
+            }
             self.ring.clear();
         }
     }

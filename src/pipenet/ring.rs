@@ -1,7 +1,7 @@
-//! Where the bytes of one direction wait, and the answers to writers that are late to fetch them.
+//! Where the bytes of one direction wait, and what becomes of writes in a rendezvous network.
 
 #[cfg(feature = "alloc")]
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use crate::waker::Task;
 
@@ -41,11 +41,17 @@ pub trait Ring {
         false
     }
 
+    /// Whether a write is under way in a rendezvous network.
+    fn has_offer(&self) -> bool;
+
+    /// The write under way in a rendezvous network; the ring has what is left of it.
+    fn offer(&mut self) -> &mut Option<Answer>;
+
     /// Keeps the answer to a writer whose bytes were taken, until its task comes back.
     fn keep_answer(&mut self, answer: Answer);
 
-    /// Drops the answers that are kept.
-    fn forget_answers(&mut self);
+    /// Drops the write under way, and the answers that are kept.
+    fn forget_offers(&mut self);
 
     /// Takes the answer to a task that writes up to `most` bytes, if one is kept.
     fn take_answer(&mut self, task: Task, most: usize) -> Option<Answer>;
@@ -69,6 +75,7 @@ impl Answer {
 pub struct FixedRing<S: ?Sized> {
     start: usize,
     len: usize,
+    offer: Option<Answer>,
     /// The latest two; as many tasks wait to write without disturbing each other.
     answers: [Option<Answer>; 2],
     bytes: S,
@@ -76,7 +83,7 @@ pub struct FixedRing<S: ?Sized> {
 
 impl<const N: usize> FixedRing<[u8; N]> {
     pub(super) const fn new() -> Self {
-        Self { start: 0, len: 0, answers: [None; 2], bytes: [0; N] }
+        Self { start: 0, len: 0, offer: None, answers: [None; 2], bytes: [0; N] }
     }
 }
 
@@ -126,12 +133,20 @@ impl Ring for FixedRing<[u8]> {
         (self.start, self.len) = (0, 0);
     }
 
+    fn has_offer(&self) -> bool {
+        self.offer.is_some()
+    }
+
+    fn offer(&mut self) -> &mut Option<Answer> {
+        &mut self.offer
+    }
+
     fn keep_answer(&mut self, answer: Answer) {
         self.answers = [self.answers[1], Some(answer)];
     }
 
-    fn forget_answers(&mut self) {
-        self.answers = [None; 2];
+    fn forget_offers(&mut self) {
+        (self.offer, self.answers) = (None, [None; 2]);
     }
 
     fn take_answer(&mut self, task: Task, most: usize) -> Option<Answer> {
@@ -153,17 +168,26 @@ pub struct HeapRing {
     limit: usize,
     /// Whether it may keep its memory when it is drained.
     kept: bool,
+    /// Made by the first write of a rendezvous network.
+    offers: Option<Box<Offers>>,
+}
+
+/// What becomes of the writes of a rendezvous network.
+#[cfg(feature = "alloc")]
+#[derive(Debug, Default)]
+struct Offers {
+    current: Option<Answer>,
     answers: Vec<Answer>,
 }
 
 /// The first size of a ring that grows, and the most that a drained one keeps without being allowed to.
 #[cfg(feature = "alloc")]
-const SMALL: usize = 256;
+const SMALL: usize = 128;
 
 #[cfg(feature = "alloc")]
 impl HeapRing {
     pub(super) fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), start: 0, len: 0, size: 0, limit, kept: false, answers: Vec::new() }
+        Self { bytes: Vec::new(), start: 0, len: 0, size: 0, limit, kept: false, offers: None }
     }
 
     /// May no longer keep its memory when it is drained. Gives what it has to give back.
@@ -283,17 +307,27 @@ impl Ring for HeapRing {
         drop(self.take_memory());
     }
 
-    fn keep_answer(&mut self, answer: Answer) {
-        self.answers.push(answer);
+    #[inline]
+    fn has_offer(&self) -> bool {
+        self.offers.as_ref().is_some_and(|offers| offers.current.is_some())
     }
 
-    fn forget_answers(&mut self) {
-        self.answers.clear();
+    fn offer(&mut self) -> &mut Option<Answer> {
+        &mut self.offers.get_or_insert_default().current
+    }
+
+    fn keep_answer(&mut self, answer: Answer) {
+        self.offers.get_or_insert_default().answers.push(answer);
+    }
+
+    fn forget_offers(&mut self) {
+        self.offers = None;
     }
 
     fn take_answer(&mut self, task: Task, most: usize) -> Option<Answer> {
-        let found = self.answers.iter().position(|answer| answer.is_for(task, most))?;
-        Some(self.answers.remove(found))
+        let answers = &mut self.offers.as_mut()?.answers;
+        let found = answers.iter().position(|answer| answer.is_for(task, most))?;
+        Some(answers.remove(found))
     }
 
     fn give_back(&mut self) {

@@ -260,7 +260,13 @@ impl<L> Ports for HeapPorts<L> {
                     self.free = next;
                 }
             }
-            None => self.sockets.push(row),
+            None => {
+                if slot as usize == self.sockets.capacity() {
+                    // A quarter more, not twice as many: most of what a host takes is this.
+                    self.sockets.reserve_exact((slot as usize / 4).max(4));
+                }
+                self.sockets.push(row);
+            }
         }
         self.used += 1;
         Ok(slot)
