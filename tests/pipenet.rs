@@ -313,3 +313,33 @@ fn hosts_listeners_and_connections_go_into_lists() {
         assert_eq!(host.sockets(), 0);
     }
 }
+
+/// Large writes and reads copy outside of the lock, small ones under it.
+#[test]
+fn bytes_keep_their_order_whatever_the_sizes_of_writes_and_reads() {
+    let net = Network::new("t");
+    let listener = net.host("a").and_then(|host| host.listen("")).expect("a free port");
+    let (mut writer, mut reader) = connect(&net.host("b").expect("a valid name"), &listener);
+    let sizes = [1, 100, 8 << 10, 64 << 10, 3, 200_000, 4096, 9000, 65_537, 1 << 20];
+    let byte = |at: usize| (at % 251) as u8;
+    let total: usize = sizes.iter().sum::<usize>() * 8;
+    let sent = std::thread::spawn(move || {
+        let mut at = 0;
+        for size in sizes.iter().cycle().take(sizes.len() * 8) {
+            let bytes: Vec<_> = (at..at + size).map(byte).collect();
+            writer.write_all(&bytes)?;
+            at += size;
+        }
+        Ok::<_, std::io::Error>(at)
+    });
+    let (mut at, mut buf) = (0, vec![0; 1 << 20]);
+    for size in sizes.iter().rev().cycle() {
+        let count = reader.read(&mut buf[..*size]).expect("the writer is there, or all was read");
+        if count == 0 {
+            break;
+        }
+        assert!(buf[..count].iter().enumerate().all(|(offset, &found)| found == byte(at + offset)), "after {at} bytes");
+        at += count;
+    }
+    assert_eq!((at, sent.join().expect("it does not panic").expect("the reader is there")), (total, total));
+}

@@ -45,7 +45,12 @@ impl<M: PipeMemory> Engine for Pipes<M> {
 
     #[inline]
     fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
-        if M::QUICK {
+        if M::QUICK && !self.rendezvous {
+            if buf.len() >= M::LARGE
+                && let Some(count) = self.memory.read_large(link, buf)
+            {
+                return Poll::Ready(Ok(count));
+            }
             let (quick, woken) = self.memory.incoming(link, |direction| match direction {
                 Some(direction) => direction.quick_read(cx.waker(), buf),
                 None => (Quick::Slow, None),
@@ -70,6 +75,11 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     #[inline]
     fn poll_write(&self, link: &M::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
         if M::QUICK && !self.rendezvous {
+            if buf.len() >= M::LARGE
+                && let Some(count) = self.memory.write_large(link, buf)
+            {
+                return Poll::Ready(Ok(count));
+            }
             let (quick, woken) = self.memory.outgoing(link, |direction| match direction {
                 Some(direction) => direction.quick_write(cx.waker(), buf),
                 None => (Quick::Slow, None),

@@ -13,6 +13,8 @@ use crate::cause::{Cause, Table};
 use crate::sync::Lock;
 #[cfg(feature = "alloc")]
 use crate::waker::ReusedWakers;
+#[cfg(feature = "alloc")]
+use crate::waker::wake_by_ref;
 use crate::waker::{TwoWakers, Wakers};
 
 /// Makes pipes, and finds the directions of each. A direction has a lock of its own.
@@ -26,6 +28,9 @@ pub trait PipeMemory: Send + Sync {
 
     /// Whether speed is worth more code.
     const QUICK: bool = false;
+
+    /// From how many bytes on it is worth to copy outside of the lock.
+    const LARGE: usize = usize::MAX;
 
     /// Makes a pipe.
     ///
@@ -47,6 +52,18 @@ pub trait PipeMemory: Send + Sync {
         link: &Self::Link,
         step: impl FnOnce(Option<&mut Direction<Self::Wakers, Self::Ring>>) -> R,
     ) -> R;
+
+    /// Writes what is worth copying outside of the lock, so that the reader may copy meanwhile. Not in a rendezvous.
+    fn write_large(&self, link: &Self::Link, bytes: &[u8]) -> Option<usize> {
+        let _ = (link, bytes);
+        None
+    }
+
+    /// Reads what is worth copying outside of the lock, so that the writer may copy meanwhile. Not in a rendezvous.
+    fn read_large(&self, link: &Self::Link, buf: &mut [u8]) -> Option<usize> {
+        let _ = (link, buf);
+        None
+    }
 
     /// Whether nobody but the caller holds an end of the pipe, or a copy of it.
     fn is_last(&self, link: &Self::Link) -> bool {
@@ -82,7 +99,10 @@ impl HeapPipes {
 }
 
 #[cfg(feature = "alloc")]
-type HeapPipe = [Lock<Direction<ReusedWakers, HeapRing>>; 2];
+type HeapDirection = Direction<ReusedWakers, HeapRing>;
+
+#[cfg(feature = "alloc")]
+type HeapPipe = [Lock<HeapDirection>; 2];
 
 /// How many directions of a network keep their memory: those that were drained last.
 #[cfg(feature = "alloc")]
@@ -113,6 +133,9 @@ impl PipeMemory for HeapPipes {
 
     const QUICK: bool = true;
 
+    /// So many bytes take longer to copy than two locks.
+    const LARGE: usize = 8 << 10;
+
     fn open(&self) -> Result<(HeapLink, HeapLink), Cause> {
         let direction =
             || Lock::new(Direction::new(ReusedWakers::default(), ReusedWakers::default(), HeapRing::new(self.buffer)));
@@ -136,6 +159,52 @@ impl PipeMemory for HeapPipes {
         step: impl FnOnce(Option<&mut Direction<ReusedWakers, HeapRing>>) -> R,
     ) -> R {
         link.pipe[usize::from(link.side)].with(|direction| step(Some(direction)))
+    }
+
+    fn write_large(&self, link: &HeapLink, bytes: &[u8]) -> Option<usize> {
+        let bytes = &bytes[..bytes.len().min(self.buffer)];
+        if bytes.len() < Self::LARGE {
+            return None;
+        }
+        let empty = |direction: &mut HeapDirection| direction.is_empty().then(|| direction.ring().lend());
+        let mut memory = self.outgoing(link, |direction| direction.and_then(empty))?;
+        memory.clear();
+        memory.reserve_exact(bytes.len());
+        memory.extend_from_slice(bytes);
+        let (written, woken, left) = self.outgoing(link, |direction| match direction {
+            Some(direction) if direction.is_empty() => {
+                let left = direction.ring().fill(memory);
+                (true, direction.readers().take_one(), left)
+            }
+            // Somebody else has written, or closed.
+            _ => (false, None, memory),
+        });
+        drop(left);
+        if let Some(waker) = woken.and_then(wake_by_ref) {
+            drop(self.outgoing(link, |direction| direction?.readers().keep(waker)));
+        }
+        written.then_some(bytes.len())
+    }
+
+    fn read_large(&self, link: &HeapLink, buf: &mut [u8]) -> Option<usize> {
+        let all = |direction: &mut HeapDirection| {
+            let (memory, start) = direction.ring().take_all(Self::LARGE, buf.len())?;
+            Some((memory, start, direction.writers().take()))
+        };
+        let (memory, start, woken) = self.incoming(link, |direction| direction.and_then(all))?;
+        woken.wake();
+        let bytes = &memory[start..];
+        let count = bytes.len();
+        buf[..count].copy_from_slice(bytes);
+        let (left, asks) = self.incoming(link, |direction| match direction {
+            Some(direction) => direction.ring().put_back(memory),
+            None => (memory, false),
+        });
+        drop(left);
+        if asks {
+            self.keep(link);
+        }
+        Some(count)
     }
 
     fn is_last(&self, link: &HeapLink) -> bool {

@@ -79,6 +79,13 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         self.ring.forget_offers();
     }
 
+    /// Whether a write that finds the ring empty is simple.
+    #[cfg(feature = "alloc")]
+    pub(super) fn is_empty(&self) -> bool {
+        let open = self.writer == End::Open && self.reader == End::Open;
+        open && self.ring.len() == 0 && !self.ring.has_offer() && !self.readers.is_crowd()
+    }
+
     /// Reads, if that is simple. Gives who is to be woken.
     #[inline]
     pub(super) fn quick_read(&mut self, waker: &Waker, buf: &mut [u8]) -> (Quick, Option<Waker>) {

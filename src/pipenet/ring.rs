@@ -168,16 +168,17 @@ pub struct HeapRing {
     limit: usize,
     /// Whether it may keep its memory when it is drained.
     kept: bool,
-    /// Made by the first write of a rendezvous network.
-    offers: Option<Box<Offers>>,
+    /// What most rings never need.
+    aside: Option<Box<Aside>>,
 }
 
-/// What becomes of the writes of a rendezvous network.
+/// What becomes of the writes of a rendezvous network, or a second piece of memory where large ones change hands.
 #[cfg(feature = "alloc")]
 #[derive(Debug, Default)]
-struct Offers {
-    current: Option<Answer>,
+struct Aside {
+    offer: Option<Answer>,
     answers: Vec<Answer>,
+    spare: Vec<u8>,
 }
 
 /// The first size of a ring that grows, and the most that a drained one keeps without being allowed to.
@@ -187,16 +188,50 @@ const SMALL: usize = 128;
 #[cfg(feature = "alloc")]
 impl HeapRing {
     pub(super) fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), start: 0, len: 0, size: 0, limit, kept: false, offers: None }
+        Self { bytes: Vec::new(), start: 0, len: 0, size: 0, limit, kept: false, aside: None }
     }
 
     /// May no longer keep its memory when it is drained. Gives what it has to give back.
-    pub(super) fn stop_keeping(&mut self) -> Vec<u8> {
+    pub(super) fn stop_keeping(&mut self) -> [Vec<u8>; 2] {
         self.kept = false;
-        match self.len {
-            0 => self.take_memory(),
-            _ => Vec::new(),
+        let drained = if self.len == 0 { self.take_memory() } else { Vec::new() };
+        [drained, self.aside.as_mut().map(|aside| core::mem::take(&mut aside.spare)).unwrap_or_default()]
+    }
+
+    /// Takes the memory out of an empty ring, for bytes to be put there outside of the lock.
+    pub(super) fn lend(&mut self) -> Vec<u8> {
+        match (self.bytes.capacity(), &mut self.aside) {
+            (0, Some(aside)) => core::mem::take(&mut aside.spare),
+            _ => self.take_memory(),
         }
+    }
+
+    /// Puts memory with bytes into an empty ring. Gives what is left over.
+    pub(super) fn fill(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        (self.start, self.len, self.size) = (0, bytes.len(), bytes.capacity().min(self.limit));
+        let before = core::mem::replace(&mut self.bytes, bytes);
+        match self.kept && before.capacity() > 0 {
+            true => core::mem::replace(&mut self.aside.get_or_insert_default().spare, before),
+            false => before,
+        }
+    }
+
+    /// Takes the memory out with all bytes, which begin at the given place, if they lie in a row and are `least` to `most`.
+    pub(super) fn take_all(&mut self, least: usize, most: usize) -> Option<(Vec<u8>, usize)> {
+        let (start, end) = (self.start, self.start + self.len);
+        let fits = (least..=most).contains(&self.len) && end == self.bytes.len();
+        fits.then(|| (self.take_memory(), start))
+    }
+
+    /// Gives back memory that was taken out. Gives what is not kept, and whether that has to be asked for.
+    pub(super) fn put_back(&mut self, mut bytes: Vec<u8>) -> (Vec<u8>, bool) {
+        bytes.clear();
+        let asks = !core::mem::replace(&mut self.kept, true);
+        let left = match self.bytes.capacity() {
+            0 => self.fill(bytes),
+            _ => core::mem::replace(&mut self.aside.get_or_insert_default().spare, bytes),
+        };
+        (left, asks)
     }
 
     #[cfg(test)]
@@ -305,27 +340,30 @@ impl Ring for HeapRing {
 
     fn clear(&mut self) {
         drop(self.take_memory());
+        if let Some(aside) = &mut self.aside {
+            aside.spare = Vec::new();
+        }
     }
 
     #[inline]
     fn has_offer(&self) -> bool {
-        self.offers.as_ref().is_some_and(|offers| offers.current.is_some())
+        self.aside.as_ref().is_some_and(|aside| aside.offer.is_some())
     }
 
     fn offer(&mut self) -> &mut Option<Answer> {
-        &mut self.offers.get_or_insert_default().current
+        &mut self.aside.get_or_insert_default().offer
     }
 
     fn keep_answer(&mut self, answer: Answer) {
-        self.offers.get_or_insert_default().answers.push(answer);
+        self.aside.get_or_insert_default().answers.push(answer);
     }
 
     fn forget_offers(&mut self) {
-        self.offers = None;
+        self.aside = None;
     }
 
     fn take_answer(&mut self, task: Task, most: usize) -> Option<Answer> {
-        let answers = &mut self.offers.as_mut()?.answers;
+        let answers = &mut self.aside.as_mut()?.answers;
         let found = answers.iter().position(|answer| answer.is_for(task, most))?;
         Some(answers.remove(found))
     }
