@@ -84,7 +84,7 @@ impl<N: Handle> Listener<N> {
         let share_port = place.net.options.share_port;
         loop {
             let delivery = poll_step(cx.waker(), |seat| {
-                place.ports(|ports| match next_delivery(ports, listener, share_port) {
+                place.ports(|ports| match next_delivery(ports, listener, share_port, seat.waker) {
                     Delivery::Nothing => {
                         if let Some(queue) = queue(ports, listener) {
                             seat.take(&mut queue.acceptors);

@@ -305,7 +305,7 @@ pub(crate) fn wake_by_ref(waker: Waker) -> Option<Waker> {
 /// A task's way into a set of those who wait, for a step under a lock: what it leaves there is cloned before that step,
 /// and what it displaces is woken after it.
 pub(crate) struct Seat<'a> {
-    waker: &'a Waker,
+    pub(crate) waker: &'a Waker,
     /// What the task brings along to leave it there; then what that displaced.
     luggage: Option<Waker>,
     state: SeatState,

@@ -1,5 +1,7 @@
 //! How a request comes to be a connection: the queue of a listener, one lock step at a time.
 
+use core::task::Waker;
+
 use super::{Bind, NIL, Peer, Phase, Ports, Queue, Request, Socket, State};
 use crate::cause::{Cause, Table};
 use crate::waker::Wakers;
@@ -65,11 +67,12 @@ pub(crate) enum Delivery<L, W> {
     Closed,
 }
 
-/// Takes the next connection out of a listener's queue, or brings a request nearer to being one.
+/// Takes the next connection out of a listener's queue, or brings a request nearer to being one, for the task of `waker`.
 pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     ports: &mut P,
     listener: u32,
     share_port: bool,
+    waker: &Waker,
 ) -> Delivery<P::Link, P::Wakers> {
     if !ports.is_open() {
         return Delivery::Closed;
@@ -78,7 +81,8 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     let bind = if share_port { Bind::Shared(port) } else { Bind::Lowest };
     let Some(queue) = queue(ports, listener) else { return Delivery::Closed };
     // One claim for each accept that waits: this one, and those that wait already.
-    let may_claim = queue.claimed as usize <= queue.acceptors.count();
+    let others = queue.acceptors.count() - usize::from(queue.acceptors.contains(waker));
+    let may_claim = queue.claimed as usize <= others;
     let mut slot = queue.head;
     while let Some(request) = request_at(ports, slot) {
         let next = request.next;
