@@ -167,7 +167,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     pub(super) fn rendezvous(&mut self, seat: &mut Seat<'_>, bytes: &[u8], woken: &mut W) -> Moved {
         let task = seat.task();
         if let Some(offer) = self.ring.offer().take_if(|offer| offer.task == task) {
-            if !bytes.starts_with(self.ring.written(offer.len)) {
+            if !offer.is_to(bytes, self.ring.written(offer.len)) {
                 self.ring.clear();
             } else if self.ring.len() > 0 {
                 *self.ring.offer() = Some(offer);
@@ -179,7 +179,9 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
                 return Poll::Ready(Ok(offer.len));
             }
         }
-        if let Some(answer) = self.ring.take_answer(task, bytes.len()) {
+        if let Some(answer) = self.ring.take_answer(task)
+            && answer.is_to(bytes, &[])
+        {
             return Poll::Ready(Ok(answer.len));
         }
         if let Some(failure) = self.write_failure() {
@@ -190,10 +192,11 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         }
         if let Some(done) = self.ring.offer().take() {
             // Its task is late to come back.
-            self.ring.keep_answer(done);
+            let answer = done.sealed(self.ring.written(done.len));
+            self.ring.keep_answer(answer);
         }
         let len = self.ring.write(bytes);
-        *self.ring.offer() = Some(Answer { task, len });
+        *self.ring.offer() = Some(Answer::new(task, len));
         *woken = self.readers.take();
         Poll::Pending
     }
@@ -201,7 +204,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     /// Withdraws the write of a task, in a rendezvous network; says how many of its bytes were taken.
     pub(super) fn withdraw(&mut self, task: Task, woken: &mut W) -> usize {
         if !self.ring.has_offer() {
-            return self.ring.take_answer(task, usize::MAX).map_or(0, |answer| answer.len);
+            return self.ring.take_answer(task).map_or(0, |answer| answer.len);
         }
         match self.ring.offer().take_if(|offer| offer.task == task) {
             Some(offer) => {
@@ -210,7 +213,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
                 *woken = self.writers.take();
                 taken
             }
-            None => self.ring.take_answer(task, usize::MAX).map_or(0, |answer| answer.len),
+            None => self.ring.take_answer(task).map_or(0, |answer| answer.len),
         }
     }
 
@@ -269,11 +272,14 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
 
     /// Withdraws what was not taken of the write under way in a rendezvous network.
     fn settle_offer(&mut self) {
-        if self.ring.has_offer() {
-            let left = self.ring.len();
-            if let Some(offer) = self.ring.offer() {
-                offer.len -= left;
-            }
+        if !self.ring.has_offer() {
+            return;
+        }
+        if let Some(offer) = *self.ring.offer()
+            && !offer.is_sealed()
+        {
+            let taken = offer.len - self.ring.len();
+            *self.ring.offer() = Some(offer.sealed(self.ring.written(taken)));
             self.ring.clear();
         }
     }

@@ -53,8 +53,8 @@ pub trait Ring {
     /// Drops the write under way, and the answers that are kept.
     fn forget_offers(&mut self);
 
-    /// Takes the answer to a task that writes up to `most` bytes, if one is kept.
-    fn take_answer(&mut self, task: Task, most: usize) -> Option<Answer>;
+    /// Takes the answer to a task, if one is kept.
+    fn take_answer(&mut self, task: Task) -> Option<Answer>;
 }
 
 /// How many bytes of a task's write were taken.
@@ -62,12 +62,38 @@ pub trait Ring {
 pub struct Answer {
     pub(super) task: Task,
     pub(super) len: usize,
+    /// Tells those bytes from others, once they are gone; 0 before that.
+    sum: u32,
 }
 
 impl Answer {
-    fn is_for(&self, task: Task, most: usize) -> bool {
-        self.task == task && self.len <= most
+    pub(super) fn new(task: Task, len: usize) -> Self {
+        Self { task, len, sum: 0 }
     }
+
+    /// The answer for when the bytes that were taken will be gone.
+    pub(super) fn sealed(self, taken: &[u8]) -> Self {
+        Self { len: taken.len(), sum: sum(taken), ..self }
+    }
+
+    /// Whether the bytes that were taken are gone.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.sum != 0
+    }
+
+    /// Whether it is the answer to a write of `bytes`; `written` are those of the write that it answers, unless they
+    /// are gone.
+    pub(super) fn is_to(&self, bytes: &[u8], written: &[u8]) -> bool {
+        match self.sum {
+            0 => bytes.starts_with(written),
+            known => bytes.get(..self.len).is_some_and(|bytes| sum(bytes) == known),
+        }
+    }
+}
+
+/// FNV-1a, but never 0.
+fn sum(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |sum: u32, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)).max(1)
 }
 
 /// A ring in an array.
@@ -149,8 +175,8 @@ impl Ring for FixedRing<[u8]> {
         (self.offer, self.answers) = (None, [None; 2]);
     }
 
-    fn take_answer(&mut self, task: Task, most: usize) -> Option<Answer> {
-        self.answers.iter_mut().find_map(|kept| kept.take_if(|answer| answer.is_for(task, most)))
+    fn take_answer(&mut self, task: Task) -> Option<Answer> {
+        self.answers.iter_mut().find_map(|kept| kept.take_if(|answer| answer.task == task))
     }
 }
 
@@ -362,9 +388,9 @@ impl Ring for HeapRing {
         self.aside = None;
     }
 
-    fn take_answer(&mut self, task: Task, most: usize) -> Option<Answer> {
+    fn take_answer(&mut self, task: Task) -> Option<Answer> {
         let answers = &mut self.aside.as_mut()?.answers;
-        let found = answers.iter().position(|answer| answer.is_for(task, most))?;
+        let found = answers.iter().position(|answer| answer.task == task)?;
         Some(answers.remove(found))
     }
 
