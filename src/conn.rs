@@ -253,14 +253,14 @@ impl<N: Handle> End<N> {
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         match buf.is_empty() {
             true => Poll::Ready(self.check_up(Operation::Read).map(|()| 0)),
-            false => self.read_outcome(self.net().engine.poll_read(&self.link, cx, buf)),
+            false => self.read_outcome(self.net().engine.poll_read(&self.link, cx, buf), buf.len()),
         }
     }
 
     pub(crate) fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         match buf.is_empty() {
             true => Poll::Ready(self.check_up(Operation::Read).map(|()| 0)),
-            false => self.read_outcome(self.net().engine.poll_peek(&self.link, cx, buf)),
+            false => self.read_outcome(self.net().engine.poll_peek(&self.link, cx, buf), buf.len()),
         }
     }
 
@@ -284,11 +284,11 @@ impl<N: Handle> End<N> {
 
     /// The end of the stream is one only while the own side is up.
     #[inline]
-    fn read_outcome(&self, outcome: Poll<Result<usize, Cause>>) -> Poll<Result<usize, Error>> {
+    fn read_outcome(&self, outcome: Poll<Result<usize, Cause>>, len: usize) -> Poll<Result<usize, Error>> {
         match outcome {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(0)) => Poll::Ready(self.check_up(Operation::Read).map(|()| 0)),
-            Poll::Ready(Ok(count)) => Poll::Ready(Ok(count)),
+            Poll::Ready(Ok(count)) => Poll::Ready(self.moved(Operation::Read, count, len)),
             Poll::Ready(Err(cause)) => Poll::Ready(Err(self.error(Operation::Read, cause))),
         }
     }
@@ -300,8 +300,17 @@ impl<N: Handle> End<N> {
         }
         match self.net().engine.poll_write(&self.link, cx, buf) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(count)) => Poll::Ready(Ok(count)),
+            Poll::Ready(Ok(count)) => Poll::Ready(self.moved(Operation::Write, count, buf.len())),
             Poll::Ready(Err(cause)) => Poll::Ready(Err(self.error(Operation::Write, cause))),
+        }
+    }
+
+    /// How many of `len` bytes the engine says that it moved, if that can be.
+    #[inline]
+    fn moved(&self, operation: Operation, count: usize, len: usize) -> Result<usize, Error> {
+        match 0 < count && count <= len {
+            true => Ok(count),
+            false => Err(self.error(operation, Cause::Backend("engine miscounts the bytes that it moves".into()))),
         }
     }
 
@@ -346,7 +355,7 @@ impl<N: Handle> End<N> {
                 engine.cancel_write(&self.link, waker);
                 match engine.withdraw_write(&self.link, waker) {
                     0 => Err(self.error(Operation::Write, Cause::TimedOut)),
-                    count => Ok(count),
+                    count => self.moved(Operation::Write, count, buf.len()),
                 }
             },
         )
