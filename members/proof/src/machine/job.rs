@@ -1,0 +1,345 @@
+//! Operations under way, and how their outcomes are compared.
+
+use std::future::Future;
+use std::io::{Read, Write};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use virtnet::{Conn, Error, Handle};
+
+use super::{Ends, Flag, Report, Waiting, World, differ};
+use crate::model::{Done, Id, Model, Verdict, Wait};
+use crate::op::Mode;
+
+/// An operation under way.
+pub(super) enum Job<'w, N: Handle> {
+    Future(Pin<Box<dyn Future<Output = Actual<N>> + 'w>>),
+    /// What is polled through the connection itself.
+    Direct,
+}
+
+/// What an operation came to.
+pub(super) enum Actual<N: Handle> {
+    Conn(Conn<N>),
+    Bytes(Vec<u8>),
+    Count(usize),
+    Nothing,
+    Failed(String),
+}
+
+/// The task of whoever does not wait.
+const NOBODY: Id = 0;
+/// A task of its own.
+pub(super) const OWN: Id = Id::MAX;
+
+impl<N: Handle> Actual<N> {
+    fn conn(made: Result<Conn<N>, Error>) -> Self {
+        made.map_or_else(|error| Self::Failed(error.to_string()), Self::Conn)
+    }
+
+    fn read(read: Result<usize, impl ToString>, mut buf: Vec<u8>) -> Self {
+        match read {
+            Ok(count) => {
+                buf.truncate(count);
+                Self::Bytes(buf)
+            }
+            Err(error) => Self::Failed(error.to_string()),
+        }
+    }
+
+    fn count(written: Result<usize, impl ToString>) -> Self {
+        written.map_or_else(|error| Self::Failed(error.to_string()), Self::Count)
+    }
+
+    fn nothing(done: Result<(), Error>) -> Self {
+        done.map_or_else(|error| Self::Failed(error.to_string()), |()| Self::Nothing)
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Conn(conn) => format!("{} -> {}", conn.local_addr(), conn.peer_addr()),
+            Self::Bytes(bytes) => format!("{bytes:?}"),
+            Self::Count(count) => count.to_string(),
+            Self::Nothing => "done".into(),
+            Self::Failed(error) => error.clone(),
+        }
+    }
+}
+
+fn text(model: &Model, done: &Done) -> String {
+    match done {
+        Done::Conn(id) => {
+            let socket = model.socket(*id);
+            format!("{} -> {}", socket.addr(), socket.peer().expect("a connection has a peer"))
+        }
+        Done::Bytes(bytes) => format!("{bytes:?}"),
+        Done::Count(count) => count.to_string(),
+        Done::Nothing => "done".into(),
+        Done::Failed(error) => error.clone(),
+    }
+}
+
+/// What an error ends in, without its numbers.
+pub(super) fn cause(error: &str) -> &str {
+    let cause = error.trim_end().rsplit(": ").next().unwrap_or(error);
+    cause.split(" (").next().unwrap_or(cause)
+}
+
+impl<'w, N: Handle + 'w> World<'w, N> {
+    /// Starts an operation, and waits for it as `mode` says.
+    pub(super) fn start(&mut self, wait: Wait, mode: Mode, report: &mut Report) -> Result<(), String> {
+        match mode {
+            Mode::Later | Mode::Idle => {
+                let idle = mode == Mode::Idle && matches!(wait, Wait::Dial { .. } | Wait::Accept(_));
+                let id = self.model.start(wait);
+                if let Wait::Write { by, .. } = self.model.wait_mut(id) {
+                    *by = id;
+                }
+                let (job, flag) = (self.job(id), self.task());
+                report.say(|| format!("let mut w{id} = pin!({}); // not polled", self.code(id)));
+                self.waits.insert(id, Waiting { job, flag, polled: false });
+                if idle { Ok(()) } else { self.poll(id, report) }
+            }
+            Mode::Now | Mode::Timed => {
+                let timed = mode == Mode::Timed;
+                let id = self.model.start(wait);
+                if let Wait::Write { by, .. } = self.model.wait_mut(id) {
+                    *by = if timed { id } else { NOBODY };
+                }
+                report.say(|| format!("{}{}", self.code(id), if timed { ".wait_timeout(ZERO);" } else { "; // once" }));
+                let wait = self.model.wait(id).clone();
+                let actual = if timed { Some(self.timed(&wait)) } else { self.once(&wait) };
+                let want = self.at_once(id, timed);
+                self.compare(id, want, actual, report)
+            }
+        }
+    }
+
+    /// What the model says that an operation comes to which does not wait.
+    fn at_once(&mut self, id: Id, timed: bool) -> Option<Done> {
+        // Whoever has a time limit looks again when it is over.
+        let done = self.model.poll(id, timed).or_else(|| timed.then(|| self.model.poll(id, true))?);
+        if done.is_some() {
+            return done;
+        }
+        let told = match self.model.wait(id) {
+            _ if timed => Some("timed out"),
+            Wait::Accept(_) | Wait::Read { take: true, .. } | Wait::Write { .. } => Some("would block"),
+            _ => None,
+        };
+        let late = told.map(|cause| Done::Failed(self.model.late(id, cause)));
+        if !timed {
+            self.model.give_up(id);
+            return late;
+        }
+        match self.model.wait(id) {
+            Wait::Write { .. } => match self.model.withdraw(id) {
+                0 => late,
+                count => Some(Done::Count(count)),
+            },
+            _ => {
+                self.model.give_up(id);
+                late
+            }
+        }
+    }
+
+    /// Polls an operation under way.
+    pub(super) fn poll(&mut self, id: Id, report: &mut Report) -> Result<(), String> {
+        let fresh = !self.model.has_begun(id);
+        let mut waiting = self.waits.remove(&id).expect("what waits in the model waits here");
+        waiting.flag.clear();
+        waiting.polled = true;
+        let waker = Self::waker(&waiting.flag);
+        let wait = self.model.wait(id).clone();
+        let actual = match &mut waiting.job {
+            Job::Future(future) => match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(actual) => Some(actual),
+                Poll::Pending => None,
+            },
+            Job::Direct => self.direct(&wait, &mut Context::from_waker(&waker)),
+        };
+        let want = self.model.poll(id, true);
+        if want.is_none() {
+            self.waits.insert(id, waiting);
+        }
+        report.note(|| format!("polled {id}"));
+        self.compare(id, want, actual, report)?;
+        if fresh && self.waits.contains_key(&id) {
+            self.tell_relay(id);
+        }
+        Ok(())
+    }
+
+    /// Tells the engine what it is to say to a dial.
+    pub(super) fn tell_relay(&self, id: Id) {
+        if let (Some(relay), Some((from, verdict))) = (self.relay, self.model.dial(id))
+            && verdict != Verdict::Open
+        {
+            relay.decide(&from.host, from.port, verdict);
+        }
+    }
+
+    /// Compares what an operation came to with what the model says.
+    fn compare(
+        &mut self,
+        id: Id,
+        want: Option<Done>,
+        actual: Option<Actual<N>>,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        let got_text = actual.as_ref().map_or("pending".into(), Actual::text);
+        let want_text = want.as_ref().map_or("pending".into(), |done| text(&self.model, done));
+        report.note(|| got_text.clone());
+        report.count(match &want {
+            None => "pending",
+            Some(Done::Conn(_)) => "a connection",
+            Some(Done::Bytes(bytes)) if bytes.is_empty() => "end of stream",
+            Some(Done::Failed(error)) => cause(error),
+            Some(_) => "done",
+        });
+        if got_text != want_text {
+            return Err(differ(&format!("operation {id}"), &got_text, &want_text));
+        }
+        if let (Some(Actual::Conn(conn)), Some(Done::Conn(id))) = (actual, want) {
+            report.note(|| format!("as c{id}"));
+            self.conns.insert(id, Ends::Whole(Arc::new(conn)));
+        }
+        Ok(())
+    }
+
+    /// The operation that the model calls `id`.
+    fn job(&self, id: Id) -> Job<'w, N> {
+        let wait = self.model.wait(id);
+        let whole = match wait {
+            Wait::Read { conn, take: false, .. } | Wait::Readable(conn) | Wait::Writable(conn) => self.whole(*conn),
+            _ => None,
+        };
+        match (wait, whole) {
+            (Wait::Dial { host, text, .. }, _) => {
+                let dial = self.host(host).dial(text.clone());
+                Job::Future(Box::pin(async move { Actual::conn(dial.await) }))
+            }
+            (Wait::Accept(listener), _) => {
+                let listener = self.listeners[listener].clone();
+                Job::Future(Box::pin(async move { Actual::conn(listener.accept().await) }))
+            }
+            (Wait::Read { len, .. }, Some(conn)) => {
+                let mut buf = vec![0; *len];
+                Job::Future(Box::pin(async move {
+                    let read = conn.peek(&mut buf).await;
+                    Actual::read(read, buf)
+                }))
+            }
+            (Wait::Readable(_), Some(conn)) => {
+                Job::Future(Box::pin(async move { Actual::nothing(conn.readable().await) }))
+            }
+            (Wait::Writable(_), Some(conn)) => {
+                Job::Future(Box::pin(async move { Actual::nothing(conn.writable().await) }))
+            }
+            _ => Job::Direct,
+        }
+    }
+
+    fn whole(&self, conn: Id) -> Option<Arc<Conn<N>>> {
+        match &self.conns[&conn] {
+            Ends::Whole(conn) => Some(conn.clone()),
+            Ends::Halves(..) => None,
+        }
+    }
+
+    /// Polls an operation of a connection.
+    fn direct(&self, wait: &Wait, cx: &mut Context<'_>) -> Option<Actual<N>> {
+        let conn = |id: &Id| self.conns[id].any();
+        let polled = match wait {
+            Wait::Read { conn: id, len, take } => {
+                let mut buf = vec![0; *len];
+                let read = match take {
+                    true => conn(id).poll_read(cx, &mut buf),
+                    false => conn(id).poll_peek(cx, &mut buf),
+                };
+                read.map(|read| Actual::read(read, buf))
+            }
+            Wait::Write { conn: id, bytes, .. } => conn(id).poll_write(cx, bytes).map(Actual::count),
+            Wait::Readable(id) => conn(id).poll_read_ready(cx).map(|()| Actual::Nothing),
+            Wait::Writable(id) => conn(id).poll_write_ready(cx).map(|()| Actual::Nothing),
+            Wait::Dial { .. } | Wait::Accept(_) => unreachable!("these are futures"),
+        };
+        match polled {
+            Poll::Ready(actual) => Some(actual),
+            Poll::Pending => None,
+        }
+    }
+
+    /// An operation that does not wait.
+    fn once(&self, wait: &Wait) -> Option<Actual<N>> {
+        match wait {
+            Wait::Dial { host, text, .. } => pin!(self.host(host).dial(text.clone())).try_wait().map(Actual::conn),
+            Wait::Accept(listener) => Some(Actual::conn(self.listeners[listener].try_accept())),
+            Wait::Read { conn, len, take: true } => {
+                let mut buf = vec![0; *len];
+                let read = self.conns[conn].any().try_read(&mut buf);
+                Some(Actual::read(read, buf))
+            }
+            Wait::Write { conn, bytes, .. } => Some(Actual::count(self.conns[conn].any().try_write(bytes))),
+            _ => self.direct(wait, &mut Context::from_waker(Waker::noop())),
+        }
+    }
+
+    /// An operation whose time is over when it begins.
+    fn timed(&self, wait: &Wait) -> Actual<N> {
+        let shortest = Some(Duration::from_nanos(1));
+        match wait {
+            Wait::Dial { host, text, .. } => {
+                Actual::conn(self.host(host).dial(text.clone()).wait_timeout(Duration::ZERO))
+            }
+            Wait::Accept(listener) => Actual::conn(self.listeners[listener].accept().wait_timeout(Duration::ZERO)),
+            Wait::Read { conn, len, take } => {
+                let (mut conn, mut buf) = (self.conns[conn].any(), vec![0; *len]);
+                if !take {
+                    let read = conn.peek(&mut buf).wait_timeout(Duration::ZERO);
+                    return Actual::read(read, buf);
+                }
+                conn.set_read_timeout(shortest).expect("it is not zero");
+                let read = conn.read(&mut buf);
+                conn.set_read_timeout(None).expect("no limit is one");
+                Actual::read(read, buf)
+            }
+            Wait::Write { conn, bytes, .. } => {
+                let mut conn = self.conns[conn].any();
+                conn.set_write_timeout(shortest).expect("it is not zero");
+                let written = conn.write(bytes);
+                conn.set_write_timeout(None).expect("no limit is one");
+                Actual::count(written)
+            }
+            Wait::Readable(conn) => Actual::nothing(self.conns[conn].any().readable().wait_timeout(Duration::ZERO)),
+            Wait::Writable(conn) => Actual::nothing(self.conns[conn].any().writable().wait_timeout(Duration::ZERO)),
+        }
+    }
+
+    /// An operation as a line of a program.
+    pub(super) fn code(&self, id: Id) -> String {
+        match self.model.wait(id) {
+            Wait::Dial { host, text, verdict, .. } if self.relay.is_some() => {
+                format!("net.host({host:?})?.dial({text:?}) /* {verdict:?} */")
+            }
+            Wait::Dial { host, text, .. } => format!("net.host({host:?})?.dial({text:?})"),
+            Wait::Accept(listener) => format!("l{listener}.accept()"),
+            Wait::Read { conn, len, take: true } => format!("c{conn}.read(&mut [0; {len}])"),
+            Wait::Read { conn, len, take: false } => format!("c{conn}.peek(&mut [0; {len}])"),
+            Wait::Write { conn, bytes, .. } => format!("c{conn}.write(&{bytes:?})"),
+            Wait::Readable(conn) => format!("c{conn}.readable()"),
+            Wait::Writable(conn) => format!("c{conn}.writable()"),
+        }
+    }
+
+    /// Another task polls the operation from now on.
+    pub(super) fn change_task(&mut self, id: Id) {
+        let flag: Arc<Flag> = self.task();
+        if let Some(waiting) = self.waits.get_mut(&id) {
+            waiting.flag = flag;
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Runs a program on a network and on its model, and compares the two after each operation.
+
+mod check;
+mod exec;
+mod job;
+mod setup;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+
+use job::Job;
+pub use setup::{Backend, Setup};
+use virtnet::{Conn, Handle, Listener, OwnedReadHalf, OwnedWriteHalf};
+
+use crate::model::{Id, Model};
+use crate::op::{Op, Program};
+use crate::relay::Relay;
+
+/// What a run tells: how many operations it came to, and what they were if somebody wants to know.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Operations that were run.
+    pub ops: u64,
+    /// The program, a line for each operation, if it is kept.
+    pub lines: Option<Vec<String>>,
+    /// How often operations came to what: the causes of errors, and what else there is.
+    pub outcomes: BTreeMap<String, u64>,
+}
+
+impl Report {
+    fn say(&mut self, line: impl FnOnce() -> String) {
+        if let Some(lines) = &mut self.lines {
+            lines.push(line());
+        }
+    }
+
+    fn count(&mut self, outcome: &str) {
+        match self.outcomes.get_mut(outcome) {
+            Some(count) => *count += 1,
+            None => drop(self.outcomes.insert(outcome.into(), 1)),
+        }
+    }
+
+    /// Says what the last line came to.
+    fn note(&mut self, outcome: impl FnOnce() -> String) {
+        if let Some(line) = self.lines.as_mut().and_then(|lines| lines.last_mut()) {
+            let outcome = outcome();
+            line.push_str(if line.contains(" // ") { ", " } else { " // " });
+            line.push_str(&outcome);
+        }
+    }
+}
+
+/// Runs a program.
+///
+/// # Errors
+///
+/// What differs from the model, a panic too.
+pub fn run(program: &Program, report: &mut Report) -> Result<(), String> {
+    let setup = Setup::decode(program.config);
+    let ran = catch_unwind(AssertUnwindSafe(|| setup.run(program, report)));
+    ran.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(format!("panic: {}", text.unwrap_or("of another kind")))
+    })
+}
+
+/// A network, its model, and what the program holds of it.
+struct World<'w, N: Handle> {
+    net: N,
+    model: Model,
+    setup: &'w Setup,
+    /// How many pipes are in use, if the network tells.
+    pipes: Option<&'w dyn Fn() -> usize>,
+    /// The engine, if it is told what to say.
+    relay: Option<&'w Relay>,
+    listeners: BTreeMap<Id, Arc<Listener<N>>>,
+    conns: BTreeMap<Id, Ends<N>>,
+    waits: BTreeMap<Id, Waiting<'w, N>>,
+    /// Every task's flag. They are kept to the end, so that no two tasks look the same.
+    flags: Vec<Arc<Flag>>,
+    /// The last byte that was written.
+    byte: u8,
+}
+
+/// A connection as a whole, or what is left of its halves.
+enum Ends<N: Handle> {
+    Whole(Arc<Conn<N>>),
+    Halves(Option<OwnedReadHalf<N>>, Option<OwnedWriteHalf<N>>),
+}
+
+impl<N: Handle> Ends<N> {
+    fn any(&self) -> &Conn<N> {
+        match self {
+            Self::Whole(conn) => conn,
+            Self::Halves(Some(read), _) => read,
+            Self::Halves(None, Some(write)) => write,
+            Self::Halves(None, None) => unreachable!("a connection without halves is dropped"),
+        }
+    }
+}
+
+/// An operation under way, and the task that it is polled by.
+struct Waiting<'w, N: Handle> {
+    job: Job<'w, N>,
+    flag: Arc<Flag>,
+    /// Whether it was polled: before that, nothing happens.
+    polled: bool,
+}
+
+/// Whether a task was woken since it was last polled.
+#[derive(Debug, Default)]
+struct Flag(AtomicBool);
+
+impl Flag {
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn clear(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl<'w, N: Handle + 'w> World<'w, N> {
+    fn new(net: N, setup: &'w Setup, pipes: Option<&'w dyn Fn() -> usize>, relay: Option<&'w Relay>) -> Self {
+        Self {
+            net,
+            model: setup.model(),
+            setup,
+            pipes,
+            relay,
+            listeners: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            waits: BTreeMap::new(),
+            flags: Vec::new(),
+            byte: 0,
+        }
+    }
+
+    fn run(mut self, program: &Program, report: &mut Report) -> Result<(), String> {
+        self.prelude(report)?;
+        for &word in &program.ops {
+            let op = Op::decode(word);
+            if self.exec(op, report)? {
+                report.ops += 1;
+                if self.setup.eager {
+                    self.settle(report)?;
+                }
+                self.check()?;
+            }
+        }
+        self.finish(report)?;
+        let flags = std::mem::take(&mut self.flags);
+        drop(self);
+        let leaked = flags.iter().filter(|flag| Arc::strong_count(flag) > 1).count();
+        if leaked == 0 { Ok(()) } else { Err(format!("{leaked} wakers were not dropped")) }
+    }
+
+    /// A new task.
+    fn task(&mut self) -> Arc<Flag> {
+        let flag = Arc::new(Flag::default());
+        self.flags.push(flag.clone());
+        flag
+    }
+
+    fn waker(flag: &Arc<Flag>) -> Waker {
+        Waker::from(flag.clone())
+    }
+}
+
+/// What two outcomes look like that differ.
+fn differ(what: &str, got: &str, want: &str) -> String {
+    format!("{what}\n     got: {got}\n    want: {want}")
+}

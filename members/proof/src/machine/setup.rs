@@ -1,0 +1,183 @@
+//! The kinds of network that programs run on.
+
+use virtnet::pipenet::{self, fixed};
+use virtnet::table::{Fixed, FixedMemory, Heap};
+use virtnet::{Handle, SubNetwork};
+
+use super::{Report, World};
+use crate::model::{ENDLESS, Model, Rules};
+use crate::op::{Program, Word};
+use crate::relay::{Names, Relay};
+
+/// What the first four bytes of a program say.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Whose network it is, and on which tables.
+    pub backend: Backend,
+    /// What the model has to know.
+    pub rules: Rules,
+    /// Whether all that is woken is polled after each operation.
+    pub eager: bool,
+    /// How many hosts and listeners there are at first.
+    pub hosts: usize,
+    /// Whether the oldest goes last in the end.
+    pub reversed: bool,
+}
+
+/// Whose network it is, and on which tables.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Backend {
+    /// pipenet's, on the heap.
+    Heap,
+    /// pipenet's, in memory of this shape.
+    Fixed(usize),
+    /// One that acknowledges, on the heap.
+    RelayHeap,
+    /// One that acknowledges, in memory of this shape.
+    RelayFixed(usize),
+}
+
+/// Hosts, sockets, pipes, bytes.
+const SHAPES: [[usize; 4]; 4] = [[2, 4, 1, 1], [2, 7, 2, 3], [3, 9, 8, 2], [4, 24, 5, 7]];
+
+impl Setup {
+    /// The setup that these bytes stand for.
+    #[must_use]
+    pub fn decode([backend, flags, buffer, more]: Word) -> Self {
+        let flag = |bit: u8| flags & (1 << bit) != 0;
+        let shape = usize::from(more) % SHAPES.len();
+        let backend = match backend % 8 {
+            0..=2 => Backend::Heap,
+            3..=5 => Backend::Fixed(shape),
+            6 => Backend::RelayHeap,
+            _ => Backend::RelayFixed(shape),
+        };
+        let relayed = matches!(backend, Backend::RelayHeap | Backend::RelayFixed(_));
+        let [hosts, sockets, pipes, bytes] = match backend {
+            Backend::Heap | Backend::RelayHeap => [ENDLESS, ENDLESS, ENDLESS, 0],
+            Backend::Fixed(_) => SHAPES[shape],
+            Backend::RelayFixed(_) => [SHAPES[shape][0], SHAPES[shape][1], ENDLESS, 0],
+        };
+        let close_failure = |bit: u8, text| (relayed && flag(bit)).then_some(text);
+        let rules = Rules {
+            network: if relayed { "x" } else { "pipet" },
+            registry: if relayed { Names::NAME } else { "ram(pipet)" },
+            hosts,
+            sockets,
+            pipes,
+            backlog: [4096, 4096, 1, 2][usize::from(more >> 4) % 4],
+            buffer: if bytes > 0 { bytes } else { [1, 2, 3, 5, 8, 300][usize::from(buffer) % 6] },
+            rendezvous: !relayed && flag(0),
+            share_port: flag(1) && flag(2),
+            acknowledged: relayed,
+            close_failures: [close_failure(5, "eng err"), close_failure(6, "reg err")],
+        };
+        Self { backend, rules, eager: flag(3), hosts: 2 + usize::from(flag(4)), reversed: flag(7) }
+    }
+
+    /// Runs a program on such a network.
+    ///
+    /// # Errors
+    ///
+    /// What differs from the model.
+    pub fn run(&self, program: &Program, report: &mut Report) -> Result<(), String> {
+        match self.backend {
+            Backend::Heap => self.run_heap(program, report),
+            Backend::Fixed(0) => self.run_fixed::<2, 4, 1, 1>(program, report),
+            Backend::Fixed(1) => self.run_fixed::<2, 7, 2, 3>(program, report),
+            Backend::Fixed(2) => self.run_fixed::<3, 9, 8, 2>(program, report),
+            Backend::Fixed(_) => self.run_fixed::<4, 24, 5, 7>(program, report),
+            Backend::RelayHeap => self.run_relay_heap(program, report),
+            Backend::RelayFixed(0) => self.run_relay_fixed::<2, 4>(program, report),
+            Backend::RelayFixed(1) => self.run_relay_fixed::<2, 7>(program, report),
+            Backend::RelayFixed(2) => self.run_relay_fixed::<3, 9>(program, report),
+            Backend::RelayFixed(_) => self.run_relay_fixed::<4, 24>(program, report),
+        }
+    }
+
+    fn options(&self) -> String {
+        let Rules { rendezvous, share_port, backlog, .. } = self.rules;
+        format!(".rendezvous({rendezvous}).share_port({share_port}).backlog({backlog})")
+    }
+
+    fn run_heap(&self, program: &Program, report: &mut Report) -> Result<(), String> {
+        let Rules { buffer, rendezvous, share_port, backlog, .. } = self.rules;
+        report.say(|| format!(r#"let net = Network::builder("t").buffer({buffer}){}.build()?;"#, self.options()));
+        let builder = pipenet::Network::builder("t").buffer(buffer).rendezvous(rendezvous);
+        let net = builder.share_port(share_port).backlog(backlog as u32).build().expect("valid options");
+        World::new(net.subnetwork().clone(), self, None, None).run(program, report)?;
+        let holders = std::sync::Arc::strong_count(net.subnetwork());
+        if holders == 1 { Ok(()) } else { Err(format!("{holders} handles of the network, of which 1 is left")) }
+    }
+
+    fn run_fixed<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: usize>(
+        &self,
+        program: &Program,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        let Rules { rendezvous, share_port, backlog, .. } = self.rules;
+        let memory = fixed::Memory::<HOSTS, PORTS, PIPES, BUFFER>::new();
+        report.say(|| format!("let memory = Memory::<{HOSTS}, {PORTS}, {PIPES}, {BUFFER}>::new();"));
+        report.say(|| format!(r#"let net = Network::new("t", &memory){};"#, self.options()));
+        let net = fixed::Network::new("t", &memory).rendezvous(rendezvous).share_port(share_port);
+        let net = net.backlog(backlog as u32);
+        World::new(net.subnetwork(), self, Some(&|| net.pipes()), None).run(program, report)
+    }
+
+    fn run_relay_heap(&self, program: &Program, report: &mut Report) -> Result<(), String> {
+        report.say(|| format!("let net = relay on the heap{};", self.options()));
+        let (engine, registry) = self.relay();
+        let net = SubNetwork::new("x", engine.clone(), registry, Heap::new());
+        let net = std::sync::Arc::new(net.share_port(self.rules.share_port).backlog(self.rules.backlog as u32));
+        self.run_relay(&engine, net.clone(), program, report)?;
+        drop(net);
+        closed_once(&engine)
+    }
+
+    fn run_relay_fixed<const HOSTS: usize, const SOCKETS: usize>(
+        &self,
+        program: &Program,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        report.say(|| format!("let net = relay in memory for {HOSTS} hosts, {SOCKETS} sockets{};", self.options()));
+        let (engine, registry) = self.relay();
+        let memory = FixedMemory::<_, HOSTS, SOCKETS>::new();
+        let net = SubNetwork::new("x", engine.clone(), registry, Fixed::new(&memory));
+        let net = net.share_port(self.rules.share_port).backlog(self.rules.backlog as u32);
+        self.run_relay(&engine, &net, program, report)?;
+        drop(net);
+        closed_once(&engine)
+    }
+
+    fn relay(&self) -> (Relay, Names) {
+        let [engine, registry] = self.rules.close_failures;
+        (Relay::new(self.rules.buffer, engine), Names::new(registry))
+    }
+
+    fn run_relay<N: Handle>(
+        &self,
+        engine: &Relay,
+        net: N,
+        program: &Program,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        World::new(net, self, None, Some(engine)).run(program, report)?;
+        match engine.ends() {
+            0 => Ok(()),
+            ends => Err(format!("{ends} ends of connections were not released")),
+        }
+    }
+
+    /// The model of such a network.
+    #[must_use]
+    pub fn model(&self) -> Model {
+        Model::new(self.rules)
+    }
+}
+
+fn closed_once(engine: &Relay) -> Result<(), String> {
+    match engine.closed() {
+        1 => Ok(()),
+        times => Err(format!("the engine was closed {times} times")),
+    }
+}

@@ -1,0 +1,283 @@
+//! What a network does, as simply as it can be said: plain maps, one thing at a time, nothing that waits.
+//!
+//! It follows what the crate's documentation promises and not how the crate does it. Where an operation would wait, it is
+//! kept in a map of those that do; [`Model::poll`] says whether it is done by now, and [`Model::stirs`] whether it would
+//! get any further, so that its task has to be woken.
+
+mod socket;
+pub(crate) mod stream;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+pub use socket::{How, Socket};
+use stream::{End, Stream};
+pub use wait::{Done, REFUSED, Verdict, Wait};
+
+use crate::address;
+
+/// The number of a socket or of an operation that waits.
+pub type Id = u32;
+
+/// Host and port.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Addr {
+    /// The host's name.
+    pub host: Rc<str>,
+    /// The port.
+    pub port: u16,
+}
+
+impl std::fmt::Display for Addr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// What kind of network it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rules {
+    /// Its full name.
+    pub network: &'static str,
+    /// How the registry calls itself.
+    pub registry: &'static str,
+    /// Hosts that it has room for.
+    pub hosts: usize,
+    /// Sockets, of all hosts together.
+    pub sockets: usize,
+    /// Connections.
+    pub pipes: usize,
+    /// Dials that may wait at a listener.
+    pub backlog: usize,
+    /// Bytes in each direction of a connection.
+    pub buffer: usize,
+    /// Whether a write is done when its bytes are read.
+    pub rendezvous: bool,
+    /// Whether an accepted connection keeps the listener's port.
+    pub share_port: bool,
+    /// Whether the backend acknowledges what a listener takes.
+    pub acknowledged: bool,
+    /// What engine and registry say to being closed.
+    pub close_failures: [Option<&'static str>; 2],
+}
+
+/// No limit.
+pub const ENDLESS: usize = usize::MAX;
+
+/// A network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// What kind it is.
+    pub rules: Rules,
+    up: bool,
+    /// Why it failed, if it did.
+    failed: Option<&'static str>,
+    auto_close: bool,
+    /// Whether each is open.
+    hosts: BTreeMap<Rc<str>, bool>,
+    sockets: BTreeMap<Id, Socket>,
+    pipes: BTreeMap<Id, Pipe>,
+    waits: BTreeMap<Id, Wait>,
+    last: Id,
+}
+
+/// A connection: what each side writes, and whether each end is still held.
+#[derive(Clone, Debug, PartialEq)]
+struct Pipe {
+    written_by: [Stream; 2],
+    held: [bool; 2],
+}
+
+impl Model {
+    /// A network without hosts.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            up: true,
+            failed: None,
+            auto_close: false,
+            hosts: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            pipes: BTreeMap::new(),
+            waits: BTreeMap::new(),
+            last: 0,
+        }
+    }
+
+    fn next(&mut self) -> Id {
+        self.last += 1;
+        self.last
+    }
+
+    /// Makes a host.
+    pub fn new_host(&mut self, name: &str) -> Result<(), String> {
+        let Rules { network, registry, hosts, .. } = self.rules;
+        let failed = |cause: &str| Err(format!("virtnet {network:?}: new host {name:?}: {cause}"));
+        if !address::is_host_name(name) {
+            return failed("invalid host name");
+        }
+        if !self.up {
+            return failed("network is down");
+        }
+        if self.hosts.contains_key(name) {
+            return failed(&format!(r#"{registry}: announce [{name:?} ""]: host already registered"#));
+        }
+        if self.hosts.len() == hosts {
+            return failed(&format!("host table is full ({hosts})"));
+        }
+        self.hosts.insert(name.into(), true);
+        Ok(())
+    }
+
+    /// Closes a host. Its sockets keep their ports.
+    pub fn close_host(&mut self, name: &str) -> Result<(), String> {
+        match self.hosts.get_mut(name) {
+            Some(open) if *open => *open = false,
+            _ => return Ok(()),
+        }
+        let ids: Vec<Id> = self.sockets.iter().filter(|(_, socket)| &*socket.host == name).map(|(&id, _)| id).collect();
+        for id in ids {
+            self.shut_with_host(id);
+        }
+        if self.auto_close && self.up && !self.hosts.values().any(|&open| open) {
+            let network = self.rules.network;
+            return self.close().map_err(|error| format!("virtnet {network:?}: host {name:?}: close: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Asks for the network to be closed with its last open host.
+    pub fn auto_close(&mut self) -> Result<(), String> {
+        let failed = |cause: &str| Err(format!("virtnet {:?}: auto close: {cause}", self.rules.network));
+        match (self.up, self.hosts.values().any(|&open| open)) {
+            (false, _) => failed("network is down"),
+            (true, false) => failed("no open host"),
+            (true, true) => {
+                self.auto_close = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// The backend says that the network failed.
+    pub fn fail(&mut self, cause: &'static str) {
+        if self.up {
+            self.failed = Some(cause);
+            // Whoever closes it next is told.
+            let _ = self.close();
+        }
+    }
+
+    /// Closes the network. Each time it is closed it says the same.
+    pub fn close(&mut self) -> Result<(), String> {
+        self.up = false;
+        for name in self.host_names() {
+            // The network is down already: nothing else comes of it.
+            let _ = self.close_host(&name);
+        }
+        let [engine, registry] = self.rules.close_failures;
+        let failures: Vec<_> = [self.failed, engine, registry].into_iter().flatten().collect();
+        let head = format!("virtnet {:?}: close: ", self.rules.network);
+        match &failures[..] {
+            [] => Ok(()),
+            [one] => Err(format!("{head}{one}")),
+            _ => {
+                let list: String = failures.iter().map(|failure| format!("\t- {failure}\n")).collect();
+                Err(format!("{head}{} errors:\n{list}", failures.len()))
+            }
+        }
+    }
+
+    /// Whether the network is up.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.up
+    }
+
+    /// Whether the host is open.
+    #[must_use]
+    pub fn is_open(&self, host: &str) -> bool {
+        self.hosts.get(host).is_some_and(|&open| open)
+    }
+
+    /// The names of all hosts.
+    #[must_use]
+    pub fn host_names(&self) -> Vec<Rc<str>> {
+        self.hosts.keys().cloned().collect()
+    }
+
+    /// How many sockets the host has in use.
+    #[must_use]
+    pub fn sockets_of(&self, host: &str) -> usize {
+        self.sockets.values().filter(|socket| &*socket.host == host).count()
+    }
+
+    /// How many connections are in use.
+    #[must_use]
+    pub fn pipes(&self) -> usize {
+        self.pipes.len()
+    }
+
+    /// A socket.
+    #[must_use]
+    pub fn socket(&self, id: Id) -> &Socket {
+        &self.sockets[&id]
+    }
+
+    /// The cause that counts of what is down: the network before the host.
+    fn down(&self, host: &str) -> Option<&'static str> {
+        match (self.up, self.is_open(host)) {
+            (false, _) => Some("network is down"),
+            (true, false) => Some("host is down"),
+            (true, true) => None,
+        }
+    }
+
+    /// The text of an error.
+    fn error(&self, operation: &str, source: Option<&Addr>, addr: Option<&Addr>, cause: &str) -> String {
+        let network = self.rules.network;
+        match (source, addr) {
+            (Some(source), Some(addr)) => format!("{operation} {network} {source}->{addr}: {cause}"),
+            (Some(one), None) | (None, Some(one)) => format!("{operation} {network} {one}: {cause}"),
+            (None, None) => format!("{operation} {network}: {cause}"),
+        }
+    }
+
+    /// Makes a pipe, if there is room for one.
+    fn new_pipe(&mut self) -> Result<Id, String> {
+        if self.pipes.len() == self.rules.pipes {
+            return Err(format!("pipe pool is full ({})", self.rules.pipes));
+        }
+        let pipe = self.next();
+        self.pipes.insert(pipe, Pipe { written_by: [Stream::new(), Stream::new()], held: [true; 2] });
+        Ok(pipe)
+    }
+
+    /// The direction that an end writes, and the one that it reads.
+    fn streams(&mut self, (pipe, side): (Id, usize)) -> [&mut Stream; 2] {
+        let [dialled, accepted] = &mut self.pipes.get_mut(&pipe).expect("an end that is held has a pipe").written_by;
+        if side == 0 { [dialled, accepted] } else { [accepted, dialled] }
+    }
+
+    /// Shuts down both directions of an end.
+    fn shut(&mut self, end: (Id, usize), how: End) {
+        let [outgoing, incoming] = self.streams(end);
+        outgoing.shut_writer(how);
+        incoming.shut_reader(how);
+    }
+
+    /// Shuts an end down and gives it back.
+    fn let_go(&mut self, end: (Id, usize)) {
+        self.shut(end, End::Closed);
+        let pipe = self.pipes.get_mut(&end.0).expect("an end that is held has a pipe");
+        pipe.held[end.1] = false;
+        if pipe.held == [false; 2] {
+            self.pipes.remove(&end.0);
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Sockets: their ports, and what becomes of them.
+
+use std::rc::Rc;
+
+use super::{Addr, End, Id, Model};
+use crate::address::{self, Parsed};
+
+/// A listener, a connection, the source of a dial, or a dial that waits at a listener.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Socket {
+    pub(super) host: Rc<str>,
+    /// Known also after it was given back; 0 before there is one.
+    pub(super) port: u16,
+    /// Whether it has that port.
+    pub(super) bound: bool,
+    /// Whether it has that port together with its listener.
+    pub(super) shared: bool,
+    /// Whether the program has it.
+    pub(super) handle: bool,
+    /// Whether the dial that it came from has yet to be told.
+    pub(super) awaited: bool,
+    pub(super) peer: Option<Addr>,
+    /// Its end of a connection.
+    pub(super) end: Option<(Id, usize)>,
+    pub(super) state: State,
+}
+
+/// What a socket is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum State {
+    /// The source of a dial.
+    Dialling,
+    /// A listener: who waits there to be accepted in this order, and which accepts wait to be told of more.
+    Listener { queue: Vec<Id>, seats: Vec<Id> },
+    /// A dial that waits at a listener.
+    Request { listener: Id, phase: Phase },
+    /// A connection.
+    Open,
+    /// A listener or connection that is closed.
+    Closed,
+}
+
+/// How far a dial that waits at a listener is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Phase {
+    /// It waits.
+    Queued,
+    /// A listener has taken it, and waits for the backend.
+    Claimed,
+    /// The backend has acknowledged it; the next accept has it.
+    Ready,
+    /// Nobody listens any more.
+    Refused,
+}
+
+/// How a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum How {
+    /// In order.
+    Close,
+    /// With a reset.
+    Abort,
+}
+
+impl Socket {
+    pub(super) fn new(host: Rc<str>, state: State) -> Self {
+        Self { host, port: 0, bound: false, shared: false, handle: false, awaited: false, peer: None, end: None, state }
+    }
+
+    /// Its own address.
+    #[must_use]
+    pub fn addr(&self) -> Addr {
+        Addr { host: self.host.clone(), port: self.port }
+    }
+
+    /// The address of the other end of a connection.
+    #[must_use]
+    pub fn peer(&self) -> Option<&Addr> {
+        self.peer.as_ref()
+    }
+}
+
+impl Model {
+    /// The lowest free port.
+    pub(super) fn lowest_port(&self, host: &str) -> u16 {
+        let free = |port: &u16| !self.bound(host).any(|socket| socket.port == *port);
+        (1..).find(free).expect("these tests do not take all ports")
+    }
+
+    fn bound(&self, host: &str) -> impl Iterator<Item = &Socket> {
+        self.sockets.values().filter(move |socket| socket.bound && &*socket.host == host)
+    }
+
+    /// Puts a socket into the table, if there is room.
+    pub(super) fn insert(&mut self, socket: Socket) -> Result<Id, String> {
+        if self.sockets.len() == self.rules.sockets {
+            return Err(format!("port table is full ({})", self.rules.sockets));
+        }
+        let id = self.next();
+        self.sockets.insert(id, socket);
+        Ok(id)
+    }
+
+    pub(super) fn at(&mut self, id: Id) -> &mut Socket {
+        self.sockets.get_mut(&id).expect("a socket that is held is in the table")
+    }
+
+    /// Listens at the address that `text` says.
+    pub fn listen(&mut self, host: &str, text: &str) -> Result<Id, String> {
+        let failed = |model: &Self, addr: Option<&Addr>, cause: &str| Err(model.error("listen", None, addr, cause));
+        // An empty text asks for any port.
+        let asked = if text.is_empty() { Ok(Parsed { host: String::new(), port: 0 }) } else { address::parse(text) };
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(cause) => return failed(self, None, &cause),
+        };
+        let name: &str = if asked.host.is_empty() { host } else { &asked.host };
+        let addr = Addr { host: name.into(), port: asked.port };
+        if name != host {
+            return failed(self, Some(&addr), "cannot listen on requested address");
+        }
+        if let Some(cause) = self.down(host) {
+            return failed(self, Some(&addr), cause);
+        }
+        let port = match asked.port {
+            0 => self.lowest_port(host),
+            port if self.bound(host).any(|socket| socket.port == port && !socket.shared) => {
+                return failed(self, Some(&addr), "address already in use");
+            }
+            port => port,
+        };
+        let state = State::Listener { queue: Vec::new(), seats: Vec::new() };
+        let socket = Socket { port, bound: true, handle: true, ..Socket::new(host.into(), state) };
+        self.insert(socket).map_err(|full| self.error("listen", None, Some(&addr), &full))
+    }
+
+    /// The listener at a port.
+    pub(super) fn listener_at(&self, host: &str, port: u16) -> Option<Id> {
+        let mut listeners = self.sockets.iter().filter(|(_, socket)| {
+            let listens = matches!(socket.state, State::Listener { .. });
+            listens && socket.bound && socket.port == port && &*socket.host == host
+        });
+        listeners.next().map(|(&id, _)| id)
+    }
+
+    /// Who waits at a listener, and who waits for them.
+    pub(super) fn queue(&mut self, listener: Id) -> Option<(&mut Vec<Id>, &mut Vec<Id>)> {
+        match &mut self.sockets.get_mut(&listener)?.state {
+            State::Listener { queue, seats } => Some((queue, seats)),
+            _ => None,
+        }
+    }
+
+    /// How far the dial in this socket is, while it is one.
+    pub(super) fn phase(&self, request: Id) -> Option<Phase> {
+        match self.sockets.get(&request)?.state {
+            State::Request { phase, .. } => Some(phase),
+            _ => None,
+        }
+    }
+
+    pub(super) fn set_phase(&mut self, request: Id, next: Phase) {
+        if let State::Request { phase, .. } = &mut self.at(request).state {
+            *phase = next;
+        }
+    }
+
+    /// Nobody listens any more: who waits there is refused.
+    fn refuse_all(&mut self, listener: Id) {
+        let waiting = match self.queue(listener) {
+            Some((queue, seats)) => {
+                seats.clear();
+                std::mem::take(queue)
+            }
+            None => return,
+        };
+        for request in waiting {
+            if self.phase(request) == Some(Phase::Ready) {
+                // Its dial was told that it is connected; now it is closed.
+                self.remove(request);
+            } else {
+                self.set_phase(request, Phase::Refused);
+                self.at(request).bound = false;
+            }
+        }
+    }
+
+    /// Takes a socket out of the table and closes its end of a connection.
+    pub(super) fn remove(&mut self, id: Id) {
+        let gone = self.sockets.remove(&id).expect("a socket is removed once");
+        if let Some(end) = gone.end {
+            self.let_go(end);
+        }
+    }
+
+    /// What becomes of a socket whose host is closed.
+    pub(super) fn shut_with_host(&mut self, id: Id) {
+        // A dial that was ready went with its listener.
+        let Some(socket) = self.sockets.get(&id) else { return };
+        match (&socket.state, socket.end) {
+            (State::Listener { .. }, _) => self.refuse_all(id),
+            (State::Open, Some(end)) => self.shut(end, End::Closed),
+            _ => {}
+        }
+    }
+
+    /// Closes a listener.
+    pub fn close_listener(&mut self, id: Id) {
+        self.refuse_all(id);
+        let socket = self.at(id);
+        socket.bound = false;
+        socket.state = State::Closed;
+    }
+
+    /// Drops a listener.
+    pub fn drop_listener(&mut self, id: Id) {
+        self.close_listener(id);
+        self.remove(id);
+    }
+
+    /// Closes a connection.
+    pub fn close_conn(&mut self, id: Id, how: How) {
+        let socket = self.at(id);
+        socket.bound = false;
+        if socket.state != State::Open {
+            return;
+        }
+        socket.state = State::Closed;
+        if let Some(end) = socket.end {
+            self.shut(end, if how == How::Abort { End::Aborted } else { End::Closed });
+        }
+    }
+
+    /// Drops a connection.
+    pub fn drop_conn(&mut self, id: Id) {
+        self.close_conn(id, How::Close);
+        let socket = self.at(id);
+        socket.handle = false;
+        if !socket.awaited {
+            self.remove(id);
+        } else if let Some(end) = socket.end.take() {
+            self.let_go(end);
+        }
+    }
+
+    /// The dial that a socket came from has been told, or is gone.
+    pub(super) fn told(&mut self, id: Id) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        socket.awaited = false;
+        if socket.state == State::Closed && !socket.handle {
+            self.remove(id);
+        }
+    }
+
+    /// Why the own side of a connection or listener is down, if it is.
+    pub(super) fn own_down(&self, id: Id) -> Option<&'static str> {
+        let socket = &self.sockets[&id];
+        self.down(&socket.host).or((socket.state == State::Closed).then_some("socket is down"))
+    }
+
+    /// Shuts down writing.
+    pub fn close_write(&mut self, id: Id) -> Result<(), String> {
+        if let Some(cause) = self.own_down(id) {
+            return Err(self.conn_error("shutdown", id, cause));
+        }
+        if let Some(end) = self.sockets[&id].end {
+            self.streams(end)[0].shut_writer(End::Finished);
+        }
+        Ok(())
+    }
+
+    /// The text of a connection's error. It names both ends, in the direction of the bytes.
+    #[must_use]
+    pub fn conn_error(&self, operation: &str, id: Id, cause: &str) -> String {
+        let socket = &self.sockets[&id];
+        let (local, peer) = (socket.addr(), socket.peer.clone());
+        let (source, addr) = if operation == "read" { (peer, Some(local)) } else { (Some(local), peer) };
+        self.error(operation, source.as_ref(), addr.as_ref(), cause)
+    }
+
+    /// The text of a connection's error that is replaced by what is down of the own side.
+    #[must_use]
+    pub fn outermost_conn_error(&self, operation: &str, id: Id, cause: &str) -> String {
+        let cause = self.down(&self.sockets[&id].host).unwrap_or(cause);
+        self.conn_error(operation, id, cause)
+    }
+}

@@ -1,0 +1,157 @@
+//! One direction of a connection.
+
+use super::Id;
+
+/// How an end has shut down.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum End {
+    Open,
+    /// The writer has half-closed.
+    Finished,
+    Closed,
+    Aborted,
+}
+
+/// One direction of a connection, from its writer to its reader.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stream {
+    /// What was written and not read.
+    bytes: Vec<u8>,
+    writer: End,
+    reader: End,
+    /// In a rendezvous: the latest write to be let in, and who it is of; `bytes` is what is left of it.
+    offer: Option<(Id, Vec<u8>)>,
+    /// In a rendezvous: earlier writes, of which somebody has yet to be told what was read.
+    answers: Vec<(Id, Vec<u8>)>,
+}
+
+/// What reading and writing come to; none if they wait.
+pub(crate) type Progress<T> = Option<Result<T, &'static str>>;
+
+impl Stream {
+    pub(crate) fn new() -> Self {
+        Self { bytes: Vec::new(), writer: End::Open, reader: End::Open, offer: None, answers: Vec::new() }
+    }
+
+    /// The first bytes, by a reader that is open.
+    pub(crate) fn read(&mut self, len: usize, take: bool) -> Progress<Vec<u8>> {
+        if self.writer == End::Aborted {
+            return Some(Err("connection reset"));
+        }
+        if self.bytes.is_empty() {
+            return (self.writer != End::Open).then(|| Ok(Vec::new()));
+        }
+        let count = len.min(self.bytes.len());
+        let read = self.bytes[..count].to_vec();
+        if take {
+            self.bytes.drain(..count);
+        }
+        Some(Ok(read))
+    }
+
+    /// Why writing fails, for a writer that has not closed.
+    fn failure(&self) -> Option<&'static str> {
+        match (self.writer, self.reader) {
+            (_, End::Aborted) => Some("connection reset"),
+            (End::Finished, _) | (_, End::Closed) => Some("broken pipe"),
+            _ => None,
+        }
+    }
+
+    /// Writes what there is room for. `down` is why the writer's own side is, if it is.
+    pub(crate) fn write(&mut self, down: Option<&'static str>, bytes: &[u8], room: usize) -> Progress<usize> {
+        if let Some(cause) = down.or(self.failure()) {
+            return Some(Err(cause));
+        }
+        let count = bytes.len().min(room - self.bytes.len());
+        self.bytes.extend(&bytes[..count]);
+        (count > 0).then_some(Ok(count))
+    }
+
+    /// Writes, and is done when all was read.
+    pub(crate) fn rendezvous(
+        &mut self,
+        down: Option<&'static str>,
+        by: Id,
+        bytes: &[u8],
+        room: usize,
+    ) -> Progress<usize> {
+        if let Some((_, offered)) = self.offer.take_if(|(writer, _)| *writer == by) {
+            if !bytes.starts_with(&offered) {
+                // Other bytes: whoever wrote those has given them up.
+                self.bytes.clear();
+            } else if !self.bytes.is_empty() {
+                self.offer = Some((by, offered));
+                return None;
+            } else if !offered.is_empty() {
+                return Some(Ok(offered.len()));
+            }
+        }
+        if let Some(at) = self.answers.iter().position(|(writer, _)| *writer == by) {
+            let (_, taken) = self.answers.remove(at);
+            if bytes.starts_with(&taken) && !taken.is_empty() {
+                return Some(Ok(taken.len()));
+            }
+        }
+        if let Some(cause) = down.or(self.failure()) {
+            return Some(Err(cause));
+        }
+        if self.bytes.is_empty() {
+            self.answers.extend(self.offer.take());
+            self.bytes = bytes[..bytes.len().min(room)].to_vec();
+            self.offer = Some((by, self.bytes.clone()));
+        }
+        None
+    }
+
+    /// A write's time is over: takes back what was not read of it, and says how much was.
+    pub(crate) fn withdraw(&mut self, by: Id) -> usize {
+        let Some((_, offered)) = self.offer.take_if(|(writer, _)| *writer == by) else { return 0 };
+        let taken = offered.len() - self.bytes.len();
+        self.bytes.clear();
+        taken
+    }
+
+    /// How many others than `by` have yet to be told what was read of their writes.
+    pub(crate) fn late(&self, by: Id) -> usize {
+        self.answers.iter().chain(&self.offer).filter(|(writer, _)| *writer != by).count()
+    }
+
+    /// Whether a write would not wait, by a writer that is open.
+    pub(crate) fn is_writable(&self, rendezvous: bool, room: usize) -> bool {
+        let free = if rendezvous { self.bytes.is_empty() } else { self.bytes.len() < room };
+        free || self.failure().is_some()
+    }
+
+    /// The writer shuts down.
+    pub(crate) fn shut_writer(&mut self, how: End) {
+        match (how, self.writer) {
+            (End::Finished, End::Open) => self.writer = how,
+            (End::Closed | End::Aborted, End::Open | End::Finished) => {
+                self.writer = how;
+                self.take_back();
+                if how == End::Aborted {
+                    self.bytes.clear();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The reader shuts down: what it has not read is gone.
+    pub(crate) fn shut_reader(&mut self, how: End) {
+        if self.reader == End::Open {
+            self.reader = how;
+            self.take_back();
+            self.bytes.clear();
+        }
+    }
+
+    /// Takes back what was not read of a write in a rendezvous.
+    fn take_back(&mut self) {
+        if let Some((_, offered)) = &mut self.offer {
+            offered.truncate(offered.len() - self.bytes.len());
+            self.bytes.clear();
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The entries of the fuzz targets, on a corpus that fuzzing found and on random bytes.
+//!
+//! `VIRTNET_INPUTS` says how many of the latter each has.
+
+use std::path::Path;
+use std::time::Instant;
+
+use virtnet_proof::random::Random;
+use virtnet_proof::{address, hostile, operations};
+
+/// How many random inputs each entry has if nobody says otherwise.
+const INPUTS: u64 = 4_000;
+
+fn run(name: &str, entry: fn(&[u8]), longest: usize) {
+    let start = Instant::now();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    let mut files: Vec<_> =
+        std::fs::read_dir(&folder).expect("a corpus").map(|file| file.expect("a file").path()).collect();
+    files.sort();
+    for file in &files {
+        let data = std::fs::read(file).expect("a file that can be read");
+        told(|| file.display().to_string(), &data, entry);
+    }
+    let inputs = std::env::var("VIRTNET_INPUTS").map_or(INPUTS, |text| text.parse().expect("a number"));
+    for seed in 0..inputs {
+        let mut random = Random::new(seed);
+        let len = random.below(longest);
+        let data = random.bytes(len);
+        told(|| format!("seed {seed}"), &data, entry);
+    }
+    println!("{name}: {} inputs of the corpus, {inputs} random ones, in {:.1?}", files.len(), start.elapsed());
+}
+
+/// Runs an entry, and tells which input it fails with.
+fn told(which: impl Fn() -> String, data: &[u8], entry: fn(&[u8])) {
+    if let Err(panic) = std::panic::catch_unwind(|| entry(data)) {
+        println!("{}: {data:?}", which());
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[test]
+fn addresses_are_parsed_as_another_parser_does() {
+    run("address", address, 90);
+    // Random bytes are seldom an address.
+    let mut random = Random::new(0);
+    let pieces =
+        ["a", ":", "[", "]", "1", "0", "-", "+", "65536", "α", "\u{85}", "%", " ", "hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh"];
+    for _ in 0..20_000 {
+        let text: String = (0..random.below(9)).map(|_| pieces[random.below(pieces.len())]).collect();
+        told(|| text.clone(), text.as_bytes(), address);
+    }
+}
+
+#[test]
+fn operations_agree_with_the_model() {
+    run("operations", operations, 300);
+}
+
+#[test]
+fn a_hostile_backend_does_no_harm() {
+    run("hostile", hostile, 500);
+}

@@ -1,0 +1,69 @@
+//! Random programs against the model.
+//!
+//! `VIRTNET_SEQUENCES` says how many, `VIRTNET_SEED` which; both are printed.
+
+use std::time::Instant;
+
+use virtnet_proof::machine::{Report, run};
+use virtnet_proof::op::Program;
+use virtnet_proof::random::Random;
+use virtnet_proof::shrink::explain;
+
+/// How many programs are run if nobody says otherwise.
+const SEQUENCES: u64 = 24_000;
+
+/// What that many programs come to, all of it.
+const OUTCOMES: [&str; 26] = [
+    "a connection",
+    "address already in use",
+    "backlog is full",
+    "broken pipe",
+    "cable unplugged",
+    "cannot listen on requested address",
+    "connection refused",
+    "connection reset",
+    "end of stream",
+    "host already registered",
+    "host is down",
+    "host table is full",
+    "invalid host name",
+    "invalid port",
+    "missing port in address",
+    "network is down",
+    "no open host",
+    "no such host",
+    "not today",
+    "pending",
+    "pipe pool is full",
+    "port table is full",
+    "socket is down",
+    "timed out",
+    "too many colons in address",
+    "would block",
+];
+
+#[test]
+fn networks_do_what_the_model_says() {
+    let number = |name: &str, default| match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")),
+        Err(_) => default,
+    };
+    let (sequences, seed) = (number("VIRTNET_SEQUENCES", SEQUENCES), number("VIRTNET_SEED", 1));
+    let (start, mut report) = (Instant::now(), Report::default());
+    // A panic is a failure like others, and told with the program.
+    std::panic::set_hook(Box::new(|_| {}));
+    for sequence in 0..sequences {
+        let mut random = Random::new(seed.wrapping_mul(0x1_0000_0000).wrapping_add(sequence));
+        let program = Program::random(&mut random);
+        if let Err(failure) = run(&program, &mut report) {
+            let told = explain(&program, &failure);
+            drop(std::panic::take_hook());
+            panic!("sequence {sequence} of seed {seed}: {told}");
+        }
+    }
+    drop(std::panic::take_hook());
+    println!("{sequences} sequences of seed {seed}, {} operations, in {:.1?}", report.ops, start.elapsed());
+    println!("they came to {:?}", report.outcomes);
+    let missing: Vec<_> = OUTCOMES.iter().filter(|&&outcome| !report.outcomes.contains_key(outcome)).collect();
+    assert!(sequences < SEQUENCES || missing.is_empty(), "none of the sequences came to {missing:?}");
+}
