@@ -39,14 +39,14 @@ fn parts(text: &str) -> Result<Parsed, &'static str> {
     let mut host = &text[..last];
     // Where else no bracket may open, and where none may close.
     let (mut no_open, mut no_close) = (text, text);
-    if text.starts_with('[') {
+    if let Some(inside) = text.strip_prefix('[') {
         let close = text.find(']').ok_or("missing ']' in address")?;
         if close + 1 != last {
             let colon_follows = colons.contains(&(close + 1));
             return Err(if colon_follows { "too many colons in address" } else { "missing port in address" });
         }
         host = &text[1..close];
-        (no_open, no_close) = (&text[1..], &text[close + 1..]);
+        (no_open, no_close) = (inside, &text[close + 1..]);
     } else if colons.len() > 1 {
         return Err("too many colons in address");
     }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use virtnet::{Conn, Error, Handle};
+use virtnet::{Conn, Handle};
 
-use super::{Ends, Flag, Report, Waiting, World, differ};
-use crate::model::{Done, Id, Model, Verdict, Wait};
+use super::outcome::Actual;
+use super::{Ends, Flag, Report, Waiting, World};
+use crate::model::{Done, Id, Verdict, Wait};
 use crate::op::Mode;
 
 /// An operation under way.
@@ -20,72 +21,10 @@ pub(super) enum Job<'w, N: Handle> {
     Direct,
 }
 
-/// What an operation came to.
-pub(super) enum Actual<N: Handle> {
-    Conn(Conn<N>),
-    Bytes(Vec<u8>),
-    Count(usize),
-    Nothing,
-    Failed(String),
-}
-
 /// The task of whoever does not wait.
 const NOBODY: Id = 0;
 /// A task of its own.
 pub(super) const OWN: Id = Id::MAX;
-
-impl<N: Handle> Actual<N> {
-    fn conn(made: Result<Conn<N>, Error>) -> Self {
-        made.map_or_else(|error| Self::Failed(error.to_string()), Self::Conn)
-    }
-
-    fn read(read: Result<usize, impl ToString>, mut buf: Vec<u8>) -> Self {
-        match read {
-            Ok(count) => {
-                buf.truncate(count);
-                Self::Bytes(buf)
-            }
-            Err(error) => Self::Failed(error.to_string()),
-        }
-    }
-
-    fn count(written: Result<usize, impl ToString>) -> Self {
-        written.map_or_else(|error| Self::Failed(error.to_string()), Self::Count)
-    }
-
-    fn nothing(done: Result<(), Error>) -> Self {
-        done.map_or_else(|error| Self::Failed(error.to_string()), |()| Self::Nothing)
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Self::Conn(conn) => format!("{} -> {}", conn.local_addr(), conn.peer_addr()),
-            Self::Bytes(bytes) => format!("{bytes:?}"),
-            Self::Count(count) => count.to_string(),
-            Self::Nothing => "done".into(),
-            Self::Failed(error) => error.clone(),
-        }
-    }
-}
-
-fn text(model: &Model, done: &Done) -> String {
-    match done {
-        Done::Conn(id) => {
-            let socket = model.socket(*id);
-            format!("{} -> {}", socket.addr(), socket.peer().expect("a connection has a peer"))
-        }
-        Done::Bytes(bytes) => format!("{bytes:?}"),
-        Done::Count(count) => count.to_string(),
-        Done::Nothing => "done".into(),
-        Done::Failed(error) => error.clone(),
-    }
-}
-
-/// What an error ends in, without its numbers.
-pub(super) fn cause(error: &str) -> &str {
-    let cause = error.trim_end().rsplit(": ").next().unwrap_or(error);
-    cause.split(" (").next().unwrap_or(cause)
-}
 
 impl<'w, N: Handle + 'w> World<'w, N> {
     /// Starts an operation, and waits for it as `mode` says.
@@ -180,34 +119,6 @@ impl<'w, N: Handle + 'w> World<'w, N> {
         {
             relay.decide(&from.host, from.port, verdict);
         }
-    }
-
-    /// Compares what an operation came to with what the model says.
-    fn compare(
-        &mut self,
-        id: Id,
-        want: Option<Done>,
-        actual: Option<Actual<N>>,
-        report: &mut Report,
-    ) -> Result<(), String> {
-        let got_text = actual.as_ref().map_or("pending".into(), Actual::text);
-        let want_text = want.as_ref().map_or("pending".into(), |done| text(&self.model, done));
-        report.note(|| got_text.clone());
-        report.count(match &want {
-            None => "pending",
-            Some(Done::Conn(_)) => "a connection",
-            Some(Done::Bytes(bytes)) if bytes.is_empty() => "end of stream",
-            Some(Done::Failed(error)) => cause(error),
-            Some(_) => "done",
-        });
-        if got_text != want_text {
-            return Err(differ(&format!("operation {id}"), &got_text, &want_text));
-        }
-        if let (Some(Actual::Conn(conn)), Some(Done::Conn(id))) = (actual, want) {
-            report.note(|| format!("as c{id}"));
-            self.conns.insert(id, Ends::Whole(Arc::new(conn)));
-        }
-        Ok(())
     }
 
     /// The operation that the model calls `id`.

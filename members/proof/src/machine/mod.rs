@@ -1,8 +1,11 @@
 //! Runs a program on a network and on its model, and compares the two after each operation.
 
 mod check;
+mod conn;
 mod exec;
 mod job;
+mod net;
+mod outcome;
 mod setup;
 
 use std::collections::BTreeMap;

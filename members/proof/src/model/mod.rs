@@ -4,6 +4,7 @@
 //! kept in a map of those that do; [`Model::poll`] says whether it is done by now, and [`Model::stirs`] whether it would
 //! get any further, so that its task has to be woken.
 
+mod dial;
 mod socket;
 pub(crate) mod stream;
 mod wait;

@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use super::socket::{Phase, Socket, State};
+use super::socket::{Phase, State};
 use super::{Addr, Id, Model, Rules};
-use crate::address::{self, Parsed};
 
 /// An operation under way.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,12 +59,12 @@ pub enum Verdict {
 /// A dial that has begun.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Begun {
-    source: Id,
-    target: Addr,
-    request: Id,
+    pub(super) source: Id,
+    pub(super) target: Addr,
+    pub(super) request: Id,
     /// Whether the backend knows that a listener has taken it.
-    claimed: bool,
-    end: (Id, usize),
+    pub(super) claimed: bool,
+    pub(super) end: (Id, usize),
 }
 
 /// What an operation came to.
@@ -146,151 +145,6 @@ impl Model {
             self.unseat(id);
         }
         done
-    }
-
-    /// Begins a dial: takes the source port, and asks everybody in turn.
-    fn begin(&mut self, host: &Rc<str>, text: &str) -> Result<Begun, String> {
-        let port = self.lowest_port(host);
-        let socket = Socket { port, bound: true, ..Socket::new(host.clone(), State::Dialling) };
-        let source = self.insert(socket).map_err(|full| self.error("dial", None, None, &full))?;
-        let target = match address::parse(text) {
-            Ok(Parsed { host: name, port }) if name.is_empty() => Addr { host: host.clone(), port },
-            Ok(Parsed { host: name, port }) => Addr { host: name.into(), port },
-            Err(cause) => return Err(self.fail_dial(source, None, &cause)),
-        };
-        let entered = match self.down(host) {
-            Some(cause) => Err(cause.into()),
-            None => self.enqueue(source, &target),
-        };
-        match entered {
-            Ok((request, pipe)) => Ok(Begun { source, target, request, claimed: false, end: (pipe, 0) }),
-            Err(cause) => Err(self.fail_dial(source, Some(&target), &cause)),
-        }
-    }
-
-    /// Lets a dial wait at its listener; gives the socket there, and the pipe.
-    fn enqueue(&mut self, source: Id, target: &Addr) -> Result<(Id, Id), String> {
-        if !self.hosts.contains_key(&target.host) {
-            return Err(format!("{}: query [{:?}]: no such host", self.rules.registry, &*target.host));
-        }
-        // A connection needs its pipe before anybody is asked.
-        let pipe = self.new_pipe()?;
-        let entered = self.enter(source, target, pipe);
-        if entered.is_err() {
-            self.pipes.remove(&pipe);
-        }
-        entered.map(|request| (request, pipe))
-    }
-
-    fn enter(&mut self, source: Id, target: &Addr, pipe: Id) -> Result<Id, String> {
-        let listener = self.listener_at(&target.host, target.port).filter(|_| self.is_open(&target.host));
-        let listener = listener.ok_or("connection refused")?;
-        let backlog = self.rules.backlog;
-        if self.queue(listener).is_some_and(|(queue, _)| queue.len() >= backlog) {
-            return Err(format!("backlog is full ({backlog})"));
-        }
-        let request = Socket {
-            awaited: true,
-            peer: Some(self.sockets[&source].addr()),
-            end: Some((pipe, 1)),
-            ..Socket::new(target.host.clone(), State::Request { listener, phase: Phase::Queued })
-        };
-        let request = self.insert(request)?;
-        if let Some((queue, seats)) = self.queue(listener) {
-            queue.push(request);
-            seats.clear();
-        }
-        Ok(request)
-    }
-
-    /// The error of a dial, whose port is free again.
-    fn fail_dial(&mut self, source: Id, target: Option<&Addr>, cause: &str) -> String {
-        let addr = self.sockets[&source].addr();
-        self.remove(source);
-        self.error("dial", Some(&addr), target, cause)
-    }
-
-    fn poll_dial(&mut self, id: Id, mut begun: Begun, verdict: Verdict) -> Option<Done> {
-        let phase = self.phase(begun.request);
-        begun.claimed |= phase == Some(Phase::Claimed);
-        // Whether the listener has it, or why it never will; none if that is open.
-        let answer = match (phase, begun.claimed, verdict) {
-            (None, ..) => Some(Ok(())),
-            (Some(Phase::Queued), ..) => None,
-            (Some(Phase::Refused), false, _) => Some(Err("connection refused")),
-            (_, true, Verdict::Open) => None,
-            (_, true, Verdict::Refuse) => Some(Err(REFUSED)),
-            (Some(Phase::Refused), true, Verdict::Acknowledge) => Some(Err("connection refused")),
-            (_, _, Verdict::Acknowledge) => {
-                self.acknowledge(begun.request);
-                Some(Ok(()))
-            }
-            (phase, ..) => unreachable!("a dial with the backend's word is not {phase:?}"),
-        };
-        let down = self.down(&self.sockets[&begun.source].host);
-        match (answer, down) {
-            (None, None) => {
-                if let Some(Wait::Dial { begun: kept, .. }) = self.waits.get_mut(&id) {
-                    *kept = Some(begun);
-                }
-                None
-            }
-            (Some(Ok(())), None) => Some(Done::Conn(self.connect(begun))),
-            (Some(Err(_)) | None, Some(cause)) | (Some(Err(cause)), None) => {
-                Some(Done::Failed(self.give_up_dial(begun, cause)))
-            }
-            (Some(Ok(())), Some(cause)) => Some(Done::Failed(self.give_up_dial(begun, cause))),
-        }
-    }
-
-    /// The backend has acknowledged what a listener took: the next accept has it.
-    fn acknowledge(&mut self, request: Id) {
-        self.set_phase(request, Phase::Ready);
-        self.at(request).awaited = false;
-        self.tell_acceptors(request);
-    }
-
-    fn tell_acceptors(&mut self, request: Id) {
-        if let State::Request { listener, .. } = self.sockets[&request].state
-            && let Some((_, seats)) = self.queue(listener)
-        {
-            seats.clear();
-        }
-    }
-
-    /// Makes a connection of a dial.
-    fn connect(&mut self, begun: Begun) -> Id {
-        let Begun { source, target, request, end, .. } = begun;
-        let port = self.sockets[&request].port;
-        self.told(request);
-        let socket = self.at(source);
-        socket.state = State::Open;
-        socket.handle = true;
-        socket.end = Some(end);
-        socket.peer = Some(Addr { port, ..target });
-        source
-    }
-
-    /// A dial is over without a connection: nothing of it is left, or whoever accepted it sees it closed.
-    fn give_up_dial(&mut self, begun: Begun, cause: &str) -> String {
-        let Begun { source, target, request, end, .. } = begun;
-        match self.phase(request) {
-            Some(Phase::Queued | Phase::Claimed | Phase::Refused) => {
-                if self.phase(request) == Some(Phase::Claimed) {
-                    self.tell_acceptors(request);
-                }
-                if let State::Request { listener, .. } = self.sockets[&request].state
-                    && let Some((queue, _)) = self.queue(listener)
-                {
-                    queue.retain(|&waiting| waiting != request);
-                }
-                self.remove(request);
-            }
-            Some(Phase::Ready) => {}
-            None => self.told(request),
-        }
-        self.let_go(end);
-        self.fail_dial(source, Some(&target), cause)
     }
 
     fn poll_accept(&mut self, id: Id, listener: Id, seat: bool) -> Option<Done> {
