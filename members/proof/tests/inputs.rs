@@ -17,6 +17,7 @@ fn run(name: &str, entry: fn(&[u8]), longest: usize) {
     let mut files: Vec<_> =
         std::fs::read_dir(&folder).expect("a corpus").map(|file| file.expect("a file").path()).collect();
     files.sort();
+    assert!(!files.is_empty(), "there is a corpus in {}", folder.display());
     for file in &files {
         let data = std::fs::read(file).expect("a file that can be read");
         told(|| file.display().to_string(), &data, entry);
