@@ -12,6 +12,8 @@ pub mod random;
 pub mod relay;
 pub mod shrink;
 
+use std::io::Write as _;
+
 use op::Program;
 
 /// Runs the program that `data` stands for against the model.
@@ -24,6 +26,12 @@ pub fn operations(data: &[u8]) {
         let program = Program::decode(data);
         panic!("{}", shrink::explain(&program, &failure));
     }
+}
+
+/// Prints a line, also where the harness keeps what tests print to itself: how much was tried is always said.
+pub fn say(line: &str) {
+    // Whoever does not listen is told nothing.
+    let _ = writeln!(std::io::stdout(), "\n{line}");
 }
 
 pub use address::address;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use virtnet_proof::random::Random;
-use virtnet_proof::{address, hostile, operations};
+use virtnet_proof::{address, hostile, operations, say};
 
 /// How many random inputs each entry has if nobody says otherwise.
 const INPUTS: u64 = 4_000;
@@ -29,7 +29,8 @@ fn run(name: &str, entry: fn(&[u8]), longest: usize) {
         let data = random.bytes(len);
         told(|| format!("seed {seed}"), &data, entry);
     }
-    println!("{name}: {} inputs of the corpus, {inputs} random ones, in {:.1?}", files.len(), start.elapsed());
+    let took = start.elapsed();
+    say(&format!("{name}: {} inputs of the corpus, {inputs} random ones, in {took:.1?}", files.len()));
 }
 
 /// Runs an entry, and tells which input it fails with.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use virtnet_proof::machine::{Report, run};
 use virtnet_proof::op::Program;
 use virtnet_proof::random::Random;
+use virtnet_proof::say;
 use virtnet_proof::shrink::explain;
 
 /// How many programs are run if nobody says otherwise.
@@ -62,7 +63,8 @@ fn networks_do_what_the_model_says() {
         }
     }
     drop(std::panic::take_hook());
-    println!("{sequences} sequences of seed {seed}, {} operations, in {:.1?}", report.ops, start.elapsed());
+    let took = start.elapsed();
+    say(&format!("model: {sequences} sequences of seed {seed}, {} operations, in {took:.1?}", report.ops));
     println!("they came to {:?}", report.outcomes);
     let missing: Vec<_> = OUTCOMES.iter().filter(|&&outcome| !report.outcomes.contains_key(outcome)).collect();
     assert!(sequences < SEQUENCES || missing.is_empty(), "none of the sequences came to {missing:?}");
