@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::name::{HostName, Text};
 use crate::registry::Registry;
 use crate::subnet::SubNetwork;
-use crate::table::{Directory, Ports, Tables};
+use crate::table::{Directory, Tables};
 use crate::wait::{Expire, Expiring, Op};
 
 /// A cheap, cloneable way to a [`SubNetwork`]: a `&'static` or other reference to it, or an `Arc` of it.
@@ -126,14 +126,20 @@ async fn new_host<N: Handle>(net: N, name: Option<HostName>) -> Result<Host<N>, 
         false => directory.room(&name),
     })?;
     let made = net.engine.new_host(&name, &net.registry).await;
+    publish(net, &name, made)
+}
+
+/// Makes a host of a name that the registry has taken, unless somebody has made it already.
+pub(crate) fn publish<N: Handle>(net: N, name: &HostName, made: Result<(), Cause>) -> Result<Host<N>, Cause> {
+    // One step: whoever finds the host finds it open, and a close of the network that comes later closes it.
     let host = net.tables.directory(|directory| {
         if directory.network().down {
             return Err(Cause::NetworkDown);
         }
         made?;
-        let id = directory.intern(&name)?;
+        let id = directory.intern(name)?;
         match directory.flags(id) {
-            // A registry that takes a name twice.
+            // A registry that takes a name twice, or two who make the same host.
             Some(flags) if flags.own => return Err(Cause::HostExists),
             Some(flags) => flags.own = true,
             None => {}
@@ -141,12 +147,6 @@ async fn new_host<N: Handle>(net: N, name: Option<HostName>) -> Result<Host<N>, 
         directory.network().open_hosts += 1;
         directory.host(id).ok_or(Cause::NoSuchHost)
     })?;
-    net.tables.ports(&host, |ports| ports.set_open(true));
-    // A close that came in between has not seen this host open.
-    if net.tables.directory(|directory| directory.network().down) {
-        net.close_host(&host);
-        return Err(Cause::NetworkDown);
-    }
     Ok(Host::new(net, host))
 }
 

@@ -162,7 +162,7 @@ where
 
     /// Closes a host; says whether it was open.
     pub(crate) fn close_host(&self, host: &T::Host) -> bool {
-        let was_open = self.tables.ports(host, |ports| ports.set_open(false));
+        let was_open = self.tables.ports(host, |ports| ports.close());
         if was_open {
             self.close_sockets(host);
             self.tables.directory(|directory| directory.network().open_hosts -= 1);

@@ -4,7 +4,8 @@
 //! their hosts, listeners and connections are the same types of the core with another way to their network.
 
 use crate::error::Error;
-
+use crate::handle::publish;
+use crate::name::HostName;
 use crate::wait::Op;
 
 mod engine;
@@ -34,8 +35,14 @@ fn host<N: crate::Handle>(net: N, name: &str) -> Result<crate::Host<N>, Error> {
             return Ok(host);
         }
         match at_once(net.new_host(name)) {
-            // Somebody else was faster.
-            Err(error) if error.kind() == crate::ErrorKind::HostExists && net.get_host(name).is_some() => {}
+            // Somebody else was faster, with the name or with all of it. What is left of it is done here, so that nobody
+            // waits for a thread that lost its CPU, or for what an interrupt interrupted.
+            Err(error) if error.kind() == crate::ErrorKind::HostExists => {
+                let made = HostName::valid(name, "").and_then(|name| publish(net.clone(), &name, Ok(())).ok());
+                if let Some(host) = made {
+                    return Ok(host);
+                }
+            }
             made => return made,
         }
     }

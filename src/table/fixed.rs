@@ -163,7 +163,7 @@ impl Directory for FixedDirectory<'_> {
         if let Some(id) = self.find(name.as_bytes()) {
             return Ok(id);
         }
-        let row = HostRow { name: *name, flags: HostFlags::default(), open: false };
+        let row = HostRow { name: *name, flags: HostFlags::default(), open: true };
         self.hosts.push(row).map_err(|_| Cause::Full(Table::Hosts, self.hosts.capacity() as u32))?;
         Ok(self.count() - 1)
     }
@@ -236,9 +236,9 @@ impl<L> Ports for FixedPorts<'_, L> {
         self.hosts.get(usize::from(self.host)).is_some_and(|row| row.open)
     }
 
-    fn set_open(&mut self, open: bool) -> bool {
+    fn close(&mut self) -> bool {
         let row = self.hosts.get_mut(usize::from(self.host));
-        row.is_some_and(|row| core::mem::replace(&mut row.open, open))
+        row.is_some_and(|row| core::mem::take(&mut row.open))
     }
 
     fn insert(&mut self, bind: Bind, state: State<L, TwoWakers>) -> Result<u32, Cause> {

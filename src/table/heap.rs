@@ -176,7 +176,7 @@ pub struct HeapPorts<L> {
 impl<L> Default for HeapPorts<L> {
     fn default() -> Self {
         Self {
-            open: false,
+            open: true,
             taken: PortSet::default(),
             sockets: Vec::new(),
             free: NIL,
@@ -246,8 +246,8 @@ impl<L> Ports for HeapPorts<L> {
         self.open
     }
 
-    fn set_open(&mut self, open: bool) -> bool {
-        core::mem::replace(&mut self.open, open)
+    fn close(&mut self) -> bool {
+        core::mem::take(&mut self.open)
     }
 
     fn insert(&mut self, bind: Bind, state: State<L, ManyWakers>) -> Result<u32, Cause> {

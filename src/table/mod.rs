@@ -165,11 +165,11 @@ pub trait Ports {
     /// Those who wait for one thing.
     type Wakers;
 
-    /// Whether the host is open.
+    /// Whether the host is open, as it is at first.
     fn is_open(&self) -> bool;
 
-    /// Opens or closes the host; says whether it was open.
-    fn set_open(&mut self, open: bool) -> bool;
+    /// Closes the host; says whether it was open.
+    fn close(&mut self) -> bool;
 
     /// Puts a socket into a free slot, at the port asked for.
     ///

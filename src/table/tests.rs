@@ -28,7 +28,7 @@ fn add<T: Tables>(tables: &T, name: &str) -> T::Host {
         directory.flags(id).expect("a known host").own = true;
         directory.host(id).expect("an own host")
     });
-    tables.ports(&host, |ports| assert!(!ports.set_open(true)));
+    tables.ports(&host, |ports| assert!(ports.is_open()));
     host
 }
 

@@ -1,0 +1,5 @@
+//! Many threads over one network.
+#![cfg(all(feature = "std", feature = "pipenet"))]
+
+#[path = "storm/name.rs"]
+mod name;

@@ -1,0 +1,52 @@
+//! Hosts that several threads ask for at once.
+
+use std::sync::Barrier;
+use std::thread;
+
+use virtnet::{Error, Handle, Host, pipenet};
+
+/// How many names are asked for.
+const NAMES: usize = 20_000;
+
+/// How many threads ask for each.
+const THREADS: usize = 4;
+
+#[test]
+fn a_host_asked_for_by_several_threads_at_once_is_one_open_host() {
+    let net = pipenet::Network::new("t");
+    race(|name| net.host(name));
+}
+
+#[test]
+fn a_host_of_a_fixed_network_asked_for_by_several_threads_at_once_is_one_open_host() {
+    // Finding a name takes as long as there are hosts.
+    for _ in 0..NAMES / 100 {
+        let memory = pipenet::fixed::Memory::<100, 4, 1, 1>::new();
+        let net = pipenet::fixed::Network::new("t", &memory);
+        race_for(100, |name| net.host(name));
+    }
+}
+
+fn race<N: Handle>(host: impl Fn(&str) -> Result<Host<N>, Error> + Sync) {
+    race_for(NAMES, host);
+}
+
+/// Several threads ask for the same names at the same time, and use what they get at once.
+fn race_for<N: Handle>(names: usize, host: impl Fn(&str) -> Result<Host<N>, Error> + Sync) {
+    let start = Barrier::new(THREADS);
+    // None of them panics, as the others would wait for it forever.
+    let run = || {
+        let use_host = |name: usize| {
+            if name.is_multiple_of(20) {
+                start.wait();
+            }
+            host(&format!("h{name}"))?.listen("").map(drop)
+        };
+        (0..names).map(use_host).filter_map(Result::err).collect::<Vec<_>>()
+    };
+    let failures: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(run)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
+    });
+    assert_eq!(failures, []);
+}
