@@ -107,7 +107,8 @@ impl<N: Handle> Conn<N> {
         self.end.poll_flush(cx)
     }
 
-    /// Polls to read into `buf` without taking the bytes: the next read gives them again.
+    /// Polls to read into `buf` without taking the bytes: the next read gives them again, unless in a rendezvous network
+    /// they were withdrawn by their writer.
     ///
     /// # Errors
     ///
