@@ -183,7 +183,7 @@ impl<'c, 'w, N: Handle> Chat<'c, 'w, N> {
         self.worker.at("read");
         let mut buf = vec![0; 1 + self.worker.rng.below(most) as usize];
         let count = (&**self.conn).read(&mut buf);
-        self.received(&buf, count.map_err(|error| cause(&error).clone()));
+        self.received(&buf, count.map_err(|error| *cause(&error)));
     }
 
     fn try_to_read(&mut self) {

@@ -32,7 +32,7 @@ impl<'w, N: Handle> Worker<'w, N> {
 
     /// Goes on until the storm is over; says how often it did what.
     pub(crate) fn run(mut self) -> Tally {
-        let alarm = Alarm { world: self.world, number: self.number };
+        let alarm = Alarm::new(self.world, self.number);
         while !self.world.stopped() {
             match self.rng.below(12) {
                 0..5 => self.serve(),
@@ -214,7 +214,7 @@ impl<'w, N: Handle> Worker<'w, N> {
 }
 
 /// Whether both ends of connections to this port do as agreed, without time limits. At others they do as they like.
-fn is_strict(port: u16) -> bool {
+pub(crate) fn is_strict(port: u16) -> bool {
     port.is_multiple_of(2)
 }
 
@@ -242,9 +242,15 @@ impl Wake for Nobody {
 }
 
 /// The end of a thread: the watchdog knows, and if it panicked, the others come to an end, too.
-struct Alarm<'w, N: Handle> {
+pub(crate) struct Alarm<'w, N: Handle> {
     world: &'w World<N>,
     number: usize,
+}
+
+impl<'w, N: Handle> Alarm<'w, N> {
+    pub(crate) fn new(world: &'w World<N>, number: usize) -> Self {
+        Self { world, number }
+    }
 }
 
 impl<N: Handle> Drop for Alarm<'_, N> {

@@ -16,6 +16,8 @@ pub(crate) struct World<N: Handle> {
     pub(crate) rendezvous: bool,
     pub(crate) ledger: Ledger,
     pub(crate) watch: Watch,
+    /// Threads that do what they like. Behind them, the watch knows one that brings the storm to its end, and guests.
+    pub(crate) threads: usize,
     /// The hosts that are used. One that is closed makes room for another.
     nodes: Mutex<Vec<Arc<Node<N>>>>,
     /// All hosts that there ever were.
@@ -40,12 +42,13 @@ pub(crate) struct Node<N: Handle> {
 const HOSTS: u64 = 2;
 
 impl<N: Handle> World<N> {
-    pub(crate) fn new(net: N, title: &str, seed: u64, threads: usize, rendezvous: bool) -> Self {
+    pub(crate) fn new(net: N, title: &str, seed: u64, threads: usize, guests: usize, rendezvous: bool) -> Self {
         let world = Self {
             net,
             rendezvous,
             ledger: Ledger::new(seed),
-            watch: Watch::new(title, threads + 1),
+            watch: Watch::new(title, threads + 1 + guests),
+            threads,
             nodes: Mutex::default(),
             all: Mutex::default(),
             listeners: Shelf::default(),
