@@ -207,7 +207,7 @@ impl<N: Handle> DialState<N> {
                 Ok(core::mem::replace(&mut socket.state, State::Connected(link.clone())))
             })
         });
-        match connected.map(drop) {
+        match connected.map(State::discard) {
             Ok(()) => {
                 self.source = None;
                 Ok(Conn::new(Place::new(self.host.clone(), slot), link))
@@ -234,7 +234,8 @@ impl<N: Handle> DialState<N> {
     /// Gives the port back, if it is still held.
     fn give_up(&mut self) {
         if let Some((slot, _)) = self.source.take() {
-            drop(self.host.net.tables.ports(&self.host.host, |ports| ports.remove(slot)));
+            let gone = self.host.net.tables.ports(&self.host.host, |ports| ports.remove(slot));
+            gone.into_iter().for_each(|socket| socket.state.discard());
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::place::Place;
 use crate::table::{Delivery, Ports, State, next_delivery, queue};
 use crate::wait::{Expire, Op, Waiting};
-use crate::waker::{Wakers, idle, poll_step};
+use crate::waker::{Wakers, discard, idle, poll_step};
 
 /// A port of a host at which connections come in. Dropping it closes it.
 ///
@@ -56,7 +56,7 @@ impl<N: Handle> Listener<N> {
         let leave = |waker: &Waker| {
             let (place, listener) = (&self.place, self.place.slot());
             let left = place.ports(|ports| queue(ports, listener).and_then(|queue| queue.acceptors.remove(waker)));
-            drop(left);
+            left.into_iter().for_each(discard);
         };
         Op::new(Waiting::new(poll_fn(|cx| self.poll_accept(cx)), expired, leave))
     }

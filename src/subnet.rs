@@ -144,6 +144,7 @@ where
         if let State::Request(request) = &socket.state {
             self.discard(&request.link);
         }
+        socket.state.discard();
     }
 
     /// Closes an end of a connection that nobody holds.

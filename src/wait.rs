@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 #[cfg(feature = "std")]
 use crate::block::{Parker, Patience};
 use crate::budget::poll_proceed;
-use crate::waker::{idle, is_idle, wake};
+use crate::waker::{discard, idle, is_idle, wake};
 
 pin_project! {
     /// An operation under way: `.await` it on any executor, or [`wait`](Op::wait) for it on a thread.
@@ -199,10 +199,10 @@ impl<F: Future, E, L: Fn(&Waker)> Future for Waiting<F, E, L> {
         let this = self.project();
         let outcome = this.future.poll(cx);
         match &outcome {
-            Poll::Ready(_) => drop(this.waker.take()),
+            Poll::Ready(_) => this.waker.take().into_iter().for_each(discard),
             Poll::Pending if is_idle(cx.waker()) => {}
             Poll::Pending if this.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) => {}
-            Poll::Pending => *this.waker = Some(cx.waker().clone()),
+            Poll::Pending => this.waker.replace(cx.waker().clone()).into_iter().for_each(discard),
         }
         outcome
     }
@@ -211,7 +211,7 @@ impl<F: Future, E, L: Fn(&Waker)> Future for Waiting<F, E, L> {
 impl<F: Future, E: Fn() -> F::Output, L: Fn(&Waker)> Expire for Waiting<F, E, L> {
     fn expire(self: Pin<&mut Self>, waker: &Waker) -> F::Output {
         let this = self.project();
-        *this.waker = None;
+        this.waker.take().into_iter().for_each(discard);
         (this.leave)(waker);
         (this.expired)()
     }

@@ -72,6 +72,9 @@ pub trait Wakers: Default + Send {
         false
     }
 
+    /// Drops all. To be called outside of any lock.
+    fn discard(self);
+
     /// Takes all out, to be woken outside the lock.
     fn take(&mut self) -> Self {
         mem::take(self)
@@ -113,6 +116,10 @@ impl Wakers for TwoWakers {
 
     fn wake(self) {
         self.0.into_iter().flatten().for_each(wake);
+    }
+
+    fn discard(self) {
+        self.0.into_iter().flatten().for_each(discard);
     }
 }
 
@@ -178,6 +185,11 @@ impl Wakers for ManyWakers {
             wake_each(*more);
         }
     }
+
+    fn discard(self) {
+        self.one.into_iter().for_each(discard);
+        self.more.into_iter().for_each(|more| more.into_iter().for_each(discard));
+    }
 }
 
 /// Room for as many wakers as wait, for sets in which a task waits again and again: the last waker stays when it was used.
@@ -235,14 +247,18 @@ impl Wakers for ReusedWakers {
     }
 
     fn wake(self) {
-        if let Some(one) = self.one
-            && self.waits
-        {
-            wake(one);
+        match self.waits {
+            true => self.one.into_iter().for_each(wake),
+            false => self.one.into_iter().for_each(discard),
         }
         if let Some(more) = self.more {
             wake_each(*more);
         }
+    }
+
+    fn discard(self) {
+        self.one.into_iter().for_each(discard);
+        self.more.into_iter().for_each(|more| more.into_iter().for_each(discard));
     }
 
     #[inline]
@@ -283,23 +299,40 @@ fn wake_each(wakers: alloc::vec::Vec<Waker>) {
 
 /// Wakes `waker`. One that panics harms nobody else: its panic ends here.
 pub(crate) fn wake(waker: Waker) {
+    contain(|| waker.wake());
+}
+
+/// Drops `waker`. One that panics harms nobody: its panic ends here.
+pub(crate) fn discard(waker: Waker) {
+    contain(|| drop(waker));
+}
+
+/// Runs the code of a waker. Its panic ends here, where there is a way to end one.
+fn contain(code: impl FnOnce()) {
     #[cfg(feature = "std")]
-    let _ = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| waker.wake()));
+    if let Err(panic) = std::panic::catch_unwind(core::panic::AssertUnwindSafe(code)) {
+        // What it panicked with may panic when it is dropped.
+        mem::forget(panic);
+    }
     #[cfg(not(feature = "std"))]
-    waker.wake();
+    code();
 }
 
 /// Wakes the task of `waker`, and gives the waker back unless it panics.
 #[cfg(feature = "pipenet")]
 pub(crate) fn wake_by_ref(waker: Waker) -> Option<Waker> {
-    #[cfg(feature = "std")]
-    let woken = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| waker.wake_by_ref())).is_ok();
-    #[cfg(not(feature = "std"))]
-    let woken = {
+    let mut woken = false;
+    contain(|| {
         waker.wake_by_ref();
-        true
-    };
-    woken.then_some(waker)
+        woken = true;
+    });
+    match woken {
+        true => Some(waker),
+        false => {
+            discard(waker);
+            None
+        }
+    }
 }
 
 /// A task's way into a set of those who wait, for a step under a lock: what it leaves there is cloned before that step,
@@ -354,7 +387,10 @@ pub(crate) fn poll_step<R>(waker: &Waker, mut step: impl FnMut(&mut Seat<'_>) ->
     loop {
         let outcome = step(&mut seat);
         match seat.state {
-            SeatState::Done => return outcome,
+            SeatState::Done => {
+                seat.luggage.into_iter().for_each(discard);
+                return outcome;
+            }
             SeatState::Taken => {
                 seat.luggage.into_iter().for_each(wake);
                 return outcome;

@@ -10,7 +10,7 @@ use crate::cause::Cause;
 use crate::engine::{Engine, Shutdown};
 use crate::notifier::Notifier;
 use crate::registry::Registry;
-use crate::waker::{Task, Wakers, poll_step, wake_by_ref};
+use crate::waker::{Task, Wakers, discard, poll_step, wake_by_ref};
 
 /// The engine of in-process networks: connections are pipes in memory.
 pub struct Pipes<M> {
@@ -111,12 +111,12 @@ impl<M: PipeMemory> Engine for Pipes<M> {
 
     fn cancel_read(&self, link: &M::Link, waker: &Waker) {
         let left = self.memory.incoming(link, |direction| direction?.readers().remove(waker));
-        drop(left);
+        left.into_iter().for_each(discard);
     }
 
     fn cancel_write(&self, link: &M::Link, waker: &Waker) {
         let left = self.memory.outgoing(link, |direction| direction?.writers().remove(waker));
-        drop(left);
+        left.into_iter().for_each(discard);
     }
 
     fn withdraw_write(&self, link: &M::Link, waker: &Waker) -> usize {
@@ -164,7 +164,8 @@ impl<M: PipeMemory> Pipes<M> {
     #[inline(never)]
     fn wake_reader(&self, link: &M::Link, waker: Waker) {
         if let Some(waker) = wake_by_ref(waker) {
-            drop(self.memory.outgoing(link, |direction| direction?.readers().keep(waker)));
+            let left = self.memory.outgoing(link, |direction| direction?.readers().keep(waker));
+            left.into_iter().for_each(discard);
         }
     }
 
@@ -172,7 +173,8 @@ impl<M: PipeMemory> Pipes<M> {
     #[inline(never)]
     fn wake_writer(&self, link: &M::Link, waker: Waker) {
         if let Some(waker) = wake_by_ref(waker) {
-            drop(self.memory.incoming(link, |direction| direction?.writers().keep(waker)));
+            let left = self.memory.incoming(link, |direction| direction?.writers().keep(waker));
+            left.into_iter().for_each(discard);
         }
     }
 

@@ -13,9 +13,9 @@ use crate::cause::{Cause, Table};
 use crate::sync::Lock;
 #[cfg(feature = "alloc")]
 use crate::waker::ReusedWakers;
-#[cfg(feature = "alloc")]
-use crate::waker::wake_by_ref;
 use crate::waker::{TwoWakers, Wakers};
+#[cfg(feature = "alloc")]
+use crate::waker::{discard, wake_by_ref};
 
 /// Makes pipes, and finds the directions of each. A direction has a lock of its own.
 pub trait PipeMemory: Send + Sync {
@@ -181,7 +181,8 @@ impl PipeMemory for HeapPipes {
         });
         drop(left);
         if let Some(waker) = woken.and_then(wake_by_ref) {
-            drop(self.outgoing(link, |direction| direction?.readers().keep(waker)));
+            let left = self.outgoing(link, |direction| direction?.readers().keep(waker));
+            left.into_iter().for_each(discard);
         }
         written.then_some(bytes.len())
     }

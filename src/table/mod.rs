@@ -286,6 +286,18 @@ pub enum State<L, W> {
     Closed,
 }
 
+impl<L, W: Wakers> State<L, W> {
+    /// Drops it, and those who wait for it unwoken. To be called outside of any lock.
+    pub(crate) fn discard(self) {
+        match self {
+            Self::Dialling(wakers) => wakers.discard(),
+            Self::Listener(queue) => queue.acceptors.discard(),
+            Self::Request(request) => request.backend.discard(),
+            Self::Free | Self::Connected(_) | Self::Closed => {}
+        }
+    }
+}
+
 /// The queue of a listener: requests in the order in which they came in, linked through their slots.
 #[derive(Debug)]
 pub struct Queue<W> {

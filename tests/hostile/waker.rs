@@ -1,0 +1,239 @@
+//! Wakers that panic, that call back, and many that wait for one thing.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use virtnet::{Handle, pipenet};
+
+use super::bed::*;
+
+#[test]
+fn a_waker_that_panics_when_woken_harms_nobody_else() {
+    panicking_when_woken(heap());
+    panicking_when_woken(heap_rendezvous());
+    panicking_when_woken(fixed().subnetwork());
+    panicking_when_woken(fixed_rendezvous().subnetwork());
+}
+
+fn panicking_when_woken<N: Handle>(net: N) {
+    let all = pair(net);
+    let (panicking, _) = panicking(Event::Wake);
+    let mut panicking = Context::from_waker(&panicking);
+    let (count, waker) = counting();
+    let mut counting = Context::from_waker(&waker);
+
+    // Beside another that waits to read.
+    for cx in [&mut panicking, &mut counting] {
+        assert!(all.accepted.poll_read(cx, &mut [0]).is_pending());
+    }
+    assert_carries(&all.dialled, &all.accepted);
+    assert_eq!(count.count(), 1);
+
+    // Beside others that wait for a connection, and in a dial.
+    for cx in [&mut panicking, &mut counting] {
+        assert!(all.listener.poll_accept(cx).is_pending());
+    }
+    let mut dial = pin!(all.b.dial("a:1"));
+    assert!(dial.as_mut().poll(&mut panicking).is_pending());
+    assert_eq!(count.count(), 2);
+    let accepted = all.listener.try_accept().expect("a dial waits");
+    let Poll::Ready(Ok(dialled)) = dial.poll(&mut counting) else { panic!("it was accepted") };
+    assert_carries(&dialled, &accepted);
+
+    // And when all is closed.
+    assert!(all.accepted.poll_read(&mut panicking, &mut [0]).is_pending());
+    assert!(all.listener.poll_accept(&mut panicking).is_pending());
+    assert_unharmed(&all.a, &all.b);
+    all.a.close().wait().expect("nothing fails to close");
+    assert_eq!(dialled.try_read(&mut [0]), Ok(0));
+    all.net.close().wait().expect("nothing fails to close");
+    drop((all.listener, all.dialled, all.accepted, dialled, accepted));
+    assert_eq!((all.a.sockets(), all.b.sockets()), (0, 0));
+}
+
+#[test]
+fn a_waker_that_panics_when_cloned_harms_only_its_own_poll() {
+    panicking_when_cloned(heap());
+    panicking_when_cloned(heap_rendezvous());
+    panicking_when_cloned(fixed().subnetwork());
+    panicking_when_cloned(fixed_rendezvous().subnetwork());
+}
+
+fn panicking_when_cloned<N: Handle>(net: N) {
+    let all = pair(net);
+    let (waker, _) = panicking(Event::Clone);
+    let mut cx = Context::from_waker(&waker);
+    assert!(panics(|| _ = all.accepted.poll_read(&mut cx, &mut [0])));
+    assert!(panics(|| _ = all.accepted.poll_read_ready(&mut cx)));
+    assert!(panics(|| drop(all.listener.poll_accept(&mut cx))));
+    assert!(panics(|| drop(pin!(all.listener.accept()).poll(&mut cx))));
+    assert!(panics(|| drop(pin!(all.b.dial("a:1")).poll(&mut cx))));
+    assert!(panics(|| {
+        // Until the buffer is full; in a rendezvous network, at once.
+        while all.dialled.poll_write(&mut cx, &[7; 100_000]).is_ready() {}
+    }));
+    let mut buf = vec![0; 100_000];
+    let _ = all.accepted.try_read(&mut buf);
+    assert_carries(&all.accepted, &all.dialled);
+    assert_unharmed(&all.a, &all.b);
+}
+
+#[test]
+fn a_waker_that_panics_when_dropped_harms_nobody() {
+    panicking_when_dropped(heap());
+    panicking_when_dropped(heap_rendezvous());
+    panicking_when_dropped(fixed().subnetwork());
+    panicking_when_dropped(fixed_rendezvous().subnetwork());
+}
+
+fn panicking_when_dropped<N: Handle>(net: N) {
+    let all = pair(net);
+    let (waker, armed) = panicking(Event::Drop);
+    let mut cx = Context::from_waker(&waker);
+
+    // A dial that is given up.
+    let mut dial = Box::pin(all.b.dial("a:1"));
+    assert!(dial.as_mut().poll(&mut cx).is_pending());
+    drop(dial);
+    assert_eq!(text(all.listener.try_accept()), "accept pipet a:1: would block");
+    assert_eq!(all.b.sockets(), 1);
+
+    // A dial that is accepted.
+    let mut dial = Box::pin(all.b.dial("a:1"));
+    assert!(dial.as_mut().poll(&mut cx).is_pending());
+    let accepted = all.listener.try_accept().expect("a dial waits");
+    assert!(dial.as_mut().poll(&mut cx).is_ready());
+    drop((dial, accepted));
+    assert_eq!((all.a.sockets(), all.b.sockets()), (2, 1));
+
+    // A dial that is refused, as its listener closes.
+    let listener = all.a.listen(":9").expect("a free port");
+    let mut dial = Box::pin(all.b.dial("a:9"));
+    assert!(dial.as_mut().poll(&mut cx).is_pending());
+    drop(listener);
+    assert!(dial.as_mut().poll(&mut cx).is_ready());
+    drop(dial);
+
+    // Whatever else leaves a waker behind.
+    assert!(all.listener.poll_accept(&mut cx).is_pending());
+    assert!(all.accepted.poll_read(&mut cx, &mut [0]).is_pending());
+    assert_unharmed(&all.a, &all.b);
+    drop((all.listener, all.accepted, all.dialled));
+    assert_eq!((all.a.sockets(), all.b.sockets()), (0, 0));
+    armed.store(false, SeqCst);
+}
+
+#[test]
+fn a_waker_may_call_back_into_the_network_when_woken_cloned_or_dropped() {
+    for at in [Event::Wake, Event::Clone, Event::Drop] {
+        within_limit(move || calling_back(heap, at));
+        within_limit(move || calling_back(heap_rendezvous, at));
+        within_limit(move || calling_back(|| fixed().subnetwork(), at));
+        within_limit(move || calling_back(|| fixed_rendezvous().subnetwork(), at));
+    }
+}
+
+fn calling_back<N: Handle + 'static>(net: impl Fn() -> N, at: Event) {
+    let use_all = |all: &Pair<N>| {
+        let _ = (all.accepted.try_read(&mut [0; 9]), all.dialled.try_write(b"x"), all.listener.try_accept());
+        assert!(all.b.dial("a:1").wait_timeout(Duration::ZERO).is_err());
+        drop(all.a.listen(""));
+        assert_eq!(format!("{:?}", all.dialled), "Conn(pipet b:1->a:2)");
+    };
+    call_back(net(), at, use_all);
+    call_back(net(), at, |all| all.dialled.close());
+    call_back(net(), at, |all| all.accepted.abort());
+    call_back(net(), at, |all| all.listener.close());
+    call_back(net(), at, |all| all.a.close().wait().expect("nothing fails to close"));
+    call_back(net(), at, |all| all.b.close().wait().expect("nothing fails to close"));
+    call_back(net(), at, |all| all.net.close().wait().expect("nothing fails to close"));
+}
+
+/// The waker does `callback` on the very things that it waits for.
+fn call_back<N: Handle + 'static>(net: N, at: Event, callback: fn(&Pair<N>)) {
+    let all = Arc::new(pair(net));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let waker = hooked({
+        let (all, calls) = (Arc::downgrade(&all), calls.clone());
+        move |event| {
+            // What calls back may be called back.
+            if event == at && calls.fetch_add(1, SeqCst) < 10 {
+                all.upgrade().iter().for_each(|all| callback(all));
+            }
+        }
+    });
+    let mut cx = Context::from_waker(&waker);
+    for _ in 0..3 {
+        let _ = all.accepted.poll_read(&mut cx, &mut [0; 9]);
+        let _ = all.dialled.try_write(b"x");
+        while let Poll::Ready(Ok(_)) = all.dialled.poll_write(&mut cx, &[7; 100_000]) {}
+        let _ = pin!(all.listener.accept()).poll(&mut cx);
+        let _ = pin!(all.b.dial("a:1")).poll(&mut cx);
+        let mut dial = pin!(all.b.dial("a:1"));
+        let _ = (dial.as_mut().poll(&mut cx), all.listener.try_accept(), dial.poll(&mut cx));
+        let _ = all.accepted.try_read(&mut [0; 9]);
+    }
+    assert_ne!(calls.load(SeqCst), 0, "nothing has called back");
+    all.net.close().wait().expect("nothing fails to close");
+    let (a, b) = (all.a.clone(), all.b.clone());
+    drop(Arc::into_inner(all).expect("the waker has none"));
+    assert_eq!((a.sockets(), b.sockets()), (0, 0));
+}
+
+#[test]
+fn the_last_handle_may_be_dropped_by_a_waker() {
+    within_limit(|| {
+        let all = pair(heap());
+        let net = Arc::downgrade(&all.net);
+        let (dialled, accepted) = (all.dialled, Arc::new(all.accepted));
+        let kept = Mutex::new(Some((all.a, all.b, all.listener, all.net, accepted.clone())));
+        let waker = hooked(move |event| {
+            if event == Event::Wake {
+                let kept = kept.lock().expect("no panic under this lock").take();
+                drop(kept);
+            }
+        });
+        assert!(accepted.poll_read(&mut Context::from_waker(&waker), &mut [0]).is_pending());
+        drop(accepted);
+        // Its peer is closed under its hands.
+        assert_eq!(dialled.try_write(b"x"), Ok(1));
+        assert_eq!(text(dialled.try_write(b"x")), "write pipet b:1->a:2: broken pipe");
+        drop(dialled);
+        assert_eq!(net.strong_count(), 0);
+    });
+}
+
+#[test]
+fn all_who_wait_to_read_are_woken() {
+    let all = pair(heap());
+    let waiting: Vec<_> = (0..5).map(|_| counting()).collect();
+    for (_, waker) in &waiting {
+        // Polling again with the same waker does not make it wait twice.
+        for _ in 0..2 {
+            assert!(all.accepted.poll_read(&mut Context::from_waker(waker), &mut [0]).is_pending());
+        }
+    }
+    assert_eq!(all.dialled.try_write(b"x"), Ok(1));
+    let woken: Vec<_> = waiting.iter().map(|(count, _)| count.count()).collect();
+    assert_eq!(woken, [1; 5]);
+}
+
+#[test]
+fn a_third_waiter_of_a_fixed_network_makes_the_first_look_again() {
+    static NET: pipenet::fixed::Network<'_> = virtnet::fixed!("t", 2, 4, 1, 8);
+    let listener = NET.host("a").expect("a host").listen("").expect("a free port");
+    let waiting: Vec<_> = (0..3).map(|_| counting()).collect();
+    for (_, waker) in &waiting {
+        assert!(listener.poll_accept(&mut Context::from_waker(waker)).is_pending());
+    }
+    let woken = || waiting.iter().map(|(count, _)| count.count()).collect::<Vec<_>>();
+    assert_eq!(woken(), [1, 0, 0]);
+    let host = NET.host("b").expect("a host");
+    let mut dial = pin!(host.dial("a:1"));
+    assert!(dial.as_mut().try_wait().is_none());
+    assert_eq!(woken(), [1, 1, 1]);
+}
