@@ -1,1 +1,198 @@
-//! x
+//! Executors that poll when nothing happened, that never poll again, that have a new waker each time, that move tasks
+//! between threads.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::thread;
+
+use virtnet::Handle;
+
+use super::bed::*;
+
+#[test]
+fn polling_again_and_again_changes_nothing() {
+    spurious_polls(heap());
+    spurious_polls(heap_rendezvous());
+    spurious_polls(fixed().subnetwork());
+    spurious_polls(fixed_rendezvous().subnetwork());
+}
+
+fn spurious_polls<N: Handle>(net: N) {
+    let all = pair(net);
+    let (count, waker) = counting();
+    let mut cx = Context::from_waker(&waker);
+
+    let mut accept = pin!(all.listener.accept());
+    for _ in 0..1000 {
+        assert!(accept.as_mut().poll(&mut cx).is_pending());
+    }
+    let mut dial = pin!(all.b.dial("a:1"));
+    for _ in 0..1000 {
+        assert!(dial.as_mut().poll(&mut cx).is_pending());
+    }
+    assert_eq!((all.a.sockets(), all.b.sockets(), count.count()), (3, 2, 1));
+    let Poll::Ready(Ok(accepted)) = accept.poll(&mut cx) else { panic!("a dial waits") };
+    let Poll::Ready(Ok(dialled)) = dial.poll(&mut cx) else { panic!("it was accepted") };
+    assert_eq!((count.count(), text(all.listener.try_accept())), (2, "accept pipet a:1: would block".to_owned()));
+
+    for _ in 0..1000 {
+        assert!(accepted.poll_read(&mut cx, &mut [0; 8]).is_pending());
+    }
+    assert_carries(&dialled, &accepted);
+    assert_eq!(count.count(), 3);
+
+    // Until nothing goes in any more, and on and on.
+    while dialled.poll_write(&mut cx, &[7; 10]).is_ready() {}
+    for _ in 0..1000 {
+        assert!(dialled.poll_write(&mut cx, &[7; 10]).is_pending());
+    }
+    let mut buf = vec![0; 100_000];
+    let count = accepted.try_read(&mut buf).expect("something is there");
+    assert_eq!(buf[..count], vec![7; count]);
+    assert!(dialled.poll_write(&mut cx, &[7; 10]).is_ready());
+}
+
+#[test]
+fn a_task_that_is_never_polled_again_takes_nothing_from_others() {
+    never_again(heap());
+    never_again(heap_rendezvous());
+    never_again(fixed().subnetwork());
+    never_again(fixed_rendezvous().subnetwork());
+}
+
+fn never_again<N: Handle>(net: N) {
+    let all = pair(net);
+    let (_, waker) = counting();
+    let mut cx = Context::from_waker(&waker);
+    let mut accept = pin!(all.listener.accept());
+    assert!(accept.as_mut().poll(&mut cx).is_pending());
+    assert!(all.accepted.poll_read(&mut cx, &mut [0; 8]).is_pending());
+    let mut dial = pin!(all.b.dial("a:1"));
+    assert!(dial.as_mut().poll(&mut cx).is_pending());
+
+    // Whoever asks has it.
+    let accepted = all.listener.try_accept().expect("a dial waits");
+    assert_carries(&all.dialled, &all.accepted);
+    assert_unharmed(&all.a, &all.b);
+
+    // The dial's end is there, and is silent.
+    assert_eq!(accepted.peer_addr(), "b:2");
+    assert_eq!(text(accepted.try_read(&mut [0])), "read pipet b:2->a:3: would block");
+    // Whatever is closed is closed for it, too.
+    all.listener.close();
+    all.net.close().wait().expect("nothing fails to close");
+    assert_eq!(text(accepted.try_read(&mut [0])), "read pipet b:2->a:3: network is down");
+}
+
+#[test]
+fn a_new_waker_for_each_poll_is_woken() {
+    new_wakers(heap());
+    new_wakers(fixed().subnetwork());
+}
+
+fn new_wakers<N: Handle>(net: N) {
+    let all = pair(net);
+    let mut accept = pin!(all.listener.accept());
+    let (_, last) = poll_with_new_wakers(|cx| accept.as_mut().poll(cx).is_pending());
+    let mut dial = pin!(all.b.dial("a:1"));
+    let (_, dialler) = poll_with_new_wakers(|cx| dial.as_mut().poll(cx).is_pending());
+    assert_eq!(last.count(), 1);
+    let Poll::Ready(Ok(accepted)) = accept.poll(&mut Context::from_waker(&counting().1)) else {
+        panic!("a dial waits")
+    };
+    assert_eq!(dialler.count(), 1);
+    let Poll::Ready(Ok(dialled)) = dial.poll(&mut Context::from_waker(&counting().1)) else { panic!("accepted") };
+
+    let (_, reader) = poll_with_new_wakers(|cx| accepted.poll_read(cx, &mut [0]).is_pending());
+    while dialled.try_write(&[7; 10]).is_ok() {}
+    assert_eq!(reader.count(), 1);
+    let (_, writer) = poll_with_new_wakers(|cx| dialled.poll_write(cx, &[7; 10]).is_pending());
+    let mut buf = vec![0; 100_000];
+    accepted.try_read(&mut buf).expect("something is there");
+    assert_eq!(writer.count(), 1);
+}
+
+/// Polls with a hundred wakers, one after the other; gives the first and the last.
+fn poll_with_new_wakers(
+    mut is_pending: impl FnMut(&mut Context<'_>) -> bool,
+) -> (std::sync::Arc<Counting>, std::sync::Arc<Counting>) {
+    let counts: Vec<_> = (0..100)
+        .map(|_| {
+            let (count, waker) = counting();
+            assert!(is_pending(&mut Context::from_waker(&waker)));
+            count
+        })
+        .collect();
+    (counts[0].clone(), counts[99].clone())
+}
+
+#[test]
+fn a_rendezvous_write_polled_with_another_waker_is_another_write() {
+    another_waker(heap_rendezvous());
+    another_waker(fixed_rendezvous().subnetwork());
+}
+
+/// So it is documented: there is nothing else to tell one write from another by.
+fn another_waker<N: Handle>(net: N) {
+    let all = pair(net);
+    let ((_, one), (_, two)) = (counting(), counting());
+    let (mut one, mut two) = (Context::from_waker(&one), Context::from_waker(&two));
+    assert!(all.dialled.poll_write(&mut one, b"abc").is_pending());
+    assert!(all.dialled.poll_write(&mut two, b"abc").is_pending());
+    let mut buf = [0; 8];
+    assert_eq!(all.accepted.try_read(&mut buf), Ok(3));
+    assert!(all.dialled.poll_write(&mut two, b"abc").is_pending());
+    assert_eq!(all.accepted.try_read(&mut buf), Ok(3));
+    // Both are done, each for itself.
+    assert_eq!(all.dialled.poll_write(&mut one, b"abc"), Poll::Ready(Ok(3)));
+    assert_eq!(all.dialled.poll_write(&mut two, b"abc"), Poll::Ready(Ok(3)));
+}
+
+#[test]
+fn a_rendezvous_write_that_was_given_up_does_not_answer_for_the_next() {
+    late_answer(heap_rendezvous());
+    late_answer(fixed_rendezvous().subnetwork());
+}
+
+fn late_answer<N: Handle>(net: N) {
+    let all = pair(net);
+    let ((_, one), (_, two)) = (counting(), counting());
+    let (mut one, mut two) = (Context::from_waker(&one), Context::from_waker(&two));
+    let mut buf = [0; 8];
+    // The first task's bytes are read, but it does not come back for its answer.
+    assert!(all.dialled.poll_write(&mut one, b"abc").is_pending());
+    assert_eq!(all.accepted.try_read(&mut buf), Ok(3));
+    // Another one's are there instead.
+    assert!(all.dialled.poll_write(&mut two, b"123").is_pending());
+    // Then the first writes something else, which nobody has read.
+    assert!(all.dialled.poll_write(&mut one, b"xyz").is_pending());
+    assert_eq!(all.accepted.try_read(&mut buf).map(|count| buf[..count].to_vec()), Ok(b"123".to_vec()));
+    assert!(all.dialled.poll_write(&mut one, b"xyz").is_pending());
+    assert_eq!(all.accepted.try_read(&mut buf).map(|count| buf[..count].to_vec()), Ok(b"xyz".to_vec()));
+    assert_eq!(all.dialled.poll_write(&mut one, b"xyz"), Poll::Ready(Ok(3)));
+    assert_eq!(all.dialled.poll_write(&mut two, b"123"), Poll::Ready(Ok(3)));
+}
+
+#[test]
+fn futures_may_move_between_threads_and_wakers() {
+    let all = pair(heap());
+    let (listener, b) = (all.listener, all.b.clone());
+    let accept = Box::pin(async move { listener.accept().await.map(|conn| (conn, listener)) });
+    let dial = Box::pin(async move { b.dial("a:1").await });
+    let (accept, dial) = (on_another_thread(accept), on_another_thread(dial));
+    let Poll::Ready(Ok((accepted, listener))) = on_another_thread(accept.0).1 else { panic!("a dial waits") };
+    let Poll::Ready(Ok(dialled)) = on_another_thread(dial.0).1 else { panic!("it was accepted") };
+    assert_carries(&dialled, &accepted);
+    drop((listener, dialled, accepted, all.dialled, all.accepted));
+    assert_eq!((all.a.sockets(), all.b.sockets()), (0, 0));
+}
+
+/// Polls a future once, on a thread and with a waker of its own.
+fn on_another_thread<F: Future<Output: Send> + Send + Unpin + 'static>(mut future: F) -> (F, Poll<F::Output>) {
+    let poll = move || {
+        let outcome = pin!(&mut future).poll(&mut Context::from_waker(&counting().1));
+        (future, outcome)
+    };
+    thread::spawn(poll).join().expect("no panic")
+}
