@@ -83,7 +83,43 @@
 //!   leaves everything as if it had not been started, where its *cancel safety* does not say otherwise.
 //! - **Errors**: one [`Error`], with operation, addresses and cause, whose text is as documented; see its table.
 //! - **Limits**: bad input, a full table or a misbehaving backend is an error, and changes nothing else.
-//! - **Safety**: no `unsafe`.
+//! - **Safety**: no `unsafe`, and no code of yours under a lock: a waker may call back, and one that panics harms no other
+//!   task.
+//!
+//! # What is deterministic
+//!
+//! | where | what is the same in each run |
+//! |---|---|
+//! | one thread | everything: ports, addresses, texts, which bytes a read gives, and the order in which tasks are woken |
+//! | tokio's current-thread runtime | the same, as far as the tasks are: a `select!` that is not `biased` and a clock that is not paused are not |
+//! | several threads | what each does for itself, and what waits for something of another. Which of two dials comes first, and so which port each gets, is up to the scheduler |
+//!
+//! No hash map is ever gone through: hosts are closed in the order in which they were made, their sockets in that of their
+//! places in a table, and who waits for one thing is woken in the order of a list. There is no clock but for time-outs, and
+//! no number at random.
+//!
+//! # Limits
+//!
+//! | of | growing | fixed |
+//! |---|---|---|
+//! | a host's name | 1 to 63 bytes | 1 to 63 bytes |
+//! | a network's full name | 31 bytes | 31 bytes |
+//! | hosts of a network | memory | as declared, at most 65,535 |
+//! | ports of a host | 1 to 65,535, each of them | 1 to 65,535, as many as there are sockets |
+//! | sockets | 65,535 with a port for each host | as declared for all hosts, at most 65,534 |
+//! | connections | memory | as declared, at most 32,768 |
+//! | dials that wait at a listener | 4096, an option | the connections; an option for less |
+//! | bytes in each direction | 65,536, an option, at least 1 | as declared, at least 1 |
+//! | tasks that wait for one thing | memory | 2; one more wakes those |
+//! | writes that were read and not asked for, in a rendezvous | memory | 2 for each direction |
+//!
+//! In a network that grows, a host takes about 250 bytes, a connection about 600, and 256 more for each direction in
+//! which bytes were sent; beyond that, what waits in it, rounded up to a power of two. Names are never forgotten, and
+//! tables do not shrink. A network of a fixed size takes what it is declared with; `features.md` in the repository has
+//! the numbers.
+//!
+//! A virtual network is no boundary: its bytes are plain, and its hosts share one process. `SECURITY.md` in the
+//! repository says what follows from that.
 //!
 //! # Where to look
 //!
