@@ -88,7 +88,8 @@ impl<N: Handle> Conn<N> {
     }
 
     /// Polls to write `buf`. In a rendezvous network, a task has one write at a time: it polls on with the same bytes
-    /// until it is done, and other bytes withdraw it.
+    /// until it is done, and other bytes withdraw it. A task is known by its waker: with another one, it is another write,
+    /// and the peer may read the bytes twice.
     ///
     /// # Errors
     ///
