@@ -68,7 +68,7 @@ impl CloseError {
 /// network has room for it, and all zeros if nothing did.
 #[derive(Clone, Copy)]
 pub(crate) struct Failures {
-    words: Words<3, 90>,
+    words: Words<3, 64>,
     codes: [Code; 3],
     known: [bool; 3],
 }

@@ -403,12 +403,16 @@ pub(crate) fn poll_step<R>(waker: &Waker, mut step: impl FnMut(&mut Seat<'_>) ->
 /// Tells one waiting task from another, as far as their wakers differ.
 #[cfg(feature = "pipenet")]
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Task(usize, core::num::NonZero<usize>);
+pub struct Task(core::num::NonZero<usize>);
 
 #[cfg(feature = "pipenet")]
 impl Task {
+    /// Data and vtable in one word: tasks of one kind differ in their data alone, and where memory is small enough for
+    /// this to count, neither address has more than half a word that varies.
     pub(crate) fn of(waker: &Waker) -> Self {
-        Self(waker.data().addr(), core::ptr::NonNull::from(waker.vtable()).addr())
+        let vtable = core::ptr::from_ref(waker.vtable()).addr();
+        let number = waker.data().addr() ^ vtable.rotate_left(usize::BITS / 2);
+        Self(core::num::NonZero::new(number).unwrap_or(core::num::NonZero::<usize>::MIN))
     }
 }
 

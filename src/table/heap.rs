@@ -252,6 +252,9 @@ impl<L> Ports for HeapPorts<L> {
 
     fn insert(&mut self, bind: Bind, state: State<L, ManyWakers>) -> Result<u32, Cause> {
         let slot = if self.free == NIL { self.sockets.len() as u32 } else { self.free };
+        if slot == NIL {
+            return Err(Cause::Full(Table::Ports, NIL));
+        }
         let (port, shared) = self.take_port(bind, slot, matches!(state, State::Listener(_)))?;
         let row = Row::Used(Socket { port, bound: port != 0, shared, ..Socket::new(state) });
         match self.sockets.get_mut(slot as usize) {

@@ -301,12 +301,12 @@ impl<L, W: Wakers> State<L, W> {
 /// The queue of a listener: requests in the order in which they came in, linked through their slots.
 #[derive(Debug)]
 pub struct Queue<W> {
-    pub(crate) head: u32,
-    pub(crate) tail: u32,
+    pub(crate) head: U24,
+    pub(crate) tail: U24,
     /// Requests in the queue.
-    pub(crate) len: u32,
+    pub(crate) len: U24,
     /// How many of them are claimed.
-    pub(crate) claimed: u32,
+    pub(crate) claimed: U24,
     /// Those who wait for a request.
     pub(crate) acceptors: W,
 }
@@ -315,13 +315,33 @@ pub struct Queue<W> {
 #[derive(Debug)]
 pub struct Request<L, W> {
     /// The listener's slot.
-    pub(crate) listener: u32,
-    pub(crate) prev: u32,
-    pub(crate) next: u32,
+    pub(crate) listener: U24,
+    pub(crate) prev: U24,
+    pub(crate) next: U24,
     pub(crate) link: L,
     /// The backend's task that waits for an answer.
     pub(crate) backend: W,
     pub(crate) phase: Phase,
+}
+
+/// A slot's number or a count of them, in three bytes, as there are several in every row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct U24([u8; 3]);
+
+impl U24 {
+    pub(crate) const ZERO: Self = Self([0; 3]);
+    pub(crate) const NIL: Self = Self([0xff; 3]);
+
+    pub(crate) fn new(number: u32) -> Self {
+        debug_assert!(number <= NIL, "no table has more sockets");
+        let [low, middle, high, _] = number.to_le_bytes();
+        Self([low, middle, high])
+    }
+
+    pub(crate) fn get(self) -> u32 {
+        let [low, middle, high] = self.0;
+        u32::from_le_bytes([low, middle, high, 0])
+    }
 }
 
 /// How far a request is.
@@ -341,8 +361,8 @@ pub enum Phase {
     NoPort,
 }
 
-/// No slot.
-pub(crate) const NIL: u32 = u32::MAX;
+/// No slot. A host has fewer sockets than this, with and without a port.
+pub(crate) const NIL: u32 = 0x00ff_ffff;
 
 #[cfg(all(test, feature = "alloc"))]
 mod tests;

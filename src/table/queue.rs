@@ -2,13 +2,13 @@
 
 use core::task::Waker;
 
-use super::{Bind, NIL, Peer, Phase, Ports, Queue, Request, Socket, State};
+use super::{Bind, NIL, Peer, Phase, Ports, Queue, Request, Socket, State, U24};
 use crate::cause::{Cause, Table};
 use crate::waker::Wakers;
 
 impl<W: Default> Queue<W> {
     pub(crate) fn new() -> Self {
-        Self { head: NIL, tail: NIL, len: 0, claimed: 0, acceptors: W::default() }
+        Self { head: U24::NIL, tail: U24::NIL, len: U24::ZERO, claimed: U24::ZERO, acceptors: W::default() }
     }
 }
 
@@ -26,8 +26,8 @@ pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
         return Err(Cause::ConnectionRefused);
     }
     let listener = ports.listener(port).ok_or(Cause::ConnectionRefused)?;
-    let tail = queue(ports, listener).map_or(NIL, |queue| queue.tail);
-    if queue(ports, listener).is_some_and(|queue| queue.len >= backlog) {
+    let tail = queue(ports, listener).map_or(NIL, |queue| queue.tail.get());
+    if queue(ports, listener).is_some_and(|queue| queue.len.get() >= backlog) {
         return Err(Cause::Full(Table::Backlog, backlog));
     }
     let slot = ports.insert(Bind::None, State::Closed)?;
@@ -36,16 +36,17 @@ pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     {
         (socket.handles, socket.awaited, socket.peer) = (0, true, peer);
         let backend = P::Wakers::default();
-        socket.state = State::Request(Request { listener, prev: tail, next: NIL, link, backend, phase });
+        let [listener, prev, next] = [listener, tail, NIL].map(U24::new);
+        socket.state = State::Request(Request { listener, prev, next, link, backend, phase });
     }
     if let Some(last) = request_at(ports, tail) {
-        last.next = slot;
+        last.next = U24::new(slot);
     }
     let acceptors = queue(ports, listener).map(|queue| {
-        queue.tail = slot;
-        queue.len += 1;
+        queue.tail = U24::new(slot);
+        queue.len = U24::new(queue.len.get() + 1);
         if tail == NIL {
-            queue.head = slot;
+            queue.head = U24::new(slot);
         }
         queue.acceptors.take()
     });
@@ -82,10 +83,10 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     let Some(queue) = queue(ports, listener) else { return Delivery::Closed };
     // One claim for each accept that waits: this one, and those that wait already.
     let others = queue.acceptors.count() - usize::from(queue.acceptors.contains(waker));
-    let may_claim = queue.claimed as usize <= others;
-    let mut slot = queue.head;
+    let may_claim = queue.claimed.get() as usize <= others;
+    let mut slot = queue.head.get();
     while let Some(request) = request_at(ports, slot) {
-        let next = request.next;
+        let next = request.next.get();
         match request.phase {
             Phase::Ready => return connect(ports, slot, false),
             Phase::Direct => match ports.bind(slot, bind) {
@@ -127,9 +128,9 @@ fn connect<P: Ports<Link: Clone, Wakers: Wakers>>(
 fn claim<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> P::Wakers {
     let Some(request) = request_at(ports, slot) else { return P::Wakers::default() };
     request.phase = Phase::Claimed;
-    let (listener, backend) = (request.listener, request.backend.take());
+    let (listener, backend) = (request.listener.get(), request.backend.take());
     if let Some(queue) = queue(ports, listener) {
-        queue.claimed += 1;
+        queue.claimed = U24::new(queue.claimed.get() + 1);
     }
     backend
 }
@@ -153,7 +154,7 @@ pub(crate) fn refuse_next<P: Ports<Wakers: Wakers>>(
     ports: &mut P,
     listener: u32,
 ) -> Option<(P::Wakers, Option<SocketOf<P>>)> {
-    let slot = queue(ports, listener)?.head;
+    let slot = queue(ports, listener)?.head.get();
     if request_at(ports, slot)?.phase == Phase::Ready {
         unlink(ports, slot);
         return Some((P::Wakers::default(), ports.remove(slot)));
@@ -166,7 +167,7 @@ pub(crate) fn refuse_next<P: Ports<Wakers: Wakers>>(
 pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> (Option<SocketOf<P>>, P::Wakers) {
     let mut acceptors = P::Wakers::default();
     if let Some(request) = request_at(ports, slot) {
-        let listener = request.listener;
+        let listener = request.listener.get();
         match request.phase {
             Phase::Claimed => {
                 unlink(ports, slot);
@@ -187,20 +188,20 @@ pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -
 /// Takes a request out of its listener's queue.
 fn unlink<P: Ports>(ports: &mut P, slot: u32) {
     let Some(request) = request_at(ports, slot) else { return };
-    let (listener, prev, next, phase) = (request.listener, request.prev, request.next, request.phase);
-    if let Some(before) = request_at(ports, prev) {
+    let (listener, prev, next, phase) = (request.listener.get(), request.prev, request.next, request.phase);
+    if let Some(before) = request_at(ports, prev.get()) {
         before.next = next;
     }
-    if let Some(after) = request_at(ports, next) {
+    if let Some(after) = request_at(ports, next.get()) {
         after.prev = prev;
     }
     let Some(queue) = queue(ports, listener) else { return };
-    queue.len -= 1;
-    queue.claimed -= u32::from(phase == Phase::Claimed);
-    if prev == NIL {
+    queue.len = U24::new(queue.len.get() - 1);
+    queue.claimed = U24::new(queue.claimed.get() - u32::from(phase == Phase::Claimed));
+    if prev.get() == NIL {
         queue.head = next;
     }
-    if next == NIL {
+    if next.get() == NIL {
         queue.tail = prev;
     }
 }
@@ -226,8 +227,8 @@ pub(crate) fn acknowledge<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) ->
     let request = request_at(ports, slot).filter(|request| request.phase == Phase::Claimed);
     let request = request.ok_or(Cause::ConnectionRefused)?;
     request.phase = Phase::Ready;
-    let listener = request.listener;
+    let listener = request.listener.get();
     let queue = queue(ports, listener).ok_or(Cause::ConnectionRefused)?;
-    queue.claimed -= 1;
+    queue.claimed = U24::new(queue.claimed.get() - 1);
     Ok(queue.acceptors.take())
 }
