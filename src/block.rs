@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::sync::AtomicU8;
+use crate::sync::thread::{self, Thread};
 use crate::waker::idle;
 
 /// Waits on the thread for what `poll` finds, as long as `patience` says; `expired` then gives the outcome. With `look`,
@@ -66,7 +67,7 @@ impl fmt::Debug for Patience {
 /// Whether spinning before sleeping has paid lately: from 0, not at all, to 8. Several threads may use one at once; what
 /// gets lost then costs only time.
 struct Score {
-    score: AtomicU8,
+    score: AtomicU16,
     /// At 0: waits that are not to spin before one tries again.
     skip: AtomicU16,
     /// What `skip` will be after the next try in vain.
@@ -75,7 +76,7 @@ struct Score {
 
 impl Default for Score {
     fn default() -> Self {
-        Self { score: AtomicU8::new(2), skip: AtomicU16::new(0), next_skip: AtomicU16::new(2) }
+        Self { score: AtomicU16::new(2), skip: AtomicU16::new(0), next_skip: AtomicU16::new(2) }
     }
 }
 
@@ -132,7 +133,10 @@ const SPIN: Duration = Duration::from_micros(50);
 impl Parker {
     pub(crate) fn new() -> Self {
         let signal = Arc::new(Signal { state: AtomicU8::new(RUNNING), thread: thread::current() });
-        Self { waker: Waker::from(signal.clone()), signal }
+        // A waker made of an `Arc` need not know its clones, and who leaves those who wait is told apart by that. But its
+        // clones know each other: it may have another vtable than they, depending on how all was compiled.
+        let waker = Waker::from(signal.clone()).clone();
+        Self { waker, signal }
     }
 
     pub(crate) fn waker(&self) -> &Waker {
@@ -154,7 +158,7 @@ impl Parker {
                 Poll::Pending if in_time => self.park(deadline, &patience.score),
                 Poll::Pending => return None,
             }
-            in_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
+            in_time = deadline.is_none_or(|deadline| !left(deadline).is_zero());
         }
     }
 
@@ -162,7 +166,7 @@ impl Parker {
         let state = &self.signal.state;
         if !self.spin(score) && state.compare_exchange(RUNNING, PARKED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             while state.load(Ordering::Acquire) == PARKED {
-                match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                match deadline.map(left) {
                     None => thread::park(),
                     Some(left) if left.is_zero() => break,
                     Some(left) => thread::park_timeout(left),
@@ -174,6 +178,9 @@ impl Parker {
 
     /// Looks for a moment whether somebody wakes the thread, if that has paid lately; says whether somebody did.
     fn spin(&self, score: &Score) -> bool {
+        if cfg!(loom) {
+            return false;
+        }
         let woken_soon = || {
             (0..PAUSES).any(|_| {
                 core::hint::spin_loop();
@@ -195,6 +202,14 @@ impl Parker {
         }
         score.miss();
         false
+    }
+}
+
+/// How much time is left. In a model none is: what comes before the end of any time is tried anyway.
+fn left(deadline: Instant) -> Duration {
+    match cfg!(loom) {
+        true => Duration::ZERO,
+        false => deadline.saturating_duration_since(Instant::now()),
     }
 }
 

@@ -154,5 +154,10 @@ pub(crate) fn publish<N: Handle>(net: N, name: &HostName, made: Result<(), Cause
 pub(crate) async fn close<N: Handle>(net: N, host: HostName) -> Result<(), CloseError> {
     net.take_down(None);
     net.close_backend().await;
+    closed(&net, host)
+}
+
+/// What came of closing the network, by closing `host` if it is named.
+pub(crate) fn closed<N: Handle>(net: &N, host: HostName) -> Result<(), CloseError> {
     CloseError::check(net.name, host, &net.tables.directory(|directory| directory.network().failures))
 }

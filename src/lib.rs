@@ -195,6 +195,7 @@ mod place;
 mod registry;
 mod request;
 mod subnet;
+#[cfg_attr(loom, path = "sync_loom.rs")]
 mod sync;
 pub mod table;
 #[cfg(feature = "testing")]

@@ -5,6 +5,10 @@
 
 use core::fmt;
 
+/// What threads wait with.
+#[cfg(feature = "std")]
+pub(crate) use std::{sync::atomic::AtomicU8, thread};
+
 #[cfg(any(feature = "std", not(feature = "critical-section")))]
 type Raw<T> = spin::mutex::SpinMutex<T>;
 #[cfg(all(feature = "critical-section", not(feature = "std")))]

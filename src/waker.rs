@@ -366,6 +366,11 @@ impl Seat<'_> {
             self.state = SeatState::Wanted;
             return false;
         };
+        // The set may know the clone where it does not know the waker itself.
+        if set.contains(&clone) {
+            self.luggage = Some(clone);
+            return true;
+        }
         self.luggage = set.insert(clone);
         self.state = if W::BOUNDED { SeatState::Taken } else { SeatState::Done };
         true
@@ -400,19 +405,17 @@ pub(crate) fn poll_step<R>(waker: &Waker, mut step: impl FnMut(&mut Seat<'_>) ->
     }
 }
 
-/// Tells one waiting task from another, as far as their wakers differ.
+/// Tells one waiting task from another, as far as their wakers point to different things.
+///
+/// Not by their vtables: of those there may be several for one type.
 #[cfg(feature = "pipenet")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Task(core::num::NonZero<usize>);
 
 #[cfg(feature = "pipenet")]
 impl Task {
-    /// Data and vtable in one word: tasks of one kind differ in their data alone, and where memory is small enough for
-    /// this to count, neither address has more than half a word that varies.
     pub(crate) fn of(waker: &Waker) -> Self {
-        let vtable = core::ptr::from_ref(waker.vtable()).addr();
-        let number = waker.data().addr() ^ vtable.rotate_left(usize::BITS / 2);
-        Self(core::num::NonZero::new(number).unwrap_or(core::num::NonZero::<usize>::MIN))
+        Self(core::num::NonZero::new(waker.data().addr()).unwrap_or(core::num::NonZero::<usize>::MAX))
     }
 }
 

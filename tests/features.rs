@@ -74,9 +74,11 @@ fn described() -> BTreeMap<String, Feature> {
     features.collect()
 }
 
+/// The dependencies of a build that is not for models.
 fn dependencies() -> Vec<(&'static str, String)> {
-    table(MANIFEST, |section| {
-        section == "dependencies" || section.starts_with("target.") && section.ends_with(".dependencies")
+    table(MANIFEST, |section| match section.strip_prefix("target.") {
+        Some(section) => section.ends_with(".dependencies") && !section.starts_with("'cfg(loom)'"),
+        None => section == "dependencies",
     })
 }
 

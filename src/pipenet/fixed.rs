@@ -6,7 +6,7 @@
 use core::fmt;
 
 use super::memory::{FixedLink, FixedPipes, PipePool, Pool};
-use super::{PREFIX, Pipes, Ram, at_once};
+use super::{PREFIX, Pipes, Ram};
 use crate::close::CloseError;
 use crate::error::Error;
 use crate::handle::Handle as _;
@@ -134,7 +134,7 @@ impl<'m> Network<'m> {
     ///
     /// `invalid network name` or `invalid host name`, `network is down`, `host already registered`, `host table is full`.
     pub fn new_host(&self, name: &str) -> Result<crate::Host<Handle<'_, 'm>>, Error> {
-        at_once((&self.net).new_host(name))
+        super::new_host(&&self.net, name)
     }
 
     /// From now on, closing the last open host closes the network.
@@ -153,7 +153,7 @@ impl<'m> Network<'m> {
     ///
     /// Why the network failed, if somebody reported that through its [`Notifier`](crate::Notifier).
     pub fn close(&self) -> Result<(), CloseError> {
-        at_once((&self.net).close())
+        super::close(&&self.net)
     }
 
     /// How many pipes are in use: connections of which an end is held, and dials under way.

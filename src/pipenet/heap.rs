@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use super::{HeapPipes, PREFIX, Pipes, Ram, at_once};
+use super::{HeapPipes, PREFIX, Pipes, Ram};
 use crate::cause::{Cause, Input};
 use crate::close::CloseError;
 use crate::error::{Error, Operation};
@@ -92,7 +92,7 @@ impl Network {
     ///
     /// `invalid network name` or `invalid host name`, `network is down`, `host already registered`.
     pub fn new_host(&self, name: &str) -> Result<Host, Error> {
-        at_once(self.net.new_host(name))
+        super::new_host(&self.net, name)
     }
 
     /// From now on, closing the last open host closes the network.
@@ -111,7 +111,7 @@ impl Network {
     ///
     /// Why the network failed, if somebody reported that through its [`Notifier`](crate::Notifier).
     pub fn close(&self) -> Result<(), CloseError> {
-        at_once(self.net.close())
+        super::close(&self.net)
     }
 
     /// The subnetwork behind it.

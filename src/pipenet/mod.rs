@@ -3,10 +3,12 @@
 //! [`Network`] grows as needed; [`fixed::Network`] lives in a static and needs no heap. Both have the same methods, and
 //! their hosts, listeners and connections are the same types of the core with another way to their network.
 
+use core::pin::pin;
+
+use crate::close::CloseError;
 use crate::error::Error;
-use crate::handle::publish;
+use crate::handle::{closed, publish};
 use crate::name::HostName;
-use crate::wait::Op;
 
 mod engine;
 pub mod fixed;
@@ -34,7 +36,7 @@ fn host<N: crate::Handle>(net: N, name: &str) -> Result<crate::Host<N>, Error> {
         if let Some(host) = net.get_host(name) {
             return Ok(host);
         }
-        match at_once(net.new_host(name)) {
+        match new_host(&net, name) {
             // Somebody else was faster, with the name or with all of it. What is left of it is done here, so that nobody
             // waits for a thread that lost its CPU, or for what an interrupt interrupted.
             Err(error) if error.kind() == crate::ErrorKind::HostExists => {
@@ -48,7 +50,13 @@ fn host<N: crate::Handle>(net: N, name: &str) -> Result<crate::Host<N>, Error> {
     }
 }
 
-/// The outcome of an operation that never waits, as in-process networks have none that do.
-fn at_once<F: Future>(operation: Op<F>) -> F::Output {
-    operation.wait_with(core::hint::spin_loop)
+/// Makes a host of a name that no host has had. There is nothing in it that waits.
+fn new_host<N: crate::Handle>(net: &N, name: &str) -> Result<crate::Host<N>, Error> {
+    net.new_host(name).wait_with(core::hint::spin_loop)
+}
+
+/// Closes the network. Only somebody who does the same can be in the way, in another thread or below an interrupt, and
+/// need not be waited for: engine and registry have nothing that could go wrong.
+fn close<N: crate::Handle>(net: &N) -> Result<(), CloseError> {
+    pin!(net.close()).try_wait().unwrap_or_else(|| closed(net, HostName::EMPTY))
 }

@@ -78,7 +78,9 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     if !ports.is_open() {
         return Delivery::Closed;
     }
-    let Some(port) = ports.socket(listener).map(|socket| socket.port) else { return Delivery::Closed };
+    // A listener that is about to be closed has given its port back.
+    let Some(listening) = ports.socket(listener).filter(|socket| socket.bound) else { return Delivery::Closed };
+    let port = listening.port;
     let bind = if share_port { Bind::Shared(port) } else { Bind::Lowest };
     let Some(queue) = queue(ports, listener) else { return Delivery::Closed };
     // One claim for each accept that waits: this one, and those that wait already.

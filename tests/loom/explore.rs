@@ -1,0 +1,133 @@
+//! Runs models, and counts how often.
+
+use std::any::type_name_of_val;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use virtnet::Handle;
+use virtnet::pipenet::{self, fixed};
+
+use crate::act::made;
+
+/// A way to a network, for threads.
+pub(crate) trait Net: Handle + 'static {}
+
+impl<N: Handle + 'static> Net for N {}
+
+/// The orders that are tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Orders {
+    All,
+    /// Those with up to this many preemptions.
+    Preemptions(usize),
+}
+
+pub(crate) use Orders::{All, Preemptions};
+
+/// What happened in the runs of a model.
+pub(crate) type Seen = BTreeSet<String>;
+
+/// Runs a model in each order; gives what happened.
+pub(crate) fn explore(orders: Orders, model: impl Fn() -> String + Send + Sync + 'static) -> Seen {
+    explore_named(type_name_of_val(&model), orders, model)
+}
+
+/// As [`explore`], under the name of what `path` is in.
+pub(crate) fn explore_named(path: &str, orders: Orders, model: impl Fn() -> String + Send + Sync + 'static) -> Seen {
+    let name = path.split("::").skip(1).take(2).collect::<Vec<_>>().join("::");
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = match orders {
+        All => None,
+        Preemptions(most) => Some(builder.preemption_bound.map_or(most, |asked| asked.max(most))),
+    };
+    builder.checkpoint_interval = 1000;
+    builder.max_duration.get_or_insert(LIMIT);
+
+    let (start, seen) = (Instant::now(), Arc::new(Mutex::new((0, Seen::new()))));
+    let record = seen.clone();
+    builder.check(move || {
+        let outcome = model();
+        let mut seen = record.lock().expect("no panic under this lock");
+        seen.0 += 1;
+        seen.1.insert(outcome);
+    });
+
+    let (runs, outcomes) = std::mem::take(&mut *seen.lock().expect("no panic under this lock"));
+    let bound = builder.preemption_bound.map_or("all orders".into(), |most| format!("up to {most} preemptions"));
+    println!("| {name}: {runs} executions, {bound}, {:.1} s", start.elapsed().as_secs_f32());
+    outcomes.iter().for_each(|outcome| println!("SEEN {name}: {outcome}"));
+    assert!(Some(start.elapsed()) < builder.max_duration, "too slow to try all that was asked for");
+    assert!(runs > 1, "nothing happens at once in this model");
+    outcomes
+}
+
+/// No model takes this long.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// How the networks of a model move bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// With a buffer of one byte.
+    Buffered,
+    /// With room for two bytes.
+    Rendezvous,
+}
+
+pub(crate) use Mode::{Buffered, Rendezvous};
+
+/// The network of a fixed size.
+pub(crate) type Fixed = fixed::Handle<'static, 'static>;
+
+/// Runs a model in each order on networks of both kinds: what can happen is the same. They have the hosts `a` and `b`, and
+/// nothing of the model must be left on them in the end.
+pub(crate) fn explore_both(
+    orders: Orders,
+    mode: Mode,
+    heap: impl Fn(pipenet::Handle) -> String + Send + Sync + 'static,
+    fixed: impl Fn(Fixed) -> String + Send + Sync + 'static,
+) -> Seen {
+    let seen = explore_heap(orders, mode, heap);
+    assert_eq!(explore_fixed(orders, mode, fixed), seen, "the fixed network differs");
+    seen
+}
+
+/// As [`explore_both`], on the network that grows.
+pub(crate) fn explore_heap(
+    orders: Orders,
+    mode: Mode,
+    model: impl Fn(pipenet::Handle) -> String + Send + Sync + 'static,
+) -> Seen {
+    explore_named(type_name_of_val(&model), orders, move || {
+        let rendezvous = mode == Rendezvous;
+        let builder = pipenet::Network::builder("t").buffer(1 + usize::from(rendezvous)).rendezvous(rendezvous);
+        run(builder.build().expect("valid options").subnetwork(), &model)
+    })
+}
+
+/// As [`explore_both`], on the network of a fixed size.
+pub(crate) fn explore_fixed(
+    orders: Orders,
+    mode: Mode,
+    model: impl Fn(Fixed) -> String + Send + Sync + 'static,
+) -> Seen {
+    explore_named(type_name_of_val(&model), orders, move || {
+        // A thread could outlive the model, as far as the compiler knows: so a run leaks its network, some kilobytes.
+        let net: &fixed::Network<'_> = Box::leak(Box::new(match mode {
+            Buffered => fixed::Network::new("t", Box::leak(Box::new(fixed::Memory::<2, 6, 2, 1>::new()))),
+            Rendezvous => {
+                fixed::Network::new("t", Box::leak(Box::new(fixed::Memory::<2, 6, 2, 2>::new()))).rendezvous(true)
+            }
+        }));
+        let outcome = run(&net.subnetwork(), &model);
+        assert_eq!(net.pipes(), 0, "no pipe is left");
+        outcome
+    })
+}
+
+fn run<N: Net>(net: &N, model: impl Fn(N) -> String) -> String {
+    let hosts = ["a", "b"].map(|name| made(net, name));
+    let outcome = model(net.clone());
+    assert_eq!(hosts.map(|host| host.sockets()), [0; 2], "no socket is left");
+    outcome
+}

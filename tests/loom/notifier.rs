@@ -1,0 +1,239 @@
+//! Connections that a backend hands over, against accepts and closes; and how a backend is closed.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use virtnet::{Accept as _, Addr, Cause, Handle as _, Host, Notifier as _, Op};
+
+use crate::act::*;
+use crate::backend::{Idle, Link, idle};
+use crate::explore::*;
+
+/// Runs a model in each order, on a network with the host `a`. Each link that was handed over is released once.
+fn explore_idle(
+    orders: Orders,
+    model: impl Fn(&Idle, &Host<Idle>, [Link; 2]) -> String + Send + Sync + 'static,
+) -> Seen {
+    explore_named(std::any::type_name_of_val(&model), orders, move || {
+        let (net, links) = (idle(Arc::new(Event::new(true))), [Link::default(), Link::default()]);
+        let host = made(&net, "a");
+        let outcome = model(&net, &host, links.clone());
+        assert_eq!(host.sockets(), 0, "no socket is left");
+        assert!(links.iter().all(|link| link.released() <= 1), "no link is released twice");
+        format!("{outcome}; released {}", links.iter().map(Link::released).sum::<usize>())
+    })
+}
+
+/// What a backend does with a connection that was claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Acknowledge,
+    Refuse,
+}
+
+/// Hands a connection from `x:1` or another port over to the listener at `a:1`, on a thread of its own.
+fn hand_over(net: &Idle, port: u16, link: Link, answer: Answer) -> loom::thread::JoinHandle<String> {
+    let notifier = Arc::downgrade(net);
+    spawn(move || {
+        let (src, dst) = (addr("x", port), addr("a", 1));
+        match (Op::new(notifier.accept(&src, &dst, link)).wait(), answer) {
+            (Ok(incoming), Answer::Acknowledge) => {
+                let local = incoming.local_addr();
+                told(incoming.acknowledge().map(|()| local))
+            }
+            (Ok(incoming), Answer::Refuse) => {
+                incoming.refuse();
+                "refused".into()
+            }
+            (Err(cause), _) => cause.to_string(),
+        }
+    })
+}
+
+fn addr(host: &str, port: u16) -> Addr {
+    Addr::new("t", host, port).expect("a valid address")
+}
+
+#[test]
+fn a_connection_meets_an_accept() {
+    let seen = explore_idle(Preemptions(4), |net, host, [link, _]| {
+        let listener = host.listen(":1").expect("a free port");
+        let backend = hand_over(net, 1, link, Answer::Acknowledge);
+        let accepted = ends(&listener.accept().wait());
+        format!("{accepted}, {}", join(backend))
+    });
+    assert_eq!(seen, set(["a:2-x:1, a:2; released 1"]));
+}
+
+#[test]
+fn a_connection_outlives_an_accept_that_times_out() {
+    let seen = explore_idle(Preemptions(4), |net, host, [link, _]| {
+        let listener = host.listen(":1").expect("a free port");
+        let backend = hand_over(net, 1, link, Answer::Acknowledge);
+        let first = listener.accept().wait_timeout(SOON);
+        let accepted = match first {
+            Ok(_) => ends(&first),
+            Err(_) => format!("{}, {}", ends(&first), ends(&listener.accept().wait())),
+        };
+        format!("{accepted}, {}", join(backend))
+    });
+    let late = "accept t a:1: timed out, a:2-x:1, a:2; released 1";
+    assert_eq!(seen, set(["a:2-x:1, a:2; released 1", late]));
+}
+
+#[test]
+fn a_connection_that_a_dropped_accept_has_claimed_goes_to_the_other() {
+    let seen = explore_idle(Preemptions(3), |net, host, [link, _]| {
+        let listener = Arc::new(host.listen(":1").expect("a free port"));
+        let backend = hand_over(net, 1, link, Answer::Acknowledge);
+        let other = spawn({
+            let listener = listener.clone();
+            move || ends(&listener.accept().wait())
+        });
+        let mut dropped = None;
+        {
+            let task = Arc::new(Task::default());
+            let mut accept = pin!(listener.accept());
+            if task.poll(accept.as_mut()).is_ready() || task.is_woken() && task.poll(accept).is_ready() {
+                dropped = Some("dropped one had it");
+                listener.close();
+            }
+        }
+        format!("{}, {}, {}", dropped.unwrap_or("dropped one had nothing"), join(other), join(backend))
+    });
+    let outcomes = set([
+        "dropped one had nothing, a:2-x:1, a:2; released 1",
+        "dropped one had it, accept t a:1: socket is down, a:2; released 1",
+    ]);
+    assert_eq!(seen, outcomes);
+}
+
+#[test]
+fn a_connection_that_is_refused_makes_way_for_the_next() {
+    let seen = explore_idle(Preemptions(3), |net, host, [first, second]| {
+        let listener = host.listen(":1").expect("a free port");
+        let refusing = hand_over(net, 1, first, Answer::Refuse);
+        let other = hand_over(net, 2, second, Answer::Acknowledge);
+        let accepted = ends(&listener.accept().wait());
+        // One that was not claimed by then is turned away.
+        drop(listener);
+        format!("{accepted}, {}, {}", join(refusing), join(other))
+    });
+    let outcomes = set(["a:2-x:2, refused, a:2; released 2", "a:2-x:2, connection refused, a:2; released 2"]);
+    assert_eq!(seen, outcomes);
+}
+
+#[test]
+fn a_connection_that_is_given_up_is_not_accepted() {
+    let seen = explore_idle(Preemptions(4), |net, host, [link, _]| {
+        let listener = Arc::new(host.listen(":1").expect("a free port"));
+        let server = spawn({
+            let listener = listener.clone();
+            move || ends(&listener.accept().wait())
+        });
+        let (src, dst, notifier) = (addr("x", 1), addr("a", 1), net.notifier());
+        let claimed = Arc::new(Task::default()).poll(pin!(notifier.accept(&src, &dst, link))).is_ready();
+        listener.close();
+        format!("claimed {claimed}, {}", join(server))
+    });
+    let down = "accept t a:1: socket is down; released 1";
+    assert_eq!(seen, set([&format!("claimed false, {down}"), &format!("claimed true, {down}")]));
+}
+
+#[test]
+fn a_connection_against_the_close_of_its_listener() {
+    let seen = explore_idle(Preemptions(3), |net, host, [link, _]| {
+        let listener = Arc::new(host.listen(":1").expect("a free port"));
+        let backend = hand_over(net, 1, link, Answer::Acknowledge);
+        let server = spawn({
+            let listener = listener.clone();
+            move || ends(&listener.accept().wait())
+        });
+        listener.close();
+        format!("{}, {}", join(server), join(backend))
+    });
+    let outcomes = set([
+        "a:2-x:1, a:2; released 1",
+        // Acknowledged, and not taken out of the queue before that was emptied.
+        "accept t a:1: socket is down, a:2; released 1",
+        "accept t a:1: socket is down, connection refused; released 1",
+    ]);
+    assert_eq!(seen, outcomes);
+}
+
+#[test]
+fn a_connection_against_the_end_of_the_network() {
+    let seen = explore_idle(Preemptions(3), |net, host, [link, _]| {
+        let listener = Arc::new(host.listen(":1").expect("a free port"));
+        let backend = hand_over(net, 1, link, Answer::Acknowledge);
+        let server = spawn({
+            let listener = listener.clone();
+            move || ends(&listener.accept().wait())
+        });
+        Op::new(net.notifier().down(Cause::ConnectionReset)).wait();
+        format!("{}, {}", join(server), join(backend))
+    });
+    let outcomes = set([
+        "a:2-x:1, a:2; released 1",
+        "accept t a:1: network is down, a:2; released 1",
+        "accept t a:1: network is down, connection refused; released 1",
+        "accept t a:1: network is down, network is down; released 1",
+    ]);
+    assert_eq!(seen, outcomes);
+}
+
+#[test]
+fn a_dial_that_the_engine_lets_wait_ends_with_its_host() {
+    let dial = |host: &Host<Idle>| {
+        let host = host.clone();
+        spawn(move || ends(&host.dial("x:1").wait()))
+    };
+    let seen = explore_idle(Preemptions(4), move |_, host, _| {
+        let client = dial(host);
+        host.close().wait().expect("nothing goes wrong");
+        join(client)
+    });
+    assert_eq!(seen, set(["dial t a:1->x:1: host is down; released 0"]));
+    let seen = explore_idle(Preemptions(4), move |net, host, _| {
+        let client = dial(host);
+        net.close().wait().expect("nothing goes wrong");
+        join(client)
+    });
+    assert_eq!(seen, set(["dial t a:1->x:1: network is down; released 0"]));
+}
+
+#[test]
+fn two_closes_close_the_backend_once() {
+    let model = || {
+        let done = Arc::new(Event::default());
+        let net = idle(done.clone());
+        let closers = [(); 2].map(|()| {
+            let net = net.clone();
+            spawn(move || told(net.close().wait().map(|()| "closed")))
+        });
+        done.set();
+        let told = closers.map(join).join(", ");
+        format!("{told}; {} and {} closes", net.engine().closes(), net.registry().closes())
+    };
+    assert_eq!(explore(Preemptions(3), model), set(["closed, closed; 1 and 1 closes"]));
+}
+
+#[test]
+fn a_close_that_is_dropped_leaves_the_rest_to_the_other() {
+    let model = || {
+        let done = Arc::new(Event::default());
+        let net = idle(done.clone());
+        let other = spawn({
+            let net = net.clone();
+            move || told(net.close().wait().map(|()| "closed"))
+        });
+        let opener = spawn(move || done.set());
+        let dropped = Arc::new(Task::default()).poll(pin!(net.close())).is_ready();
+        let told = join(other);
+        join(opener);
+        format!("{told}; dropped one done {dropped}; {} and {} closes", net.engine().closes(), net.registry().closes())
+    };
+    let outcomes =
+        set(["closed; dropped one done false; 1 and 1 closes", "closed; dropped one done true; 1 and 1 closes"]);
+    assert_eq!(explore(Preemptions(3), model), outcomes);
+}
