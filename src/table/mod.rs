@@ -230,7 +230,7 @@ pub struct Socket<L, W> {
     pub shared: bool,
     /// How many listeners, connections or halves of one refer to it.
     pub handles: u8,
-    /// Whether a backend that handed it over still waits for an answer. With neither this nor handles, and outside a
+    /// Whether the backend that handed it over is not done with it yet. With neither this nor handles, and outside a
     /// queue, a socket is removed.
     pub awaited: bool,
     /// The other end, for connections and requests.
@@ -353,7 +353,7 @@ pub enum Phase {
     Queued,
     /// In the queue, taken, with a port; waits for its acknowledgement.
     Claimed,
-    /// In the queue, acknowledged; the backend is done with it.
+    /// In the queue, acknowledged.
     Ready,
     /// No longer in the queue: nobody listens any more.
     Refused,

@@ -90,9 +90,9 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     while let Some(request) = request_at(ports, slot) {
         let next = request.next.get();
         match request.phase {
-            Phase::Ready => return connect(ports, slot, false),
+            Phase::Ready => return connect(ports, slot),
             Phase::Direct => match ports.bind(slot, bind) {
-                Ok(()) => return connect(ports, slot, true),
+                Ok(()) => return connect(ports, slot),
                 Err(cause) => return Delivery::Progress(fail(ports, slot, cause)),
             },
             Phase::Queued if may_claim => match ports.bind(slot, bind) {
@@ -106,14 +106,10 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
 }
 
 /// Makes a connection of a request that has a port.
-fn connect<P: Ports<Link: Clone, Wakers: Wakers>>(
-    ports: &mut P,
-    slot: u32,
-    awaited: bool,
-) -> Delivery<P::Link, P::Wakers> {
+fn connect<P: Ports<Link: Clone, Wakers: Wakers>>(ports: &mut P, slot: u32) -> Delivery<P::Link, P::Wakers> {
     unlink(ports, slot);
     let Some(socket) = ports.socket(slot) else { return Delivery::Nothing };
-    (socket.handles, socket.awaited) = (1, awaited);
+    socket.handles = 1;
     match core::mem::replace(&mut socket.state, State::Closed) {
         State::Request(request) => {
             socket.state = State::Connected(request.link.clone());
@@ -157,11 +153,12 @@ pub(crate) fn refuse_next<P: Ports<Wakers: Wakers>>(
     listener: u32,
 ) -> Option<(P::Wakers, Option<SocketOf<P>>)> {
     let slot = queue(ports, listener)?.head.get();
-    if request_at(ports, slot)?.phase == Phase::Ready {
-        unlink(ports, slot);
-        return Some((P::Wakers::default(), ports.remove(slot)));
+    request_at(ports, slot)?;
+    if ports.socket(slot)?.awaited {
+        return Some((fail(ports, slot, Cause::ConnectionRefused), None));
     }
-    Some((fail(ports, slot, Cause::ConnectionRefused), None))
+    unlink(ports, slot);
+    Some((P::Wakers::default(), ports.remove(slot)))
 }
 
 /// A backend is done with its request, whatever came of it. Gives the socket if nobody else has it, and those who wait

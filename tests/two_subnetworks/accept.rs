@@ -1,8 +1,8 @@
 //! What a subnetwork offers a backend: connections are offered to it, taken, and acknowledged or not.
 
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use virtnet::{Accept as _, Cause, Handle as _, Incoming, Notifier as _, Op};
@@ -110,6 +110,46 @@ fn a_connection_acknowledged_while_the_next_accept_waits_goes_to_it() {
         incoming.acknowledge().unwrap();
         assert_eq!(ends_of(&accept.try_wait().unwrap().unwrap()), ("a:2".into(), "b:5".into()));
     });
+}
+
+#[test]
+fn an_acknowledged_connection_that_is_accepted_and_dropped_at_once_leaves_the_next_alone() {
+    within(|| {
+        let two = Two::new();
+        let (listener, incoming, _near) = two.claimed();
+        let (next, _next_near) = two.offer("b:6", "a:1");
+        let (listener, next) = (Arc::new(listener), Arc::new(Mutex::new(next)));
+        // Done before the acknowledgement returns, as another thread could.
+        let waker = calling({
+            let (listener, next) = (listener.clone(), next.clone());
+            move || {
+                drop(listener.try_accept());
+                assert!(next.lock().unwrap().as_mut().try_wait().is_none());
+            }
+        });
+        let mut accept = pin!(listener.accept());
+        assert!(accept.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        incoming.acknowledge().unwrap();
+
+        assert_eq!(two.a.sockets(), 2);
+        assert_eq!(text(listener.try_accept()), "accept lab a:1: would block");
+        next.lock().unwrap().as_mut().try_wait().expect("it was claimed").unwrap().acknowledge().unwrap();
+        assert_eq!(ends_of(&listener.try_accept().unwrap()), ("a:2".into(), "b:6".into()));
+    });
+}
+
+/// A waker that calls `act` the first time.
+fn calling(act: impl FnOnce() + Send + 'static) -> Waker {
+    struct Calling<F>(Mutex<Option<F>>);
+
+    impl<F: FnOnce() + Send + 'static> Wake for Calling<F> {
+        fn wake(self: Arc<Self>) {
+            let act = self.0.lock().unwrap().take();
+            act.into_iter().for_each(|act| act());
+        }
+    }
+
+    Waker::from(Arc::new(Calling(Mutex::new(Some(act)))))
 }
 
 #[test]
