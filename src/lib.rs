@@ -110,12 +110,12 @@
 //! | connections | memory | as declared, at most 32,768 |
 //! | dials that wait at a listener | 4096, an option | the connections; an option for less |
 //! | bytes in each direction | 65,536, an option, at least 1 | as declared, at least 1 |
-//! | tasks that wait for one thing | memory | 2; one more wakes those |
+//! | tasks that wait for one thing | memory | 2; one more wakes the first, which looks again |
 //! | writes that were read and not asked for, in a rendezvous | memory | 2 for each direction |
 //!
-//! In a network that grows, a host takes about 250 bytes, a connection about 600, and 256 more for each direction in
-//! which bytes were sent; beyond that, what waits in it, rounded up to a power of two. Names are never forgotten, and
-//! tables do not shrink. A network of a fixed size takes what it is declared with; `features.md` in the repository has
+//! In a network that grows, a host takes about 250 bytes, a connection about 600, and 128 more for each direction in
+//! which bytes were sent; beyond that, what waits in it, rounded up to a power of two. The 16 directions of a network that
+//! were drained last keep their memory, all others give it back. Names are never forgotten, and tables do not shrink. A network of a fixed size takes what it is declared with; `features.md` in the repository has
 //! the numbers.
 //!
 //! A virtual network is no boundary: its bytes are plain, and its hosts share one process. `SECURITY.md` in the
