@@ -210,7 +210,7 @@ pub use addr::{Addr, AddrError, AddrReason, ToAddr};
 pub use cause::{Cause, ErrorKind, Input, RegistryError, RegistryReason, Table};
 pub use close::CloseError;
 pub use conn::Conn;
-pub use engine::{Engine, Shutdown};
+pub use engine::{Engine, LinkStatus, Shutdown};
 pub use error::{Error, Operation};
 pub use half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use handle::Handle;
