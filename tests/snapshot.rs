@@ -4,6 +4,9 @@
 #[cfg(feature = "std")]
 #[path = "snapshot/anywhere.rs"]
 mod anywhere;
+#[cfg(feature = "std")]
+#[path = "snapshot/hangs.rs"]
+mod hangs;
 
 use std::future::Future;
 use std::hint::spin_loop;
