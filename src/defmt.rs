@@ -13,6 +13,7 @@ use crate::handle::Handle;
 use crate::host::Host;
 use crate::listener::Listener;
 use crate::name::{Name, Text};
+use crate::snapshot::{HostRow, Snapshot};
 
 impl<const N: usize> Format for Name<N> {
     fn format(&self, f: Formatter<'_>) {
@@ -182,5 +183,23 @@ impl<N: Handle> Format for OwnedReadHalf<N> {
 impl<N: Handle> Format for OwnedWriteHalf<N> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "OwnedWriteHalf({})", self.as_ref());
+    }
+}
+
+/// All of it, a line a host or socket.
+impl<N: Handle> Format for Snapshot<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "network {=str}: {=str}", self.network(), if self.is_up() { "up" } else { "down" });
+        write!(f, "{=str}", if self.is_auto_close() { ", auto-close" } else { "" });
+        for host in self.hosts() {
+            write!(f, "\n{}", host);
+            host.sockets().for_each(|socket| write!(f, "\n{}", socket));
+        }
+    }
+}
+
+impl<N: Handle> Format for HostRow<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "host {}: {=str}", self.name(), if self.is_open() { "open" } else { "closed" });
     }
 }

@@ -136,6 +136,15 @@ pub trait Engine: Send + Sync {
         0
     }
 
+    /// How the connection is doing, for a [`Snapshot`](crate::snapshot::Snapshot). By default, nothing is known of it.
+    ///
+    /// It may be asked at any time, also from within a waker, and for a link that is released; it waits for nothing and
+    /// changes nothing.
+    fn status(&self, link: &Self::Link) -> LinkStatus {
+        let _ = link;
+        LinkStatus::default()
+    }
+
     /// Shuts the connection down as `how` says. Once it is closed or aborted, nothing more has an effect.
     fn shutdown(&self, link: &Self::Link, how: Shutdown);
 
@@ -149,6 +158,35 @@ pub trait Engine: Send + Sync {
     ///
     /// What did not go well; it is reported by every close of the network.
     fn close(&self) -> impl Future<Output = Result<(), Cause>> + Send;
+}
+
+/// How a connection is doing, seen from one of its ends.
+///
+/// # Examples
+///
+/// An engine tells what it knows:
+///
+/// ```
+/// use virtnet::LinkStatus;
+///
+/// let status = LinkStatus { to_read: 3, ..LinkStatus::default() };
+/// assert_eq!((status.to_read, status.readers, status.read_closed), (3, 0, false));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LinkStatus {
+    /// Bytes that can be read.
+    pub to_read: usize,
+    /// Bytes that were written and that the peer has not read.
+    pub to_write: usize,
+    /// Tasks that wait to read.
+    pub readers: u32,
+    /// Tasks that wait to write.
+    pub writers: u32,
+    /// Whether nothing more comes than what can be read already.
+    pub read_closed: bool,
+    /// Whether a write would fail.
+    pub write_closed: bool,
 }
 
 /// How to shut a connection down, seen from the end that does it.

@@ -126,6 +126,7 @@
 //! - [`pipenet`]: networks within a process, growing or [fixed](pipenet::fixed).
 //! - [`Host`], [`Listener`], [`Conn`], [`Op`]: what everybody uses. [`Error`], [`ErrorKind`], [`CloseError`]: what goes
 //!   wrong.
+//! - [`Snapshot`](snapshot::Snapshot): who waits for what, when a test hangs.
 //! - [`Networker`], [`Acceptor`], [`Stream`], [`Tcp`]: one function over any network.
 //! - [`Engine`], [`Registry`], [`Notifier`], [`table`]: a backend of your own. The example `life_of_a_dial` walks through
 //!   them, `custom_engine` is one, and the module `testing` proves it.
@@ -194,6 +195,7 @@ mod notify;
 mod place;
 mod registry;
 mod request;
+pub mod snapshot;
 mod subnet;
 #[cfg_attr(loom, path = "sync_loom.rs")]
 mod sync;
@@ -210,7 +212,7 @@ pub use addr::{Addr, AddrError, AddrReason, ToAddr};
 pub use cause::{Cause, ErrorKind, Input, RegistryError, RegistryReason, Table};
 pub use close::CloseError;
 pub use conn::Conn;
-pub use engine::{Engine, Shutdown};
+pub use engine::{Engine, LinkStatus, Shutdown};
 pub use error::{Error, Operation};
 pub use half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use handle::Handle;

@@ -11,6 +11,7 @@ use crate::engine::{Engine, Shutdown};
 use crate::name::NetworkName;
 use crate::notify::SubNetworkNotifier;
 use crate::registry::Registry;
+use crate::snapshot::Snapshot;
 use crate::table::{Closing, Directory, Ports, Socket, State, Tables, refuse_next};
 use crate::waker::{Wakers, idle, poll_step};
 
@@ -112,6 +113,12 @@ where
     #[must_use]
     pub fn registry(&self) -> &R {
         &self.registry
+    }
+
+    /// A look at its hosts and sockets, and at who waits.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<&Self> {
+        Snapshot::new(self)
     }
 
     /// What a backend uses to hand over connections and to report failures.

@@ -101,7 +101,7 @@ impl<F: Expire> Op<F> {
     /// # Errors
     ///
     /// `timed out`; then all is as if the operation had not been started. An outcome that is there at once wins, even
-    /// over a timeout of zero.
+    /// over a timeout of zero. A [`Snapshot`](crate::snapshot::Snapshot) shows what others wait for.
     #[cfg(feature = "std")]
     pub fn wait_timeout(self, timeout: core::time::Duration) -> F::Output {
         let mut future = core::pin::pin!(self.future);

@@ -193,7 +193,7 @@ impl Wakers for ManyWakers {
 }
 
 /// Room for as many wakers as wait, for sets in which a task waits again and again: the last waker stays when it was used.
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", feature = "pipenet"))]
 #[derive(Debug, Default)]
 pub struct ReusedWakers {
     one: Option<Waker>,
@@ -203,14 +203,14 @@ pub struct ReusedWakers {
     more: Option<alloc::boxed::Box<alloc::vec::Vec<Waker>>>,
 }
 
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", feature = "pipenet"))]
 impl ReusedWakers {
     fn waiting(&self) -> impl Iterator<Item = &Waker> {
         self.one.iter().filter(|_| self.waits).chain(self.more.iter().flat_map(|more| more.iter()))
     }
 }
 
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", feature = "pipenet"))]
 impl Wakers for ReusedWakers {
     const BOUNDED: bool = false;
 

@@ -4,10 +4,10 @@ use core::fmt;
 use core::task::{Context, Poll, Waker};
 
 use super::memory::PipeMemory;
-use super::pipe::{Failure, Moved, Quick};
+use super::pipe::{Direction, Failure, Moved, Quick};
 use crate::addr::Addr;
 use crate::cause::Cause;
-use crate::engine::{Engine, Shutdown};
+use crate::engine::{Engine, LinkStatus, Shutdown};
 use crate::notifier::Notifier;
 use crate::registry::Registry;
 use crate::waker::{Task, Wakers, discard, poll_step, wake_by_ref};
@@ -129,6 +129,14 @@ impl<M: PipeMemory> Engine for Pipes<M> {
         taken
     }
 
+    fn status(&self, link: &M::Link) -> LinkStatus {
+        let of = |direction: Option<&mut Direction<M::Wakers, M::Ring>>| direction.map(|direction| direction.status());
+        let (incoming, outgoing) = (self.memory.incoming(link, of), self.memory.outgoing(link, of));
+        let (to_read, readers, _, read_closed) = incoming.unwrap_or(RELEASED);
+        let (to_write, _, writers, write_closed) = outgoing.unwrap_or(RELEASED);
+        LinkStatus { to_read, to_write, readers, writers, read_closed, write_closed }
+    }
+
     fn shutdown(&self, link: &M::Link, how: Shutdown) {
         // Who holds the last link is about to drop it: an open connection has another one in its table.
         if self.memory.is_last(link) {
@@ -158,6 +166,9 @@ impl<M: PipeMemory> Engine for Pipes<M> {
 
 /// On an end that was released.
 const DOWN: Moved = Poll::Ready(Err(Failure::Down));
+
+/// The status of a direction of an end that was released.
+const RELEASED: (usize, u32, u32, bool) = (0, 0, 0, true);
 
 impl<M: PipeMemory> Pipes<M> {
     /// Wakes the task that waits to read, and keeps its waker for the next time.

@@ -11,6 +11,7 @@ use crate::close::CloseError;
 use crate::error::Error;
 use crate::handle::Handle as _;
 use crate::name::NetworkName;
+use crate::snapshot::Snapshot;
 use crate::subnet::{self, Options};
 use crate::table::{Fixed, FixedMemory};
 
@@ -160,6 +161,12 @@ impl<'m> Network<'m> {
     #[must_use]
     pub fn pipes(&self) -> usize {
         self.net.engine.memory.in_use()
+    }
+
+    /// A look at its hosts and sockets, and at who waits: to be printed when a test hangs.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<Handle<'_, 'm>> {
+        self.net.snapshot()
     }
 
     /// The subnetwork behind it.

@@ -8,6 +8,7 @@ use crate::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::handle::Handle as _;
 use crate::name::{NetworkName, Text};
+use crate::snapshot::Snapshot;
 use crate::subnet::{self, Options};
 use crate::table::Heap;
 
@@ -112,6 +113,12 @@ impl Network {
     /// Why the network failed, if somebody reported that through its [`Notifier`](crate::Notifier).
     pub fn close(&self) -> Result<(), CloseError> {
         super::close(&self.net)
+    }
+
+    /// A look at its hosts and sockets, and at who waits: to be printed when a test hangs.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<&SubNetwork> {
+        self.net.snapshot()
     }
 
     /// The subnetwork behind it.

@@ -242,6 +242,12 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         &mut self.ring
     }
 
+    /// How many bytes wait, how many tasks to read and to write, and whether either end has ended it.
+    pub(super) fn status(&self) -> (usize, u32, u32, bool) {
+        let over = self.write_failure().is_some();
+        (self.ring.len(), self.readers.count() as u32, self.writers.count() as u32, over)
+    }
+
     /// The tasks that wait to read, for one to be taken out.
     pub(super) fn readers(&mut self) -> &mut W {
         &mut self.readers

@@ -192,7 +192,11 @@ impl<'w, N: Handle> Worker<'w, N> {
         self.at("disturb");
         match self.rng.below(16) {
             0 => self.world.replace_host(&mut self.rng, &mut self.tally),
-            1..8 => self.close_listener(),
+            1..7 => self.close_listener(),
+            7 => {
+                assert!(self.world.net.snapshot().to_string().starts_with("network "));
+                self.tally.count("looked at");
+            }
             _ => {
                 let Some(conn) = self.world.conns.any(&mut self.rng) else { return };
                 match self.rng.below(4) {

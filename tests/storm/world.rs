@@ -111,9 +111,9 @@ impl<N: Handle> World<N> {
 
     /// What is to be said when something hangs.
     pub(crate) fn tell(&self) -> String {
-        let mut lines = format!("{:?}\n", *self.net);
+        let mut lines = format!("{}\n", self.net.snapshot());
         for node in &*self.all.lock().expect("nobody panics with the hosts") {
-            lines += &format!("{:?}: {} sockets, closing: {:?}\n", node.host, node.host.sockets(), node.closing);
+            lines += &format!("{:?}: closing: {:?}\n", node.host, node.closing);
         }
         for listener in self.listeners.all() {
             lines += &format!("{listener:?}\n");

@@ -63,6 +63,32 @@ fn a_claimed_connection_has_its_port_reserved() {
 }
 
 #[test]
+fn a_snapshot_shows_how_far_an_offer_is_and_nothing_that_its_engine_does_not_tell() {
+    within(|| {
+        let two = Two::new();
+        let rows = || two.left.snapshot().sockets().map(|row| row.to_string()).collect::<Vec<_>>();
+        let listener = two.a.listen(":1").unwrap();
+        let (mut offer, _near) = two.offer("b:5", "a:1");
+        assert!(offer.as_mut().try_wait().is_none());
+        let listening = "listening        1    4096  -                     a:1";
+        assert_eq!(rows(), [listening, "queued           0       0  -                     a:1 <- b:5"]);
+
+        assert_eq!(text(listener.try_accept()), "accept lab a:1: would block");
+        let incoming = offer.as_mut().try_wait().expect("it was claimed").unwrap();
+        let claimed = "queued           0       0  -                     a:2 <- b:5";
+        assert_eq!(rows(), [listening, claimed]);
+        incoming.acknowledge().unwrap();
+        assert_eq!(rows(), [listening, claimed]);
+
+        let _accepted = listener.try_accept().unwrap();
+        let listening = "listening        0    4096  -                     a:1";
+        assert_eq!(rows(), [listening, "connected        0       0  -                     a:2 <-> b:5"]);
+        // The host of the other subnetwork is not one of this.
+        assert_eq!(two.left.snapshot().hosts().map(|host| host.to_string()).collect::<Vec<_>>(), ["host a: open"]);
+    });
+}
+
+#[test]
 fn a_refused_connection_gives_its_port_back_and_accept_waits_on() {
     within(|| {
         let two = Two::new();

@@ -1,0 +1,238 @@
+//! What a network looks like, for whoever wonders what it waits for.
+
+use core::fmt;
+use core::iter;
+
+use heapless::Vec;
+
+use crate::handle::Handle;
+use crate::host::Host;
+use crate::name::HostName;
+use crate::table::{Directory, Ports, Tables};
+
+mod socket;
+
+use socket::{Key, key, line, row};
+pub use socket::{SocketRow, SocketState};
+
+/// The hosts and sockets of a network, and who waits: what `ss` and `netstat` tell of a machine.
+///
+/// It is a way to look, and looks anew each time: nothing is kept, so that it needs no heap. It may be printed at any
+/// time, by any thread, from within a waker: it waits for nothing, takes a lock for one bounded step a time, and holds
+/// none while it prints. Hosts come in the order in which their names came up, the sockets of each by their ports.
+///
+/// Each row is true for a moment of its own. What others open, close or change while it is printed is shown as it was
+/// before or after, or both, or not at all; what stays is shown once.
+///
+/// | column | of a listener | of a connection |
+/// |---|---|---|
+/// | Recv-Q | dials that wait | bytes to read |
+/// | Send-Q | dials that may wait; a fixed network has no more than pipes | bytes that the peer has not read |
+/// | Waiting | tasks in an accept | tasks that wait to read, and to write |
+///
+/// A task waits from the poll that found nothing until it is woken; one that polls with a waker that does nothing, as
+/// `try_` methods do, does not. The arrow of a connection has the directions that are open: `a:2 <-> b:1` both, `a:2 ->
+/// b:1` after the peer ended its stream, `a:2 <- b:1` after this end did, `a:2 - b:1` none: the peer is gone, or the host
+/// is closed.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use virtnet::pipenet;
+///
+/// let net = pipenet::Network::new("t");
+/// let (a, b) = (net.host("a")?, net.host("b")?);
+/// let listener = a.listen(":10")?;
+/// let mut first = pin!(b.dial("a:10"));
+/// assert!(first.as_mut().try_wait().is_none());
+/// let accepted = listener.try_accept()?;
+/// let dialled = first.try_wait().expect("it is accepted")?;
+/// dialled.try_write(b"hi")?;
+/// let mut second = pin!(b.dial("a:10"));
+/// assert!(second.as_mut().try_wait().is_none());
+///
+/// let expected = "\
+/// network pipet: up
+/// State       Recv-Q  Send-Q  Waiting               Address
+/// host a: open
+/// connected        2       0  -                     a:1 <-> b:1
+/// listening        1    4096  -                     a:10
+/// queued           0       0  -                     a:10 <- b:2
+/// host b: open
+/// connected        0       2  -                     b:1 <-> a:1
+/// dialling         0       0  -                     b:2";
+/// assert_eq!(net.snapshot().to_string(), expected);
+/// # Ok::<(), virtnet::Error>(())
+/// ```
+///
+/// An operation whose time is over is withdrawn, and so no longer to be seen; what it waited for is. To see it too, print
+/// the snapshot from another thread while it waits:
+///
+/// ```
+/// use std::sync::mpsc;
+/// use std::thread;
+/// use std::time::Duration;
+/// use virtnet::pipenet;
+///
+/// let net = pipenet::Network::new("t");
+/// let (done, watched) = mpsc::channel::<()>();
+/// let watchdog = thread::spawn({
+///     let net = net.clone();
+///     move || {
+///         if watched.recv_timeout(Duration::from_secs(10)) == Err(mpsc::RecvTimeoutError::Timeout) {
+///             eprintln!("{}", net.snapshot());
+///         }
+///     }
+/// });
+/// // What may hang comes here.
+/// drop(done);
+/// # watchdog.join().unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Snapshot<N: Handle> {
+    net: N,
+}
+
+impl<N: Handle> Snapshot<N> {
+    pub(crate) fn new(net: N) -> Self {
+        Self { net }
+    }
+
+    /// The full name of the network.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        self.net.name()
+    }
+
+    /// Whether the network is up.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        !self.net.tables.directory(|directory| directory.network().down)
+    }
+
+    /// Whether closing the last open host closes the network.
+    #[must_use]
+    pub fn is_auto_close(&self) -> bool {
+        self.net.tables.directory(|directory| directory.network().auto_close)
+    }
+
+    /// The hosts that were made here, in the order in which their names came up.
+    pub fn hosts(&self) -> impl Iterator<Item = HostRow<N>> + use<N> {
+        let net = self.net.clone();
+        let host = move |id| net.tables.directory(|directory| (id < directory.count()).then(|| directory.host(id)));
+        let net = self.net.clone();
+        (0..).map_while(host).flatten().map(move |host| {
+            let open = net.tables.ports(&host, |ports| ports.is_open());
+            HostRow { open, host: Host::new(net.clone(), host) }
+        })
+    }
+
+    /// The sockets of all hosts, host by host.
+    pub fn sockets(&self) -> impl Iterator<Item = SocketRow> + use<N> {
+        self.hosts().flat_map(|host| host.sockets())
+    }
+}
+
+impl<N: Handle> fmt::Display for Snapshot<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (up, auto) = (self.is_up(), self.is_auto_close());
+        write!(f, "network {}: {}", self.network(), if up { "up" } else { "down" })?;
+        writeln!(f, "{}", if auto { ", auto-close" } else { "" })?;
+        line(f, ["State", "Waiting"], [&"Recv-Q", &"Send-Q", &"Address"])?;
+        self.hosts().try_for_each(|host| {
+            write!(f, "\n{host}")?;
+            host.sockets().try_for_each(|socket| write!(f, "\n{socket}"))
+        })
+    }
+}
+
+impl<N: Handle> fmt::Debug for Snapshot<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Snapshot({})", self.network())
+    }
+}
+
+/// A host in a [`Snapshot`]. Prints as `host a: open`.
+#[derive(Clone)]
+pub struct HostRow<N: Handle> {
+    open: bool,
+    host: Host<N>,
+}
+
+impl<N: Handle> HostRow<N> {
+    /// The name of the host.
+    #[must_use]
+    pub fn name(&self) -> HostName {
+        self.host.name()
+    }
+
+    /// Whether the host was open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// The sockets of the host, by their ports; those of one port in the order of their places in the table.
+    pub fn sockets(&self) -> impl Iterator<Item = SocketRow> + use<N> {
+        let (host, mut page, mut last) = (self.host.clone(), Page::new(), None);
+        iter::from_fn(move || {
+            loop {
+                if page.is_empty() {
+                    page = next_page(&host, last);
+                }
+                let key = page.pop()?;
+                last = Some(key);
+                if let Some(row) = row(&host, key) {
+                    return Some(row);
+                }
+            }
+        })
+    }
+}
+
+impl<N: Handle> fmt::Display for HostRow<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "host {}: {}", self.name().as_str(), if self.open { "open" } else { "closed" })
+    }
+}
+
+impl<N: Handle> fmt::Debug for HostRow<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HostRow({self})")
+    }
+}
+
+/// Some of a host's sockets, the last one first.
+type Page = Vec<Key, 32>;
+
+/// The sockets that come after `last`, as many as fit a page. Each step looks at no more sockets than that.
+fn next_page<N: Handle>(host: &Host<N>, last: Option<Key>) -> Page {
+    let (mut page, mut from) = (Page::new(), Some(0));
+    while let Some(start) = from {
+        from = host.net.tables.ports(&host.host, |ports| {
+            let mut slot = start;
+            for _ in 0..page.capacity() {
+                slot = ports.next(slot)?;
+                insert(&mut page, key(ports, slot).filter(|&key| Some(key) > last));
+                slot += 1;
+            }
+            Some(slot)
+        });
+    }
+    page
+}
+
+/// Puts a key into its place, if it is one of the first.
+fn insert(page: &mut Page, key: Option<Key>) {
+    let Some(key) = key else { return };
+    if page.is_full() {
+        if page.first().is_some_and(|&most| most < key) {
+            return;
+        }
+        page.remove(0);
+    }
+    let at = page.partition_point(|&known| known > key);
+    // It is not full.
+    let _ = page.insert(at, key);
+}

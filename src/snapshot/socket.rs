@@ -1,0 +1,158 @@
+//! Sockets in a snapshot.
+
+use core::fmt::{self, Write as _};
+
+use crate::addr::Addr;
+use crate::engine::{Engine, LinkStatus};
+use crate::handle::Handle;
+use crate::host::Host;
+use crate::name::Text;
+use crate::table::{Phase, Ports, State, Tables};
+use crate::waker::Wakers;
+
+/// A socket in a [`Snapshot`](super::Snapshot). Prints as a line of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SocketRow {
+    local: Addr,
+    peer: Option<Addr>,
+    state: SocketState,
+}
+
+/// What a socket is, and who waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum SocketState {
+    /// A listener.
+    Listening {
+        /// Dials that wait to be accepted.
+        queued: u32,
+        /// How many may.
+        backlog: u32,
+        /// Tasks that wait to accept.
+        acceptors: u32,
+    },
+    /// A dial under way, or one that is done and was not polled since. Its peer is not known: another socket is
+    /// [`Queued`](SocketState::Queued) for it at the listener, or connected to it.
+    Dialling {
+        /// Whether a task waits for it.
+        waits: bool,
+    },
+    /// What a dial waits as at a listener, whose port it shows until it has one of its own.
+    Queued,
+    /// A connection.
+    Connected(LinkStatus),
+    /// A closed socket whose handle somebody holds, or a refused dial that was not polled since. It has given back its
+    /// port, and not its place in the table.
+    Closed,
+}
+
+impl SocketRow {
+    /// The socket's own address. A port of 0 is none.
+    #[must_use]
+    pub fn local_addr(&self) -> Addr {
+        self.local
+    }
+
+    /// The address of the other end, if it is known: not of listeners, and not of dials under way.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<Addr> {
+        self.peer
+    }
+
+    /// What it is, and who waits for it.
+    #[must_use]
+    pub fn state(&self) -> SocketState {
+        self.state
+    }
+}
+
+impl fmt::Display for SocketRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waits = |tasks: u32, what: &'static str| (tasks > 0).then_some((tasks, what));
+        let none = (0, 0, [None, None]);
+        let (name, (received, sent, waiting), arrow) = match self.state {
+            SocketState::Listening { queued, backlog, acceptors } => {
+                ("listening", (queued as usize, backlog as usize, [waits(acceptors, "accept"), None]), "")
+            }
+            SocketState::Dialling { waits: it } => ("dialling", (0, 0, [waits(it.into(), "dial"), None]), ""),
+            SocketState::Queued => ("queued", none, "<-"),
+            SocketState::Connected(LinkStatus { to_read, to_write, readers, writers, read_closed, write_closed }) => {
+                let arrow = match (read_closed, write_closed) {
+                    (false, false) => "<->",
+                    (true, false) => "->",
+                    (false, true) => "<-",
+                    (true, true) => "-",
+                };
+                ("connected", (to_read, to_write, [waits(readers, "read"), waits(writers, "write")]), arrow)
+            }
+            SocketState::Closed => ("closed", none, "-"),
+        };
+        let mut told = Text::EMPTY;
+        for (tasks, what) in waiting.into_iter().flatten() {
+            write!(told, "{}{tasks} to {what}", if told.as_str().is_empty() { "" } else { ", " })?;
+        }
+        let told = if told.as_str().is_empty() { "-" } else { told.as_str() };
+        line(f, [name, told], [&received, &sent, &self.local])?;
+        self.peer.map_or(Ok(()), |peer| write!(f, " {arrow} {peer}"))
+    }
+}
+
+/// Writes a line of the table. The last column may be of any width.
+pub(super) fn line(
+    f: &mut fmt::Formatter<'_>,
+    [state, waiting]: [&str; 2],
+    [received, sent, addr]: [&dyn fmt::Display; 3],
+) -> fmt::Result {
+    write!(f, "{state:<10}{received:>8}{sent:>8}  {waiting:<21} {addr}")
+}
+
+/// The order of a host's sockets: port, and slot.
+pub(super) type Key = (u16, u32);
+
+/// The key of the socket in a slot.
+pub(super) fn key<P: Ports>(ports: &mut P, slot: u32) -> Option<Key> {
+    let socket = ports.socket(slot)?;
+    let port = match &socket.state {
+        State::Request(request) if socket.port == 0 && is_queued(request.phase) => {
+            let listener = request.listener.get();
+            ports.socket(listener)?.port
+        }
+        _ => socket.port,
+    };
+    Some((port, slot))
+}
+
+fn is_queued(phase: Phase) -> bool {
+    !matches!(phase, Phase::Refused | Phase::NoPort)
+}
+
+/// The socket that was found with this key, if it is still there.
+pub(super) fn row<N: Handle>(host: &Host<N>, key: Key) -> Option<SocketRow> {
+    let Host { net, host: of } = host;
+    let backlog = net.options.backlog;
+    let (peer, state, link) = net.tables.ports(of, |ports| {
+        if self::key(ports, key.1) != Some(key) {
+            return None;
+        }
+        let socket = ports.socket(key.1)?;
+        let mut link = None;
+        let state = match &socket.state {
+            State::Free => return None,
+            State::Dialling(wakers) => SocketState::Dialling { waits: !wakers.is_empty() },
+            State::Listener(queue) => {
+                SocketState::Listening { queued: queue.len.get(), backlog, acceptors: queue.acceptors.count() as u32 }
+            }
+            State::Request(request) if is_queued(request.phase) => SocketState::Queued,
+            State::Connected(known) => {
+                link = Some(known.clone());
+                SocketState::Connected(LinkStatus::default())
+            }
+            State::Request(_) | State::Closed => SocketState::Closed,
+        };
+        Some((socket.peer, state, link))
+    })?;
+    let state = link.map_or(state, |link| SocketState::Connected(net.engine.status(&link)));
+    let known = peer.port != 0;
+    Some(SocketRow { local: host.addr(key.0), peer: known.then(|| net.addr(peer.host, peer.port)), state })
+}

@@ -1,0 +1,190 @@
+//! README's section "My test hangs": each row of its table is built, and shows what it says.
+
+use std::io::{BufWriter, Write};
+
+use virtnet::pipenet::{self, Builder, Network};
+
+use super::*;
+
+const README: &str = include_str!("../../README.md");
+const SECTION: &str = "## My test hangs\n";
+
+/// What hangs, and how it comes about, with what the snapshot is then.
+const HANGS: [(&str, Hang); 13] = [
+    ("a dial, and its accept comes after it on the same thread", dial_before_accept),
+    ("a dial to a server that has a connection", busy_server),
+    ("an accept", accept_without_dial),
+    ("a dial that was accepted", forgotten_dial),
+    ("reading to the end", unfinished_stream),
+    ("reading to the end, and the peer was dropped", held_clone),
+    ("reading at both ends", unflushed_request),
+    ("writing", unread_stream),
+    ("writing at both ends", both_write),
+    ("a write of a few bytes", rendezvous_without_reader),
+    ("nothing, but ports are not those that I expect, or run out", held_ends),
+    ("nothing, but `port table is full (6)`", held_closed_sockets),
+    ("nothing, but `backlog is full (2)`", full_backlog),
+];
+
+/// Builds a hang, and takes a snapshot of it.
+type Hang = fn() -> String;
+
+#[test]
+fn readme_tells_what_a_snapshot_of_each_hang_shows() {
+    let (_, below) = README.split_once(SECTION).expect("there is the section");
+    let section = below.split_once("\n## ").map_or(below, |(section, _)| section);
+    let table: Vec<Vec<_>> = section
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect()))
+        .skip(1)
+        .collect();
+    let told: Vec<_> = table.iter().map(|row| row[0]).collect();
+    assert_eq!(told, HANGS.map(|(symptom, _)| symptom), "each row has its test");
+    for (row, (symptom, hang)) in table.iter().zip(HANGS) {
+        let [_, shows, cause, fix] = row[..] else { panic!("four columns: {row:?}") };
+        assert!(!cause.is_empty() && !fix.is_empty(), "{symptom}");
+        let snapshot = hang();
+        let lines: Vec<_> = snapshot.lines().map(squeeze).collect();
+        let told: Vec<_> = shows.split('`').skip(1).step_by(2).collect();
+        assert!(told.iter().all(|told| lines.iter().any(|line| line == told)), "{symptom}: {told:#?}\n{snapshot}");
+        // Whoever waits is told of.
+        let waits = |line: &&String| line.contains(" to ");
+        assert!(lines.iter().filter(waits).all(|line| told.contains(&&**line)), "{symptom}: {told:#?}\n{snapshot}");
+    }
+}
+
+fn squeeze(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A network with a listener at `a:10`, and a host that is to dial it.
+fn start(options: Builder<'_>) -> (Network, pipenet::Listener, pipenet::Host) {
+    let net = options.buffer(64).build().expect("valid options");
+    let listener = net.host("a").expect("a host").listen(":10").expect("a free port");
+    let b = net.host("b").expect("a host");
+    (net, listener, b)
+}
+
+/// The same with a connection, the dialled end first.
+fn start_connected(options: Builder<'_>) -> (Network, pipenet::Conn, pipenet::Conn) {
+    let (net, listener, b) = start(options);
+    let (dialled, accepted) = connect(&b, &listener);
+    (net, dialled, accepted)
+}
+
+fn dial_before_accept() -> String {
+    let (net, _listener, b) = start(Network::builder("t"));
+    let mut dial = pin!(b.dial("a:10"));
+    wait_in_vain(dial.as_mut());
+    net.snapshot().to_string()
+}
+
+fn busy_server() -> String {
+    let (net, listener, b) = start(Network::builder("t"));
+    let (_client, server) = connect(&b, &listener);
+    wait_to_read(&server);
+    let mut second = pin!(b.dial("a:10"));
+    wait_in_vain(second.as_mut());
+    net.snapshot().to_string()
+}
+
+fn accept_without_dial() -> String {
+    let (net, listener, _b) = start(Network::builder("t"));
+    let mut accept = pin!(listener.accept());
+    wait_in_vain(accept.as_mut());
+    net.snapshot().to_string()
+}
+
+fn forgotten_dial() -> String {
+    let (net, listener, b) = start(Network::builder("t"));
+    let mut dial = pin!(b.dial("a:10"));
+    wait_in_vain(dial.as_mut());
+    let _accepted = listener.try_accept().expect("somebody dials");
+    net.snapshot().to_string()
+}
+
+fn unfinished_stream() -> String {
+    let (net, mut dialled, accepted) = start_connected(Network::builder("t"));
+    dialled.write_all(b"all there is").expect("there is room");
+    assert_eq!(accepted.try_read(&mut [0; 64]), Ok(12));
+    wait_to_read(&accepted);
+    net.snapshot().to_string()
+}
+
+fn held_clone() -> String {
+    let (net, dialled, accepted) = start_connected(Network::builder("t"));
+    let dialled = Arc::new(dialled);
+    let _clone = dialled.clone();
+    drop(dialled);
+    wait_to_read(&accepted);
+    net.snapshot().to_string()
+}
+
+fn unflushed_request() -> String {
+    let (net, dialled, accepted) = start_connected(Network::builder("t"));
+    let mut request = BufWriter::new(&dialled);
+    request.write_all(b"how are you?").expect("there is room");
+    wait_to_read(&dialled);
+    wait_to_read(&accepted);
+    net.snapshot().to_string()
+}
+
+fn unread_stream() -> String {
+    let (net, mut dialled, accepted) = start_connected(Network::builder("t"));
+    // That nobody will read is not known before the writing half is dropped, too.
+    let (read, _write) = accepted.into_split();
+    drop(read);
+    dialled.write_all(&[0; 64]).expect("there is room");
+    wait_to_write(&dialled, b"more");
+    net.snapshot().to_string()
+}
+
+fn both_write() -> String {
+    let (net, mut dialled, mut accepted) = start_connected(Network::builder("t"));
+    for conn in [&mut dialled, &mut accepted] {
+        conn.write_all(&[0; 64]).expect("there is room");
+        wait_to_write(conn, b"more");
+    }
+    net.snapshot().to_string()
+}
+
+fn rendezvous_without_reader() -> String {
+    let (net, dialled, _accepted) = start_connected(Network::builder("t").rendezvous(true));
+    wait_to_write(&dialled, b"hello");
+    net.snapshot().to_string()
+}
+
+fn held_ends() -> String {
+    let (net, listener, b) = start(Network::builder("t"));
+    let (first, _held) = connect(&b, &listener);
+    drop(first);
+    let (_second, accepted) = connect(&b, &listener);
+    assert_eq!(accepted.local_addr(), "a:2");
+    net.snapshot().to_string()
+}
+
+fn held_closed_sockets() -> String {
+    let memory = fixed::Memory::<2, 6, 4, 64>::new();
+    let net = fixed::Network::new("t", &memory);
+    let (a, b) = (net.host("a").expect("a host"), net.host("b").expect("a host"));
+    let listener = a.listen(":10").expect("a free port");
+    let held = [connect(&b, &listener), connect(&b, &listener)];
+    held.iter().for_each(|(dialled, accepted)| {
+        dialled.close();
+        accepted.close();
+    });
+    let mut dial = pin!(b.dial("a:10"));
+    let full = dial.as_mut().try_wait().expect("it fails at once").expect_err("there is no place");
+    assert!(full.to_string().ends_with("port table is full (6)"), "{full}");
+    net.snapshot().to_string()
+}
+
+fn full_backlog() -> String {
+    let (net, _listener, b) = start(Network::builder("t").backlog(2));
+    let mut dials = [Box::pin(b.dial("a:10")), Box::pin(b.dial("a:10"))];
+    assert!(dials.iter_mut().all(|dial| dial.as_mut().try_wait().is_none()));
+    let mut third = pin!(b.dial("a:10"));
+    let full = third.as_mut().try_wait().expect("it fails at once").expect_err("two wait");
+    assert_eq!(full.to_string(), "dial pipet b:3->a:10: backlog is full (2)");
+    net.snapshot().to_string()
+}
