@@ -33,7 +33,8 @@ type Tables<'m> = Fixed<'m, FixedLink>;
 /// What is full says so: `host table is full (2)`, `port table is full (4)`, `pipe pool is full (2)`. A socket takes a
 /// place in the port table until its handle is dropped, and so does a dial that waits at a listener. At most two tasks
 /// wait for one thing without disturbing each other; a third makes the first look again. There are as many dials in
-/// the backlogs as there are pipes.
+/// the backlogs as there are pipes. In a rendezvous, three tasks may write to one connection at once: of more, one that is
+/// late to ask for the outcome of its write may have it read again.
 ///
 /// A closed socket's port is free at once, its place in the table when its handle is dropped; a pipe is free when both ends
 /// are dropped; a host's place is never free again. [`Host::sockets`](crate::Host::sockets) and [`Network::pipes`] tell
