@@ -103,7 +103,7 @@ fn every_accept_ends() {
         close(&net, &listener, what);
         servers.map(join).join("; ")
     }
-    let seen = |what| explore_both(Preemptions(2), Buffered, move |net| model(net, what), move |net| model(net, what));
+    let seen = |what| explore_both(Preemptions(3), Buffered, move |net| model(net, what), move |net| model(net, what));
     let twice = |failed| set([&format!("{failed}; {failed}")]);
     assert_eq!(seen(What::Listener), twice("accept pipet a:1: socket is down"));
     assert_eq!(seen(What::Host("a")), twice("accept pipet a:1: host is down"));
@@ -135,7 +135,7 @@ fn a_dial_and_an_accept_against_a_close() {
         listener.close();
         format!("{client}; {}", join(server))
     }
-    let seen = |what| explore_both(Preemptions(2), Buffered, move |net| model(net, what), move |net| model(net, what));
+    let seen = |what| explore_both(Preemptions(3), Buffered, move |net| model(net, what), move |net| model(net, what));
     let refused = "dial pipet b:1->a:1: connection refused";
     assert_eq!(seen(What::Listener), set(["b:1-a:2; 0", &format!("{refused}; accept pipet a:1: socket is down")]));
     // Who is connected reads the end of the stream, or why the own side has none.
@@ -196,7 +196,7 @@ fn a_rendezvous_ends() {
         format!("wrote {}, read {}", join(writer), join(reader))
     }
     let seen =
-        |what| explore_both(Preemptions(2), Rendezvous, move |net| model(net, what), move |net| model(net, what));
+        |what| explore_both(Preemptions(3), Rendezvous, move |net| model(net, what), move |net| model(net, what));
     let (write, read) = ("write pipet b:1->a:3:", "read pipet b:1->a:3:");
     let outcomes =
         |written: &str, read: &str| set(["wrote 1, read 1", &format!("wrote {write} {written}, read {read}")]);

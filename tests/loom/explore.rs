@@ -56,7 +56,6 @@ pub(crate) fn explore_named(path: &str, orders: Orders, model: impl Fn() -> Stri
     let (runs, outcomes) = std::mem::take(&mut *seen.lock().expect("no panic under this lock"));
     let bound = builder.preemption_bound.map_or("all orders".into(), |most| format!("up to {most} preemptions"));
     println!("| {name}: {runs} executions, {bound}, {:.1} s", start.elapsed().as_secs_f32());
-    outcomes.iter().for_each(|outcome| println!("SEEN {name}: {outcome}"));
     assert!(Some(start.elapsed()) < builder.max_duration, "too slow to try all that was asked for");
     assert!(runs > 1, "nothing happens at once in this model");
     outcomes

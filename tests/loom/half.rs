@@ -37,7 +37,7 @@ fn the_writing_half_dropped_while_the_other_reads() {
         drop(write_half);
         format!("{}, {}", join(peer), join(reader))
     }
-    assert_eq!(explore_both(Preemptions(2), Buffered, model, model), set(["0, x"]));
+    assert_eq!(explore_both(Preemptions(3), Buffered, model, model), set(["0, x"]));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn the_reading_half_dropped_while_the_other_writes() {
         join(dropper);
         format!("{}, {text}", join(writer))
     }
-    assert_eq!(explore_both(Preemptions(2), Buffered, model, model), set(["written, xy"]));
+    assert_eq!(explore_both(Preemptions(3), Buffered, model, model), set(["written, xy"]));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn one_half_aborts_while_the_other_reads() {
         format!("{}; {}", join(reader), join(peer))
     }
     let aborted = "read pipet a:1->b:1: socket is down; read pipet b:1->a:1: connection reset";
-    assert_eq!(explore_both(Preemptions(2), Buffered, model, model), set([aborted]));
+    assert_eq!(explore_both(Preemptions(3), Buffered, model, model), set([aborted]));
 }
 
 #[test]
@@ -81,5 +81,5 @@ fn halves_dropped_while_their_host_closes() {
         threads.into_iter().for_each(join);
         told
     }
-    assert_eq!(explore_both(Preemptions(2), Buffered, model, model), set(["0"]));
+    assert_eq!(explore_both(Preemptions(3), Buffered, model, model), set(["0"]));
 }

@@ -222,7 +222,7 @@ fn several_writes_are_handed_over_one_after_the_other() {
         b.read_exact(&mut text).expect("they write");
         format!("wrote {}, read {}", writers(), String::from_utf8_lossy(&text))
     }
-    assert_eq!(explore_both(Preemptions(2), Rendezvous, model, model), set(["wrote 22, read xyxy"]));
+    assert_eq!(explore_both(Preemptions(3), Rendezvous, model, model), set(["wrote 22, read xyxy"]));
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn several_writes_against_the_readers_close() {
     }
     let failed = "write pipet a:1->b:1: broken pipe";
     let one = [format!("wrote 1{failed}, read 1"), format!("wrote {failed}1, read 1")];
-    assert_eq!(explore_both(Preemptions(2), Rendezvous, model, model), one.into());
+    assert_eq!(explore_both(Preemptions(3), Rendezvous, model, model), one.into());
 }
 
 #[test]
@@ -248,5 +248,5 @@ fn each_of_several_readers_gets_a_write() {
         a.write_all(b"x").expect("they read");
         readers()
     }
-    assert_eq!(explore_both(Preemptions(2), Rendezvous, model, model), set(["11"]));
+    assert_eq!(explore_both(Preemptions(3), Rendezvous, model, model), set(["11"]));
 }
