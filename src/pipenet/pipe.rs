@@ -13,7 +13,7 @@ use crate::waker::{Seat, Task, Wakers};
 #[derive(Debug)]
 pub struct Direction<W, B: ?Sized> {
     /// Which connection this is, among those that one after the other use the same memory.
-    pub(super) generation: u16,
+    pub(in crate::pipenet) generation: u16,
     writer: End,
     reader: End,
     /// Tasks that wait for bytes.
@@ -24,7 +24,7 @@ pub struct Direction<W, B: ?Sized> {
 }
 
 /// What came of an attempt that does what is simple and common, with little code.
-pub(super) enum Quick {
+pub(in crate::pipenet) enum Quick {
     Moved(usize),
     /// The task waits.
     Waits,
@@ -33,11 +33,11 @@ pub(super) enum Quick {
 }
 
 /// How many bytes were moved.
-pub(super) type Moved = Poll<Result<usize, Failure>>;
+pub(in crate::pipenet) type Moved = Poll<Result<usize, Failure>>;
 
 /// Why bytes cannot be moved: what remains of a [`Cause`] where size counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(in crate::pipenet) enum Failure {
     Down,
     Reset,
     Broken,
@@ -64,14 +64,14 @@ enum End {
 }
 
 impl<W, B> Direction<W, B> {
-    pub(super) const fn new(readers: W, writers: W, ring: B) -> Self {
+    pub(in crate::pipenet) const fn new(readers: W, writers: W, ring: B) -> Self {
         Self { generation: 0, writer: End::Open, reader: End::Open, readers, writers, ring }
     }
 }
 
 impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     /// Begins a connection in memory that served another.
-    pub(super) fn reset(&mut self, generation: u16) {
+    pub(in crate::pipenet) fn reset(&mut self, generation: u16) {
         debug_assert!(self.readers.is_empty() && self.writers.is_empty(), "nobody waits on a closed pipe");
         self.generation = generation;
         (self.writer, self.reader) = (End::Open, End::Open);
@@ -81,14 +81,14 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
 
     /// Whether a write that finds the ring empty is simple.
     #[cfg(feature = "alloc")]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::pipenet) fn is_empty(&self) -> bool {
         let open = self.writer == End::Open && self.reader == End::Open;
         open && self.ring.len() == 0 && !self.ring.has_offer() && !self.readers.is_crowd()
     }
 
     /// Reads, if that is simple. Gives who is to be woken.
     #[inline]
-    pub(super) fn quick_read(&mut self, waker: &Waker, buf: &mut [u8]) -> (Quick, Option<Waker>) {
+    pub(in crate::pipenet) fn quick_read(&mut self, waker: &Waker, buf: &mut [u8]) -> (Quick, Option<Waker>) {
         if self.ring.len() == 0 {
             let waits = self.writer == End::Open && self.reader == End::Open && self.readers.reuse(waker);
             return (if waits { Quick::Waits } else { Quick::Slow }, None);
@@ -101,7 +101,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
 
     /// Writes, if that is simple. Gives who is to be woken.
     #[inline]
-    pub(super) fn quick_write(&mut self, waker: &Waker, bytes: &[u8]) -> (Quick, Option<Waker>) {
+    pub(in crate::pipenet) fn quick_write(&mut self, waker: &Waker, bytes: &[u8]) -> (Quick, Option<Waker>) {
         if self.writer != End::Open || self.reader != End::Open || self.readers.is_crowd() {
             return (Quick::Slow, None);
         }
@@ -112,7 +112,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Reads, or only looks. Gives those to wake.
-    pub(super) fn read(&mut self, seat: &mut Seat<'_>, buf: &mut [u8], take: bool) -> (Moved, W) {
+    pub(in crate::pipenet) fn read(&mut self, seat: &mut Seat<'_>, buf: &mut [u8], take: bool) -> (Moved, W) {
         if self.ring.len() == 0 {
             let moved = match (self.reader, self.writer) {
                 (End::Closed | End::Aborted, _) => Poll::Ready(Err(Failure::Down)),
@@ -148,7 +148,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Writes what there is room for. Gives those to wake.
-    pub(super) fn write(&mut self, seat: &mut Seat<'_>, bytes: &[u8]) -> (Moved, W) {
+    pub(in crate::pipenet) fn write(&mut self, seat: &mut Seat<'_>, bytes: &[u8]) -> (Moved, W) {
         if let Some(failure) = self.write_failure() {
             return (Poll::Ready(Err(failure)), W::default());
         }
@@ -164,7 +164,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     ///
     /// A task has one write at a time. It is known by its waker and its bytes: the same task with other bytes has
     /// given up its last write.
-    pub(super) fn rendezvous(&mut self, seat: &mut Seat<'_>, bytes: &[u8], woken: &mut W) -> Moved {
+    pub(in crate::pipenet) fn rendezvous(&mut self, seat: &mut Seat<'_>, bytes: &[u8], woken: &mut W) -> Moved {
         let task = seat.task();
         if let Some(offer) = self.ring.offer().take_if(|offer| offer.task == task) {
             if !offer.is_to(bytes, self.ring.written(offer.len)) {
@@ -202,7 +202,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Withdraws the write of a task, in a rendezvous network; says how many of its bytes were taken.
-    pub(super) fn withdraw(&mut self, task: Task, woken: &mut W) -> usize {
+    pub(in crate::pipenet) fn withdraw(&mut self, task: Task, woken: &mut W) -> usize {
         if !self.ring.has_offer() {
             return self.ring.take_answer(task).map_or(0, |answer| answer.len);
         }
@@ -218,7 +218,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Ready when a write would be done, in a rendezvous network begin, or fail at once.
-    pub(super) fn writable(&mut self, seat: &mut Seat<'_>, rendezvous: bool) -> Poll<()> {
+    pub(in crate::pipenet) fn writable(&mut self, seat: &mut Seat<'_>, rendezvous: bool) -> Poll<()> {
         let room = if rendezvous { self.ring.len() == 0 } else { self.ring.room() > 0 };
         if self.write_failure().is_some() || room {
             return Poll::Ready(());
@@ -229,13 +229,13 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
 
     /// Whether there is memory to give back, and it was not asked before: then the pipe memory may let it be kept.
     #[inline]
-    pub(super) fn wants_to_keep(&mut self) -> bool {
+    pub(in crate::pipenet) fn wants_to_keep(&mut self) -> bool {
         self.ring.len() == 0 && !self.ring.has_offer() && self.ring.wants_to_keep()
     }
 
     /// What waits, for its memory to be given back.
     #[cfg(feature = "alloc")]
-    pub(super) fn ring(&mut self) -> &mut B
+    pub(in crate::pipenet) fn ring(&mut self) -> &mut B
     where
         B: Sized,
     {
@@ -243,23 +243,23 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// How many bytes wait, how many tasks to read and to write, and whether either end has ended it.
-    pub(super) fn status(&self) -> (usize, u32, u32, bool) {
+    pub(in crate::pipenet) fn status(&self) -> (usize, u32, u32, bool) {
         let over = self.write_failure().is_some();
         (self.ring.len(), self.readers.count() as u32, self.writers.count() as u32, over)
     }
 
     /// The tasks that wait to read, for one to be taken out.
-    pub(super) fn readers(&mut self) -> &mut W {
+    pub(in crate::pipenet) fn readers(&mut self) -> &mut W {
         &mut self.readers
     }
 
     /// The tasks that wait to write, for one to be taken out.
-    pub(super) fn writers(&mut self) -> &mut W {
+    pub(in crate::pipenet) fn writers(&mut self) -> &mut W {
         &mut self.writers
     }
 
     /// The writer shuts down. Gives all who wait.
-    pub(super) fn shut_writer(&mut self, how: Shutdown) -> (W, W) {
+    pub(in crate::pipenet) fn shut_writer(&mut self, how: Shutdown) -> (W, W) {
         match (how, self.writer) {
             (Shutdown::Write, End::Open) => self.writer = End::Finished,
             (Shutdown::Close, End::Open | End::Finished) => {
@@ -291,7 +291,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// The reader shuts down. Gives all who wait.
-    pub(super) fn shut_reader(&mut self, how: Shutdown) -> (W, W) {
+    pub(in crate::pipenet) fn shut_reader(&mut self, how: Shutdown) -> (W, W) {
         match (how, self.reader) {
             (Shutdown::Close, End::Open) => self.reader = End::Closed,
             (Shutdown::Abort, End::Open) => self.reader = End::Aborted,

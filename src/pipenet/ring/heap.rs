@@ -1,0 +1,250 @@
+//! A ring that grows.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::{Answer, Ring, copy_in, copy_out};
+use crate::waker::Task;
+
+/// A ring that grows to its bound as it is filled, and gives its memory back when it is drained.
+#[derive(Debug)]
+pub struct HeapRing {
+    /// Written up to where it has ever been; wraps once it is `size` bytes long.
+    bytes: Vec<u8>,
+    start: usize,
+    len: usize,
+    /// How long `bytes` gets before it wraps; a power of two, or `limit`.
+    size: usize,
+    /// The most that `size` may be.
+    limit: usize,
+    /// Whether it may keep its memory when it is drained.
+    kept: bool,
+    /// What most rings never need.
+    aside: Option<Box<Aside>>,
+}
+
+/// What becomes of the writes of a rendezvous network, or a second piece of memory where large ones change hands.
+#[derive(Debug, Default)]
+struct Aside {
+    offer: Option<Answer>,
+    answers: Vec<Answer>,
+    spare: Vec<u8>,
+}
+
+/// The first size of a ring that grows, and the most that a drained one keeps without being allowed to.
+const SMALL: usize = 128;
+
+impl HeapRing {
+    pub(in crate::pipenet) fn new(limit: usize) -> Self {
+        Self { bytes: Vec::new(), start: 0, len: 0, size: 0, limit, kept: false, aside: None }
+    }
+
+    /// May no longer keep its memory when it is drained. Gives what it has to give back.
+    pub(in crate::pipenet) fn stop_keeping(&mut self) -> [Vec<u8>; 2] {
+        self.kept = false;
+        let drained = if self.len == 0 { self.take_memory() } else { Vec::new() };
+        [drained, self.aside.as_mut().map(|aside| core::mem::take(&mut aside.spare)).unwrap_or_default()]
+    }
+
+    /// Takes the memory out of an empty ring, for bytes to be put there outside of the lock.
+    pub(in crate::pipenet) fn lend(&mut self) -> Vec<u8> {
+        match (self.bytes.capacity(), &mut self.aside) {
+            (0, Some(aside)) => core::mem::take(&mut aside.spare),
+            _ => self.take_memory(),
+        }
+    }
+
+    /// Puts memory with bytes into an empty ring. Gives what is left over.
+    pub(in crate::pipenet) fn fill(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        (self.start, self.len, self.size) = (0, bytes.len(), bytes.capacity().min(self.limit));
+        let before = core::mem::replace(&mut self.bytes, bytes);
+        match self.kept && before.capacity() > 0 {
+            true => core::mem::replace(&mut self.aside.get_or_insert_default().spare, before),
+            false => before,
+        }
+    }
+
+    /// Takes the memory out with all bytes, which begin at the given place, if they lie in a row and are `least` to `most`.
+    pub(in crate::pipenet) fn take_all(&mut self, least: usize, most: usize) -> Option<(Vec<u8>, usize)> {
+        let (start, end) = (self.start, self.start + self.len);
+        let fits = (least..=most).contains(&self.len) && end == self.bytes.len();
+        fits.then(|| (self.take_memory(), start))
+    }
+
+    /// Gives back memory that was taken out. Gives what is not kept, and whether that has to be asked for.
+    pub(in crate::pipenet) fn put_back(&mut self, mut bytes: Vec<u8>) -> (Vec<u8>, bool) {
+        bytes.clear();
+        let asks = !core::mem::replace(&mut self.kept, true);
+        let left = match self.bytes.capacity() {
+            0 => self.fill(bytes),
+            _ => core::mem::replace(&mut self.aside.get_or_insert_default().spare, bytes),
+        };
+        (left, asks)
+    }
+
+    #[cfg(test)]
+    pub(in crate::pipenet) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    fn take_memory(&mut self) -> Vec<u8> {
+        (self.start, self.len, self.size) = (0, 0, 0);
+        core::mem::take(&mut self.bytes)
+    }
+
+    /// Writes, with a larger ring or around its end.
+    #[cold]
+    fn write_around(&mut self, bytes: &[u8]) {
+        if self.len + bytes.len() > self.size {
+            self.grow(self.len + bytes.len());
+        }
+        let end = self.start + self.len;
+        if end == self.bytes.len() {
+            // Not wrapped: append up to the size, the rest goes to the front.
+            let (append, front) = bytes.split_at(bytes.len().min(self.size - end));
+            self.bytes.extend_from_slice(append);
+            if !front.is_empty() {
+                self.bytes[..front.len()].copy_from_slice(front);
+            }
+        } else {
+            // Wrapped, or with a gap behind: `bytes` has its full size.
+            let size = self.bytes.len();
+            copy_in(&mut self.bytes, if end < size { end } else { end - size }, bytes);
+        }
+    }
+
+    /// Makes the ring at least `size` bytes long, and lays what waits at its start.
+    #[cold]
+    fn grow(&mut self, size: usize) {
+        self.size = size.next_power_of_two().clamp(SMALL.min(self.limit), self.limit);
+        let mut bytes = Vec::with_capacity(self.size);
+        let (head, tail) = self.parts();
+        bytes.extend_from_slice(head);
+        bytes.extend_from_slice(tail);
+        self.bytes = bytes;
+        self.start = 0;
+    }
+
+    /// What waits, in two pieces.
+    fn parts(&self) -> (&[u8], &[u8]) {
+        let end = self.start + self.len;
+        match end.checked_sub(self.bytes.len()) {
+            Some(wrapped) => (&self.bytes[self.start..], &self.bytes[..wrapped]),
+            None => (&self.bytes[self.start..end], &[]),
+        }
+    }
+}
+
+impl Ring for HeapRing {
+    #[inline]
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    fn room(&self) -> usize {
+        self.limit - self.len
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(self.room());
+        let bytes = &bytes[..count];
+        if self.len == 0 {
+            self.start = 0;
+            self.bytes.clear();
+        }
+        let end = self.start + self.len;
+        match end == self.bytes.len() && end + count <= self.size {
+            true => self.bytes.extend_from_slice(bytes),
+            false => self.write_around(bytes),
+        }
+        self.len += count;
+        count
+    }
+
+    #[inline]
+    fn read(&mut self, buf: &mut [u8]) -> usize {
+        let count = self.peek(buf);
+        self.len -= count;
+        self.start += count;
+        if self.start >= self.bytes.len() {
+            self.start -= self.bytes.len();
+        }
+        count
+    }
+
+    #[inline]
+    fn peek(&self, buf: &mut [u8]) -> usize {
+        let count = buf.len().min(self.len);
+        copy_out(&self.bytes, self.start, &mut buf[..count]);
+        count
+    }
+
+    fn written(&self, len: usize) -> &[u8] {
+        self.bytes.get(..len).unwrap_or_default()
+    }
+
+    fn clear(&mut self) {
+        drop(self.take_memory());
+        if let Some(aside) = &mut self.aside {
+            aside.spare = Vec::new();
+        }
+    }
+
+    #[inline]
+    fn has_offer(&self) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.offer.is_some())
+    }
+
+    fn offer(&mut self) -> &mut Option<Answer> {
+        &mut self.aside.get_or_insert_default().offer
+    }
+
+    fn keep_answer(&mut self, answer: Answer) {
+        self.aside.get_or_insert_default().answers.push(answer);
+    }
+
+    fn forget_offers(&mut self) {
+        self.aside = None;
+    }
+
+    fn take_answer(&mut self, task: Task) -> Option<Answer> {
+        let answers = &mut self.aside.as_mut()?.answers;
+        let found = answers.iter().position(|answer| answer.task == task)?;
+        Some(answers.remove(found))
+    }
+
+    fn give_back(&mut self) {
+        if self.size > SMALL && !self.kept {
+            self.clear();
+        }
+    }
+
+    #[inline]
+    fn keeps_memory(&self) -> bool {
+        self.size <= SMALL || self.kept
+    }
+
+    fn wants_to_keep(&mut self) -> bool {
+        self.size > SMALL && !core::mem::replace(&mut self.kept, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drained_ring_keeps_little() {
+        let mut ring = HeapRing::new(1 << 16);
+        assert_eq!(ring.bytes.capacity(), 0);
+        assert_eq!(ring.write(&[7; 1 << 17]), 1 << 16);
+        assert_eq!(ring.read(&mut [0; 1 << 17]), 1 << 16);
+        ring.give_back();
+        assert_eq!(ring.bytes.capacity(), 0);
+        ring.write(&[7]);
+        ring.read(&mut [0]);
+        ring.give_back();
+        assert!(ring.bytes.capacity() <= SMALL);
+    }
+}
