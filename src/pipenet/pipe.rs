@@ -79,27 +79,27 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         self.ring.forget_offers();
     }
 
-    /// Whether a write that finds the ring empty is simple.
+    /// Whether the ring is empty and a write is simple. Not for a rendezvous.
     #[cfg(feature = "alloc")]
     pub(in crate::pipenet) fn is_empty(&self) -> bool {
         let open = self.writer == End::Open && self.reader == End::Open;
-        open && self.ring.len() == 0 && !self.ring.has_offer() && !self.readers.is_crowd()
+        open && self.ring.len() == 0 && !self.readers.is_crowd()
     }
 
-    /// Reads, if that is simple. Gives who is to be woken.
+    /// Reads, if that is simple. Gives who is to be woken. Not for a rendezvous.
     #[inline]
     pub(in crate::pipenet) fn quick_read(&mut self, waker: &Waker, buf: &mut [u8]) -> (Quick, Option<Waker>) {
         if self.ring.len() == 0 {
             let waits = self.writer == End::Open && self.reader == End::Open && self.readers.reuse(waker);
             return (if waits { Quick::Waits } else { Quick::Slow }, None);
         }
-        match self.ring.has_offer() || self.writers.is_crowd() || !self.ring.keeps_memory() {
+        match self.writers.is_crowd() || !self.ring.keeps_memory() {
             true => (Quick::Slow, None),
             false => (Quick::Moved(self.ring.read(buf)), self.writers.take_one()),
         }
     }
 
-    /// Writes, if that is simple. Gives who is to be woken.
+    /// Writes, if that is simple. Gives who is to be woken. Not for a rendezvous.
     #[inline]
     pub(in crate::pipenet) fn quick_write(&mut self, waker: &Waker, bytes: &[u8]) -> (Quick, Option<Waker>) {
         if self.writer != End::Open || self.reader != End::Open || self.readers.is_crowd() {
