@@ -1,6 +1,9 @@
 //! Reads and writes with buffers of all sizes, at all states of a connection.
 
 use std::io::{Read, Write};
+use std::sync::{Arc, Barrier};
+use std::task::Context;
+use std::thread;
 
 use virtnet::{Conn, Handle, Op, pipenet};
 
@@ -8,6 +11,9 @@ use super::bed::*;
 
 /// Larger than any buffer of a network.
 const HUGE: usize = 64 << 20;
+
+/// As large as the buffer of a network: it is copied while nobody holds the lock.
+const LARGE: usize = 65_536;
 
 #[test]
 fn huge_buffers_move_as_much_as_there_is_room_for() {
@@ -55,11 +61,65 @@ fn huge_amounts_pass_through_small_buffers() {
     let net = pipenet::Network::builder("t").buffer(4096).build().expect("valid options");
     let all = pair(net.subnetwork().clone());
     let (mut dialled, mut accepted) = (all.dialled, all.accepted);
-    let writing = std::thread::spawn(move || dialled.write_all(&pattern(HUGE)));
+    let writing = thread::spawn(move || dialled.write_all(&pattern(HUGE)));
     let mut got = Vec::new();
     accepted.read_to_end(&mut got).expect("the peer ends the stream");
     assert!(got == pattern(HUGE));
     writing.join().expect("no panic").expect("the peer reads it all");
+}
+
+#[test]
+fn a_large_write_wakes_all_who_wait_to_read() {
+    for readers in [1, 5] {
+        let all = pair(heap());
+        let waiting: Vec<_> = (0..readers).map(|_| counting()).collect();
+        for (_, waker) in &waiting {
+            assert!(all.accepted.poll_read(&mut Context::from_waker(waker), &mut [0; LARGE]).is_pending());
+        }
+        assert_eq!(all.dialled.try_write(&[7; LARGE]), Ok(LARGE));
+        assert!(waiting.iter().all(|(count, _)| count.count() == 1), "{readers} wait");
+    }
+}
+
+#[test]
+fn a_large_read_wakes_all_who_wait_to_write() {
+    for writers in [1, 5] {
+        let all = pair(heap());
+        assert_eq!(all.dialled.try_write(&[7; LARGE]), Ok(LARGE));
+        let waiting: Vec<_> = (0..writers).map(|_| counting()).collect();
+        for (_, waker) in &waiting {
+            assert!(all.dialled.poll_write(&mut Context::from_waker(waker), &[7; LARGE]).is_pending());
+        }
+        assert_eq!(all.accepted.try_read(&mut [0; LARGE]), Ok(LARGE));
+        assert!(waiting.iter().all(|(count, _)| count.count() == 1), "{writers} wait");
+    }
+}
+
+#[test]
+fn large_writes_at_once_lose_no_byte() {
+    // So large that the second begins to copy while the first is at it, on one core, too.
+    const SIZE: usize = 16 << 20;
+    let net = pipenet::Network::builder("t").buffer(SIZE).build().expect("valid options");
+    let all = pair(net.subnetwork().clone());
+    let (bytes, mut buf) = (vec![7; SIZE], vec![0; SIZE]);
+    for _ in 0..4 {
+        let (dialled, mut accepted) = connect(&all.b, &all.listener);
+        let (dialled, start) = (Arc::new(dialled), Barrier::new(2));
+        let (bytes, start) = (&bytes, &start);
+        thread::scope(|scope| {
+            for dialled in [dialled.clone(), dialled] {
+                scope.spawn(move || {
+                    start.wait();
+                    (&*dialled).write_all(bytes).expect("nobody closes it");
+                });
+            }
+            let mut got = 0;
+            while let count @ 1.. = accepted.read(&mut buf).expect("nobody closes it") {
+                got += count;
+            }
+            assert_eq!(got, 2 * SIZE);
+        });
+    }
 }
 
 /// Bytes that tell their place: a piece of prime length, again and again.

@@ -175,6 +175,66 @@ fn late_answer<N: Handle>(net: N) {
 }
 
 #[test]
+fn a_connection_is_told_nothing_of_the_one_that_had_its_memory_before() {
+    let all = pair(fixed_rendezvous().subnetwork());
+    let mut buf = [0; 8];
+    // A write that is read, whose task does not come back for its answer.
+    assert!(all.dialled.try_write(b"abc").is_err());
+    assert_eq!(all.accepted.try_read(&mut buf), Ok(3));
+    drop((all.dialled, all.accepted));
+    // The same bytes of the same task, which nobody has read.
+    let (dialled, accepted) = connect(&all.b, &all.listener);
+    assert_eq!(text(dialled.try_write(b"abc")), "write pipet b:1->a:2: would block");
+    assert_eq!(accepted.try_read(&mut buf), Ok(3));
+    assert_eq!(dialled.try_write(b"abc"), Ok(3));
+}
+
+#[test]
+fn a_task_is_woken_that_waits_where_another_one_has() {
+    another_waits(heap());
+    another_waits(fixed().subnetwork());
+}
+
+fn another_waits<N: Handle>(net: N) {
+    let all = pair(net);
+    let mut buf = vec![0; 100_000];
+    for _ in 0..3 {
+        let (reader, waker) = counting();
+        assert!(all.accepted.poll_read(&mut Context::from_waker(&waker), &mut buf).is_pending());
+        assert_eq!(all.dialled.try_write(b"x"), Ok(1));
+        assert_eq!(reader.count(), 1);
+        while all.dialled.try_write(&[7; 100]).is_ok() {}
+        let (writer, waker) = counting();
+        assert!(all.dialled.poll_write(&mut Context::from_waker(&waker), b"x").is_pending());
+        assert!(all.accepted.try_read(&mut buf).is_ok());
+        assert_eq!((reader.count(), writer.count()), (1, 1));
+    }
+}
+
+#[test]
+fn an_operation_that_is_dropped_takes_no_wake_up_from_another_of_its_task() {
+    two_of_a_task(heap());
+    two_of_a_task(fixed().subnetwork());
+}
+
+fn two_of_a_task<N: Handle>(net: N) {
+    let all = pair(net);
+    let (count, waker) = counting();
+    let mut cx = Context::from_waker(&waker);
+    let (mut first, mut second) = (Box::pin(all.listener.accept()), Box::pin(all.listener.accept()));
+    assert!(first.as_mut().poll(&mut cx).is_pending());
+    assert!(second.as_mut().poll(&mut cx).is_pending());
+    drop(first);
+    // Or it would have to be when the dial comes in.
+    assert_eq!(count.count(), 1);
+    assert!(second.as_mut().poll(&mut cx).is_pending());
+    let mut dial = pin!(all.b.dial("a:1"));
+    assert!(dial.as_mut().try_wait().is_none());
+    assert_eq!(count.count(), 2);
+    assert!(second.as_mut().poll(&mut cx).is_ready());
+}
+
+#[test]
 fn futures_may_move_between_threads_and_wakers() {
     let all = pair(heap());
     let (listener, b) = (all.listener, all.b.clone());

@@ -208,6 +208,27 @@ fn the_last_handle_may_be_dropped_by_a_waker() {
 }
 
 #[test]
+fn a_waker_may_let_another_task_wait_in_its_place() {
+    let all = pair(heap());
+    let (count, waker) = counting();
+    let (dialled, accepted) = (all.dialled, Arc::new(all.accepted));
+    let hook = hooked({
+        let accepted = accepted.clone();
+        move |event| {
+            if event == Event::Wake {
+                assert_eq!(accepted.try_read(&mut [0]), Ok(1));
+                assert!(accepted.poll_read(&mut Context::from_waker(&waker), &mut [0]).is_pending());
+            }
+        }
+    });
+    assert!(accepted.poll_read(&mut Context::from_waker(&hook), &mut [0]).is_pending());
+    assert_eq!(dialled.try_write(b"x"), Ok(1));
+    assert_eq!(count.count(), 0);
+    assert_eq!(dialled.try_write(b"x"), Ok(1));
+    assert_eq!(count.count(), 1);
+}
+
+#[test]
 fn all_who_wait_to_read_are_woken() {
     let all = pair(heap());
     let waiting: Vec<_> = (0..5).map(|_| counting()).collect();

@@ -79,6 +79,8 @@ fn an_engine_that_fails_to_dial_is_told_in_its_own_words() {
             (Cause::backend(&long), format!("{kept}…")),
             (Cause::backend(&""), String::new()),
             (Cause::ConnectionRefused, "connection refused".into()),
+            // The own network is up, so it is the peer's.
+            (Cause::NetworkDown, "connection refused".into()),
             (RegistryError::other("y", &"lost").into(), "y: lost".into()),
         ];
         for (cause, told) in causes {

@@ -1,7 +1,10 @@
 //! Closing engine and registry: once each, in this order, with the same errors for everybody.
 
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::{Context, Wake};
 
 use virtnet::{Cause, CloseError, Handle as _, Notifier as _, Op};
 
@@ -163,6 +166,38 @@ fn closes_at_once_wait_for_one_another_and_tell_the_same() {
         assert_eq!(text(second.as_mut().try_wait().unwrap()), BOTH);
         assert_eq!(rig.calls(), CLOSES);
     });
+}
+
+#[test]
+fn a_close_that_waits_for_another_is_woken() {
+    within(|| {
+        for dropped in [false, true] {
+            let (net, rig) = failing().build();
+            rig.gate.shut();
+            let (mut first, mut second) = (Box::pin(net.close()), pin!(net.close()));
+            let woken = Arc::new(Woken::default());
+            let waker = woken.clone().into();
+            assert!(first.as_mut().try_wait().is_none());
+            assert!(second.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            rig.gate.open();
+            assert!(!woken.0.load(SeqCst));
+            match dropped {
+                false => assert_eq!(text(first.as_mut().try_wait().unwrap()), BOTH),
+                true => drop(first),
+            }
+            assert!(woken.0.load(SeqCst));
+            assert_eq!(text(second.try_wait().unwrap()), BOTH);
+        }
+    });
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, SeqCst);
+    }
 }
 
 #[test]
