@@ -24,8 +24,11 @@ pub(crate) struct Chat<'c, 'w, N: Handle> {
     ended: bool,
 }
 
-/// The most bytes that one end sends without being answered.
+/// The most bytes that one end mostly sends without being answered.
 const LONG: u64 = 5000;
+
+/// The most that it ever sends: more than what is copied under a lock.
+const LONGEST: u64 = 60_000;
 
 impl<'c, 'w, N: Handle> Chat<'c, 'w, N> {
     pub(crate) fn new(worker: &'c mut Worker<'w, N>, conn: &'c Arc<Conn<N>>, node: &'c Node<N>) -> Self {
@@ -51,7 +54,7 @@ impl<'c, 'w, N: Handle> Chat<'c, 'w, N> {
     /// Reads while another thread writes.
     fn ask_with_two_threads(mut self) {
         let Some(sender) = self.sender.take() else { return };
-        let len = self.worker.rng.below(LONG);
+        let len = self.length();
         let conn = self.conn.clone();
         thread::scope(|scope| {
             let writing = scope.spawn(move || {
@@ -108,8 +111,15 @@ impl<'c, 'w, N: Handle> Chat<'c, 'w, N> {
         self.conn.set_write_timeout(limit).expect("it is not zero");
     }
 
+    /// How much to send.
+    fn length(&mut self) -> u64 {
+        let rng = &mut self.worker.rng;
+        let most = if rng.once_in(16) { LONGEST } else { LONG };
+        rng.below(most)
+    }
+
     fn write_much(&mut self) {
-        let mut left = self.worker.rng.below(LONG);
+        let mut left = self.length();
         while left > 0 && self.sender.is_some() {
             let most = 1 + self.worker.rng.below(left);
             self.write(most);
@@ -173,8 +183,9 @@ impl<'c, 'w, N: Handle> Chat<'c, 'w, N> {
     }
 
     fn read_to_end(&mut self) {
+        let most = if self.worker.rng.once_in(8) { LONGEST } else { 1000 };
         while !self.ended {
-            self.read(1000);
+            self.read(most);
         }
     }
 
