@@ -66,7 +66,7 @@ panics() {
         # A function's address has its lowest bit set, which a call's has not.
         readelf -rW "$program" | awk '/R_ARM_THM_(CALL|JUMP)/ && /panicking|index_fail|mismatch_fail|unwrap_failed|expect_failed/ { print $1, "p" }'
     } | LC_ALL=C sort | awk '$2 == "f" { name = $0; sub(/^[^ ]* f /, "", name) } $2 == "p" { print name }' |
-        grep -vE '^core::(panicking|slice::index)|_fail$' | sed -E 's/&?virtnet::subnet::SubNetwork<virtnet::pipenet::engine::Pipes<virtnet::pipenet::memory::FixedPipes>, virtnet::pipenet::ram::Ram<virtnet::table::fixed::Fixed<virtnet::pipenet::memory::FixedLink>>, virtnet::table::fixed::Fixed<virtnet::pipenet::memory::FixedLink>>/N/g' | sort -u
+        grep -vE '^core::(panicking|slice::index)|_fail$' | sed -E 's/&?virtnet::subnet::SubNetwork<virtnet::pipenet::engine::Pipes<virtnet::pipenet::memory::fixed::FixedPipes>, virtnet::pipenet::ram::Ram<virtnet::table::fixed::Fixed<virtnet::pipenet::memory::fixed::FixedLink>>, virtnet::table::fixed::Fixed<virtnet::pipenet::memory::fixed::FixedLink>>/N/g' | sort -u
 }
 
 exceeded=0 measured=()
