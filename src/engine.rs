@@ -39,6 +39,10 @@ pub trait Engine: Send + Sync {
     /// What the registry keeps for a host, for other subnetworks to reach it. The core only passes it on.
     type Data: Clone + fmt::Debug + Send;
 
+    /// Whether the core need not check how many bytes this engine says that it moved: that of this crate.
+    #[doc(hidden)]
+    const EXACT: bool = false;
+
     /// Makes what a host named `host` needs, and announces it to `registry`.
     ///
     /// Called once per new host at most, unless an earlier call for that name failed or was dropped.

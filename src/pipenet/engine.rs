@@ -24,6 +24,8 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     /// Nothing: whoever has the host's name has the host.
     type Data = &'static str;
 
+    const EXACT: bool = true;
+
     async fn new_host<R: Registry<Data = Self::Data>>(&self, host: &str, registry: &R) -> Result<(), Cause> {
         Ok(registry.announce(host, "").await?)
     }

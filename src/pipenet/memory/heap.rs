@@ -82,6 +82,7 @@ impl PipeMemory for HeapPipes {
         link.pipe[usize::from(link.side)].with(|direction| step(Some(direction)))
     }
 
+    #[inline(never)]
     fn write_large(&self, link: &HeapLink, bytes: &[u8]) -> Option<usize> {
         let bytes = &bytes[..bytes.len().min(self.buffer)];
         if bytes.len() < Self::LARGE {
@@ -108,6 +109,7 @@ impl PipeMemory for HeapPipes {
         written.then_some(bytes.len())
     }
 
+    #[inline(never)]
     fn read_large(&self, link: &HeapLink, buf: &mut [u8]) -> Option<usize> {
         let all = |direction: &mut HeapDirection| {
             let (memory, start) = direction.ring().take_all(Self::LARGE, buf.len())?;
