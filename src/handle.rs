@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::name::{HostName, Text};
 use crate::registry::Registry;
 use crate::subnet::SubNetwork;
-use crate::table::{Directory, Tables};
+use crate::table::{Directory, HostFlags, Hosts, Tables};
 use crate::wait::{Expire, Expiring, Op};
 
 /// A cheap, cloneable way to a [`SubNetwork`]: a `&'static` or other reference to it, or an `Arc` of it.
@@ -49,8 +49,7 @@ pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
 
     /// The host of this name, if it was made here; a closed one, too.
     fn get_host(&self, name: &str) -> Option<Host<Self>> {
-        let host =
-            self.tables.directory(|directory| directory.find(name.as_bytes()).and_then(|id| directory.host(id)))?;
+        let host = self.tables.hosts(|hosts| hosts.find(name.as_bytes()).and_then(|id| hosts.host(id)))?;
         Some(Host::new(self.clone(), host))
     }
 
@@ -61,8 +60,9 @@ pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
     /// `network is down`; `no open host`.
     fn auto_close(&self) -> Result<(), Error> {
         let asked = self.tables.directory(|directory| {
+            let down = directory.hosts().closed().network;
             let network = directory.network();
-            let cause = match (network.down, network.open_hosts) {
+            let cause = match (down, network.open_hosts) {
                 (true, _) => Cause::NetworkDown,
                 (false, 0) => Cause::NoOpenHost,
                 (false, _) => {
@@ -121,7 +121,7 @@ async fn new_host<N: Handle>(net: N, name: Option<HostName>) -> Result<Host<N>, 
         return Err(Cause::Invalid(Input::NetworkName));
     }
     let name = name.ok_or(Cause::Invalid(Input::HostName))?;
-    net.tables.directory(|directory| match directory.network().down {
+    net.tables.directory(|directory| match directory.hosts().closed().network {
         true => Err(Cause::NetworkDown),
         false => directory.room(&name),
     })?;
@@ -133,19 +133,19 @@ async fn new_host<N: Handle>(net: N, name: Option<HostName>) -> Result<Host<N>, 
 pub(crate) fn publish<N: Handle>(net: N, name: &HostName, made: Result<(), Cause>) -> Result<Host<N>, Cause> {
     // One step: whoever finds the host finds it open, and a close of the network that comes later closes it.
     let host = net.tables.directory(|directory| {
-        if directory.network().down {
+        if directory.hosts().closed().network {
             return Err(Cause::NetworkDown);
         }
         made?;
         let id = directory.intern(name)?;
-        match directory.flags(id) {
+        let flags = directory.hosts().flags(id).unwrap_or_default();
+        if flags.own {
             // A registry that takes a name twice, or two who make the same host.
-            Some(flags) if flags.own => return Err(Cause::HostExists),
-            Some(flags) => flags.own = true,
-            None => {}
+            return Err(Cause::HostExists);
         }
+        directory.set_flags(id, HostFlags { own: true, ..flags });
         directory.network().open_hosts += 1;
-        directory.host(id).ok_or(Cause::NoSuchHost)
+        directory.hosts().host(id).ok_or(Cause::NoSuchHost)
     })?;
     Ok(Host::new(net, host))
 }

@@ -11,7 +11,7 @@ use crate::handle::{Handle, HostOf, LinkOf};
 use crate::host::Host;
 use crate::notifier::Accept;
 use crate::place::Place;
-use crate::table::{Directory, Peer, Phase, Ports, State, Tables, acknowledge, drop_request, enqueue};
+use crate::table::{Hosts, Peer, Phase, Ports, State, Tables, acknowledge, drop_request, enqueue};
 use crate::waker::{Wakers, poll_step};
 
 /// A request in the queue of a listener. Dropping it withdraws the request.
@@ -43,15 +43,20 @@ impl<N: Handle> Pending<N> {
 
     /// The host that is meant, and the number of the one where the connection comes from.
     fn find(net: &N, src: &Addr, dst: &Addr) -> Result<(HostOf<N>, Peer), Cause> {
-        net.tables.directory(|directory| {
-            if directory.network().down {
-                return Err(Cause::NetworkDown);
-            }
-            let host = directory.find(dst.host.as_bytes()).and_then(|id| directory.host(id));
-            let unknown = || Cause::Addr(AddrError { input: dst.text(), reason: AddrReason::NoSuchHost });
-            let host = host.ok_or_else(unknown)?;
-            Ok((host, Peer { host: directory.intern(&src.host)?, port: src.port }))
-        })
+        let (down, host, known) = net.tables.hosts(|hosts| {
+            let host = hosts.find(dst.host.as_bytes()).and_then(|id| hosts.host(id));
+            (hosts.closed().network, host, hosts.find(src.host.as_bytes()))
+        });
+        if down {
+            return Err(Cause::NetworkDown);
+        }
+        let unknown = || Cause::Addr(AddrError { input: dst.text(), reason: AddrReason::NoSuchHost });
+        let host = host.ok_or_else(unknown)?;
+        let id = match known {
+            Some(id) => id,
+            None => net.tables.intern(&src.host)?,
+        };
+        Ok((host, Peer { host: id, port: src.port }))
     }
 
     /// Waits until a listener has claimed the connection.
@@ -60,35 +65,49 @@ impl<N: Handle> Pending<N> {
     }
 
     /// The accepted connection's port, once a listener has taken the request.
+    #[inline]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<u16, Cause>> {
         let (place, settled) = (&self.place, &mut self.settled);
-        let Poll::Ready((answer, gone)) = poll_step(cx.waker(), |seat| {
+        let mut gone = None;
+        let answer = poll_step(cx.waker(), |seat| {
             place.ports(|ports| {
-                let Some(socket) = ports.socket(place.slot()) else {
-                    return Poll::Ready((Err(Cause::ConnectionRefused), None));
-                };
+                let Some(socket) = ports.socket(place.slot()) else { return Poll::Ready(Answer::Refused) };
                 let port = socket.port;
                 let State::Request(request) = &mut socket.state else {
                     *settled = true;
-                    return Poll::Ready((Ok(port), drop_request(ports, place.slot()).0));
+                    match socket.handles {
+                        0 => gone = drop_request(ports, place.slot()).0,
+                        _ => socket.awaited = false,
+                    }
+                    return Poll::Ready(Answer::Port(port));
                 };
-                let answer = match request.phase {
-                    Phase::Claimed | Phase::Ready => Ok(port),
-                    Phase::Refused => Err(Cause::ConnectionRefused),
-                    Phase::NoPort => Err(Cause::Full(Table::Ports, ports.capacity())),
+                match request.phase {
+                    Phase::Claimed | Phase::Ready => Poll::Ready(Answer::Port(port)),
+                    Phase::Refused => Poll::Ready(Answer::Refused),
+                    Phase::NoPort => Poll::Ready(Answer::NoPort(ports.capacity())),
                     Phase::Queued | Phase::Direct => {
                         seat.take(&mut request.backend);
-                        return Poll::Pending;
+                        Poll::Pending
                     }
-                };
-                Poll::Ready((answer, None))
+                }
             })
-        }) else {
-            return Poll::Pending;
-        };
-        gone.into_iter().for_each(|socket| place.net.scrap(socket));
-        Poll::Ready(answer)
+        });
+        if let Some(socket) = gone {
+            place.net.scrap(socket);
+        }
+        answer.map(|answer| match answer {
+            Answer::Port(port) => Ok(port),
+            Answer::Refused => Err(Cause::ConnectionRefused),
+            Answer::NoPort(capacity) => Err(Cause::Full(Table::Ports, capacity)),
+        })
     }
+}
+
+/// What has become of a request. Smaller than a `Cause`, so that it is not copied under the lock.
+enum Answer {
+    Port(u16),
+    Refused,
+    NoPort(u32),
 }
 
 /// Waits until a listener has the connection; gives its address. An `async` block would be twice as large.

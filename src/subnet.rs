@@ -12,7 +12,7 @@ use crate::name::NetworkName;
 use crate::notify::SubNetworkNotifier;
 use crate::registry::Registry;
 use crate::snapshot::Snapshot;
-use crate::table::{Closing, Directory, Ports, Socket, State, Tables, refuse_next};
+use crate::table::{Closed, Closing, Directory, Hosts, Ports, Socket, State, Tables, refuse_next};
 use crate::waker::{Wakers, idle, poll_step};
 
 /// The part of a network that this process, or this part of it, owns: an [`Engine`], a [`Registry`], and tables of hosts
@@ -132,12 +132,12 @@ where
 
     /// The address of a socket of this network.
     pub(crate) fn addr(&self, host: u32, port: u16) -> Addr {
-        Addr { network: self.name, host: self.tables.directory(|directory| directory.name(host)), port }
+        Addr { network: self.name, host: self.tables.hosts(|hosts| hosts.name(host)), port }
     }
 
     /// Why an operation of `host` fails: the outermost thing that is down counts, and `cause` if none is.
     pub(crate) fn outermost(&self, host: &T::Host, cause: Cause) -> Cause {
-        if self.tables.directory(|directory| directory.network().down) {
+        if self.tables.hosts(|hosts| hosts.closed().network) {
             Cause::NetworkDown
         } else if !self.tables.ports(host, |ports| ports.is_open()) {
             Cause::HostDown
@@ -201,17 +201,17 @@ where
     /// Takes the network down, the first time with `cause`; says whether it was up.
     pub(crate) fn take_down(&self, cause: Option<Cause>) -> bool {
         let was_up = self.tables.directory(|directory| {
-            let network = directory.network();
-            let was_up = !core::mem::replace(&mut network.down, true);
+            let closed = directory.hosts().closed();
+            directory.set_closed(Closed { network: true, ..closed });
             if let Some(cause) = cause
-                && was_up
+                && !closed.network
             {
-                network.failures.set(0, cause);
+                directory.network().failures.set(0, cause);
             }
-            was_up
+            !closed.network
         });
-        for id in 0..self.tables.directory(|directory| directory.count()) {
-            let Some(host) = self.tables.directory(|directory| directory.host(id)) else { continue };
+        for id in 0..self.tables.hosts(|hosts| hosts.count()) {
+            let Some(host) = self.tables.hosts(|hosts| hosts.host(id)) else { continue };
             if !self.close_host(&host) {
                 // Somebody else may be at it, and the engine is not closed before all sockets are.
                 self.close_sockets(&host);
@@ -324,8 +324,8 @@ where
     T: Tables<Link = E::Link>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (down, hosts) =
-            self.tables.directory(|directory| (directory.network().down, directory.network().open_hosts));
+        let down = self.tables.hosts(|hosts| hosts.closed().network);
+        let hosts = self.tables.directory(|directory| directory.network().open_hosts);
         let mut shown = f.debug_struct("SubNetwork");
         shown.field("name", &self.name).field("down", &down).field("open_hosts", &hosts).finish()
     }

@@ -5,6 +5,9 @@
 
 use core::fmt;
 
+/// What is read without a lock.
+#[cfg(feature = "alloc")]
+pub(crate) use core::sync::atomic::{AtomicBool, AtomicU32};
 /// What threads wait with.
 #[cfg(feature = "std")]
 pub(crate) use std::{sync::atomic::AtomicU8, thread};

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use spin::mutex::SpinMutex;
 
-pub(crate) use loom::sync::atomic::AtomicU8;
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32};
 
 /// A lock held for one bounded step. It knows no poison: a step does not panic.
 pub(crate) struct Lock<T: ?Sized> {

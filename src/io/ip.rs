@@ -11,7 +11,7 @@ use crate::handle::Handle;
 use crate::host::Host;
 use crate::name::{HostName, Text};
 use crate::registry::Registry;
-use crate::table::{Directory, Tables};
+use crate::table::{Hosts, Tables};
 
 impl<N: Handle> Host<N> {
     /// The host's IP address: 10.0.0.1 for the first host of the network, and one more for each that was made after it.
@@ -61,7 +61,7 @@ impl<N: Handle> Host<N> {
     fn name_of(&self, ip: IpAddr) -> Option<HostName> {
         let IpAddr::V4(ip) = ip else { return None };
         let id = u32::from(ip).checked_sub(FIRST)?;
-        self.net.tables.directory(|directory| (id < directory.count()).then(|| directory.name(id)))
+        self.net.tables.hosts(|hosts| (id < hosts.count()).then(|| hosts.name(id)))
     }
 
     /// The IP address of the host of this name, which the registry must know; that of a host names itself. There are
@@ -76,7 +76,7 @@ impl<N: Handle> Host<N> {
         }
         let known = HostName::valid(name, "").ok_or(Cause::Invalid(Input::HostName)).map_err(failed)?;
         self.net.registry().query(name).await.map_err(|error| failed(error.into()))?;
-        let id = self.net.tables.directory(|directory| directory.intern(&known)).map_err(failed)?;
+        let id = self.net.tables.intern(&known).map_err(failed)?;
         if ipv4 { Ok(ip_of(id).into()) } else { Err(failed(Cause::NoSuchHost)) }
     }
 

@@ -6,7 +6,7 @@ use crate::addr::write_number;
 use crate::cause::{Cause, Input, RegistryError, RegistryReason};
 use crate::name::{HostName, NetworkName, Text};
 use crate::registry::Registry;
-use crate::table::{Directory, Tables};
+use crate::table::{Closed, Directory, HostFlags, Hosts, Tables};
 
 /// The registry of a network whose hosts are all in one subnetwork. It keeps no names of its own: it marks those in the
 /// subnetwork's tables.
@@ -49,18 +49,16 @@ impl<T: Tables> Registry for Ram<T> {
     async fn announce(&self, host: &str, data: &'static str) -> Result<(), RegistryError> {
         let announced = HostName::valid(host, "").ok_or(Cause::Invalid(Input::HostName)).and_then(|name| {
             self.tables.directory(|directory| {
-                if directory.network().registry_down {
+                if directory.hosts().closed().registry {
                     return Err(Cause::RegistryDown);
                 }
                 let id = directory.intern(&name)?;
-                match directory.flags(id) {
-                    Some(flags) if flags.announced => Err(Cause::HostExists),
-                    Some(flags) => {
-                        flags.announced = true;
-                        Ok(())
-                    }
-                    None => Err(Cause::RegistryDown),
+                let flags = directory.hosts().flags(id).unwrap_or_default();
+                if flags.announced {
+                    return Err(Cause::HostExists);
                 }
+                directory.set_flags(id, HostFlags { announced: true, ..flags });
+                Ok(())
             })
         });
         announced.map_err(|cause| self.refused(host, data, &cause))
@@ -68,9 +66,9 @@ impl<T: Tables> Registry for Ram<T> {
 
     async fn query(&self, host: &str) -> Result<&'static str, RegistryError> {
         let failed = |reason| Err(RegistryError::query(self.name().as_str(), host, reason));
-        let (down, known) = self.tables.directory(|directory| {
-            let flags = directory.find(host.as_bytes()).and_then(|id| directory.flags(id).copied());
-            (directory.network().registry_down, flags.is_some_and(|flags| flags.announced))
+        let (down, known) = self.tables.hosts(|hosts| {
+            let flags = hosts.find(host.as_bytes()).and_then(|id| hosts.flags(id));
+            (hosts.closed().registry, flags.is_some_and(|flags| flags.announced))
         });
         match (down, known) {
             (true, _) => failed(RegistryReason::Down),
@@ -80,7 +78,10 @@ impl<T: Tables> Registry for Ram<T> {
     }
 
     async fn close(&self) -> Result<(), Cause> {
-        self.tables.directory(|directory| directory.network().registry_down = true);
+        self.tables.directory(|directory| {
+            let closed = directory.hosts().closed();
+            directory.set_closed(Closed { registry: true, ..closed });
+        });
         Ok(())
     }
 }

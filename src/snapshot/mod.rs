@@ -8,7 +8,7 @@ use heapless::Vec;
 use crate::handle::Handle;
 use crate::host::Host;
 use crate::name::HostName;
-use crate::table::{Directory, Ports, Tables};
+use crate::table::{Directory, Hosts, Ports, Tables};
 
 mod socket;
 
@@ -108,7 +108,7 @@ impl<N: Handle> Snapshot<N> {
     /// Whether the network is up.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        !self.net.tables.directory(|directory| directory.network().down)
+        !self.net.tables.hosts(|hosts| hosts.closed().network)
     }
 
     /// Whether closing the last open host closes the network.
@@ -120,7 +120,7 @@ impl<N: Handle> Snapshot<N> {
     /// The hosts that were made here, in the order in which their names came up.
     pub fn hosts(&self) -> impl Iterator<Item = HostRow<N>> + use<N> {
         let net = self.net.clone();
-        let host = move |id| net.tables.directory(|directory| (id < directory.count()).then(|| directory.host(id)));
+        let host = move |id| net.tables.hosts(|hosts| (id < hosts.count()).then(|| hosts.host(id)));
         let net = self.net.clone();
         (0..).map_while(host).flatten().map(move |host| {
             let open = net.tables.ports(&host, |ports| ports.is_open());

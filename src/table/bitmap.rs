@@ -20,20 +20,31 @@ struct Page {
 
 const PAGES: usize = 16;
 
+impl Page {
+    fn take(&mut self, word: usize, bit: u64) {
+        self.words[word] |= bit;
+        if self.words[word] == u64::MAX {
+            self.full |= 1 << word;
+        }
+    }
+}
+
 impl PortSet {
-    /// The lowest port from 1 that is not taken.
-    pub(super) fn lowest_free(&self) -> Option<u16> {
+    /// Takes the lowest port from 1 that is not taken.
+    pub(super) fn take_lowest(&mut self) -> Option<u16> {
         for page in 0..PAGES {
             let first = page << 12;
-            match self.pages.get(page).and_then(Option::as_deref) {
-                None => return Some(first.max(1) as u16),
-                Some(taken) => {
-                    // Port 0 counts as taken, once there is a page that it stands on.
-                    let word = taken.full.trailing_ones() as usize;
-                    if let Some(bits) = taken.words.get(word) {
-                        return Some((first + (word << 6) + bits.trailing_ones() as usize) as u16);
-                    }
-                }
+            let Some(taken) = self.pages.get_mut(page).and_then(Option::as_deref_mut) else {
+                let port = first.max(1) as u16;
+                self.insert(port);
+                return Some(port);
+            };
+            // Port 0 counts as taken, once there is a page that it stands on.
+            let word = taken.full.trailing_ones() as usize;
+            if let Some(bits) = taken.words.get(word) {
+                let bit = bits.trailing_ones();
+                taken.take(word, 1 << bit);
+                return Some((first + (word << 6)) as u16 + bit as u16);
             }
         }
         None
@@ -55,10 +66,7 @@ impl PortSet {
             words[0] = u64::from(page == 0);
             Box::new(Page { words, full: 0 })
         });
-        taken.words[word] |= bit;
-        if taken.words[word] == u64::MAX {
-            taken.full |= 1 << word;
-        }
+        taken.take(word, bit);
     }
 
     pub(super) fn remove(&mut self, port: u16) {
@@ -84,15 +92,15 @@ mod tests {
     fn the_lowest_free_port_is_found_up_to_the_last() {
         let mut set = PortSet::default();
         for port in 1..=u16::MAX {
-            assert_eq!(set.lowest_free(), Some(port));
-            set.insert(port);
+            assert_eq!(set.take_lowest(), Some(port));
             assert!(set.contains(port));
         }
-        assert_eq!(set.lowest_free(), None);
+        assert_eq!(set.take_lowest(), None);
         for port in [65535, 4096, 4095, 64, 1] {
             set.remove(port);
             assert!(!set.contains(port));
-            assert_eq!(set.lowest_free(), Some(port));
+            assert_eq!(set.take_lowest(), Some(port));
+            set.remove(port);
         }
     }
 
@@ -100,9 +108,7 @@ mod tests {
     fn a_high_port_leaves_the_low_ones_free() {
         let mut set = PortSet::default();
         set.insert(60_000);
-        assert_eq!(set.lowest_free(), Some(1));
         assert!(set.contains(60_000) && !set.contains(59_999));
-        set.insert(1);
-        assert_eq!(set.lowest_free(), Some(2));
+        assert_eq!([set.take_lowest(), set.take_lowest()], [Some(1), Some(2)]);
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use heapless::{Vec, VecView};
 
-use super::{Bind, Directory, HostFlags, NetworkState, Ports, Socket, State, Tables};
+use super::{Bind, Closed, Directory, HostFlags, Hosts, NetworkState, Ports, Socket, State, Tables};
 use crate::cause::{Cause, Table};
 use crate::name::HostName;
 use crate::sync::Lock;
@@ -62,6 +62,10 @@ impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
     type Wakers = TwoWakers;
     type Host = u16;
     type Slot = u16;
+    type Hosts<'a>
+        = FixedHosts<'a>
+    where
+        Self: 'a;
     type Directory<'a>
         = FixedDirectory<'a>
     where
@@ -71,6 +75,10 @@ impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
     where
         Self: 'a;
 
+    fn hosts<R>(&self, look: impl FnOnce(&FixedHosts<'_>) -> R) -> R {
+        self.rows.with(|rows| look(&rows.views().0.hosts))
+    }
+
     fn directory<R>(&self, step: impl FnOnce(&mut FixedDirectory<'_>) -> R) -> R {
         self.rows.with(|rows| step(&mut rows.views().0))
     }
@@ -78,7 +86,7 @@ impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
     fn ports<R>(&self, host: &u16, step: impl FnOnce(&mut FixedPorts<'_, L>) -> R) -> R {
         self.rows.with(|rows| {
             let (directory, sockets) = rows.views();
-            step(&mut FixedPorts { host: *host, hosts: directory.hosts, sockets })
+            step(&mut FixedPorts { host: *host, hosts: directory.hosts.rows, sockets })
         })
     }
 
@@ -96,6 +104,7 @@ impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
 #[derive(Debug)]
 struct Rows<L, const HOSTS: usize, const SOCKETS: usize> {
     network: NetworkState<TwoWakers>,
+    closed: Closed,
     hosts: Vec<HostRow, HOSTS>,
     sockets: Vec<SocketRow<L>, SOCKETS>,
 }
@@ -103,7 +112,8 @@ struct Rows<L, const HOSTS: usize, const SOCKETS: usize> {
 impl<L, const HOSTS: usize, const SOCKETS: usize> Rows<L, HOSTS, SOCKETS> {
     const fn new() -> Self {
         const { assert!(HOSTS <= 0xffff && SOCKETS < 0xffff, "a fixed network has at most 65,535 hosts and 65,534 ports") };
-        Self { network: NetworkState::new(TwoWakers::NONE), hosts: Vec::new(), sockets: Vec::new() }
+        let network = NetworkState::new(TwoWakers::NONE);
+        Self { network, closed: Closed::OPEN, hosts: Vec::new(), sockets: Vec::new() }
     }
 }
 
@@ -115,7 +125,8 @@ trait Storage<L>: Send {
 
 impl<L: Send, const HOSTS: usize, const SOCKETS: usize> Storage<L> for Rows<L, HOSTS, SOCKETS> {
     fn views(&mut self) -> (FixedDirectory<'_>, &mut VecView<SocketRow<L>>) {
-        (FixedDirectory { network: &mut self.network, hosts: &mut self.hosts }, &mut self.sockets)
+        let hosts = FixedHosts { rows: &mut self.hosts, closed: &mut self.closed };
+        (FixedDirectory { network: &mut self.network, hosts }, &mut self.sockets)
     }
 }
 
@@ -140,55 +151,90 @@ impl<L> SocketRow<L> {
     }
 }
 
+/// The hosts, under lock.
+#[derive(Debug)]
+pub struct FixedHosts<'a> {
+    rows: &'a mut VecView<HostRow>,
+    closed: &'a mut Closed,
+}
+
+impl Hosts for FixedHosts<'_> {
+    type Host = u16;
+
+    fn find(&self, name: &[u8]) -> Option<u32> {
+        self.rows.iter().position(|row| row.name.as_bytes() == name).map(|at| at as u32)
+    }
+
+    fn name(&self, id: u32) -> HostName {
+        self.rows.get(id as usize).map_or(HostName::EMPTY, |row| row.name)
+    }
+
+    fn count(&self) -> u32 {
+        self.rows.len() as u32
+    }
+
+    fn flags(&self, id: u32) -> Option<HostFlags> {
+        self.rows.get(id as usize).map(|row| row.flags)
+    }
+
+    fn host(&self, id: u32) -> Option<u16> {
+        self.rows.get(id as usize).filter(|row| row.flags.own).map(|_| id as u16)
+    }
+
+    fn closed(&self) -> Closed {
+        *self.closed
+    }
+}
+
 /// The network and its hosts, under lock.
 #[derive(Debug)]
 pub struct FixedDirectory<'a> {
     network: &'a mut NetworkState<TwoWakers>,
-    hosts: &'a mut VecView<HostRow>,
+    hosts: FixedHosts<'a>,
 }
 
-impl Directory for FixedDirectory<'_> {
-    type Host = u16;
+impl FixedDirectory<'_> {
+    fn full(&self) -> Cause {
+        Cause::Full(Table::Hosts, self.hosts.rows.capacity() as u32)
+    }
+}
+
+impl<'a> Directory for FixedDirectory<'a> {
+    type Hosts = FixedHosts<'a>;
     type Wakers = TwoWakers;
+
+    fn hosts(&self) -> &FixedHosts<'a> {
+        &self.hosts
+    }
 
     fn network(&mut self) -> &mut NetworkState<TwoWakers> {
         self.network
     }
 
-    fn find(&self, name: &[u8]) -> Option<u32> {
-        self.hosts.iter().position(|row| row.name.as_bytes() == name).map(|at| at as u32)
-    }
-
-    fn intern(&mut self, name: &HostName) -> Result<u32, Cause> {
-        if let Some(id) = self.find(name.as_bytes()) {
-            return Ok(id);
-        }
-        let row = HostRow { name: *name, flags: HostFlags::default(), open: true };
-        self.hosts.push(row).map_err(|_| Cause::Full(Table::Hosts, self.hosts.capacity() as u32))?;
-        Ok(self.count() - 1)
-    }
-
     fn room(&self, name: &HostName) -> Result<(), Cause> {
-        match self.hosts.is_full() && self.find(name.as_bytes()).is_none() {
-            true => Err(Cause::Full(Table::Hosts, self.hosts.capacity() as u32)),
+        match self.hosts.rows.is_full() && self.hosts.find(name.as_bytes()).is_none() {
+            true => Err(self.full()),
             false => Ok(()),
         }
     }
 
-    fn name(&self, id: u32) -> HostName {
-        self.hosts.get(id as usize).map_or(HostName::EMPTY, |row| row.name)
+    fn intern(&mut self, name: &HostName) -> Result<u32, Cause> {
+        if let Some(id) = self.hosts.find(name.as_bytes()) {
+            return Ok(id);
+        }
+        let row = HostRow { name: *name, flags: HostFlags::default(), open: true };
+        self.hosts.rows.push(row).map_err(|_| self.full())?;
+        Ok(self.hosts.count() - 1)
     }
 
-    fn count(&self) -> u32 {
-        self.hosts.len() as u32
+    fn set_flags(&mut self, id: u32, flags: HostFlags) {
+        if let Some(row) = self.hosts.rows.get_mut(id as usize) {
+            row.flags = flags;
+        }
     }
 
-    fn flags(&mut self, id: u32) -> Option<&mut HostFlags> {
-        self.hosts.get_mut(id as usize).map(|row| &mut row.flags)
-    }
-
-    fn host(&self, id: u32) -> Option<u16> {
-        self.hosts.get(id as usize).filter(|row| row.flags.own).map(|_| id as u16)
+    fn set_closed(&mut self, closed: Closed) {
+        *self.hosts.closed = closed;
     }
 }
 

@@ -3,33 +3,34 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::sync::atomic::Ordering;
 
 use hashbrown::HashTable;
 
 use super::bitmap::PortSet;
-use super::{Bind, Directory, HostFlags, NIL, NetworkState, Ports, Socket, State, Tables};
+use super::list::{FIRST, List};
+use super::{Bind, Closed, Directory, HostFlags, Hosts, NIL, NetworkState, Ports, Socket, State, Tables};
 use crate::cause::{Cause, Table};
 use crate::name::HostName;
-use crate::sync::Lock;
+use crate::sync::{AtomicBool, Lock};
 use crate::waker::ManyWakers;
 
 /// The tables of a subnetwork on the heap: as many hosts and sockets as memory holds, each host under a lock of its own.
 ///
 /// Finding a host by its name, the lowest free port and a listener by its port take the same time however much there is.
+/// Hosts are found without a lock, so that those who use different hosts do not disturb each other.
 pub struct Heap<L> {
-    directory: Arc<Lock<HeapDirectory<L>>>,
+    shared: Arc<Shared<L>>,
 }
 
 impl<L> Heap<L> {
     /// Empty tables.
     #[must_use]
     pub fn new() -> Self {
-        let directory = HeapDirectory {
-            network: NetworkState::new(ManyWakers::default()),
-            hosts: Vec::new(),
-            by_name: HashTable::new(),
-        };
-        Self { directory: Arc::new(Lock::new(directory)) }
+        let closed = [false; 2].map(AtomicBool::new);
+        let hosts = HeapHosts { list: List::new(), closed };
+        let network = Lock::new(NetworkState::new(ManyWakers::default()));
+        Self { shared: Arc::new(Shared { hosts, network }) }
     }
 }
 
@@ -41,7 +42,7 @@ impl<L> Default for Heap<L> {
 
 impl<L> Clone for Heap<L> {
     fn clone(&self) -> Self {
-        Self { directory: self.directory.clone() }
+        Self { shared: self.shared.clone() }
     }
 }
 
@@ -54,10 +55,15 @@ impl<L> fmt::Debug for Heap<L> {
 impl<L: Clone + Send + Sync> Tables for Heap<L> {
     type Link = L;
     type Wakers = ManyWakers;
-    type Host = Arc<HeapHost<L>>;
+    /// Its place in the list.
+    type Host = u32;
     type Slot = u32;
+    type Hosts<'a>
+        = HeapHosts<L>
+    where
+        Self: 'a;
     type Directory<'a>
-        = HeapDirectory<L>
+        = HeapDirectory<'a, L>
     where
         Self: 'a;
     type Ports<'a>
@@ -65,98 +71,146 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
     where
         Self: 'a;
 
-    fn directory<R>(&self, step: impl FnOnce(&mut HeapDirectory<L>) -> R) -> R {
-        self.directory.with(step)
+    #[inline]
+    fn hosts<R>(&self, look: impl FnOnce(&HeapHosts<L>) -> R) -> R {
+        look(&self.shared.hosts)
     }
 
-    fn ports<R>(&self, host: &Arc<HeapHost<L>>, step: impl FnOnce(&mut HeapPorts<L>) -> R) -> R {
-        host.ports.with(step)
+    fn directory<R>(&self, step: impl FnOnce(&mut HeapDirectory<'_, L>) -> R) -> R {
+        let Shared { hosts, network } = &*self.shared;
+        network.with(|network| step(&mut HeapDirectory { hosts, network }))
     }
 
-    fn id(&self, host: &Arc<HeapHost<L>>) -> u32 {
-        host.id
+    #[inline]
+    fn ports<R>(&self, host: &u32, step: impl FnOnce(&mut HeapPorts<L>) -> R) -> R {
+        match self.shared.hosts.list.get(*host) {
+            Some((_, host)) => host.ports.with(step),
+            None => unreachable!("hosts stay in the table that numbers them"),
+        }
+    }
+
+    fn name(&self, host: &u32) -> HostName {
+        self.shared.hosts.list.get(*host).map_or(HostName::EMPTY, |(name, _)| *name)
+    }
+
+    fn id(&self, host: &u32) -> u32 {
+        *host - FIRST
     }
 
     fn slot(number: u32) -> u32 {
         number
     }
 
-    fn name(&self, host: &Arc<HeapHost<L>>) -> HostName {
-        host.name
+    fn intern(&self, name: &HostName) -> Result<u32, Cause> {
+        let Shared { hosts, network } = &*self.shared;
+        match hosts.find(name.as_bytes()) {
+            Some(id) => Ok(id),
+            None => network.with(|network| HeapDirectory { hosts, network }.intern(name)),
+        }
     }
 }
 
-/// One name that came up, and its sockets if it is that of an own host.
-pub struct HeapHost<L> {
-    id: u32,
-    name: HostName,
+struct Shared<L> {
+    hosts: HeapHosts<L>,
+    network: Lock<NetworkState<ManyWakers>>,
+}
+
+/// The names that came up.
+#[derive(Debug)]
+pub struct HeapHosts<L> {
+    list: List<HeapHost<L>>,
+    /// The network, the registry.
+    closed: [AtomicBool; 2],
+}
+
+/// What belongs to a name that came up.
+struct HeapHost<L> {
+    announced: AtomicBool,
+    own: AtomicBool,
+    /// Its sockets, if it is that of an own host.
     ports: Lock<HeapPorts<L>>,
 }
 
-impl<L> PartialEq for HeapHost<L> {
-    fn eq(&self, other: &Self) -> bool {
-        core::ptr::eq(self, other)
+impl<L> HeapHosts<L> {
+    fn get(&self, id: u32) -> Option<&(HostName, HeapHost<L>)> {
+        self.list.get(id.checked_add(FIRST)?)
     }
 }
 
-impl<L> fmt::Debug for HeapHost<L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HeapHost({})", &*self.name)
+impl<L> Hosts for HeapHosts<L> {
+    type Host = u32;
+
+    fn find(&self, name: &[u8]) -> Option<u32> {
+        self.list.find(name).map(|place| place - FIRST)
+    }
+
+    fn name(&self, id: u32) -> HostName {
+        self.get(id).map_or(HostName::EMPTY, |(name, _)| *name)
+    }
+
+    fn count(&self) -> u32 {
+        self.list.end() - FIRST
+    }
+
+    fn flags(&self, id: u32) -> Option<HostFlags> {
+        let (_, host) = self.get(id)?;
+        let [announced, own] = [&host.announced, &host.own].map(|flag| flag.load(Ordering::Acquire));
+        Some(HostFlags { announced, own })
+    }
+
+    fn host(&self, id: u32) -> Option<u32> {
+        self.get(id).filter(|(_, host)| host.own.load(Ordering::Acquire)).map(|_| id + FIRST)
+    }
+
+    fn closed(&self) -> Closed {
+        let [network, registry] = self.closed.each_ref().map(|flag| flag.load(Ordering::Acquire));
+        Closed { network, registry }
     }
 }
 
 /// The network and its hosts, under lock.
 #[derive(Debug)]
-pub struct HeapDirectory<L> {
-    network: NetworkState<ManyWakers>,
-    hosts: Vec<(Arc<HeapHost<L>>, HostFlags)>,
-    /// Numbers of hosts, by the hash of their names.
-    by_name: HashTable<u32>,
+pub struct HeapDirectory<'a, L> {
+    hosts: &'a HeapHosts<L>,
+    network: &'a mut NetworkState<ManyWakers>,
 }
 
-impl<L> Directory for HeapDirectory<L> {
-    type Host = Arc<HeapHost<L>>;
+impl<L> Directory for HeapDirectory<'_, L> {
+    type Hosts = HeapHosts<L>;
     type Wakers = ManyWakers;
 
+    fn hosts(&self) -> &HeapHosts<L> {
+        self.hosts
+    }
+
     fn network(&mut self) -> &mut NetworkState<ManyWakers> {
-        &mut self.network
-    }
-
-    fn find(&self, name: &[u8]) -> Option<u32> {
-        let is_it = |&id: &u32| self.hosts[id as usize].0.name.as_bytes() == name;
-        self.by_name.find(hash(name), is_it).copied()
-    }
-
-    fn intern(&mut self, name: &HostName) -> Result<u32, Cause> {
-        if let Some(id) = self.find(name.as_bytes()) {
-            return Ok(id);
-        }
-        let id = u32::try_from(self.hosts.len()).map_err(|_| Cause::Full(Table::Hosts, u32::MAX))?;
-        let ports = Lock::new(HeapPorts::default());
-        self.hosts.push((Arc::new(HeapHost { id, name: *name, ports }), HostFlags::default()));
-        let hosts = &self.hosts;
-        self.by_name.insert_unique(hash(name.as_bytes()), id, |&id| hash(hosts[id as usize].0.name.as_bytes()));
-        Ok(id)
+        self.network
     }
 
     fn room(&self, _: &HostName) -> Result<(), Cause> {
         Ok(())
     }
 
-    fn name(&self, id: u32) -> HostName {
-        self.hosts.get(id as usize).map_or(HostName::EMPTY, |(host, _)| host.name)
+    fn intern(&mut self, name: &HostName) -> Result<u32, Cause> {
+        if let Some(id) = self.hosts.find(name.as_bytes()) {
+            return Ok(id);
+        }
+        let [announced, own] = [false; 2].map(AtomicBool::new);
+        let host = HeapHost { announced, own, ports: Lock::new(HeapPorts::default()) };
+        let place = self.hosts.list.push(*name, host);
+        place.map(|place| place - FIRST).ok_or(Cause::Full(Table::Hosts, self.hosts.count()))
     }
 
-    fn count(&self) -> u32 {
-        self.hosts.len() as u32
+    fn set_flags(&mut self, id: u32, flags: HostFlags) {
+        if let Some((_, host)) = self.hosts.get(id) {
+            host.announced.store(flags.announced, Ordering::Release);
+            host.own.store(flags.own, Ordering::Release);
+        }
     }
 
-    fn flags(&mut self, id: u32) -> Option<&mut HostFlags> {
-        self.hosts.get_mut(id as usize).map(|(_, flags)| flags)
-    }
-
-    fn host(&self, id: u32) -> Option<Arc<HeapHost<L>>> {
-        self.hosts.get(id as usize).filter(|(_, flags)| flags.own).map(|(host, _)| host.clone())
+    fn set_closed(&mut self, closed: Closed) {
+        self.hosts.closed[0].store(closed.network, Ordering::Release);
+        self.hosts.closed[1].store(closed.registry, Ordering::Release);
     }
 }
 
@@ -213,28 +267,40 @@ impl<L> HeapPorts<L> {
     }
 
     /// Takes a port for the socket in `slot`; says whether it is a shared one.
+    #[inline]
     fn take_port(&mut self, bind: Bind, slot: u32, listens: bool) -> Result<(u16, bool), Cause> {
-        let port = match bind {
+        let (port, shared) = match bind {
             Bind::None => return Ok((0, false)),
-            Bind::Lowest => self.taken.lowest_free().ok_or(Cause::Full(Table::Ports, self.capacity()))?,
-            Bind::Exact(port) | Bind::Shared(port) => port,
-        };
-        let shared = matches!(bind, Bind::Shared(_));
-        if self.taken.contains(port) && !shared && self.server(port).is_none_or(|server| server.listener != NIL) {
-            return Err(Cause::AddrInUse);
-        }
-        self.taken.insert(port);
-        if listens || shared {
-            let (key, new) = (hash(&port.to_ne_bytes()), Server { port, listener: NIL, connections: 0 });
-            let entry = self.servers.entry(key, |s| s.port == port, |s| hash(&s.port.to_ne_bytes()));
-            let mut entry = entry.or_insert(new);
-            let server = entry.get_mut();
-            match listens {
-                true => server.listener = slot,
-                false => server.connections += 1,
+            Bind::Lowest => (self.taken.take_lowest().ok_or(Cause::Full(Table::Ports, self.capacity()))?, false),
+            Bind::Exact(port) => {
+                let free = !self.taken.contains(port) || self.server(port).is_some_and(|server| server.listener == NIL);
+                if !free {
+                    return Err(Cause::AddrInUse);
+                }
+                self.taken.insert(port);
+                (port, false)
             }
+            Bind::Shared(port) => {
+                self.taken.insert(port);
+                (port, true)
+            }
+        };
+        if listens || shared {
+            self.serve(port, slot, listens);
         }
         Ok((port, shared))
+    }
+
+    /// Takes note of a listener, or of a connection that shares its port.
+    fn serve(&mut self, port: u16, slot: u32, listens: bool) {
+        let (key, new) = (hash(&port.to_ne_bytes()), Server { port, listener: NIL, connections: 0 });
+        let entry = self.servers.entry(key, |s| s.port == port, |s| hash(&s.port.to_ne_bytes()));
+        let mut entry = entry.or_insert(new);
+        let server = entry.get_mut();
+        match listens {
+            true => server.listener = slot,
+            false => server.connections += 1,
+        }
     }
 }
 
@@ -250,6 +316,7 @@ impl<L> Ports for HeapPorts<L> {
         core::mem::take(&mut self.open)
     }
 
+    #[inline]
     fn insert(&mut self, bind: Bind, state: State<L, ManyWakers>) -> Result<u32, Cause> {
         let slot = if self.free == NIL { self.sockets.len() as u32 } else { self.free };
         if slot == NIL {
@@ -259,9 +326,10 @@ impl<L> Ports for HeapPorts<L> {
         let row = Row::Used(Socket { port, bound: port != 0, shared, ..Socket::new(state) });
         match self.sockets.get_mut(slot as usize) {
             Some(free) => {
-                if let Row::Free(next) = core::mem::replace(free, row) {
+                if let Row::Free(next) = *free {
                     self.free = next;
                 }
+                *free = row;
             }
             None => {
                 if slot as usize == self.sockets.capacity() {
@@ -275,6 +343,7 @@ impl<L> Ports for HeapPorts<L> {
         Ok(slot)
     }
 
+    #[inline]
     fn bind(&mut self, slot: u32, bind: Bind) -> Result<(), Cause> {
         let (port, shared) = self.take_port(bind, slot, false)?;
         if let Some(socket) = self.socket(slot) {
@@ -283,6 +352,7 @@ impl<L> Ports for HeapPorts<L> {
         Ok(())
     }
 
+    #[inline]
     fn socket(&mut self, slot: u32) -> Option<&mut Socket<L, ManyWakers>> {
         match self.sockets.get_mut(slot as usize)? {
             Row::Used(socket) => Some(socket),
@@ -290,6 +360,7 @@ impl<L> Ports for HeapPorts<L> {
         }
     }
 
+    #[inline]
     fn unbind(&mut self, slot: u32) {
         let Some(socket) = self.socket(slot) else { return };
         if !core::mem::take(&mut socket.bound) {
@@ -313,6 +384,7 @@ impl<L> Ports for HeapPorts<L> {
         }
     }
 
+    #[inline]
     fn remove(&mut self, slot: u32) -> Option<Socket<L, ManyWakers>> {
         self.socket(slot)?;
         self.unbind(slot);
@@ -326,6 +398,7 @@ impl<L> Ports for HeapPorts<L> {
         }
     }
 
+    #[inline]
     fn listener(&self, port: u16) -> Option<u32> {
         self.server(port).map(|server| server.listener).filter(|&slot| slot != NIL)
     }
@@ -345,6 +418,7 @@ impl<L> Ports for HeapPorts<L> {
 }
 
 /// FNV-1a, for short names and ports that nobody has reason to choose badly.
-fn hash(bytes: &[u8]) -> u64 {
+#[inline]
+pub(super) fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

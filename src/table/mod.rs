@@ -1,7 +1,7 @@
 //! Where a subnetwork keeps its hosts and sockets: tables of a fixed size, or such that grow.
 //!
 //! The core reaches both through the traits here, one lock step at a time. A *directory* is what the hosts of a
-//! subnetwork share, *ports* are the sockets of one host.
+//! subnetwork share, and who they are; *ports* are the sockets of one host.
 
 use core::fmt;
 
@@ -15,11 +15,13 @@ mod bitmap;
 mod fixed;
 #[cfg(feature = "alloc")]
 mod heap;
+#[cfg(feature = "alloc")]
+mod list;
 mod queue;
 
-pub use fixed::{Fixed, FixedDirectory, FixedMemory, FixedPorts};
+pub use fixed::{Fixed, FixedDirectory, FixedHosts, FixedMemory, FixedPorts};
 #[cfg(feature = "alloc")]
-pub use heap::{Heap, HeapDirectory, HeapHost, HeapPorts};
+pub use heap::{Heap, HeapDirectory, HeapHosts, HeapPorts};
 pub(crate) use queue::{Delivery, acknowledge, drop_request, enqueue, next_delivery, queue, refuse_next};
 
 /// The tables of a subnetwork, whatever their kind.
@@ -34,14 +36,21 @@ pub trait Tables: Send + Sync {
     type Host: Clone + PartialEq + Send + Sync;
     /// The place of one socket among those of its host.
     type Slot: Copy + Into<u32> + Send + Sync;
+    /// Who the hosts of the subnetwork are.
+    type Hosts<'a>: Hosts<Host = Self::Host>
+    where
+        Self: 'a;
     /// What the hosts of the subnetwork share, under lock.
-    type Directory<'a>: Directory<Host = Self::Host, Wakers = Self::Wakers>
+    type Directory<'a>: Directory<Hosts = Self::Hosts<'a>, Wakers = Self::Wakers>
     where
         Self: 'a;
     /// The sockets of one host, under lock.
     type Ports<'a>: Ports<Link = Self::Link, Wakers = Self::Wakers>
     where
         Self: 'a;
+
+    /// Takes a look at who the hosts are. There may be more of them meanwhile.
+    fn hosts<R>(&self, look: impl FnOnce(&Self::Hosts<'_>) -> R) -> R;
 
     /// Takes a step on what the hosts share.
     fn directory<R>(&self, step: impl FnOnce(&mut Self::Directory<'_>) -> R) -> R;
@@ -58,23 +67,56 @@ pub trait Tables: Send + Sync {
     /// The host's name.
     fn name(&self, host: &Self::Host) -> HostName {
         let id = self.id(host);
-        self.directory(|directory| directory.name(id))
+        self.hosts(|hosts| hosts.name(id))
+    }
+
+    /// The number that goes with `name`, a new one if it comes up for the first time.
+    ///
+    /// # Errors
+    ///
+    /// `host table is full`.
+    fn intern(&self, name: &HostName) -> Result<u32, Cause> {
+        self.directory(|directory| directory.intern(name))
     }
 }
 
-/// What the hosts of a subnetwork share. Hosts are numbered from 0 in the order in which their names came up; numbers
-/// and names stay.
-pub trait Directory {
+/// Who the hosts of a subnetwork are. They are numbered from 0 in the order in which their names came up; numbers and
+/// names stay.
+pub trait Hosts {
     /// A reference to one host of the subnetwork.
     type Host;
-    /// Those who wait for one thing.
-    type Wakers;
-
-    /// The state of the network.
-    fn network(&mut self) -> &mut NetworkState<Self::Wakers>;
 
     /// The number that goes with `name`, if it came up before.
     fn find(&self, name: &[u8]) -> Option<u32>;
+
+    /// The name that goes with a number.
+    fn name(&self, id: u32) -> HostName;
+
+    /// How many numbers there are.
+    fn count(&self) -> u32;
+
+    /// What is known of the host with that number.
+    fn flags(&self, id: u32) -> Option<HostFlags>;
+
+    /// The host with that number, if it is one of the subnetwork's own.
+    fn host(&self, id: u32) -> Option<Self::Host>;
+
+    /// What was closed.
+    fn closed(&self) -> Closed;
+}
+
+/// What the hosts of a subnetwork share.
+pub trait Directory {
+    /// Who they are.
+    type Hosts: Hosts;
+    /// Those who wait for one thing.
+    type Wakers;
+
+    /// Who the hosts are.
+    fn hosts(&self) -> &Self::Hosts;
+
+    /// The state of the network.
+    fn network(&mut self) -> &mut NetworkState<Self::Wakers>;
 
     /// Whether there is room for `name`.
     ///
@@ -90,17 +132,11 @@ pub trait Directory {
     /// `host table is full`.
     fn intern(&mut self, name: &HostName) -> Result<u32, Cause>;
 
-    /// The name that goes with a number.
-    fn name(&self, id: u32) -> HostName;
+    /// Says what is known of the host with that number.
+    fn set_flags(&mut self, id: u32, flags: HostFlags);
 
-    /// How many numbers there are.
-    fn count(&self) -> u32;
-
-    /// What is known of the host with that number.
-    fn flags(&mut self, id: u32) -> Option<&mut HostFlags>;
-
-    /// The host with that number, if it is one of the subnetwork's own.
-    fn host(&self, id: u32) -> Option<Self::Host>;
+    /// Says what was closed.
+    fn set_closed(&mut self, closed: Closed);
 }
 
 /// What is known of a name.
@@ -112,15 +148,24 @@ pub struct HostFlags {
     pub own: bool,
 }
 
+/// What of a network was closed.
+#[derive(Clone, Copy, Debug)]
+pub struct Closed {
+    /// The network was closed, or has failed.
+    pub network: bool,
+    /// The registry that is a view of this table was closed.
+    pub registry: bool,
+}
+
+impl Closed {
+    const OPEN: Self = Self { network: false, registry: false };
+}
+
 /// The state of a network.
 #[derive(Debug)]
 pub struct NetworkState<W> {
-    /// Closed or failed.
-    pub down: bool,
     /// To be closed with its last open host.
     pub auto_close: bool,
-    /// The registry that is a view of this table was closed.
-    pub registry_down: bool,
     /// How far engine and registry are closed.
     pub closing: Closing,
     /// How many hosts are open.
@@ -133,15 +178,7 @@ pub struct NetworkState<W> {
 
 impl<W> NetworkState<W> {
     pub(crate) const fn new(closers: W) -> Self {
-        Self {
-            down: false,
-            auto_close: false,
-            registry_down: false,
-            closing: Closing::NotYet,
-            open_hosts: 0,
-            failures: Failures::NONE,
-            closers,
-        }
+        Self { auto_close: false, closing: Closing::NotYet, open_hosts: 0, failures: Failures::NONE, closers }
     }
 }
 

@@ -14,6 +14,7 @@ impl<W: Default> Queue<W> {
 
 /// Puts a request at the end of the queue of the listener at `port`, and takes `link` for it. Gives its slot, and those who
 /// wait for it.
+#[inline]
 pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     ports: &mut P,
     port: u16,
@@ -69,6 +70,7 @@ pub(crate) enum Delivery<L, W> {
 }
 
 /// Takes the next connection out of a listener's queue, or brings a request nearer to being one, for the task of `waker`.
+#[inline]
 pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     ports: &mut P,
     listener: u32,
@@ -106,6 +108,7 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
 }
 
 /// Makes a connection of a request that has a port.
+#[inline]
 fn connect<P: Ports<Link: Clone, Wakers: Wakers>>(ports: &mut P, slot: u32) -> Delivery<P::Link, P::Wakers> {
     unlink(ports, slot);
     let Some(socket) = ports.socket(slot) else { return Delivery::Nothing };
@@ -163,6 +166,7 @@ pub(crate) fn refuse_next<P: Ports<Wakers: Wakers>>(
 
 /// A backend is done with its request, whatever came of it. Gives the socket if nobody else has it, and those who wait
 /// at the listener if there may be more for them.
+#[inline]
 pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> (Option<SocketOf<P>>, P::Wakers) {
     let mut acceptors = P::Wakers::default();
     if let Some(request) = request_at(ports, slot) {
@@ -206,6 +210,7 @@ fn unlink<P: Ports>(ports: &mut P, slot: u32) {
 }
 
 /// The queue of the listener in `slot`, if there is one.
+#[inline]
 pub(crate) fn queue<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Queue<P::Wakers>> {
     match &mut ports.socket(slot)?.state {
         State::Listener(queue) => Some(queue),
@@ -214,6 +219,7 @@ pub(crate) fn queue<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Queue<P::
 }
 
 /// The request in `slot`, if there is one.
+#[inline]
 pub(crate) fn request_at<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Request<P::Link, P::Wakers>> {
     match &mut ports.socket(slot)?.state {
         State::Request(request) => Some(request),

@@ -25,8 +25,8 @@ fn add<T: Tables>(tables: &T, name: &str) -> T::Host {
     let name = HostName::valid(name, "").expect("a valid name");
     let host = tables.directory(|directory| {
         let id = directory.intern(&name).expect("room for a host");
-        directory.flags(id).expect("a known host").own = true;
-        directory.host(id).expect("an own host")
+        directory.set_flags(id, HostFlags { own: true, ..HostFlags::default() });
+        directory.hosts().host(id).expect("an own host")
     });
     tables.ports(&host, |ports| assert!(ports.is_open()));
     host
@@ -165,15 +165,12 @@ fn names_keep_their_numbers() {
         let (a, b) = (add(tables, "a"), add(tables, "β"));
         assert_eq!((tables.id(&a), tables.id(&b)), (0, 1));
         assert_eq!((&*tables.name(&a), &*tables.name(&b)), ("a", "β"));
-        tables.directory(|directory| {
-            assert_eq!(directory.find("β".as_bytes()), Some(1));
-            assert_eq!(directory.find(b"b"), None);
-            assert_eq!(
-                (directory.count(), directory.name(0), directory.name(7)),
-                (2, tables_name("a"), HostName::EMPTY)
-            );
-            assert_eq!(directory.intern(&tables_name("a")), Ok(0));
+        tables.hosts(|hosts| {
+            assert_eq!(hosts.find("β".as_bytes()), Some(1));
+            assert_eq!(hosts.find(b"b"), None);
+            assert_eq!((hosts.count(), hosts.name(0), hosts.name(7)), (2, tables_name("a"), HostName::EMPTY));
         });
+        assert_eq!(tables.intern(&tables_name("a")), Ok(0));
     }
     fn tables_name(name: &str) -> HostName {
         HostName::valid(name, "").expect("a valid name")

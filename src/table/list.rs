@@ -1,0 +1,164 @@
+//! A list of what has a name, which is read without a lock while it grows.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::sync::atomic::Ordering;
+
+use spin::once::Once;
+
+use super::heap::hash;
+use crate::name::HostName;
+use crate::sync::AtomicU32;
+
+/// What has a name and a place. It only grows, by one at a time; whoever reads it meanwhile waits for nobody.
+///
+/// Places are `FIRST` and those after it, so that where the highest bit of one is says which piece it is in.
+pub(super) struct List<T> {
+    /// Each has room for twice as many items as the one before. Those before that of `FIRST` are never made.
+    pieces: [Once<Piece<T>>; 32],
+    /// The first place that is not taken.
+    end: AtomicU32,
+}
+
+struct Piece<T> {
+    /// They stay where they are.
+    items: Box<[Once<(HostName, T)>]>,
+    /// The places of the items of this piece and of all before: each where the hash of its name says, or the next free
+    /// one behind. Half of it stays 0 at least, which is where a search ends.
+    index: Box<[AtomicU32]>,
+}
+
+/// The first place.
+pub(super) const FIRST: u32 = 8;
+
+/// The end of all places: some hundred million.
+const LAST: u32 = 1 << 27;
+
+/// The piece that a place is in, and where in it.
+#[inline]
+fn split(place: u32) -> (usize, usize) {
+    let bit = (place | 1).ilog2();
+    (bit as usize, (place ^ (1 << bit)) as usize)
+}
+
+impl<T> List<T> {
+    pub(super) fn new() -> Self {
+        Self { pieces: [const { Once::new() }; 32], end: AtomicU32::new(FIRST) }
+    }
+
+    /// The first place that is not taken.
+    #[inline]
+    pub(super) fn end(&self) -> u32 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// The item in a place, and its name.
+    #[inline]
+    pub(super) fn get(&self, place: u32) -> Option<&(HostName, T)> {
+        let (piece, at) = split(place);
+        self.pieces[piece].get()?.items.get(at)?.get()
+    }
+
+    /// The place of the item with that name.
+    pub(super) fn find(&self, name: &[u8]) -> Option<u32> {
+        let index = &*self.pieces[split(self.end() - 1).0].get()?.index;
+        let mut at = hash(name) as usize;
+        loop {
+            at &= index.len() - 1;
+            let place = index[at].load(Ordering::Acquire);
+            if place == 0 || self.get(place)?.0.as_bytes() == name {
+                return Some(place).filter(|&place| place > 0);
+            }
+            at += 1;
+        }
+    }
+
+    /// Adds an item of a name that none has; gives its place, or none if there is no room. Only one may do so at a time.
+    pub(super) fn push(&self, name: HostName, item: T) -> Option<u32> {
+        let place = Some(self.end()).filter(|&end| end < LAST)?;
+        let (piece, at) = split(place);
+        let piece = self.pieces[piece].call_once(|| self.piece(1 << piece));
+        piece.items[at].call_once(|| (name, item));
+        enter(&piece.index, &name, place);
+        self.end.store(place + 1, Ordering::Release);
+        Some(place)
+    }
+
+    /// A piece with room for as many items, that finds all before it.
+    fn piece(&self, room: usize) -> Piece<T> {
+        let index: Box<[_]> = (0..4 * room).map(|_| AtomicU32::new(0)).collect();
+        for place in FIRST..self.end() {
+            if let Some((name, _)) = self.get(place) {
+                enter(&index, name, place);
+            }
+        }
+        Piece { items: (0..room).map(|_| Once::new()).collect(), index }
+    }
+}
+
+/// Puts the place of an item into an index.
+fn enter(index: &[AtomicU32], name: &HostName, place: u32) {
+    let mut at = hash(name.as_bytes()) as usize & (index.len() - 1);
+    while index[at].load(Ordering::Relaxed) != 0 {
+        at = (at + 1) & (index.len() - 1);
+    }
+    index[at].store(place, Ordering::Release);
+}
+
+impl<T> fmt::Debug for List<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "List({})", self.end() - FIRST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::{format, thread};
+
+    use super::*;
+
+    fn name(place: u32) -> HostName {
+        HostName::cut(&format!("host-{place}")).0
+    }
+
+    #[test]
+    fn places_follow_each_other_from_piece_to_piece() {
+        let mut next = (FIRST.ilog2() as usize, 0);
+        for place in FIRST..1000 {
+            assert_eq!(split(place), next);
+            next.1 += 1;
+            if next.1 == 1 << next.0 {
+                next = (next.0 + 1, 0);
+            }
+        }
+        assert_eq!((split(LAST - 1).0, split(u32::MAX).0), (26, 31));
+    }
+
+    #[test]
+    fn what_was_added_is_found_while_more_is_added() {
+        const END: u32 = if cfg!(miri) { 100 } else { 10_000 };
+        let list = List::new();
+        assert_eq!(list.find(b"other"), None);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for place in FIRST..END {
+                    assert_eq!(list.find(name(place).as_bytes()), None);
+                    assert_eq!(list.push(name(place), place), Some(place));
+                }
+            });
+            while list.end() < END {
+                let end = list.end();
+                for place in end.saturating_sub(10).max(FIRST)..end {
+                    assert_eq!(list.find(name(place).as_bytes()), Some(place));
+                    assert_eq!(list.get(place).map(|(_, item)| *item), Some(place));
+                }
+                assert_eq!(list.find(b"other"), None);
+            }
+        });
+        for place in FIRST..END {
+            assert_eq!(list.find(name(place).as_bytes()), Some(place));
+        }
+        assert!([0, FIRST - 1, END, u32::MAX].iter().all(|&place| list.get(place).is_none()));
+    }
+}
