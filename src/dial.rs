@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::name::Text;
 use crate::place::Place;
 use crate::registry::Registry;
-use crate::table::{Bind, Directory, Peer, Ports, State, Tables};
+use crate::table::{Bind, Peer, Ports, State, Tables};
 use crate::wait::Expire;
 use crate::waker::{Wakers, poll_step};
 
@@ -65,29 +65,49 @@ struct DialState<N: Handle> {
     host: Host<N>,
 }
 
-/// What a backend does in a dial: the registry tells where the host is, the engine connects.
+/// What is done with a source port: the registry tells where the host is, the engine connects, and the source becomes a
+/// connection.
 #[allow(clippy::manual_async_fn, reason = "an `async fn` would keep its arguments twice")]
 fn connect<N: Handle>(
     host: Host<N>,
-    port: u16,
+    (slot, port): (u32, u16),
     dst: Addr,
-) -> impl Future<Output = Result<(LinkOf<N>, Addr), Cause>> + Send + use<N> {
+) -> impl Future<Output = Result<Conn<N>, Cause>> + Send + use<N> {
     async move {
         let net = &host.net;
         let data = net.registry().query(&dst.host).await?;
         let src = host.addr(port);
         let (link, peer) = net.engine.dial(&src, &dst, data, &net.notifier()).await?;
-        match peer.host == dst.host && peer.port != 0 {
-            true => Ok((link, peer)),
-            false => Err(misled(net, &link, &peer)),
+        if let Err(cause) = settle(&host, slot, &link, &dst, &peer) {
+            net.discard(&link);
+            return Err(cause);
         }
+        Ok(Conn::new(Place::new(host, slot), link))
     }
+}
+
+/// Makes the source a connection.
+fn settle<N: Handle>(host: &Host<N>, slot: u32, link: &LinkOf<N>, dst: &Addr, peer: &Addr) -> Result<(), Cause> {
+    if peer.host != dst.host || peer.port == 0 {
+        return Err(misled(peer));
+    }
+    let Host { net, host } = host;
+    let peer = Peer { host: net.tables.intern(&peer.host)?, port: peer.port };
+    let dialling = net.tables.ports(host, |ports| {
+        if !ports.is_open() {
+            return Err(Cause::HostDown);
+        }
+        let socket = ports.socket(slot).ok_or(Cause::SocketDown)?;
+        socket.peer = peer;
+        Ok(core::mem::replace(&mut socket.state, State::Connected(link.clone())))
+    })?;
+    dialling.discard();
+    Ok(())
 }
 
 /// The engine connected to a host that was not meant.
 #[cold]
-fn misled<N: Handle>(net: &N, link: &LinkOf<N>, peer: &Addr) -> Cause {
-    net.discard(link);
+fn misled(peer: &Addr) -> Cause {
     Cause::Backend(Text::of(["engine connected to ", peer.text().as_str(), " instead"]))
 }
 
@@ -95,8 +115,8 @@ impl<N, A, C, F> Future for Dial<N, A, C, F>
 where
     N: Handle,
     A: ToAddr,
-    C: Fn(Host<N>, u16, Addr) -> F,
-    F: Future<Output = Result<(LinkOf<N>, Addr), Cause>>,
+    C: Fn(Host<N>, (u32, u16), Addr) -> F,
+    F: Future<Output = Result<Conn<N>, Cause>>,
 {
     type Output = Result<Conn<N>, Error>;
 
@@ -110,8 +130,8 @@ impl<N, A, C, F> Expire for Dial<N, A, C, F>
 where
     N: Handle,
     A: ToAddr,
-    C: Fn(Host<N>, u16, Addr) -> F,
-    F: Future<Output = Result<(LinkOf<N>, Addr), Cause>>,
+    C: Fn(Host<N>, (u32, u16), Addr) -> F,
+    F: Future<Output = Result<Conn<N>, Cause>>,
 {
     fn expire(self: Pin<&mut Self>, _: &Waker) -> Self::Output {
         let this = self.project();
@@ -122,8 +142,8 @@ where
 impl<N, C, F> Dialling<N, C, F>
 where
     N: Handle,
-    C: Fn(Host<N>, u16, Addr) -> F,
-    F: Future<Output = Result<(LinkOf<N>, Addr), Cause>>,
+    C: Fn(Host<N>, (u32, u16), Addr) -> F,
+    F: Future<Output = Result<Conn<N>, Cause>>,
 {
     fn poll(self: Pin<&mut Self>, addr: &dyn ToAddr, cx: &mut Context<'_>) -> Poll<Result<Conn<N>, Error>> {
         let mut this = self.project();
@@ -131,13 +151,16 @@ where
         let starts = this.running.is_none();
         if starts {
             match state.start(addr, cx.waker()) {
-                Ok((port, dst)) => this.running.set(Some((this.connect)(state.host.clone(), port, dst))),
+                Ok((source, dst)) => this.running.set(Some((this.connect)(state.host.clone(), source, dst))),
                 Err(cause) => return Poll::Ready(Err(state.fail(addr, cause))),
             }
         }
         let Some(running) = this.running.as_mut().as_pin_mut() else { return Poll::Pending };
         let outcome = match running.poll(cx) {
-            Poll::Ready(Ok((link, peer))) => state.finish(link, &peer),
+            Poll::Ready(Ok(conn)) => {
+                state.source = None;
+                Ok(conn)
+            }
             // The network that is down is the peer's, unless it turns out to be the own one.
             Poll::Ready(Err(Cause::NetworkDown)) => Err(Cause::ConnectionRefused),
             Poll::Ready(Err(cause)) => Err(cause),
@@ -161,18 +184,19 @@ where
 
 impl<N: Handle> DialState<N> {
     /// Takes the source port, to be told when the host closes, and looks at the address: from which port, where to.
-    fn start(&mut self, addr: &dyn ToAddr, waker: &Waker) -> Result<(u16, Addr), Cause> {
+    fn start(&mut self, addr: &dyn ToAddr, waker: &Waker) -> Result<((u32, u16), Addr), Cause> {
         let Host { net, host } = &self.host;
         let waiting = State::Dialling(WakersOf::<N>::of(waker));
-        let (slot, port, is_open) = net.tables.ports(host, |ports| {
+        let (source, is_open) = net.tables.ports(host, |ports| {
             let slot = ports.insert(Bind::Lowest, waiting)?;
-            Ok::<_, Cause>((slot, ports.socket(slot).map_or(0, |socket| socket.port), ports.is_open()))
+            let port = ports.socket(slot).map_or(0, |socket| socket.port);
+            Ok::<_, Cause>(((slot, port), ports.is_open()))
         })?;
-        self.source = Some((slot, port));
+        self.source = Some(source);
         let target = self.host.on_net(addr.to_addr()?);
         self.parsed = true;
         match is_open {
-            true => Ok((port, target)),
+            true => Ok((source, target)),
             false => Err(Cause::HostDown),
         }
     }
@@ -191,32 +215,6 @@ impl<N: Handle> DialState<N> {
                 Poll::Pending
             })
         })
-    }
-
-    /// Makes the source a connection.
-    fn finish(&mut self, link: LinkOf<N>, peer: &Addr) -> Result<Conn<N>, Cause> {
-        let Host { net, host } = &self.host;
-        let slot = self.source.map_or(0, |(slot, _)| slot);
-        let connected = net.tables.directory(|directory| directory.intern(&peer.host)).and_then(|id| {
-            net.tables.ports(host, |ports| {
-                if !ports.is_open() {
-                    return Err(Cause::HostDown);
-                }
-                let socket = ports.socket(slot).ok_or(Cause::SocketDown)?;
-                socket.peer = Peer { host: id, port: peer.port };
-                Ok(core::mem::replace(&mut socket.state, State::Connected(link.clone())))
-            })
-        });
-        match connected.map(State::discard) {
-            Ok(()) => {
-                self.source = None;
-                Ok(Conn::new(Place::new(self.host.clone(), slot), link))
-            }
-            Err(cause) => {
-                net.discard(&link);
-                Err(cause)
-            }
-        }
     }
 
     /// The error of this dial, which gives its port back.
