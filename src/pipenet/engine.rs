@@ -1,6 +1,7 @@
 //! The engine: dials by making a pipe and handing its other end to the listener.
 
 use core::fmt;
+use core::future::Future;
 use core::task::{Context, Poll, Waker};
 
 use super::memory::PipeMemory;
@@ -30,19 +31,22 @@ impl<M: PipeMemory> Engine for Pipes<M> {
         Ok(registry.announce(host, "").await?)
     }
 
-    async fn dial<N: Notifier<Link = Self::Link>>(
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` would keep its arguments twice")]
+    fn dial<N: Notifier<Link = Self::Link>>(
         &self,
         src: &Addr,
         dst: &Addr,
         _: Self::Data,
         notifier: &N,
-    ) -> Result<(Self::Link, Addr), Cause> {
-        let (near, far) = self.memory.open()?;
-        let mut guard = Near { engine: self, link: &near, connected: false };
-        let peer = notifier.connect(src, dst, far).await?;
-        guard.connected = true;
-        drop(guard);
-        Ok((near, peer))
+    ) -> impl Future<Output = Result<(Self::Link, Addr), Cause>> + Send {
+        async move {
+            let (near, far) = self.memory.open()?;
+            let mut guard = Near { engine: self, link: &near, connected: false };
+            let peer = notifier.connect(src, dst, far).await?;
+            guard.connected = true;
+            drop(guard);
+            Ok((near, peer))
+        }
     }
 
     #[inline]
@@ -151,10 +155,12 @@ impl<M: PipeMemory> Engine for Pipes<M> {
                 self.memory.incoming(link, |direction| Some(direction?.shut_reader(how)))
             }
         };
-        for (readers, writers) in [outgoing, incoming].into_iter().flatten() {
+        let wake = |(readers, writers): (M::Wakers, M::Wakers)| {
             readers.wake();
             writers.wake();
-        }
+        };
+        outgoing.into_iter().for_each(wake);
+        incoming.into_iter().for_each(wake);
     }
 
     fn release(&self, link: &M::Link) {
