@@ -4,7 +4,6 @@
 use std::fmt::Display;
 use std::io::{Read, Write};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use virtnet::pipenet::{Network, fixed};
@@ -206,7 +205,7 @@ fn a_connection_that_is_there_wins_over_an_expired_timeout() {
 #[test]
 fn a_weak_notifier_keeps_no_network_alive() {
     let net = Network::new("t");
-    let weak = Arc::downgrade(net.subnetwork());
+    let weak = net.subnetwork().downgrade();
     let a = net.host("a").unwrap();
     drop(net);
     Op::new(weak.down(Cause::backend(&"cable unplugged"))).wait();

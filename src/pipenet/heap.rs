@@ -1,6 +1,8 @@
 //! The in-process network that grows.
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
+use core::fmt;
+use core::ops::Deref;
 
 use super::{HeapPipes, PREFIX, Pipes, Ram};
 use crate::cause::{Cause, Input};
@@ -14,8 +16,6 @@ use crate::table::Heap;
 
 /// The subnetwork of a [`Network`].
 pub type SubNetwork = crate::SubNetwork<Pipes<HeapPipes>, Ram<Tables>, Tables>;
-/// How hosts, listeners and connections reach their [`Network`].
-pub type Handle = Arc<SubNetwork>;
 /// A host of a [`Network`].
 pub type Host = crate::Host<Handle>;
 /// A listener of a [`Network`].
@@ -24,6 +24,39 @@ pub type Listener = crate::Listener<Handle>;
 pub type Conn = crate::Conn<Handle>;
 
 type Tables = Heap<super::memory::HeapLink>;
+
+/// How hosts, listeners and connections reach their [`Network`]. Clones share a count, and each host that is asked for by
+/// name has one of its own: those who use different hosts do not disturb each other.
+#[allow(clippy::redundant_allocation, reason = "there are two counts: of this host's handles, and of the network's")]
+#[derive(Clone)]
+pub struct Handle(Arc<Arc<SubNetwork>>);
+
+impl Handle {
+    fn new(net: Arc<SubNetwork>) -> Self {
+        Self(Arc::new(net))
+    }
+
+    /// A way to the subnetwork that does not keep it, such as a [`Notifier`](crate::Notifier) for other threads.
+    #[must_use]
+    pub fn downgrade(&self) -> Weak<SubNetwork> {
+        Arc::downgrade(&self.0)
+    }
+}
+
+impl Deref for Handle {
+    type Target = SubNetwork;
+
+    #[inline]
+    fn deref(&self) -> &SubNetwork {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
 
 /// An in-process network that grows as needed. A cheap handle: clones are the same network.
 ///
@@ -78,13 +111,13 @@ impl Network {
     ///
     /// Those of [`new_host`](Network::new_host), if it has to be made.
     pub fn host(&self, name: &str) -> Result<Host, Error> {
-        super::host(self.net.clone(), name)
+        super::host(&*self.net, name).map(|host| self.own(host))
     }
 
     /// The host of this name, if there is one. It may be closed.
     #[must_use]
     pub fn get_host(&self, name: &str) -> Option<Host> {
-        self.net.get_host(name)
+        (&*self.net).get_host(name).map(|host| self.own(host))
     }
 
     /// Makes a host of a name that no host has had.
@@ -93,7 +126,7 @@ impl Network {
     ///
     /// `invalid network name` or `invalid host name`, `network is down`, `host already registered`.
     pub fn new_host(&self, name: &str) -> Result<Host, Error> {
-        super::new_host(&self.net, name)
+        super::new_host(&&*self.net, name).map(|host| self.own(host))
     }
 
     /// From now on, closing the last open host closes the network.
@@ -125,6 +158,11 @@ impl Network {
     #[must_use]
     pub fn subnetwork(&self) -> &Handle {
         &self.net
+    }
+
+    /// A host that keeps the network.
+    fn own(&self, host: crate::Host<&SubNetwork>) -> Host {
+        Host::new(Handle::new(Arc::clone(&self.net.0)), host.host)
     }
 }
 
@@ -203,6 +241,6 @@ impl Builder<'_> {
         let registry = Ram::new(tables.clone(), NetworkName::valid(PREFIX, self.name).unwrap_or(NetworkName::EMPTY));
         let engine = Pipes { memory: HeapPipes::new(self.buffer), rendezvous: self.rendezvous };
         let net = subnet::SubNetwork::with_options(PREFIX, self.name, engine, registry, tables, self.options);
-        Network { net: Arc::new(net) }
+        Network { net: Handle::new(Arc::new(net)) }
     }
 }

@@ -53,7 +53,7 @@ fn a_forgotten_dial_keeps_its_pipe_and_its_network_alive() {
 
     let all = pair(heap());
     forget_pending(all.b.dial("a:1"));
-    let net = std::sync::Arc::downgrade(&all.net);
+    let net = all.net.downgrade();
     drop(all);
     assert_ne!(net.strong_count(), 0);
 }

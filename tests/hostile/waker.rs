@@ -188,7 +188,7 @@ fn call_back<N: Handle + 'static>(net: N, at: Event, callback: fn(&Pair<N>)) {
 fn the_last_handle_may_be_dropped_by_a_waker() {
     within_limit(|| {
         let all = pair(heap());
-        let net = Arc::downgrade(&all.net);
+        let net = all.net.downgrade();
         let (dialled, accepted) = (all.dialled, Arc::new(all.accepted));
         let kept = Mutex::new(Some((all.a, all.b, all.listener, all.net, accepted.clone())));
         let waker = hooked(move |event| {

@@ -106,8 +106,9 @@ impl Setup {
         let builder = pipenet::Network::builder("t").buffer(buffer).rendezvous(rendezvous);
         let net = builder.share_port(share_port).backlog(backlog as u32).build().expect("valid options");
         World::new(net.subnetwork().clone(), self, None, None).run(program, report)?;
-        let holders = std::sync::Arc::strong_count(net.subnetwork());
-        if holders == 1 { Ok(()) } else { Err(format!("{holders} handles of the network, of which 1 is left")) }
+        let weak = net.subnetwork().downgrade();
+        drop(net);
+        if weak.strong_count() == 0 { Ok(()) } else { Err("something still holds the network".into()) }
     }
 
     fn run_fixed<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: usize>(
