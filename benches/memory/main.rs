@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex};
 use turmoil_net::Net;
 use turmoil_net::fixture;
 use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
-use virtnet::pipenet::{Conn, Network};
+use virtnet::pipenet::{Conn, Host, Network};
 
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -27,7 +27,8 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
         let net = Network::new("t");
-        conns("virtnet", async || connect(&net)).await;
+        let hosts = ["a", "b"].map(|name| net.host(name).expect("a valid name"));
+        conns("virtnet", async || connect(&hosts)).await;
         conns("tokio duplex", async || duplex(64 << 10)).await;
     });
     fixture::lo(async {
@@ -46,9 +47,9 @@ fn used() -> f64 {
     stats.bytes_allocated as f64 - stats.bytes_deallocated as f64
 }
 
-fn connect(net: &Network) -> (Conn, Conn) {
-    let listener = net.host("a").and_then(|host| host.listen("")).expect("a free port");
-    let mut dial = pin!(net.host("b").expect("a valid name").dial(listener.local_addr()));
+fn connect([server, client]: &[Host; 2]) -> (Conn, Conn) {
+    let listener = server.listen("").expect("a free port");
+    let mut dial = pin!(client.dial(listener.local_addr()));
     assert!(dial.as_mut().try_wait().is_none(), "nobody has accepted it");
     let accepted = listener.try_accept().expect("a dial waits");
     (dial.try_wait().expect("it is accepted").expect("it is accepted"), accepted)

@@ -111,7 +111,10 @@ impl Network {
     ///
     /// Those of [`new_host`](Network::new_host), if it has to be made.
     pub fn host(&self, name: &str) -> Result<Host, Error> {
-        super::host(&*self.net, name).map(|host| self.own(host))
+        match self.get_host(name) {
+            Some(host) => Ok(host),
+            None => super::host(&*self.net, name).map(|host| self.own(host)),
+        }
     }
 
     /// The host of this name, if there is one. It may be closed.
