@@ -439,15 +439,14 @@ impl<N: Handle> Drop for End<N> {
                 return None;
             }
             if !socket.awaited {
-                return Some(ports.remove(slot).map(|socket| socket.state));
+                return Some(ports.remove(slot));
             }
             ports.unbind(slot);
             Some(ports.socket(slot).map(|socket| core::mem::replace(&mut socket.state, State::Closed)))
         });
         let Some(state) = last else { return };
-        let connected = matches!(state, Some(State::Connected(_)));
-        drop(state);
-        if connected {
+        if let Some(State::Connected(link)) = state {
+            drop(link);
             self.net().engine.shutdown(&self.link, Shutdown::Close);
         }
         self.net().engine.release(&self.link);

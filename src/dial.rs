@@ -156,23 +156,24 @@ where
             }
         }
         let Some(running) = this.running.as_mut().as_pin_mut() else { return Poll::Pending };
-        let outcome = match running.poll(cx) {
+        let cause = match running.poll(cx) {
             Poll::Ready(Ok(conn)) => {
                 state.source = None;
-                Ok(conn)
+                this.running.set(None);
+                return Poll::Ready(Ok(conn));
             }
             // The network that is down is the peer's, unless it turns out to be the own one.
-            Poll::Ready(Err(Cause::NetworkDown)) => Err(Cause::ConnectionRefused),
-            Poll::Ready(Err(cause)) => Err(cause),
+            Poll::Ready(Err(Cause::NetworkDown)) => Cause::ConnectionRefused,
+            Poll::Ready(Err(cause)) => cause,
             // Whoever closes the host from now on wakes the task.
             Poll::Pending if starts => return Poll::Pending,
             Poll::Pending => match state.poll_closed(cx) {
-                Poll::Ready(()) => Err(Cause::SocketDown),
+                Poll::Ready(()) => Cause::SocketDown,
                 Poll::Pending => return Poll::Pending,
             },
         };
         this.running.set(None);
-        Poll::Ready(outcome.map_err(|cause| state.fail(addr, cause)))
+        Poll::Ready(Err(state.fail(addr, cause)))
     }
 
     fn expire(self: Pin<&mut Self>, addr: &dyn ToAddr) -> Error {
@@ -218,6 +219,7 @@ impl<N: Handle> DialState<N> {
     }
 
     /// The error of this dial, which gives its port back.
+    #[cold]
     fn fail(&mut self, addr: &dyn ToAddr, cause: Cause) -> Error {
         let Host { net, host } = &self.host;
         let source = self.source.map(|(_, port)| self.host.addr(port));
@@ -233,7 +235,7 @@ impl<N: Handle> DialState<N> {
     fn give_up(&mut self) {
         if let Some((slot, _)) = self.source.take() {
             let gone = self.host.net.tables.ports(&self.host.host, |ports| ports.remove(slot));
-            gone.into_iter().for_each(|socket| socket.state.discard());
+            gone.into_iter().for_each(State::discard);
         }
     }
 }

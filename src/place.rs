@@ -19,7 +19,7 @@ pub(crate) type SocketOf<N> =
     Socket<<<N as Handle>::Tables as Tables>::Link, <<N as Handle>::Tables as Tables>::Wakers>;
 
 impl<N: Handle> Place<N> {
-    #[inline]
+    #[cfg_attr(feature = "std", inline)]
     pub(crate) fn new(host: Host<N>, slot: u32) -> Self {
         let Host { net, host } = host;
         Self { net, host, slot: N::Tables::slot(slot) }
@@ -35,7 +35,7 @@ impl<N: Handle> Place<N> {
     }
 
     /// Takes a step on the sockets of the host.
-    #[inline]
+    #[cfg_attr(feature = "std", inline)]
     pub(crate) fn ports<R>(&self, step: impl FnOnce(&mut <N::Tables as Tables>::Ports<'_>) -> R) -> R {
         self.net.tables.ports(&self.host, step)
     }

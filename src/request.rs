@@ -65,7 +65,7 @@ impl<N: Handle> Pending<N> {
     }
 
     /// The accepted connection's port, once a listener has taken the request.
-    #[inline]
+    #[cfg_attr(feature = "std", inline)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<u16, Cause>> {
         let (place, settled) = (&self.place, &mut self.settled);
         let mut gone = None;
@@ -92,8 +92,8 @@ impl<N: Handle> Pending<N> {
                 }
             })
         });
-        if let Some(socket) = gone {
-            place.net.scrap(socket);
+        if let Some(left) = gone {
+            place.net.scrap(left);
         }
         answer.map(|answer| match answer {
             Answer::Port(port) => Ok(port),
@@ -129,7 +129,7 @@ impl<N: Handle> Drop for Pending<N> {
         if !self.settled {
             let (gone, acceptors) = self.place.ports(|ports| drop_request(ports, self.place.slot()));
             acceptors.wake();
-            gone.into_iter().for_each(|socket| self.place.net.scrap(socket));
+            gone.into_iter().for_each(|left| self.place.net.scrap(left));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::name::NetworkName;
 use crate::notify::SubNetworkNotifier;
 use crate::registry::Registry;
 use crate::snapshot::Snapshot;
-use crate::table::{Closed, Closing, Directory, Hosts, Ports, Socket, State, Tables, refuse_next};
+use crate::table::{Closed, Closing, Directory, Hosts, Ports, State, Tables, refuse_next};
 use crate::waker::{Wakers, idle, poll_step};
 
 /// The part of a network that this process, or this part of it, owns: an [`Engine`], a [`Registry`], and tables of hosts
@@ -147,11 +147,11 @@ where
     }
 
     /// Closes what is left of a socket that was taken out of its table.
-    pub(crate) fn scrap(&self, socket: Socket<E::Link, T::Wakers>) {
-        if let State::Request(request) = &socket.state {
+    pub(crate) fn scrap(&self, left: State<E::Link, T::Wakers>) {
+        if let State::Request(request) = &left {
             self.discard(&request.link);
         }
-        socket.state.discard();
+        left.discard();
     }
 
     /// Closes an end of a connection that nobody holds.
@@ -164,7 +164,7 @@ where
     pub(crate) fn refuse_all(&self, host: &T::Host, listener: u32) {
         while let Some((backend, gone)) = self.tables.ports(host, |ports| refuse_next(ports, listener)) {
             backend.wake();
-            gone.into_iter().for_each(|socket| self.scrap(socket));
+            gone.into_iter().for_each(|left| self.scrap(left));
         }
     }
 

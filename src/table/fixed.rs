@@ -318,9 +318,8 @@ impl<L> Ports for FixedPorts<'_, L> {
         }
     }
 
-    fn remove(&mut self, slot: u32) -> Option<Socket<L, TwoWakers>> {
-        let free = Socket::new(State::Free);
-        self.socket(slot).map(|socket| core::mem::replace(socket, free))
+    fn remove(&mut self, slot: u32) -> Option<State<L, TwoWakers>> {
+        self.socket(slot).map(|socket| core::mem::replace(&mut socket.state, State::Free))
     }
 
     fn listener(&self, port: u16) -> Option<u32> {

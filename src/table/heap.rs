@@ -291,6 +291,15 @@ impl<L> HeapPorts<L> {
         Ok((port, shared))
     }
 
+    #[cold]
+    fn add_row(&mut self) {
+        if self.sockets.len() == self.sockets.capacity() {
+            // A quarter more, not twice as many: most of what a host takes is this.
+            self.sockets.reserve_exact((self.sockets.len() / 4).max(4));
+        }
+        self.sockets.push(Row::Free(NIL));
+    }
+
     /// Takes note of a listener, or of a connection that shares its port.
     fn serve(&mut self, port: u16, slot: u32, listens: bool) {
         let (key, new) = (hash(&port.to_ne_bytes()), Server { port, listener: NIL, connections: 0 });
@@ -323,22 +332,14 @@ impl<L> Ports for HeapPorts<L> {
             return Err(Cause::Full(Table::Ports, NIL));
         }
         let (port, shared) = self.take_port(bind, slot, matches!(state, State::Listener(_)))?;
-        let row = Row::Used(Socket { port, bound: port != 0, shared, ..Socket::new(state) });
-        match self.sockets.get_mut(slot as usize) {
-            Some(free) => {
-                if let Row::Free(next) = *free {
-                    self.free = next;
-                }
-                *free = row;
-            }
-            None => {
-                if slot as usize == self.sockets.capacity() {
-                    // A quarter more, not twice as many: most of what a host takes is this.
-                    self.sockets.reserve_exact((slot as usize / 4).max(4));
-                }
-                self.sockets.push(row);
-            }
+        if self.free == NIL {
+            self.add_row();
         }
+        let row = &mut self.sockets[slot as usize];
+        if let Row::Free(next) = *row {
+            self.free = next;
+        }
+        *row = Row::Used(Socket { port, bound: port != 0, shared, ..Socket::new(state) });
         self.used += 1;
         Ok(slot)
     }
@@ -385,17 +386,15 @@ impl<L> Ports for HeapPorts<L> {
     }
 
     #[inline]
-    fn remove(&mut self, slot: u32) -> Option<Socket<L, ManyWakers>> {
-        self.socket(slot)?;
+    fn remove(&mut self, slot: u32) -> Option<State<L, ManyWakers>> {
         self.unbind(slot);
-        match core::mem::replace(&mut self.sockets[slot as usize], Row::Free(self.free)) {
-            Row::Used(socket) => {
-                self.free = slot;
-                self.used -= 1;
-                Some(socket)
-            }
-            Row::Free(_) => None,
-        }
+        let row = self.sockets.get_mut(slot as usize)?;
+        let Row::Used(socket) = row else { return None };
+        let state = core::mem::replace(&mut socket.state, State::Free);
+        *row = Row::Free(self.free);
+        self.free = slot;
+        self.used -= 1;
+        Some(state)
     }
 
     #[inline]

@@ -228,8 +228,8 @@ pub trait Ports {
     /// Gives the socket's port back, if it still has it. The socket goes on knowing its number.
     fn unbind(&mut self, slot: u32);
 
-    /// Takes a socket out, with its port.
-    fn remove(&mut self, slot: u32) -> Option<Socket<Self::Link, Self::Wakers>>;
+    /// Takes a socket out, with its port; gives what it was.
+    fn remove(&mut self, slot: u32) -> Option<State<Self::Link, Self::Wakers>>;
 
     /// The listener at a port.
     fn listener(&self, port: u16) -> Option<u32>;

@@ -2,7 +2,7 @@
 
 use core::task::Waker;
 
-use super::{Bind, NIL, Peer, Phase, Ports, Queue, Request, Socket, State, U24};
+use super::{Bind, NIL, Peer, Phase, Ports, Queue, Request, State, U24};
 use crate::cause::{Cause, Table};
 use crate::waker::Wakers;
 
@@ -14,7 +14,7 @@ impl<W: Default> Queue<W> {
 
 /// Puts a request at the end of the queue of the listener at `port`, and takes `link` for it. Gives its slot, and those who
 /// wait for it.
-#[inline]
+#[cfg_attr(feature = "std", inline)]
 pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     ports: &mut P,
     port: u16,
@@ -54,8 +54,8 @@ pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     Ok((slot, acceptors.unwrap_or_default()))
 }
 
-/// A socket as `P` keeps it.
-type SocketOf<P> = Socket<<P as Ports>::Link, <P as Ports>::Wakers>;
+/// What a socket is, as `P` keeps it.
+type StateOf<P> = State<<P as Ports>::Link, <P as Ports>::Wakers>;
 
 /// What a listener finds in its queue.
 pub(crate) enum Delivery<L, W> {
@@ -70,7 +70,7 @@ pub(crate) enum Delivery<L, W> {
 }
 
 /// Takes the next connection out of a listener's queue, or brings a request nearer to being one, for the task of `waker`.
-#[inline]
+#[cfg_attr(feature = "std", inline)]
 pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     ports: &mut P,
     listener: u32,
@@ -108,7 +108,7 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
 }
 
 /// Makes a connection of a request that has a port.
-#[inline]
+#[cfg_attr(feature = "std", inline)]
 fn connect<P: Ports<Link: Clone, Wakers: Wakers>>(ports: &mut P, slot: u32) -> Delivery<P::Link, P::Wakers> {
     unlink(ports, slot);
     let Some(socket) = ports.socket(slot) else { return Delivery::Nothing };
@@ -149,12 +149,12 @@ fn fail<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32, cause: Cause) -> P::
     backend
 }
 
-/// Empties the queue of a listener that is to be closed, request by request: gives the task to wake, and the socket of
-/// one whose backend is done with it already.
+/// Empties the queue of a listener that is to be closed, request by request: gives the task to wake, and what is left
+/// of one whose backend is done with it already.
 pub(crate) fn refuse_next<P: Ports<Wakers: Wakers>>(
     ports: &mut P,
     listener: u32,
-) -> Option<(P::Wakers, Option<SocketOf<P>>)> {
+) -> Option<(P::Wakers, Option<StateOf<P>>)> {
     let slot = queue(ports, listener)?.head.get();
     request_at(ports, slot)?;
     if ports.socket(slot)?.awaited {
@@ -164,10 +164,10 @@ pub(crate) fn refuse_next<P: Ports<Wakers: Wakers>>(
     Some((P::Wakers::default(), ports.remove(slot)))
 }
 
-/// A backend is done with its request, whatever came of it. Gives the socket if nobody else has it, and those who wait
+/// A backend is done with its request, whatever came of it. Gives what is left of it if nobody else has it, and those who wait
 /// at the listener if there may be more for them.
-#[inline]
-pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> (Option<SocketOf<P>>, P::Wakers) {
+#[cfg_attr(feature = "std", inline)]
+pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> (Option<StateOf<P>>, P::Wakers) {
     let mut acceptors = P::Wakers::default();
     if let Some(request) = request_at(ports, slot) {
         let listener = request.listener.get();
@@ -210,7 +210,7 @@ fn unlink<P: Ports>(ports: &mut P, slot: u32) {
 }
 
 /// The queue of the listener in `slot`, if there is one.
-#[inline]
+#[cfg_attr(feature = "std", inline)]
 pub(crate) fn queue<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Queue<P::Wakers>> {
     match &mut ports.socket(slot)?.state {
         State::Listener(queue) => Some(queue),
@@ -219,7 +219,7 @@ pub(crate) fn queue<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Queue<P::
 }
 
 /// The request in `slot`, if there is one.
-#[inline]
+#[cfg_attr(feature = "std", inline)]
 pub(crate) fn request_at<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Request<P::Link, P::Wakers>> {
     match &mut ports.socket(slot)?.state {
         State::Request(request) => Some(request),
