@@ -113,7 +113,7 @@
 //! | tasks that wait for one thing | memory | 2; one more wakes the first, which looks again |
 //! | writes that were read and not asked for, in a rendezvous | memory | 2 for each direction |
 //!
-//! In a network that grows, a host takes about 250 bytes, a connection about 600, and 128 more for each direction in
+//! In a network that grows, a host takes about 350 bytes, a connection about 600, and 128 more for each direction in
 //! which bytes were sent; beyond that, what waits in it, rounded up to a power of two. The 16 directions of a network that
 //! were drained last keep their memory, all others give it back. Names are never forgotten, and tables do not shrink. A network of a fixed size takes what it is declared with; `features.md` in the repository has
 //! the numbers.
