@@ -121,33 +121,38 @@ async fn new_host<N: Handle>(net: N, name: Option<HostName>) -> Result<Host<N>, 
         return Err(Cause::Invalid(Input::NetworkName));
     }
     let name = name.ok_or(Cause::Invalid(Input::HostName))?;
-    net.tables.directory(|directory| match directory.hosts().closed().network {
-        true => Err(Cause::NetworkDown),
-        false => directory.room(&name),
-    })?;
+    net.tables.directory(|directory| admit(directory, &name))?;
     let made = net.engine.new_host(&name, &net.registry).await;
-    publish(net, &name, made)
-}
-
-/// Makes a host of a name that the registry has taken, unless somebody has made it already.
-pub(crate) fn publish<N: Handle>(net: N, name: &HostName, made: Result<(), Cause>) -> Result<Host<N>, Cause> {
     // One step: whoever finds the host finds it open, and a close of the network that comes later closes it.
     let host = net.tables.directory(|directory| {
         if directory.hosts().closed().network {
             return Err(Cause::NetworkDown);
         }
         made?;
-        let id = directory.intern(name)?;
-        let flags = directory.hosts().flags(id).unwrap_or_default();
-        if flags.own {
-            // A registry that takes a name twice, or two who make the same host.
-            return Err(Cause::HostExists);
-        }
-        directory.set_flags(id, HostFlags { own: true, ..flags });
-        directory.network().open_hosts += 1;
-        directory.hosts().host(id).ok_or(Cause::NoSuchHost)
+        let id = directory.intern(&name)?;
+        own(directory, id)
     })?;
     Ok(Host::new(net, host))
+}
+
+/// Whether there may be a new host of this name, as far as the network knows.
+pub(crate) fn admit<D: Directory>(directory: &D, name: &HostName) -> Result<(), Cause> {
+    match directory.hosts().closed().network {
+        true => Err(Cause::NetworkDown),
+        false => directory.room(name),
+    }
+}
+
+/// Makes the host with this number, whose name the registry has taken, unless somebody has made it already.
+pub(crate) fn own<D: Directory>(directory: &mut D, id: u32) -> Result<<D::Hosts as Hosts>::Host, Cause> {
+    let flags = directory.hosts().flags(id).unwrap_or_default();
+    if flags.own {
+        // A registry that takes a name twice, or two who make the same host.
+        return Err(Cause::HostExists);
+    }
+    directory.set_flags(id, HostFlags { own: true, ..flags });
+    directory.network().open_hosts += 1;
+    directory.hosts().host(id).ok_or(Cause::NoSuchHost)
 }
 
 /// Closes the network, by closing `host` if it is named.

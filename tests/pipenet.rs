@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use virtnet::pipenet::{Network, fixed};
-use virtnet::{Cause, Conn, ErrorKind, Handle, Host, Listener, Notifier, Op};
+use virtnet::{Cause, Conn, Engine, Error, ErrorKind, Handle, Host, Listener, Notifier, Op, Registry};
 
 /// What an error prints.
 #[track_caller]
@@ -107,6 +107,32 @@ fn a_fixed_network_says_what_is_full() {
     assert_eq!(NET.pipes(), 1);
     drop((connect(&b, &listener), second, listener));
     assert_eq!((NET.pipes(), a.sockets(), b.sockets()), (0, 0, 0));
+}
+
+#[test]
+fn a_host_is_made_whether_or_not_somebody_has_announced_it() {
+    static FIXED: fixed::Network<'_> = virtnet::fixed!("t", 2, 4, 2, 64);
+    let heap = Network::new("t");
+    announced_hosts(heap.subnetwork(), |name| heap.host(name), |name| heap.new_host(name));
+    announced_hosts(&FIXED.subnetwork(), |name| FIXED.host(name), |name| FIXED.new_host(name));
+}
+
+fn announced_hosts<N: Handle<Engine: Engine<Data = &'static str>>>(
+    net: &N,
+    host: impl Fn(&str) -> Result<Host<N>, Error>,
+    new_host: impl Fn(&str) -> Result<Host<N>, Error>,
+) {
+    let announce = |name| Op::new(net.registry().announce(name, "")).wait();
+    announce("a").expect("a new name");
+    let taken = r#"virtnet "pipet": new host "a": ram(pipet): announce ["a" ""]: host already registered"#;
+    assert_eq!(text(new_host("a")), taken);
+    assert!(net.get_host("a").is_none());
+    let a = host("a").expect("it is announced, and nobody has it");
+    assert_eq!((host("a"), net.get_host("a")), (Ok(a.clone()), Some(a)));
+    assert_eq!((text(new_host("a")), text(net.new_host("a").wait())), (taken.into(), taken.into()));
+    Op::new(net.registry().close()).wait().expect("nothing can go wrong");
+    assert_eq!(text(host("b")), r#"virtnet "pipet": new host "b": ram(pipet): announce ["b" ""]: registry is down"#);
+    assert!(host("a").is_ok());
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl<'m> Network<'m> {
     ///
     /// Those of [`new_host`](Network::new_host), if it has to be made.
     pub fn host(&self, name: &str) -> Result<crate::Host<Handle<'_, 'm>>, Error> {
-        super::host(&self.net, name)
+        super::make_host(&&self.net, name, true)
     }
 
     /// The host of this name, if there is one. It may be closed.
@@ -136,7 +136,7 @@ impl<'m> Network<'m> {
     ///
     /// `invalid network name` or `invalid host name`, `network is down`, `host already registered`, `host table is full`.
     pub fn new_host(&self, name: &str) -> Result<crate::Host<Handle<'_, 'm>>, Error> {
-        super::new_host(&&self.net, name)
+        super::make_host(&&self.net, name, false)
     }
 
     /// From now on, closing the last open host closes the network.

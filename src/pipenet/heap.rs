@@ -111,10 +111,7 @@ impl Network {
     ///
     /// Those of [`new_host`](Network::new_host), if it has to be made.
     pub fn host(&self, name: &str) -> Result<Host, Error> {
-        match self.get_host(name) {
-            Some(host) => Ok(host),
-            None => super::host(&*self.net, name).map(|host| self.own(host)),
-        }
+        super::make_host(&&*self.net, name, true).map(|host| self.own(host))
     }
 
     /// The host of this name, if there is one. It may be closed.
@@ -129,7 +126,7 @@ impl Network {
     ///
     /// `invalid network name` or `invalid host name`, `network is down`, `host already registered`.
     pub fn new_host(&self, name: &str) -> Result<Host, Error> {
-        super::new_host(&&*self.net, name).map(|host| self.own(host))
+        super::make_host(&&*self.net, name, false).map(|host| self.own(host))
     }
 
     /// From now on, closing the last open host closes the network.

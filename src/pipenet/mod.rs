@@ -3,12 +3,16 @@
 //! [`Network`] grows as needed; [`fixed::Network`] lives in a static and needs no heap. Both have the same methods, and
 //! their hosts, listeners and connections are the same types of the core with another way to their network.
 
+use core::ops::Deref;
 use core::pin::pin;
 
+use self::memory::PipeMemory;
+use crate::cause::{Cause, Input};
 use crate::close::CloseError;
-use crate::error::Error;
-use crate::handle::{closed, publish};
-use crate::name::HostName;
+use crate::error::{Error, Operation};
+use crate::handle::{Handle as _, admit, closed, own};
+use crate::name::{HostName, Text};
+use crate::table::{Directory as _, Hosts as _, Tables};
 
 mod engine;
 pub mod fixed;
@@ -30,29 +34,52 @@ pub use ram::Ram;
 /// What the full names of in-process networks begin with.
 const PREFIX: &str = "pipe";
 
-/// The host of this name: the one that was made before, or a new one.
-fn host<N: crate::Handle>(net: N, name: &str) -> Result<crate::Host<N>, Error> {
-    loop {
-        if let Some(host) = net.get_host(name) {
-            return Ok(host);
-        }
-        match new_host(&net, name) {
-            // Somebody else was faster, with the name or with all of it. What is left of it is done here, so that nobody
-            // waits for a thread that lost its CPU, or for what an interrupt interrupted.
-            Err(error) if error.kind() == crate::ErrorKind::HostExists => {
-                let made = HostName::valid(name, "").and_then(|name| publish(net.clone(), &name, Ok(())).ok());
-                if let Some(host) = made {
-                    return Ok(host);
-                }
+/// Makes a host, unless one of this name is `known` and will do. All in one step, as the engine makes nothing for a host
+/// and the registry is a view of the tables: so nobody waits for a thread that lost its CPU, or for what an interrupt
+/// interrupted.
+fn make_host<M, T, N>(net: &N, name: &str, known: bool) -> Result<crate::Host<N>, Error>
+where
+    M: PipeMemory,
+    T: Tables<Link = M::Link>,
+    N: Clone + Send + Sync + Deref<Target = crate::SubNetwork<Pipes<M>, Ram<T>, T>>,
+{
+    if known && let Some(host) = net.get_host(name) {
+        return Ok(host);
+    }
+    let made = net.tables.directory(|directory| {
+        let name = valid(net.named, name)?;
+        admit(directory, &name)?;
+        match ram::announce(directory, &name) {
+            // By somebody who was faster, or who makes it in several steps, through the core: what is left is done here.
+            Err(Cause::HostExists) if known => {
+                let id = directory.intern(&name)?;
+                directory.hosts().host(id).map_or_else(|| own(directory, id), Ok)
             }
-            made => return made,
+            announced => own(directory, announced?),
         }
+    });
+    match made {
+        Ok(host) => Ok(crate::Host::new(net.clone(), host)),
+        Err(cause) => Err(not_made(net.name(), name, &net.registry, cause)),
     }
 }
 
-/// Makes a host of a name that no host has had. There is nothing in it that waits.
-fn new_host<N: crate::Handle>(net: &N, name: &str) -> Result<crate::Host<N>, Error> {
-    net.new_host(name).wait_with(core::hint::spin_loop)
+/// The name of a new host.
+fn valid(named: bool, name: &str) -> Result<HostName, Cause> {
+    if !named {
+        return Err(Cause::Invalid(Input::NetworkName));
+    }
+    HostName::valid(name, "").ok_or(Cause::Invalid(Input::HostName))
+}
+
+#[cold]
+#[inline(never)]
+fn not_made<T: Tables>(network: &str, name: &str, registry: &Ram<T>, cause: Cause) -> Error {
+    let cause = match cause {
+        Cause::HostExists | Cause::RegistryDown => registry.refused(name, "", &cause).into(),
+        cause => cause,
+    };
+    Error::subnet(Operation::NewHost, network, &Text::from(name), cause)
 }
 
 /// Closes the network. Only somebody who does the same can be in the way, in another thread or below an interrupt, and

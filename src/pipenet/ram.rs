@@ -26,7 +26,8 @@ impl<T: Tables> Ram<T> {
     }
 
     /// The error of announcing a host. Nothing is formatted that may never be printed.
-    fn refused(&self, host: &str, data: &str, cause: &Cause) -> RegistryError {
+    #[cold]
+    pub(super) fn refused(&self, host: &str, data: &str, cause: &Cause) -> RegistryError {
         let name = self.name();
         let refused = |reason| RegistryError::refused(name.as_str(), host, Text::of(["\"", data, "\""]), reason);
         match cause {
@@ -47,21 +48,9 @@ impl<T: Tables> Registry for Ram<T> {
     type Data = &'static str;
 
     async fn announce(&self, host: &str, data: &'static str) -> Result<(), RegistryError> {
-        let announced = HostName::valid(host, "").ok_or(Cause::Invalid(Input::HostName)).and_then(|name| {
-            self.tables.directory(|directory| {
-                if directory.hosts().closed().registry {
-                    return Err(Cause::RegistryDown);
-                }
-                let id = directory.intern(&name)?;
-                let flags = directory.hosts().flags(id).unwrap_or_default();
-                if flags.announced {
-                    return Err(Cause::HostExists);
-                }
-                directory.set_flags(id, HostFlags { announced: true, ..flags });
-                Ok(())
-            })
-        });
-        announced.map_err(|cause| self.refused(host, data, &cause))
+        let announced = HostName::valid(host, "").ok_or(Cause::Invalid(Input::HostName));
+        let announced = announced.and_then(|name| self.tables.directory(|directory| announce(directory, &name)));
+        announced.map(|_| ()).map_err(|cause| self.refused(host, data, &cause))
     }
 
     async fn query(&self, host: &str) -> Result<&'static str, RegistryError> {
@@ -84,6 +73,20 @@ impl<T: Tables> Registry for Ram<T> {
         });
         Ok(())
     }
+}
+
+/// Takes a name, as one part of a step. Gives its number.
+pub(super) fn announce<D: Directory>(directory: &mut D, name: &HostName) -> Result<u32, Cause> {
+    if directory.hosts().closed().registry {
+        return Err(Cause::RegistryDown);
+    }
+    let id = directory.intern(name)?;
+    let flags = directory.hosts().flags(id).unwrap_or_default();
+    if flags.announced {
+        return Err(Cause::HostExists);
+    }
+    directory.set_flags(id, HostFlags { announced: true, ..flags });
+    Ok(id)
 }
 
 impl<T: Tables> fmt::Debug for Ram<T> {
