@@ -1,8 +1,7 @@
 //! Blocking waits on threads: look, spin for a moment if that has paid lately, sleep.
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -15,96 +14,135 @@ use crate::waker::idle;
 pub(crate) fn block_on<R>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
     look: bool,
-    patience: &Patience,
+    patience: Patience<'_>,
     _relax: fn(),
     expired: impl FnOnce(&Waker) -> R,
 ) -> R {
     if look && let Poll::Ready(outcome) = poll(&mut Context::from_waker(idle())) {
         return outcome;
     }
-    let deadline = patience.limit().and_then(|limit| Instant::now().checked_add(limit));
+    let deadline = patience.limit.get().and_then(|limit| Instant::now().checked_add(limit));
     let parker = Parker::new();
-    parker.wait(|cx| poll(cx), deadline, patience).unwrap_or_else(|| expired(parker.waker()))
+    parker.wait(|cx| poll(cx), deadline, patience.score).unwrap_or_else(|| expired(parker.waker()))
 }
 
-/// How long blocking reads or writes of one connection may take, and whether spinning has paid for them.
+/// How long blocking reads, or writes, of one connection may take, and whether spinning has paid for them.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience<'a> {
+    limit: &'a Limit,
+    score: &'a Score,
+}
+
+/// What a connection keeps of that for its reads and its writes: each has it, so it takes 12 bytes.
 #[derive(Default)]
-pub(crate) struct Patience {
-    /// In nanoseconds; 0 for as long as it takes.
-    limit: AtomicU64,
-    score: Score,
+pub(crate) struct Patiences {
+    limits: [Limit; 2],
+    scores: [Score; 2],
 }
 
-impl Patience {
-    pub(crate) fn limit(&self) -> Option<Duration> {
-        match self.limit.load(Ordering::Relaxed) {
-            0 => None,
-            nanos => Some(Duration::from_nanos(nanos)),
-        }
+impl Patiences {
+    pub(crate) fn reading(&self) -> Patience<'_> {
+        Patience { limit: &self.limits[0], score: &self.scores[0] }
     }
 
-    pub(crate) fn set_limit(&self, limit: Option<Duration>) {
-        let nanos = limit.map_or(0, |limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
-        self.limit.store(nanos, Ordering::Relaxed);
+    pub(crate) fn writing(&self) -> Patience<'_> {
+        Patience { limit: &self.limits[1], score: &self.scores[1] }
     }
 }
 
-/// The same limit, and nothing learned yet.
-impl Clone for Patience {
+/// The same limits, and nothing learned yet.
+impl Clone for Patiences {
     fn clone(&self) -> Self {
         let copy = Self::default();
-        copy.set_limit(self.limit());
+        copy.reading().set_limit(self.reading().limit());
+        copy.writing().set_limit(self.writing().limit());
         copy
     }
 }
 
-impl fmt::Debug for Patience {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Patience({:?})", self.limit())
+impl Patience<'_> {
+    pub(crate) fn limit(self) -> Option<Duration> {
+        self.limit.get()
+    }
+
+    pub(crate) fn set_limit(self, limit: Option<Duration>) {
+        self.limit.set(limit);
     }
 }
 
-/// Whether spinning before sleeping has paid lately: from 0, not at all, to 8. Several threads may use one at once; what
-/// gets lost then costs only time.
-struct Score {
-    score: AtomicU16,
-    /// At 0: waits that are not to spin before one tries again.
-    skip: AtomicU16,
-    /// What `skip` will be after the next try in vain.
-    next_skip: AtomicU16,
+/// A limit of time: the two highest bits say of which of `UNITS` the others are a count. None is 0.
+#[derive(Default)]
+struct Limit(AtomicU32);
+
+/// Limits of up to a second are kept in nanoseconds, then up to 17 minutes in microseconds, up to 12 days in milliseconds.
+const UNITS: [Duration; 4] =
+    [Duration::from_nanos(1), Duration::from_micros(1), Duration::from_millis(1), Duration::from_secs(60)];
+/// The highest count: of minutes, 2,000 years. A longer limit is that one.
+const MOST: u32 = (1 << 30) - 1;
+
+impl Limit {
+    fn get(&self) -> Option<Duration> {
+        let packed = self.0.load(Ordering::Relaxed);
+        (packed > 0).then(|| UNITS[(packed >> 30) as usize] * (packed & MOST))
+    }
+
+    /// In the smallest unit that it fits, rounded up.
+    fn set(&self, limit: Option<Duration>) {
+        let nanos = limit.map_or(0, |limit| limit.as_nanos());
+        let counts = UNITS.iter().map(|unit| nanos.div_ceil(unit.as_nanos()));
+        let fits = counts.enumerate().find(|&(_, count)| count <= MOST.into());
+        let packed = fits.map_or(u32::MAX, |(unit, count)| (unit as u32) << 30 | count as u32);
+        self.0.store(packed, Ordering::Relaxed);
+    }
 }
+
+/// Whether spinning before sleeping has paid lately: a mood from 8 down to 0, at which one tries, and below that, how many
+/// waits are not to spin before one tries again. Several threads may use one at once; what gets lost then costs only
+/// time.
+pub(crate) struct Score(AtomicU16);
 
 impl Default for Score {
     fn default() -> Self {
-        Self { score: AtomicU16::new(2), skip: AtomicU16::new(0), next_skip: AtomicU16::new(2) }
+        let score = Self(AtomicU16::new(0));
+        score.set(2, 1);
+        score
     }
 }
 
 impl Score {
+    /// The mood, and to which power of 2 waits are not to spin after the next try in vain.
+    fn get(&self) -> (i16, u16) {
+        let packed = self.0.load(Ordering::Relaxed);
+        ((packed >> 4) as i16 - (1 << MAX_SKIP), packed & 15)
+    }
+
+    fn set(&self, mood: i16, skip: u16) {
+        self.0.store(((mood + (1 << MAX_SKIP)) as u16) << 4 | skip, Ordering::Relaxed);
+    }
+
     fn says_spin(&self) -> bool {
-        if self.score.load(Ordering::Relaxed) > 0 {
-            return true;
+        let (mood, skip) = self.get();
+        if mood < 0 {
+            self.set(mood + 1, skip);
         }
-        let skip = self.skip.load(Ordering::Relaxed);
-        self.skip.store(skip.saturating_sub(1), Ordering::Relaxed);
-        skip == 0
+        mood >= 0
     }
 
     fn hit(&self) {
-        self.score.store((self.score.load(Ordering::Relaxed) + 1).min(8), Ordering::Relaxed);
-        self.next_skip.store(2, Ordering::Relaxed);
+        let (mood, _) = self.get();
+        self.set((mood.max(0) + 1).min(8), 1);
     }
 
     fn miss(&self) {
-        let score = self.score.load(Ordering::Relaxed).saturating_sub(2);
-        self.score.store(score, Ordering::Relaxed);
-        if score == 0 {
-            let skip = self.next_skip.load(Ordering::Relaxed);
-            self.skip.store(skip, Ordering::Relaxed);
-            self.next_skip.store((skip * 2).min(1024), Ordering::Relaxed);
+        match self.get() {
+            (mood, skip) if mood > 2 => self.set(mood - 2, skip),
+            (_, skip) => self.set(-(1 << skip), (skip + 1).min(MAX_SKIP)),
         }
     }
 }
+
+/// At most 2 to the power of this waits are not to spin.
+const MAX_SKIP: u16 = 10;
 
 /// Lets the thread that made it sleep until it is woken.
 pub(crate) struct Parker {
@@ -148,14 +186,14 @@ impl Parker {
         &self,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
         deadline: Option<Instant>,
-        patience: &Patience,
+        score: &Score,
     ) -> Option<R> {
         let mut cx = Context::from_waker(&self.waker);
         let mut in_time = true;
         loop {
             match poll(&mut cx) {
                 Poll::Ready(outcome) => return Some(outcome),
-                Poll::Pending if in_time => self.park(deadline, &patience.score),
+                Poll::Pending if in_time => self.park(deadline, score),
                 Poll::Pending => return None,
             }
             in_time = deadline.is_none_or(|deadline| !left(deadline).is_zero());
@@ -228,6 +266,30 @@ impl Wake for Signal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_never_shorter_than_asked() {
+        let limit = Limit::default();
+        let kept = |asked: Option<Duration>| {
+            limit.set(asked);
+            limit.get()
+        };
+        let [nano, micro, milli, minute] = UNITS;
+        let day = minute * 60 * 24;
+        for exact in [nano, nano * MOST, micro * MOST, milli * MOST, day * 365_000].map(Some).into_iter().chain([None])
+        {
+            assert_eq!(kept(exact), exact);
+        }
+        for (asked, unit) in [(milli * 2000, micro), (minute * 30, milli), (day * 13, minute)] {
+            assert_eq!(kept(Some(asked + nano)), Some(asked + unit));
+        }
+        assert_eq!(kept(Some(Duration::MAX)), Some(minute * MOST));
+    }
+
+    #[test]
+    fn each_connection_has_room_for_it() {
+        assert_eq!(size_of::<Patiences>(), 12);
+    }
 
     #[test]
     fn spinning_that_does_not_pay_becomes_rare() {

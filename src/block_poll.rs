@@ -9,7 +9,7 @@ use crate::waker::idle;
 pub(crate) fn block_on<R>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
     _look: bool,
-    _patience: &Patience,
+    _patience: Patience<'_>,
     relax: fn(),
     _expired: impl FnOnce(&Waker) -> R,
 ) -> R {
@@ -21,13 +21,23 @@ pub(crate) fn block_on<R>(
     }
 }
 
-/// How long blocking reads or writes of one connection may take: as long as it takes.
-#[derive(Clone, Debug)]
-pub(crate) struct Patience;
+/// How long blocking reads, or writes, of one connection may take: as long as it takes.
+pub(crate) type Patience<'a> = &'a Patiences;
 
-impl Patience {
-    /// No limit.
+/// What a connection keeps of that: nothing.
+#[derive(Clone)]
+pub(crate) struct Patiences;
+
+impl Patiences {
     pub(crate) fn default() -> Self {
         Self
+    }
+
+    pub(crate) fn reading(&self) -> Patience<'_> {
+        self
+    }
+
+    pub(crate) fn writing(&self) -> Patience<'_> {
+        self
     }
 }

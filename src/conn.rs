@@ -5,7 +5,7 @@ use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
-use crate::block::{Patience, block_on};
+use crate::block::{Patience, Patiences, block_on};
 use crate::cause::Cause;
 use crate::engine::{Engine, Shutdown};
 use crate::error::{Error, Operation};
@@ -48,15 +48,13 @@ use crate::waker::idle;
 /// where the peer may have it.
 pub struct Conn<N: Handle> {
     pub(crate) end: End<N>,
-    /// How long blocking reads may take.
-    pub(crate) reading: Patience,
-    /// How long blocking writes may take.
-    pub(crate) writing: Patience,
+    /// How long blocking reads and writes may take.
+    pub(crate) patience: Patiences,
 }
 
 impl<N: Handle> Conn<N> {
     pub(crate) fn new(place: Place<N>, link: LinkOf<N>) -> Self {
-        Self { end: End { place, link }, reading: Patience::default(), writing: Patience::default() }
+        Self { end: End { place, link }, patience: Patiences::default() }
     }
 
     /// The address of this end.
@@ -342,7 +340,7 @@ impl<N: Handle> End<N> {
     /// Waits to read, at most as long as `patience` says.
     pub(crate) fn wait_read<T>(
         &self,
-        patience: &Patience,
+        patience: Patience<'_>,
         poll: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Error>>,
     ) -> Result<T, Error> {
         block_on(poll, true, patience, self.net().options.relax, |waker| {
@@ -352,7 +350,7 @@ impl<N: Handle> End<N> {
     }
 
     /// Waits to write, at most as long as `patience` says.
-    pub(crate) fn wait_write(&self, patience: &Patience, buf: &[u8]) -> Result<usize, Error> {
+    pub(crate) fn wait_write(&self, patience: Patience<'_>, buf: &[u8]) -> Result<usize, Error> {
         let (engine, relax) = (&self.net().engine, self.net().options.relax);
         block_on(
             |cx| self.poll_write(cx, buf),
@@ -370,7 +368,7 @@ impl<N: Handle> End<N> {
     }
 
     /// Waits until what was written is on its way, at most as long as `patience` says.
-    pub(crate) fn wait_flush(&self, patience: &Patience) -> Result<(), Error> {
+    pub(crate) fn wait_flush(&self, patience: Patience<'_>) -> Result<(), Error> {
         block_on(
             |cx| self.poll_flush(cx),
             true,

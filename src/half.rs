@@ -59,7 +59,7 @@ impl<N: Handle> Conn<N> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn into_split(self) -> (OwnedReadHalf<N>, OwnedWriteHalf<N>) {
-        let read = Self { end: self.end.clone(), reading: self.reading.clone(), writing: self.writing.clone() };
+        let read = Self { end: self.end.clone(), patience: self.patience.clone() };
         (OwnedReadHalf(read), OwnedWriteHalf { conn: self, shut_on_drop: true })
     }
 }

@@ -8,7 +8,7 @@ use core::task::{Context, Poll, Waker, ready};
 use pin_project_lite::pin_project;
 
 #[cfg(feature = "std")]
-use crate::block::{Parker, Patience};
+use crate::block::{Parker, Score};
 use crate::budget::poll_proceed;
 use crate::waker::{discard, idle, is_idle, wake};
 
@@ -48,7 +48,7 @@ impl<F: Future> Op<F> {
     #[cfg(feature = "std")]
     pub fn wait(self) -> F::Output {
         let mut future = core::pin::pin!(self.future);
-        match Parker::new().wait(|cx| future.as_mut().poll(cx), None, &Patience::default()) {
+        match Parker::new().wait(|cx| future.as_mut().poll(cx), None, &Score::default()) {
             Some(output) => output,
             None => unreachable!("a wait without a deadline ends with an outcome"),
         }
@@ -108,7 +108,7 @@ impl<F: Expire> Op<F> {
         let parker = Parker::new();
         // A deadline beyond the end of time is none.
         let deadline = std::time::Instant::now().checked_add(timeout);
-        let outcome = parker.wait(|cx| future.as_mut().poll(cx), deadline, &Patience::default());
+        let outcome = parker.wait(|cx| future.as_mut().poll(cx), deadline, &Score::default());
         outcome.unwrap_or_else(|| future.expire(parker.waker()))
     }
 }

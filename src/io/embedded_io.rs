@@ -37,17 +37,17 @@ impl<N: Handle> ErrorType for OwnedWriteHalf<N> {
 /// Where threads can sleep, waiting sleeps; elsewhere it polls, with the network's `relax` in between.
 impl<N: Handle> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
-        self.end.wait_read(&self.reading, |cx| self.end.poll_read(cx, buf))
+        self.end.wait_read(self.patience.reading(), |cx| self.end.poll_read(cx, buf))
     }
 }
 
 impl<N: Handle> Write for &Conn<N> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
-        self.end.wait_write(&self.writing, buf)
+        self.end.wait_write(self.patience.writing(), buf)
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        self.end.wait_flush(&self.writing)
+        self.end.wait_flush(self.patience.writing())
     }
 }
 

@@ -18,7 +18,7 @@ impl<N: Handle> Conn<N> {
     /// `invalid timeout` if it is zero, as in std.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.check(Operation::Read, timeout)?;
-        self.reading.set_limit(timeout);
+        self.patience.reading().set_limit(timeout);
         Ok(())
     }
 
@@ -30,20 +30,21 @@ impl<N: Handle> Conn<N> {
     /// `invalid timeout` if it is zero, as in std.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.check(Operation::Write, timeout)?;
-        self.writing.set_limit(timeout);
+        self.patience.writing().set_limit(timeout);
         Ok(())
     }
 
-    /// The read timeout, at a resolution of nanoseconds.
+    /// The read timeout. A long one may have been rounded up: by a microsecond, a millisecond from 17 minutes on, a minute
+    /// from 12 days on.
     #[must_use]
     pub fn read_timeout(&self) -> Option<Duration> {
-        self.reading.limit()
+        self.patience.reading().limit()
     }
 
-    /// The write timeout, at a resolution of nanoseconds.
+    /// The write timeout, rounded up as the [read timeout](Conn::read_timeout) is.
     #[must_use]
     pub fn write_timeout(&self) -> Option<Duration> {
-        self.writing.limit()
+        self.patience.writing().limit()
     }
 
     /// Does nothing: whatever is written is on its way at once. For code that asks it of a `TcpStream`.
@@ -83,17 +84,17 @@ impl<N: Handle> Conn<N> {
 
 impl<N: Handle> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(self.end.wait_read(&self.reading, |cx| self.end.poll_read(cx, buf))?)
+        Ok(self.end.wait_read(self.patience.reading(), |cx| self.end.poll_read(cx, buf))?)
     }
 }
 
 impl<N: Handle> Write for &Conn<N> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        Ok(self.end.wait_write(&self.writing, buf)?)
+        Ok(self.end.wait_write(self.patience.writing(), buf)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(self.end.wait_flush(&self.writing)?)
+        Ok(self.end.wait_flush(self.patience.writing())?)
     }
 }
 
