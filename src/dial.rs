@@ -11,7 +11,7 @@ use crate::cause::Cause;
 use crate::conn::Conn;
 use crate::engine::Engine;
 use crate::error::{Error, Operation};
-use crate::handle::{Handle, LinkOf, WakersOf};
+use crate::handle::{Handle, LinkOf};
 use crate::host::Host;
 use crate::name::Text;
 use crate::place::Place;
@@ -187,7 +187,7 @@ impl<N: Handle> DialState<N> {
     /// Takes the source port, to be told when the host closes, and looks at the address: from which port, where to.
     fn start(&mut self, addr: &dyn ToAddr, waker: &Waker) -> Result<((u32, u16), Addr), Cause> {
         let Host { net, host } = &self.host;
-        let waiting = State::Dialling(WakersOf::<N>::of(waker));
+        let waiting = State::Dialling(Wakers::of(waker));
         let (source, is_open) = net.tables.ports(host, |ports| {
             let slot = ports.insert(Bind::Lowest, waiting)?;
             let port = ports.socket(slot).map_or(0, |socket| socket.port);

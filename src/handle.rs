@@ -113,8 +113,6 @@ pub(crate) type LinkOf<N> = <<N as Handle>::Engine as Engine>::Link;
 pub(crate) type HostOf<N> = <<N as Handle>::Tables as Tables>::Host;
 /// The place of a socket of a handle's subnetwork.
 pub(crate) type SlotOf<N> = <<N as Handle>::Tables as Tables>::Slot;
-/// Those who wait, in a handle's subnetwork.
-pub(crate) type WakersOf<N> = <<N as Handle>::Tables as Tables>::Wakers;
 
 async fn new_host<N: Handle>(net: N, name: Option<HostName>) -> Result<Host<N>, Cause> {
     if !net.named {

@@ -116,7 +116,7 @@ impl<N: Handle> Host<N> {
                 return Err(Cause::HostDown);
             }
             let bind = if asked.port == 0 { Bind::Lowest } else { Bind::Exact(asked.port) };
-            ports.insert(bind, State::Listener(Queue::new()))
+            ports.insert(bind, State::Listener(Queue::new().into()))
         };
         let slot = check().and_then(|()| self.net.tables.ports(&self.host, listen));
         let slot = slot.map_err(|cause| {

@@ -11,7 +11,7 @@ use crate::error::{Error, Operation};
 use crate::handle::Handle;
 use crate::host::Host;
 use crate::place::Place;
-use crate::table::{Delivery, Ports, State, next_delivery, queue};
+use crate::table::{Delivery, Ports, Rare, State, next_delivery, queue};
 use crate::wait::{Expire, Op, Waiting};
 use crate::waker::{Wakers, discard, idle, poll_step};
 
@@ -115,7 +115,7 @@ impl<N: Handle> Listener<N> {
         place.net.refuse_all(&place.host, slot);
         let before = place.socket(|socket| core::mem::replace(&mut socket.state, State::Closed));
         if let Some(State::Listener(queue)) = before {
-            queue.acceptors.wake();
+            queue.into_value().acceptors.wake();
         }
     }
 

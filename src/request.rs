@@ -11,7 +11,7 @@ use crate::handle::{Handle, HostOf, LinkOf};
 use crate::host::Host;
 use crate::notifier::Accept;
 use crate::place::Place;
-use crate::table::{Hosts, Peer, Phase, Ports, State, Tables, acknowledge, drop_request, enqueue};
+use crate::table::{Hosts, Peer, Phase, Ports, Rare, State, Tables, acknowledge, drop_request, enqueue};
 use crate::waker::{Wakers, poll_step};
 
 /// A request in the queue of a listener. Dropping it withdraws the request.
@@ -81,6 +81,7 @@ impl<N: Handle> Pending<N> {
                     }
                     return Poll::Ready(Answer::Port(port));
                 };
+                let request = request.value_mut();
                 match request.phase {
                     Phase::Claimed | Phase::Ready => Poll::Ready(Answer::Port(port)),
                     Phase::Refused => Poll::Ready(Answer::Refused),

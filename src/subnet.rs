@@ -12,7 +12,7 @@ use crate::name::NetworkName;
 use crate::notify::SubNetworkNotifier;
 use crate::registry::Registry;
 use crate::snapshot::Snapshot;
-use crate::table::{Closed, Closing, Directory, Hosts, Ports, State, Tables, refuse_next};
+use crate::table::{Closed, Closing, Directory, Hosts, Layout, Ports, Rare, State, Tables, refuse_next};
 use crate::waker::{Wakers, idle, poll_step};
 
 /// The part of a network that this process, or this part of it, owns: an [`Engine`], a [`Registry`], and tables of hosts
@@ -149,7 +149,7 @@ where
     /// Closes what is left of a socket that was taken out of its table.
     pub(crate) fn scrap(&self, left: State<E::Link, T::Wakers>) {
         if let State::Request(request) = &left {
-            self.discard(&request.link);
+            self.discard(&request.value().link);
         }
         left.discard();
     }
@@ -186,7 +186,7 @@ where
             Some((slot, ports.socket(slot).map(|socket| Found::of(&mut socket.state))))
         }) {
             match found {
-                Some(Found::Wakers(wakers)) => wakers.wake(),
+                Some(Found::Dial(wakers)) => wakers.wake(),
                 Some(Found::Listener(acceptors)) => {
                     acceptors.wake();
                     self.refuse_all(host, slot);
@@ -259,18 +259,18 @@ where
 }
 
 /// What closing a host finds in a slot.
-enum Found<L, W> {
-    Wakers(W),
+enum Found<L, W: Layout> {
+    Dial(W::Dial),
     Listener(W),
     Link(L),
     Nothing,
 }
 
-impl<L: Clone, W: Wakers> Found<L, W> {
+impl<L: Clone, W: Layout> Found<L, W> {
     fn of(state: &mut State<L, W>) -> Self {
         match state {
-            State::Dialling(wakers) => Self::Wakers(wakers.take()),
-            State::Listener(queue) => Self::Listener(queue.acceptors.take()),
+            State::Dialling(wakers) => Self::Dial(wakers.take()),
+            State::Listener(queue) => Self::Listener(queue.value_mut().acceptors.take()),
             State::Connected(link) => Self::Link(link.clone()),
             State::Request(_) | State::Closed | State::Free => Self::Nothing,
         }

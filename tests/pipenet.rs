@@ -4,6 +4,9 @@
 use std::fmt::Display;
 use std::io::{Read, Write};
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use virtnet::pipenet::{Network, fixed};
@@ -133,6 +136,36 @@ fn announced_hosts<N: Handle<Engine: Engine<Data = &'static str>>>(
     Op::new(net.registry().close()).wait().expect("nothing can go wrong");
     assert_eq!(text(host("b")), r#"virtnet "pipet": new host "b": ram(pipet): announce ["b" ""]: registry is down"#);
     assert!(host("a").is_ok());
+}
+
+#[test]
+fn the_task_that_polled_a_dial_last_is_woken() {
+    static FIXED: fixed::Network<'_> = virtnet::fixed!("t", 2, 4, 2, 64);
+    dial_of_two_tasks(Network::new("t").subnetwork().clone());
+    dial_of_two_tasks(FIXED.subnetwork());
+}
+
+fn dial_of_two_tasks<N: Handle>(net: N) {
+    let hosts = ["a", "b"].map(|name| net.new_host(name).wait().expect("a new name"));
+    let _listener = hosts[0].listen(":1").expect("a free port");
+    let mut dial = pin!(hosts[1].dial("a:1"));
+    let [first, second] = [(), ()].map(|()| Arc::new(Woken::default()));
+    for task in [&first, &second, &first] {
+        assert!(dial.as_mut().poll(&mut Context::from_waker(&Waker::from(task.clone()))).is_pending());
+    }
+    first.0.store(false, Ordering::Relaxed);
+    hosts[1].close().wait().expect("closing goes well");
+    assert!(first.0.load(Ordering::Relaxed));
+}
+
+/// Whether somebody has woken it.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]

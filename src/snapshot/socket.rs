@@ -7,7 +7,7 @@ use crate::engine::{Engine, LinkStatus};
 use crate::handle::Handle;
 use crate::host::Host;
 use crate::name::Text;
-use crate::table::{Phase, Ports, State, Tables};
+use crate::table::{Phase, Ports, Rare, State, Tables};
 use crate::waker::Wakers;
 
 /// A socket in a [`Snapshot`](super::Snapshot). Prints as a line of it.
@@ -114,8 +114,8 @@ pub(super) type Key = (u16, u32);
 pub(super) fn key<P: Ports>(ports: &mut P, slot: u32) -> Option<Key> {
     let socket = ports.socket(slot)?;
     let port = match &socket.state {
-        State::Request(request) if socket.port == 0 && is_queued(request.phase) => {
-            let listener = request.listener.get();
+        State::Request(request) if socket.port == 0 && is_queued(request.value().phase) => {
+            let listener = request.value().listener.get();
             ports.socket(listener)?.port
         }
         _ => socket.port,
@@ -141,9 +141,10 @@ pub(super) fn row<N: Handle>(host: &Host<N>, key: Key) -> Option<SocketRow> {
             State::Free => return None,
             State::Dialling(wakers) => SocketState::Dialling { waits: !wakers.is_empty() },
             State::Listener(queue) => {
+                let queue = queue.value();
                 SocketState::Listening { queued: queue.len.get(), backlog, acceptors: queue.acceptors.count() as u32 }
             }
-            State::Request(request) if is_queued(request.phase) => SocketState::Queued,
+            State::Request(request) if is_queued(request.value().phase) => SocketState::Queued,
             State::Connected(known) => {
                 link = Some(known.clone());
                 SocketState::Connected(LinkStatus::default())

@@ -4,7 +4,7 @@ use core::fmt;
 
 use heapless::{Vec, VecView};
 
-use super::{Bind, Closed, Directory, HostFlags, Hosts, NetworkState, Ports, Socket, State, Tables};
+use super::{Bind, Closed, Directory, HostFlags, Hosts, Layout, NetworkState, Ports, Socket, State, Tables};
 use crate::cause::{Cause, Table};
 use crate::name::HostName;
 use crate::sync::Lock;
@@ -136,6 +136,12 @@ struct HostRow {
     name: HostName,
     flags: HostFlags,
     open: bool,
+}
+
+/// There is no room but in the rows.
+impl Layout for TwoWakers {
+    type Rare<T> = T;
+    type Dial = Self;
 }
 
 /// A socket of any host.

@@ -1,5 +1,6 @@
 //! Tables that grow.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,11 +10,11 @@ use hashbrown::HashTable;
 
 use super::bitmap::PortSet;
 use super::list::{FIRST, List};
-use super::{Bind, Closed, Directory, HostFlags, Hosts, NIL, NetworkState, Ports, Socket, State, Tables};
+use super::{Bind, Closed, Directory, HostFlags, Hosts, Layout, NIL, NetworkState, Ports, Rare, Socket, State, Tables};
 use crate::cause::{Cause, Table};
 use crate::name::HostName;
 use crate::sync::{AtomicBool, Lock};
-use crate::waker::ManyWakers;
+use crate::waker::{ManyWakers, OneWaker};
 
 /// The tables of a subnetwork on the heap: as many hosts and sockets as memory holds, each host under a lock of its own.
 ///
@@ -246,6 +247,26 @@ impl<L> fmt::Debug for HeapPorts<L> {
     }
 }
 
+/// Most sockets are connections.
+impl Layout for ManyWakers {
+    type Rare<T> = Box<T>;
+    type Dial = OneWaker;
+}
+
+impl<T> Rare<T> for Box<T> {
+    fn value(&self) -> &T {
+        self
+    }
+
+    fn value_mut(&mut self) -> &mut T {
+        self
+    }
+
+    fn into_value(self) -> T {
+        *self
+    }
+}
+
 enum Row<L> {
     Used(Socket<L, ManyWakers>),
     /// The next free row, or `NIL`.
@@ -420,4 +441,14 @@ impl<L> Ports for HeapPorts<L> {
 #[inline]
 pub(super) fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_small() {
+        assert_eq!(size_of::<Row<(Arc<()>, bool)>>(), 40);
+    }
 }

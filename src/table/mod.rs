@@ -31,7 +31,7 @@ pub trait Tables: Send + Sync {
     /// The engine's end of a connection, kept with its socket.
     type Link: Clone + Send + Sync;
     /// Those who wait for one thing.
-    type Wakers: Wakers;
+    type Wakers: Layout;
     /// A reference to one host of the subnetwork.
     type Host: Clone + PartialEq + Send + Sync;
     /// The place of one socket among those of its host.
@@ -200,7 +200,7 @@ pub trait Ports {
     /// The engine's end of a connection.
     type Link;
     /// Those who wait for one thing.
-    type Wakers;
+    type Wakers: Layout;
 
     /// Whether the host is open, as it is at first.
     fn is_open(&self) -> bool;
@@ -257,8 +257,42 @@ pub enum Bind {
     Shared(u16),
 }
 
+/// How the sockets of a kind of tables are laid out in memory; `Self` is those who wait for one thing there.
+pub trait Layout: Wakers {
+    /// Where a value is that few sockets have: in their rows, or apart from them, so that all rows are small.
+    type Rare<T>: Rare<T>;
+    /// The task of a dial.
+    type Dial: Wakers;
+}
+
+/// A value, or what it can be taken out of.
+pub trait Rare<T>: From<T> {
+    /// The value.
+    fn value(&self) -> &T;
+
+    /// The value.
+    fn value_mut(&mut self) -> &mut T;
+
+    /// The value.
+    fn into_value(self) -> T;
+}
+
+impl<T> Rare<T> for T {
+    fn value(&self) -> &T {
+        self
+    }
+
+    fn value_mut(&mut self) -> &mut T {
+        self
+    }
+
+    fn into_value(self) -> T {
+        self
+    }
+}
+
 /// A socket of a host.
-pub struct Socket<L, W> {
+pub struct Socket<L, W: Layout> {
     /// Its port; 0 before it has one. Known also after it was given back.
     pub port: u16,
     /// Whether it holds that port.
@@ -276,7 +310,7 @@ pub struct Socket<L, W> {
     pub state: State<L, W>,
 }
 
-impl<L, W> Socket<L, W> {
+impl<L, W: Layout> Socket<L, W> {
     pub(crate) const fn new(state: State<L, W>) -> Self {
         Self {
             port: 0,
@@ -290,7 +324,7 @@ impl<L, W> Socket<L, W> {
     }
 }
 
-impl<L, W> fmt::Debug for Socket<L, W> {
+impl<L, W: Layout> fmt::Debug for Socket<L, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Socket({})", self.port)
     }
@@ -307,29 +341,34 @@ pub struct Peer {
 }
 
 /// What a socket is.
-#[derive(Debug)]
-pub enum State<L, W> {
+pub enum State<L, W: Layout> {
     /// Nothing: an unused row.
     Free,
     /// The source of a dial under way. Its task is woken when the host closes.
-    Dialling(W),
+    Dialling(W::Dial),
     /// A listener.
-    Listener(Queue<W>),
+    Listener(W::Rare<Queue<W>>),
     /// A connection that came in and waits at a listener.
-    Request(Request<L, W>),
+    Request(W::Rare<Request<L, W>>),
     /// A connection.
     Connected(L),
     /// A listener or connection that is closed and still has a handle.
     Closed,
 }
 
-impl<L, W: Wakers> State<L, W> {
+impl<L, W: Layout> fmt::Debug for State<L, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("State")
+    }
+}
+
+impl<L, W: Layout> State<L, W> {
     /// Drops it, and those who wait for it unwoken. To be called outside of any lock.
     pub(crate) fn discard(self) {
         match self {
             Self::Dialling(wakers) => wakers.discard(),
-            Self::Listener(queue) => queue.acceptors.discard(),
-            Self::Request(request) => request.backend.discard(),
+            Self::Listener(queue) => queue.into_value().acceptors.discard(),
+            Self::Request(request) => request.into_value().backend.discard(),
             Self::Free | Self::Connected(_) | Self::Closed => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use core::task::Waker;
 
-use super::{Bind, NIL, Peer, Phase, Ports, Queue, Request, State, U24};
+use super::{Bind, NIL, Peer, Phase, Ports, Queue, Rare, Request, State, U24};
 use crate::cause::{Cause, Table};
 use crate::waker::Wakers;
 
@@ -38,7 +38,7 @@ pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
         (socket.handles, socket.awaited, socket.peer) = (0, true, peer);
         let backend = P::Wakers::default();
         let [listener, prev, next] = [listener, tail, NIL].map(U24::new);
-        socket.state = State::Request(Request { listener, prev, next, link, backend, phase });
+        socket.state = State::Request(Request { listener, prev, next, link, backend, phase }.into());
     }
     if let Some(last) = request_at(ports, tail) {
         last.next = U24::new(slot);
@@ -115,6 +115,7 @@ fn connect<P: Ports<Link: Clone, Wakers: Wakers>>(ports: &mut P, slot: u32) -> D
     socket.handles = 1;
     match core::mem::replace(&mut socket.state, State::Closed) {
         State::Request(request) => {
+            let request = request.into_value();
             socket.state = State::Connected(request.link.clone());
             Delivery::Connection(slot, request.link, request.backend)
         }
@@ -183,7 +184,7 @@ pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -
     let Some(socket) = ports.socket(slot) else { return (None, acceptors) };
     socket.awaited = false;
     // One that was acknowledged is the queue's.
-    let queued = matches!(&socket.state, State::Request(request) if request.phase == Phase::Ready);
+    let queued = matches!(&socket.state, State::Request(request) if request.value().phase == Phase::Ready);
     let gone = (socket.handles == 0 && !queued).then(|| ports.remove(slot)).flatten();
     (gone, acceptors)
 }
@@ -213,7 +214,7 @@ fn unlink<P: Ports>(ports: &mut P, slot: u32) {
 #[cfg_attr(feature = "std", inline)]
 pub(crate) fn queue<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Queue<P::Wakers>> {
     match &mut ports.socket(slot)?.state {
-        State::Listener(queue) => Some(queue),
+        State::Listener(queue) => Some(queue.value_mut()),
         _ => None,
     }
 }
@@ -222,7 +223,7 @@ pub(crate) fn queue<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Queue<P::
 #[cfg_attr(feature = "std", inline)]
 pub(crate) fn request_at<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Request<P::Link, P::Wakers>> {
     match &mut ports.socket(slot)?.state {
-        State::Request(request) => Some(request),
+        State::Request(request) => Some(request.value_mut()),
         _ => None,
     }
 }

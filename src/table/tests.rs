@@ -48,11 +48,11 @@ trait AnyPorts {
 impl<P: Ports<Link = u8, Wakers: Wakers>> AnyPorts for P {
     fn listen(&mut self, port: u16) -> Result<u32, Cause> {
         let bind = if port == 0 { Bind::Lowest } else { Bind::Exact(port) };
-        self.insert(bind, State::Listener(Queue::new()))
+        self.insert(bind, State::Listener(Queue::new().into()))
     }
 
     fn dial(&mut self) -> Result<u32, Cause> {
-        self.insert(Bind::Lowest, State::Dialling(P::Wakers::default()))
+        self.insert(Bind::Lowest, State::Dialling(Default::default()))
     }
 
     fn accept_on(&mut self, port: u16) -> Result<u32, Cause> {

@@ -5,11 +5,11 @@ use core::task::{Poll, Waker};
 
 mod set;
 
-#[cfg(feature = "alloc")]
-pub(crate) use set::ManyWakers;
 #[cfg(all(feature = "alloc", feature = "pipenet"))]
 pub(crate) use set::ReusedWakers;
 pub(crate) use set::TwoWakers;
+#[cfg(feature = "alloc")]
+pub(crate) use set::{ManyWakers, OneWaker};
 
 /// The waker of whoever only looks. It is one value: each crate that asks the standard library for one may get another.
 pub(crate) fn idle() -> &'static Waker {

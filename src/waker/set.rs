@@ -46,6 +46,40 @@ impl Wakers for TwoWakers {
     }
 }
 
+/// Room for the waker of one future: of who polled it last.
+#[cfg(feature = "alloc")]
+#[derive(Debug, Default)]
+pub struct OneWaker(Option<Waker>);
+
+#[cfg(feature = "alloc")]
+impl Wakers for OneWaker {
+    const BOUNDED: bool = false;
+
+    fn count(&self) -> usize {
+        usize::from(self.0.is_some())
+    }
+
+    fn contains(&self, waker: &Waker) -> bool {
+        self.0.as_ref().is_some_and(|one| one.will_wake(waker))
+    }
+
+    fn insert(&mut self, waker: Waker) -> Option<Waker> {
+        self.0.replace(waker)
+    }
+
+    fn remove(&mut self, waker: &Waker) -> Option<Waker> {
+        self.0.take_if(|known| known.will_wake(waker))
+    }
+
+    fn wake(self) {
+        self.0.into_iter().for_each(wake);
+    }
+
+    fn discard(self) {
+        self.0.into_iter().for_each(discard);
+    }
+}
+
 /// Room for as many wakers as wait.
 #[cfg(feature = "alloc")]
 #[derive(Debug, Default)]
