@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 #[derive(Debug, Default)]
 pub(super) struct PortSet {
     pages: Vec<Option<Box<Page>>>,
+    /// Bit `p` is set if all ports of page `p` are taken.
+    full: u16,
 }
 
 #[derive(Debug)]
@@ -18,36 +20,32 @@ struct Page {
     full: u64,
 }
 
-const PAGES: usize = 16;
-
 impl Page {
-    fn take(&mut self, word: usize, bit: u64) {
+    /// Takes a port; says whether all of the page are taken now.
+    fn take(&mut self, word: usize, bit: u64) -> bool {
         self.words[word] |= bit;
         if self.words[word] == u64::MAX {
             self.full |= 1 << word;
         }
+        self.full == u64::MAX
     }
 }
 
 impl PortSet {
     /// Takes the lowest port from 1 that is not taken.
     pub(super) fn take_lowest(&mut self) -> Option<u16> {
-        for page in 0..PAGES {
-            let first = page << 12;
-            let Some(taken) = self.pages.get_mut(page).and_then(Option::as_deref_mut) else {
-                let port = first.max(1) as u16;
-                self.insert(port);
-                return Some(port);
-            };
-            // Port 0 counts as taken, once there is a page that it stands on.
-            let word = taken.full.trailing_ones() as usize;
-            if let Some(bits) = taken.words.get(word) {
-                let bit = bits.trailing_ones();
-                taken.take(word, 1 << bit);
-                return Some((first + (word << 6)) as u16 + bit as u16);
-            }
-        }
-        None
+        let page = self.full.trailing_ones() as usize;
+        let first = page << 12;
+        let Some(taken) = self.pages.get_mut(page).and_then(Option::as_deref_mut) else {
+            let port = u16::try_from(first.max(1)).ok()?;
+            self.insert(port);
+            return Some(port);
+        };
+        // Port 0 counts as taken, once there is a page that it stands on.
+        let word = taken.full.trailing_ones() as usize;
+        let bit = taken.words.get(word)?.trailing_ones();
+        self.full |= u16::from(taken.take(word, 1 << bit)) << page;
+        Some((first + (word << 6)) as u16 + bit as u16)
     }
 
     pub(super) fn contains(&self, port: u16) -> bool {
@@ -66,7 +64,7 @@ impl PortSet {
             words[0] = u64::from(page == 0);
             Box::new(Page { words, full: 0 })
         });
-        taken.take(word, bit);
+        self.full |= u16::from(taken.take(word, bit)) << page;
     }
 
     pub(super) fn remove(&mut self, port: u16) {
@@ -74,6 +72,7 @@ impl PortSet {
         if let Some(taken) = self.pages.get_mut(page).and_then(Option::as_deref_mut) {
             taken.words[word] &= !bit;
             taken.full &= !(1 << word);
+            self.full &= !(1 << page);
         }
     }
 }
