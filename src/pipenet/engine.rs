@@ -4,10 +4,10 @@ use core::fmt;
 use core::task::{Context, Poll, Waker};
 
 use super::memory::PipeMemory;
-use super::pipe::{Direction, Failure, Moved, Quick};
+use super::pipe::{Direction, Failure, Moved};
 use crate::addr::Addr;
 use crate::cause::Cause;
-use crate::engine::{Engine, LinkStatus, Shutdown};
+use crate::engine::{Engine, LinkStatus, Quick, Shutdown};
 use crate::notifier::Notifier;
 use crate::registry::Registry;
 use crate::waker::{Task, Wakers, discard, poll_step, wake_by_ref};
@@ -46,55 +46,54 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 
     #[inline]
-    fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
-        if M::QUICK && !self.rendezvous {
-            if buf.len() >= M::LARGE
-                && let Some(count) = self.memory.read_large(link, buf)
-            {
-                return Poll::Ready(Ok(count));
-            }
-            let (quick, woken) = self.memory.incoming(link, |direction| match direction {
-                Some(direction) => direction.quick_read(cx.waker(), buf),
-                None => (Quick::Slow, None),
-            });
-            if let Some(woken) = woken {
-                self.wake_writer(link, woken);
-            }
-            match quick {
-                Quick::Moved(count) => return Poll::Ready(Ok(count)),
-                Quick::Waits => return Poll::Pending,
-                Quick::Slow => {}
-            }
+    fn quick_read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8]) -> Quick {
+        if !M::QUICK || self.rendezvous {
+            return Quick::Slow;
         }
-        self.read(link, cx.waker(), buf, true).map_err(Cause::from)
+        if buf.len() >= M::LARGE
+            && let Some(count) = self.memory.read_large(link, buf)
+        {
+            return Quick::Moved(count);
+        }
+        let (quick, woken) = self.memory.incoming(link, |direction| match direction {
+            Some(direction) => direction.quick_read(waker, buf),
+            None => (Quick::Slow, None),
+        });
+        if let Some(woken) = woken {
+            self.wake_writer(link, woken);
+        }
+        quick
     }
 
     #[inline]
+    fn quick_write(&self, link: &M::Link, waker: &Waker, buf: &[u8]) -> Quick {
+        if !M::QUICK || self.rendezvous {
+            return Quick::Slow;
+        }
+        if buf.len() >= M::LARGE
+            && let Some(count) = self.memory.write_large(link, buf)
+        {
+            return Quick::Moved(count);
+        }
+        let (quick, woken) = self.memory.outgoing(link, |direction| match direction {
+            Some(direction) => direction.quick_write(waker, buf),
+            None => (Quick::Slow, None),
+        });
+        if let Some(woken) = woken {
+            self.wake_reader(link, woken);
+        }
+        quick
+    }
+
+    fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        self.read(link, cx.waker(), buf, true).map_err(Cause::from)
+    }
+
     fn poll_peek(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
         self.read(link, cx.waker(), buf, false).map_err(Cause::from)
     }
 
-    #[inline]
     fn poll_write(&self, link: &M::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
-        if M::QUICK && !self.rendezvous {
-            if buf.len() >= M::LARGE
-                && let Some(count) = self.memory.write_large(link, buf)
-            {
-                return Poll::Ready(Ok(count));
-            }
-            let (quick, woken) = self.memory.outgoing(link, |direction| match direction {
-                Some(direction) => direction.quick_write(cx.waker(), buf),
-                None => (Quick::Slow, None),
-            });
-            if let Some(woken) = woken {
-                self.wake_reader(link, woken);
-            }
-            match quick {
-                Quick::Moved(count) => return Poll::Ready(Ok(count)),
-                Quick::Waits => return Poll::Pending,
-                Quick::Slow => {}
-            }
-        }
         self.write(link, cx.waker(), buf).map_err(Cause::from)
     }
 

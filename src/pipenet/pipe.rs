@@ -4,7 +4,7 @@ use core::task::{Poll, Waker};
 
 use super::ring::{Answer, Ring};
 use crate::cause::Cause;
-use crate::engine::Shutdown;
+use crate::engine::{Quick, Shutdown};
 use crate::waker::{Seat, Task, Wakers};
 
 /// One direction of a connection.
@@ -21,15 +21,6 @@ pub struct Direction<W, B: ?Sized> {
     /// Tasks that wait for room, or for their bytes to be taken.
     writers: W,
     ring: B,
-}
-
-/// What came of an attempt that does what is simple and common, with little code.
-pub(in crate::pipenet) enum Quick {
-    Moved(usize),
-    /// The task waits.
-    Waits,
-    /// It is not that simple, and nothing was done.
-    Slow,
 }
 
 /// How many bytes were moved.
