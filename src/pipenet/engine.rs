@@ -121,7 +121,7 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 
     fn withdraw_write(&self, link: &M::Link, waker: &Waker) -> usize {
-        let mut woken = M::Wakers::default();
+        let mut woken = Taken::<M>::default();
         let taken = self.memory.outgoing(link, |direction| match direction {
             Some(direction) => direction.withdraw(Task::of(waker), &mut woken),
             None => 0,
@@ -165,6 +165,9 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 }
 
+/// Those who are to be woken.
+type Taken<M> = <<M as PipeMemory>::Wakers as Wakers>::Taken;
+
 /// On an end that was released.
 const DOWN: Moved = Poll::Ready(Err(Failure::Down));
 
@@ -195,7 +198,7 @@ impl<M: PipeMemory> Pipes<M> {
     fn read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8], take: bool) -> Moved {
         poll_step(waker, |seat| {
             let (moved, woken, keep) = self.memory.incoming(link, |direction| {
-                let Some(direction) = direction else { return (DOWN, M::Wakers::default(), false) };
+                let Some(direction) = direction else { return (DOWN, Taken::<M>::default(), false) };
                 let (moved, woken) = direction.read(seat, buf, take);
                 (moved, woken, direction.wants_to_keep())
             });
@@ -216,7 +219,7 @@ impl<M: PipeMemory> Pipes<M> {
         poll_step(waker, |seat| {
             let (moved, woken) = self.memory.outgoing(link, |direction| match direction {
                 Some(direction) => direction.write(seat, bytes),
-                None => (DOWN, M::Wakers::default()),
+                None => (DOWN, Taken::<M>::default()),
             });
             woken.wake();
             moved
@@ -224,7 +227,7 @@ impl<M: PipeMemory> Pipes<M> {
     }
 
     fn rendezvous(&self, link: &M::Link, waker: &Waker, bytes: &[u8]) -> Moved {
-        let mut woken = M::Wakers::default();
+        let mut woken = Taken::<M>::default();
         let outcome = poll_step(waker, |seat| {
             self.memory.outgoing(link, |direction| match direction {
                 Some(direction) => direction.rendezvous(seat, bytes, &mut woken),

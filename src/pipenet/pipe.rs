@@ -103,7 +103,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Reads, or only looks. Gives those to wake.
-    pub(in crate::pipenet) fn read(&mut self, seat: &mut Seat<'_>, buf: &mut [u8], take: bool) -> (Moved, W) {
+    pub(in crate::pipenet) fn read(&mut self, seat: &mut Seat<'_>, buf: &mut [u8], take: bool) -> (Moved, W::Taken) {
         if self.ring.len() == 0 {
             let moved = match (self.reader, self.writer) {
                 (End::Closed | End::Aborted, _) => Poll::Ready(Err(Failure::Down)),
@@ -114,16 +114,16 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
                     Poll::Pending
                 }
             };
-            return (moved, W::default());
+            return (moved, W::Taken::default());
         }
         if !take {
-            return (Poll::Ready(Ok(self.ring.peek(buf))), W::default());
+            return (Poll::Ready(Ok(self.ring.peek(buf))), W::Taken::default());
         }
         let count = self.ring.read(buf);
         // Whoever writes in a rendezvous waits for its last byte to be taken.
         let woken = match !self.ring.has_offer() || self.ring.len() == 0 {
-            true => self.writers.take(),
-            false => W::default(),
+            true => self.writers.take_all(),
+            false => W::Taken::default(),
         };
         (Poll::Ready(Ok(count)), woken)
     }
@@ -139,23 +139,23 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Writes what there is room for. Gives those to wake.
-    pub(in crate::pipenet) fn write(&mut self, seat: &mut Seat<'_>, bytes: &[u8]) -> (Moved, W) {
+    pub(in crate::pipenet) fn write(&mut self, seat: &mut Seat<'_>, bytes: &[u8]) -> (Moved, W::Taken) {
         if let Some(failure) = self.write_failure() {
-            return (Poll::Ready(Err(failure)), W::default());
+            return (Poll::Ready(Err(failure)), W::Taken::default());
         }
         let count = self.ring.write(bytes);
         if count == 0 {
             seat.take(&mut self.writers);
-            return (Poll::Pending, W::default());
+            return (Poll::Pending, W::Taken::default());
         }
-        (Poll::Ready(Ok(count)), self.readers.take())
+        (Poll::Ready(Ok(count)), self.readers.take_all())
     }
 
     /// Writes, and is done when all was taken.
     ///
     /// A task has one write at a time. It is known by its waker and its bytes: the same task with other bytes has
     /// given up its last write.
-    pub(in crate::pipenet) fn rendezvous(&mut self, seat: &mut Seat<'_>, bytes: &[u8], woken: &mut W) -> Moved {
+    pub(in crate::pipenet) fn rendezvous(&mut self, seat: &mut Seat<'_>, bytes: &[u8], woken: &mut W::Taken) -> Moved {
         let task = seat.task();
         if let Some(offer) = self.ring.offer().take_if(|offer| offer.task == task) {
             if !offer.is_to(bytes, self.ring.written(offer.len)) {
@@ -166,7 +166,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
                 return Poll::Pending;
             } else if offer.len > 0 {
                 self.ring.give_back();
-                *woken = self.writers.take();
+                *woken = self.writers.take_all();
                 return Poll::Ready(Ok(offer.len));
             }
         }
@@ -188,12 +188,12 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         }
         let len = self.ring.write(bytes);
         *self.ring.offer() = Some(Answer::new(task, len));
-        *woken = self.readers.take();
+        *woken = self.readers.take_all();
         Poll::Pending
     }
 
     /// Withdraws the write of a task, in a rendezvous network; says how many of its bytes were taken.
-    pub(in crate::pipenet) fn withdraw(&mut self, task: Task, woken: &mut W) -> usize {
+    pub(in crate::pipenet) fn withdraw(&mut self, task: Task, woken: &mut W::Taken) -> usize {
         if !self.ring.has_offer() {
             return self.ring.take_answer(task).map_or(0, |answer| answer.len);
         }
@@ -201,7 +201,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
             Some(offer) => {
                 let taken = offer.len - self.ring.len();
                 self.ring.clear();
-                *woken = self.writers.take();
+                *woken = self.writers.take_all();
                 taken
             }
             None => self.ring.take_answer(task).map_or(0, |answer| answer.len),

@@ -34,6 +34,9 @@ pub trait Wakers: Default + Send {
         set
     }
 
+    /// Those who were taken out of such a set.
+    type Taken: Wakers;
+
     /// How many wait.
     fn count(&self) -> usize;
 
@@ -87,6 +90,9 @@ pub trait Wakers: Default + Send {
     fn take(&mut self) -> Self {
         mem::take(self)
     }
+
+    /// Takes those out who wait, to be woken outside the lock.
+    fn take_all(&mut self) -> Self::Taken;
 }
 
 /// Wakes `waker`. One that panics harms nobody else: its panic ends here.

@@ -113,7 +113,7 @@ impl PipeMemory for HeapPipes {
     fn read_large(&self, link: &HeapLink, buf: &mut [u8]) -> Option<usize> {
         let all = |direction: &mut HeapDirection| {
             let (memory, start) = direction.ring().take_all(Self::LARGE, buf.len())?;
-            Some((memory, start, direction.writers().take()))
+            Some((memory, start, direction.writers().take_all()))
         };
         let (memory, start, woken) = self.incoming(link, |direction| direction.and_then(all))?;
         woken.wake();
