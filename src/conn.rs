@@ -82,7 +82,7 @@ impl<N: Handle> Conn<N> {
     /// # Errors
     ///
     /// See [`Conn`].
-    #[inline]
+    #[inline(always)]
     pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         self.end.poll_read(cx, buf)
     }
@@ -94,7 +94,7 @@ impl<N: Handle> Conn<N> {
     /// # Errors
     ///
     /// See [`Conn`].
-    #[inline]
+    #[inline(always)]
     pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         self.end.poll_write(cx, buf)
     }
@@ -269,7 +269,7 @@ impl<N: Handle> End<N> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         match self.quick_read(cx.waker(), buf) {
             Quick::Moved(count) => Poll::Ready(Ok(count)),
@@ -323,7 +323,7 @@ impl<N: Handle> End<N> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         match self.quick_write(cx.waker(), buf) {
             Quick::Moved(count) => Poll::Ready(Ok(count)),

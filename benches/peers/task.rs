@@ -15,6 +15,9 @@ use crate::result::Unit;
 use crate::sample::{Bench, OURS, Work};
 use crate::turmoil;
 
+/// Ours, as embassy-sync is used: by its own methods.
+const POLLED: &str = "virtnet, poll_ methods";
+
 /// How the tasks at both ends run.
 #[derive(Clone, Copy)]
 enum Tasks {
@@ -38,6 +41,7 @@ pub(crate) fn run(bench: &mut Bench) {
     bench.run(round_trips(&one, "1-byte round trip, one task polls both ends", Tasks::One, 0.66));
     let mut work = Work::new("1-byte round trip, one task, nothing to wait for", Unit::Nanoseconds);
     work.add(OURS, round_trip(&one, pair::virtnet(), Tasks::InTurn));
+    work.add(POLLED, round_trip(&one, pair::polled(), Tasks::InTurn));
     work.add("tokio duplex", round_trip(&one, duplex(BUFFER), Tasks::InTurn));
     work.add("embassy-sync", round_trip(&one, pair::embassy(), Tasks::InTurn));
     work.add("ring alone", bare_round_trips);
@@ -55,6 +59,7 @@ fn round_trips<'a>(runtime: &'a Runtime, name: &str, tasks: Tasks, bound: f64) -
     let _within = runtime.enter();
     let mut work = Work::new(name, Unit::Nanoseconds);
     work.add(OURS, round_trip(runtime, pair::virtnet(), tasks));
+    work.add(POLLED, round_trip(runtime, pair::polled(), tasks));
     work.add("tokio duplex", round_trip(runtime, duplex(BUFFER), tasks));
     work.add("embassy-sync", round_trip(runtime, pair::embassy(), tasks));
     work.add("TCP loopback", round_trip(runtime, pair::tokio_tcp(), tasks));
@@ -161,6 +166,7 @@ fn streams<'a>(runtime: &'a Runtime, name: &str, size: usize) -> Work<'a> {
     let mut work = Work::new(&format!("stream, {name} writes, two tasks on one thread"), Unit::Throughput(size as u32));
     work = work.chart();
     work.add(OURS, stream(runtime, pair::virtnet(), size));
+    work.add(POLLED, stream(runtime, pair::polled(), size));
     work.add("tokio duplex", stream(runtime, duplex(BUFFER), size));
     work.add("embassy-sync", stream(runtime, pair::embassy(), size));
     work.add(

@@ -10,7 +10,7 @@ use crate::cause::Cause;
 use crate::engine::{Engine, LinkStatus, Quick, Shutdown};
 use crate::notifier::Notifier;
 use crate::registry::Registry;
-use crate::waker::{Task, Wakers, discard, poll_step, wake_by_ref};
+use crate::waker::{Task, Wakers, discard, poll_step};
 
 /// The engine of in-process networks: connections are pipes in memory.
 pub struct Pipes<M> {
@@ -47,42 +47,18 @@ impl<M: PipeMemory> Engine for Pipes<M> {
 
     #[inline]
     fn quick_read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8]) -> Quick {
-        if !M::QUICK || self.rendezvous {
-            return Quick::Slow;
+        match self.rendezvous {
+            true => Quick::Slow,
+            false => self.memory.quick_read(link, waker, buf),
         }
-        if buf.len() >= M::LARGE
-            && let Some(count) = self.memory.read_large(link, buf)
-        {
-            return Quick::Moved(count);
-        }
-        let (quick, woken) = self.memory.incoming(link, |direction| match direction {
-            Some(direction) => direction.quick_read(waker, buf),
-            None => (Quick::Slow, None),
-        });
-        if let Some(woken) = woken {
-            self.wake_writer(link, woken);
-        }
-        quick
     }
 
     #[inline]
     fn quick_write(&self, link: &M::Link, waker: &Waker, buf: &[u8]) -> Quick {
-        if !M::QUICK || self.rendezvous {
-            return Quick::Slow;
+        match self.rendezvous {
+            true => Quick::Slow,
+            false => self.memory.quick_write(link, waker, buf),
         }
-        if buf.len() >= M::LARGE
-            && let Some(count) = self.memory.write_large(link, buf)
-        {
-            return Quick::Moved(count);
-        }
-        let (quick, woken) = self.memory.outgoing(link, |direction| match direction {
-            Some(direction) => direction.quick_write(waker, buf),
-            None => (Quick::Slow, None),
-        });
-        if let Some(woken) = woken {
-            self.wake_reader(link, woken);
-        }
-        quick
     }
 
     fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
@@ -175,24 +151,6 @@ const DOWN: Moved = Poll::Ready(Err(Failure::Down));
 const RELEASED: (usize, u32, u32, bool) = (0, 0, 0, true);
 
 impl<M: PipeMemory> Pipes<M> {
-    /// Wakes the task that waits to read, and keeps its waker for the next time.
-    #[inline(never)]
-    fn wake_reader(&self, link: &M::Link, waker: Waker) {
-        if let Some(waker) = wake_by_ref(waker) {
-            let left = self.memory.outgoing(link, |direction| direction?.readers().keep(waker));
-            left.into_iter().for_each(discard);
-        }
-    }
-
-    /// Wakes the task that waits to write, and keeps its waker for the next time.
-    #[inline(never)]
-    fn wake_writer(&self, link: &M::Link, waker: Waker) {
-        if let Some(waker) = wake_by_ref(waker) {
-            let left = self.memory.incoming(link, |direction| direction?.writers().keep(waker));
-            left.into_iter().for_each(discard);
-        }
-    }
-
     /// Reads, or only looks.
     #[inline(never)]
     fn read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8], take: bool) -> Moved {
