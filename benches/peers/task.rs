@@ -1,9 +1,10 @@
 //! What tasks do: round trips and streams, on one thread and on two.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::hint::black_box;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::duplex;
@@ -36,6 +37,7 @@ pub(crate) fn run(bench: &mut Bench) {
     let mut work = round_trips(&one, "1-byte round trip, two tasks on one thread", Tasks::Two, 0.68).chart();
     work.add("turmoil-net", turmoil::worker(async || turmoil::pair().await, turmoil::round_trips));
     work.add("ring alone", bare_round_trips);
+    work.add("wakes alone", |times| wakes(&one, times));
     bench.run(work);
 
     bench.run(round_trips(&one, "1-byte round trip, one task polls both ends", Tasks::One, 0.66));
@@ -144,6 +146,43 @@ async fn in_turn<E: End>(mut a: E, mut b: E, times: u64) -> (E, E) {
         a.read(&mut byte).await;
     }
     (a, b)
+}
+
+thread_local! {
+    /// Whose turn it is, and the wakers of both.
+    static TURN: RefCell<(usize, [Option<Waker>; 2])> = const { RefCell::new((0, [None, None])) };
+}
+
+/// Two tasks of one thread that wake each other, and nothing else: what the runtime takes of a round trip.
+fn wakes(runtime: &Runtime, times: u64) -> Duration {
+    let start = stopwatch(runtime);
+    runtime.block_on(async {
+        let tasks = (tokio::spawn(take_turns(0, times)), tokio::spawn(take_turns(1, times)));
+        (tasks.0.await.expect("it does not panic"), tasks.1.await.expect("it does not panic"));
+    });
+    start.elapsed()
+}
+
+async fn take_turns(who: usize, times: u64) {
+    for _ in 0..times {
+        poll_fn(|cx| {
+            TURN.with_borrow_mut(|(turn, wakers)| {
+                if *turn == who {
+                    return Poll::Ready(());
+                }
+                match &mut wakers[who] {
+                    Some(known) => known.clone_from(cx.waker()),
+                    unknown => *unknown = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            })
+        })
+        .await;
+        TURN.with_borrow_mut(|(turn, wakers)| {
+            *turn = 1 - who;
+            wakers[1 - who].iter().for_each(Waker::wake_by_ref);
+        });
+    }
 }
 
 /// The same bytes through two queues, and nothing else.

@@ -148,6 +148,31 @@ impl ReusedWakers {
     fn waiting(&self) -> impl Iterator<Item = &Waker> {
         self.0.iter().flat_map(|set| set.one.iter().filter(|_| set.waits).chain(&set.more))
     }
+
+    /// Whether more than one may wait.
+    #[inline]
+    pub(crate) fn is_crowd(&self) -> bool {
+        self.0.as_ref().is_some_and(|set| !set.more.is_empty())
+    }
+
+    /// Takes the one out that waits where there is [no crowd](Self::is_crowd).
+    #[inline]
+    pub(crate) fn take_one(&mut self) -> Option<Waker> {
+        let set = self.0.as_mut()?;
+        match core::mem::take(&mut set.waits) {
+            true => set.one.take(),
+            false => None,
+        }
+    }
+
+    /// Keeps a waker that waits no longer, until its task waits again. Gives one that is not kept, to be dropped outside
+    /// the lock.
+    pub(crate) fn keep(&mut self, waker: Waker) -> Option<Waker> {
+        match &mut self.0 {
+            Some(set) if !set.waits => set.one.replace(waker),
+            _ => Some(waker),
+        }
+    }
 }
 
 #[cfg(all(feature = "alloc", feature = "pipenet"))]
@@ -202,27 +227,6 @@ impl Wakers for ReusedWakers {
         let more = self.0.as_mut().filter(|set| !set.more.is_empty());
         let more = more.map(|set| alloc::boxed::Box::new(core::mem::take(&mut set.more)));
         ManyWakers { one: self.take_one(), more }
-    }
-
-    #[inline]
-    fn is_crowd(&self) -> bool {
-        self.0.as_ref().is_some_and(|set| !set.more.is_empty())
-    }
-
-    #[inline]
-    fn take_one(&mut self) -> Option<Waker> {
-        let set = self.0.as_mut()?;
-        match core::mem::take(&mut set.waits) {
-            true => set.one.take(),
-            false => None,
-        }
-    }
-
-    fn keep(&mut self, waker: Waker) -> Option<Waker> {
-        match &mut self.0 {
-            Some(set) if !set.waits => set.one.replace(waker),
-            _ => Some(waker),
-        }
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use crate::engine::Quick;
 use crate::pipenet::pipe::Direction;
 use crate::pipenet::ring::HeapRing;
 use crate::sync::Lock;
-use crate::waker::{ReusedWakers, Wakers, discard, wake_by_ref};
+use crate::waker::{ReusedWakers, discard, wake_by_ref};
 
 /// Pipes on the heap.
 #[derive(Debug)]
@@ -95,14 +95,16 @@ impl HeapLink {
     /// Wakes the task that waits to read, and keeps its waker for the next time.
     #[inline(never)]
     fn wake_reader(&self, waker: Waker) {
-        let left = wake_by_ref(waker).and_then(|waker| self.outgoing().with(|direction| direction.readers().keep(waker)));
+        let left =
+            wake_by_ref(waker).and_then(|waker| self.outgoing().with(|direction| direction.readers().keep(waker)));
         left.into_iter().for_each(discard);
     }
 
     /// Wakes the task that waits to write, and keeps its waker for the next time.
     #[inline(never)]
     fn wake_writer(&self, waker: Waker) {
-        let left = wake_by_ref(waker).and_then(|waker| self.incoming().with(|direction| direction.writers().keep(waker)));
+        let left =
+            wake_by_ref(waker).and_then(|waker| self.incoming().with(|direction| direction.writers().keep(waker)));
         left.into_iter().for_each(discard);
     }
 

@@ -1,11 +1,14 @@
 //! One direction of a connection: a ring of bytes, how each end is doing, and who waits.
 
-use core::task::{Poll, Waker};
+use core::task::Poll;
 
 use super::ring::{Answer, Ring};
 use crate::cause::Cause;
-use crate::engine::{Quick, Shutdown};
+use crate::engine::Shutdown;
 use crate::waker::{Seat, Task, Wakers};
+
+#[cfg(feature = "alloc")]
+mod quick;
 
 /// One direction of a connection.
 ///
@@ -68,38 +71,6 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         (self.writer, self.reader) = (End::Open, End::Open);
         self.ring.clear();
         self.ring.forget_offers();
-    }
-
-    /// Whether the ring is empty and a write is simple. Not for a rendezvous.
-    #[cfg(feature = "alloc")]
-    pub(in crate::pipenet) fn is_empty(&self) -> bool {
-        let open = self.writer == End::Open && self.reader == End::Open;
-        open && self.ring.len() == 0 && !self.readers.is_crowd()
-    }
-
-    /// Reads, if that is simple. Gives who is to be woken. Not for a rendezvous.
-    #[inline]
-    pub(in crate::pipenet) fn quick_read(&mut self, waker: &Waker, buf: &mut [u8]) -> (Quick, Option<Waker>) {
-        if self.ring.len() == 0 {
-            let waits = self.writer == End::Open && self.reader == End::Open && self.readers.reuse(waker);
-            return (if waits { Quick::Waits } else { Quick::Slow }, None);
-        }
-        match self.writers.is_crowd() || !self.ring.keeps_memory() {
-            true => (Quick::Slow, None),
-            false => (Quick::Moved(self.ring.read(buf)), self.writers.take_one()),
-        }
-    }
-
-    /// Writes, if that is simple. Gives who is to be woken. Not for a rendezvous.
-    #[inline]
-    pub(in crate::pipenet) fn quick_write(&mut self, waker: &Waker, bytes: &[u8]) -> (Quick, Option<Waker>) {
-        if self.writer != End::Open || self.reader != End::Open || self.readers.is_crowd() {
-            return (Quick::Slow, None);
-        }
-        match self.ring.write(bytes) {
-            0 => (if self.writers.reuse(waker) { Quick::Waits } else { Quick::Slow }, None),
-            count => (Quick::Moved(count), self.readers.take_one()),
-        }
     }
 
     /// Reads, or only looks. Gives those to wake.
@@ -222,15 +193,6 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     #[inline]
     pub(in crate::pipenet) fn wants_to_keep(&mut self) -> bool {
         self.ring.len() == 0 && !self.ring.has_offer() && self.ring.wants_to_keep()
-    }
-
-    /// What waits, for its memory to be given back.
-    #[cfg(feature = "alloc")]
-    pub(in crate::pipenet) fn ring(&mut self) -> &mut B
-    where
-        B: Sized,
-    {
-        &mut self.ring
     }
 
     /// How many bytes wait, how many tasks to read and to write, and whether either end has ended it.
