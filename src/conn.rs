@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker};
 use crate::addr::Addr;
 use crate::block::{Patience, Patiences, block_on};
 use crate::cause::Cause;
-use crate::engine::{Engine, Shutdown};
+use crate::engine::{Engine, Quick, Shutdown};
 use crate::error::{Error, Operation};
 use crate::handle::{Handle, LinkOf};
 use crate::place::Place;
@@ -80,7 +80,7 @@ impl<N: Handle> Conn<N> {
     /// # Errors
     ///
     /// See [`Conn`].
-    #[inline]
+    #[inline(always)]
     pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         self.end.poll_read(cx, buf)
     }
@@ -92,7 +92,7 @@ impl<N: Handle> Conn<N> {
     /// # Errors
     ///
     /// See [`Conn`].
-    #[inline]
+    #[inline(always)]
     pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         self.end.poll_write(cx, buf)
     }
@@ -249,8 +249,36 @@ impl<N: Handle> End<N> {
             && self.place.slot() == other.place.slot()
     }
 
+    /// Reads, if that is simple.
     #[inline]
+    pub(crate) fn quick_read(&self, waker: &Waker, buf: &mut [u8]) -> Quick {
+        match buf.is_empty() {
+            true => Quick::Slow,
+            false => self.net().engine.quick_read(&self.link, waker, buf),
+        }
+    }
+
+    /// Writes, if that is simple.
+    #[inline]
+    pub(crate) fn quick_write(&self, waker: &Waker, buf: &[u8]) -> Quick {
+        match buf.is_empty() {
+            true => Quick::Slow,
+            false => self.net().engine.quick_write(&self.link, waker, buf),
+        }
+    }
+
+    #[inline(always)]
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        match self.quick_read(cx.waker(), buf) {
+            Quick::Moved(count) => Poll::Ready(Ok(count)),
+            Quick::Waits => Poll::Pending,
+            Quick::Slow => self.slow_read(cx, buf),
+        }
+    }
+
+    /// Reads in all cases.
+    #[inline(never)]
+    pub(crate) fn slow_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         match buf.is_empty() {
             true => Poll::Ready(self.check_up(Operation::Read).map(|()| 0)),
             false => self.read_outcome(self.net().engine.poll_read(&self.link, cx, buf), buf.len()),
@@ -293,8 +321,18 @@ impl<N: Handle> End<N> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        match self.quick_write(cx.waker(), buf) {
+            Quick::Moved(count) => Poll::Ready(Ok(count)),
+            Quick::Waits => Poll::Pending,
+            Quick::Slow => self.slow_write(cx, buf),
+        }
+    }
+
+    /// Writes in all cases.
+    #[inline(never)]
+    pub(crate) fn slow_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         if buf.is_empty() {
             return Poll::Ready(self.check_up(Operation::Write).map(|()| 0));
         }

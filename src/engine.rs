@@ -89,6 +89,22 @@ pub trait Engine: Send + Sync {
     /// [`Cause::SocketDown`] if this end is closed, [`Cause::ConnectionReset`] if the peer aborted.
     fn poll_read(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>>;
 
+    /// [`poll_read`](Engine::poll_read) with little code, for what is simple and common.
+    #[doc(hidden)]
+    #[inline]
+    fn quick_read(&self, link: &Self::Link, waker: &Waker, buf: &mut [u8]) -> Quick {
+        let _ = (link, waker, buf);
+        Quick::Slow
+    }
+
+    /// [`poll_write`](Engine::poll_write) with little code, for what is simple and common.
+    #[doc(hidden)]
+    #[inline]
+    fn quick_write(&self, link: &Self::Link, waker: &Waker, buf: &[u8]) -> Quick {
+        let _ = (link, waker, buf);
+        Quick::Slow
+    }
+
     /// As [`poll_read`](Engine::poll_read), and leaves the bytes where they are.
     ///
     /// # Errors
@@ -162,6 +178,18 @@ pub trait Engine: Send + Sync {
     ///
     /// What did not go well; it is reported by every close of the network.
     fn close(&self) -> impl Future<Output = Result<(), Cause>> + Send;
+}
+
+/// What came of an attempt that does what is simple and common.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quick {
+    /// So many bytes were moved.
+    Moved(usize),
+    /// The task waits.
+    Waits,
+    /// It is not that simple, and nothing was done.
+    Slow,
 }
 
 /// How a connection is doing, seen from one of its ends.

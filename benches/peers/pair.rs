@@ -1,6 +1,7 @@
 //! Connected pairs of all kinds, for tasks and for threads.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::net;
 use std::os::unix::net::UnixStream;
@@ -72,6 +73,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> End for S {
 
     async fn write_all(&mut self, bytes: &[u8]) {
         AsyncWriteExt::write_all(self, bytes).await.expect("the peer is there");
+    }
+}
+
+/// A connection of this crate through its own methods: outside of tokio's budget, like those who know no runtime.
+pub(crate) struct Polled(Conn);
+
+pub(crate) fn polled() -> (Polled, Polled) {
+    let (a, b) = virtnet();
+    (Polled(a), Polled(b))
+}
+
+impl End for Polled {
+    async fn read(&mut self, buf: &mut [u8]) -> usize {
+        poll_fn(|cx| self.0.poll_read(cx, buf).map(|count| count.expect("the peer is there"))).await
+    }
+
+    async fn write_all(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let count = poll_fn(|cx| self.0.poll_write(cx, bytes).map(|count| count.expect("the peer is there"))).await;
+            bytes = &bytes[count..];
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What tasks do: round trips and streams, on one thread and on two.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::hint::black_box;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::duplex;
@@ -14,6 +15,9 @@ use crate::pair::{self, BUFFER, End};
 use crate::result::Unit;
 use crate::sample::{Bench, OURS, Work};
 use crate::turmoil;
+
+/// Ours, as embassy-sync is used: by its own methods.
+const POLLED: &str = "virtnet, poll_ methods";
 
 /// How the tasks at both ends run.
 #[derive(Clone, Copy)]
@@ -33,11 +37,13 @@ pub(crate) fn run(bench: &mut Bench) {
     let mut work = round_trips(&one, "1-byte round trip, two tasks on one thread", Tasks::Two, 0.68).chart();
     work.add("turmoil-net", turmoil::worker(async || turmoil::pair().await, turmoil::round_trips));
     work.add("ring alone", bare_round_trips);
+    work.add("wakes alone", |times| wakes(&one, times));
     bench.run(work);
 
     bench.run(round_trips(&one, "1-byte round trip, one task polls both ends", Tasks::One, 0.66));
     let mut work = Work::new("1-byte round trip, one task, nothing to wait for", Unit::Nanoseconds);
     work.add(OURS, round_trip(&one, pair::virtnet(), Tasks::InTurn));
+    work.add(POLLED, round_trip(&one, pair::polled(), Tasks::InTurn));
     work.add("tokio duplex", round_trip(&one, duplex(BUFFER), Tasks::InTurn));
     work.add("embassy-sync", round_trip(&one, pair::embassy(), Tasks::InTurn));
     work.add("ring alone", bare_round_trips);
@@ -55,6 +61,7 @@ fn round_trips<'a>(runtime: &'a Runtime, name: &str, tasks: Tasks, bound: f64) -
     let _within = runtime.enter();
     let mut work = Work::new(name, Unit::Nanoseconds);
     work.add(OURS, round_trip(runtime, pair::virtnet(), tasks));
+    work.add(POLLED, round_trip(runtime, pair::polled(), tasks));
     work.add("tokio duplex", round_trip(runtime, duplex(BUFFER), tasks));
     work.add("embassy-sync", round_trip(runtime, pair::embassy(), tasks));
     work.add("TCP loopback", round_trip(runtime, pair::tokio_tcp(), tasks));
@@ -141,6 +148,43 @@ async fn in_turn<E: End>(mut a: E, mut b: E, times: u64) -> (E, E) {
     (a, b)
 }
 
+thread_local! {
+    /// Whose turn it is, and the wakers of both.
+    static TURN: RefCell<(usize, [Option<Waker>; 2])> = const { RefCell::new((0, [None, None])) };
+}
+
+/// Two tasks of one thread that wake each other, and nothing else: what the runtime takes of a round trip.
+fn wakes(runtime: &Runtime, times: u64) -> Duration {
+    let start = stopwatch(runtime);
+    runtime.block_on(async {
+        let tasks = (tokio::spawn(take_turns(0, times)), tokio::spawn(take_turns(1, times)));
+        (tasks.0.await.expect("it does not panic"), tasks.1.await.expect("it does not panic"));
+    });
+    start.elapsed()
+}
+
+async fn take_turns(who: usize, times: u64) {
+    for _ in 0..times {
+        poll_fn(|cx| {
+            TURN.with_borrow_mut(|(turn, wakers)| {
+                if *turn == who {
+                    return Poll::Ready(());
+                }
+                match &mut wakers[who] {
+                    Some(known) => known.clone_from(cx.waker()),
+                    unknown => *unknown = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            })
+        })
+        .await;
+        TURN.with_borrow_mut(|(turn, wakers)| {
+            *turn = 1 - who;
+            wakers[1 - who].iter().for_each(Waker::wake_by_ref);
+        });
+    }
+}
+
 /// The same bytes through two queues, and nothing else.
 fn bare_round_trips(times: u64) -> Duration {
     let (mut there, mut back) = (rtrb::RingBuffer::new(64), rtrb::RingBuffer::new(64));
@@ -161,6 +205,7 @@ fn streams<'a>(runtime: &'a Runtime, name: &str, size: usize) -> Work<'a> {
     let mut work = Work::new(&format!("stream, {name} writes, two tasks on one thread"), Unit::Throughput(size as u32));
     work = work.chart();
     work.add(OURS, stream(runtime, pair::virtnet(), size));
+    work.add(POLLED, stream(runtime, pair::polled(), size));
     work.add("tokio duplex", stream(runtime, duplex(BUFFER), size));
     work.add("embassy-sync", stream(runtime, pair::embassy(), size));
     work.add(

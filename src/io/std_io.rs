@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use crate::cause::{Cause, Input};
 use crate::conn::Conn;
+use crate::engine::Quick;
 use crate::error::Operation;
 use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::handle::Handle;
+use crate::waker::idle;
 
 impl<N: Handle> Conn<N> {
     /// How long a blocking read of this connection may take before it fails with `timed out`; `None` for as long as it
@@ -74,6 +76,16 @@ impl<N: Handle> Conn<N> {
         Ok(None)
     }
 
+    #[inline(never)]
+    fn slow_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(self.end.wait_read(self.patience.reading(), |cx| self.end.poll_read(cx, buf))?)
+    }
+
+    #[inline(never)]
+    fn slow_write(&self, buf: &[u8]) -> io::Result<usize> {
+        Ok(self.end.wait_write(self.patience.writing(), buf)?)
+    }
+
     fn check(&self, operation: Operation, timeout: Option<Duration>) -> io::Result<()> {
         match timeout {
             Some(Duration::ZERO) => Err(self.end.error(operation, Cause::Invalid(Input::Timeout)).into()),
@@ -84,13 +96,19 @@ impl<N: Handle> Conn<N> {
 
 impl<N: Handle> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(self.end.wait_read(self.patience.reading(), |cx| self.end.poll_read(cx, buf))?)
+        match self.end.quick_read(idle(), buf) {
+            Quick::Moved(count) => Ok(count),
+            Quick::Waits | Quick::Slow => self.slow_read(buf),
+        }
     }
 }
 
 impl<N: Handle> Write for &Conn<N> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        Ok(self.end.wait_write(self.patience.writing(), buf)?)
+        match self.end.quick_write(idle(), buf) {
+            Quick::Moved(count) => Ok(count),
+            Quick::Waits | Quick::Slow => self.slow_write(buf),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -5,13 +5,13 @@ use core::future::Future;
 use core::task::{Context, Poll, Waker};
 
 use super::memory::PipeMemory;
-use super::pipe::{Direction, Failure, Moved, Quick};
+use super::pipe::{Direction, Failure, Moved};
 use crate::addr::Addr;
 use crate::cause::Cause;
-use crate::engine::{Engine, LinkStatus, Shutdown};
+use crate::engine::{Engine, LinkStatus, Quick, Shutdown};
 use crate::notifier::Notifier;
 use crate::registry::Registry;
-use crate::waker::{Task, Wakers, discard, poll_step, wake_by_ref};
+use crate::waker::{Task, Wakers, discard, poll_step};
 
 /// The engine of in-process networks: connections are pipes in memory.
 pub struct Pipes<M> {
@@ -50,55 +50,30 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 
     #[inline]
-    fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
-        if M::QUICK && !self.rendezvous {
-            if buf.len() >= M::LARGE
-                && let Some(count) = self.memory.read_large(link, buf)
-            {
-                return Poll::Ready(Ok(count));
-            }
-            let (quick, woken) = self.memory.incoming(link, |direction| match direction {
-                Some(direction) => direction.quick_read(cx.waker(), buf),
-                None => (Quick::Slow, None),
-            });
-            if let Some(woken) = woken {
-                self.wake_writer(link, woken);
-            }
-            match quick {
-                Quick::Moved(count) => return Poll::Ready(Ok(count)),
-                Quick::Waits => return Poll::Pending,
-                Quick::Slow => {}
-            }
+    fn quick_read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8]) -> Quick {
+        match self.rendezvous {
+            true => Quick::Slow,
+            false => self.memory.quick_read(link, waker, buf),
         }
-        self.read(link, cx.waker(), buf, true).map_err(Cause::from)
     }
 
     #[inline]
+    fn quick_write(&self, link: &M::Link, waker: &Waker, buf: &[u8]) -> Quick {
+        match self.rendezvous {
+            true => Quick::Slow,
+            false => self.memory.quick_write(link, waker, buf),
+        }
+    }
+
+    fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        self.read(link, cx.waker(), buf, true).map_err(Cause::from)
+    }
+
     fn poll_peek(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
         self.read(link, cx.waker(), buf, false).map_err(Cause::from)
     }
 
-    #[inline]
     fn poll_write(&self, link: &M::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
-        if M::QUICK && !self.rendezvous {
-            if buf.len() >= M::LARGE
-                && let Some(count) = self.memory.write_large(link, buf)
-            {
-                return Poll::Ready(Ok(count));
-            }
-            let (quick, woken) = self.memory.outgoing(link, |direction| match direction {
-                Some(direction) => direction.quick_write(cx.waker(), buf),
-                None => (Quick::Slow, None),
-            });
-            if let Some(woken) = woken {
-                self.wake_reader(link, woken);
-            }
-            match quick {
-                Quick::Moved(count) => return Poll::Ready(Ok(count)),
-                Quick::Waits => return Poll::Pending,
-                Quick::Slow => {}
-            }
-        }
         self.write(link, cx.waker(), buf).map_err(Cause::from)
     }
 
@@ -126,7 +101,7 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 
     fn withdraw_write(&self, link: &M::Link, waker: &Waker) -> usize {
-        let mut woken = M::Wakers::default();
+        let mut woken = Taken::<M>::default();
         let taken = self.memory.outgoing(link, |direction| match direction {
             Some(direction) => direction.withdraw(Task::of(waker), &mut woken),
             None => 0,
@@ -172,6 +147,9 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 }
 
+/// Those who are to be woken.
+type Taken<M> = <<M as PipeMemory>::Wakers as Wakers>::Taken;
+
 /// On an end that was released.
 const DOWN: Moved = Poll::Ready(Err(Failure::Down));
 
@@ -179,30 +157,12 @@ const DOWN: Moved = Poll::Ready(Err(Failure::Down));
 const RELEASED: (usize, u32, u32, bool) = (0, 0, 0, true);
 
 impl<M: PipeMemory> Pipes<M> {
-    /// Wakes the task that waits to read, and keeps its waker for the next time.
-    #[inline(never)]
-    fn wake_reader(&self, link: &M::Link, waker: Waker) {
-        if let Some(waker) = wake_by_ref(waker) {
-            let left = self.memory.outgoing(link, |direction| direction?.readers().keep(waker));
-            left.into_iter().for_each(discard);
-        }
-    }
-
-    /// Wakes the task that waits to write, and keeps its waker for the next time.
-    #[inline(never)]
-    fn wake_writer(&self, link: &M::Link, waker: Waker) {
-        if let Some(waker) = wake_by_ref(waker) {
-            let left = self.memory.incoming(link, |direction| direction?.writers().keep(waker));
-            left.into_iter().for_each(discard);
-        }
-    }
-
     /// Reads, or only looks.
     #[inline(never)]
     fn read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8], take: bool) -> Moved {
         poll_step(waker, |seat| {
             let (moved, woken, keep) = self.memory.incoming(link, |direction| {
-                let Some(direction) = direction else { return (DOWN, M::Wakers::default(), false) };
+                let Some(direction) = direction else { return (DOWN, Taken::<M>::default(), false) };
                 let (moved, woken) = direction.read(seat, buf, take);
                 (moved, woken, direction.wants_to_keep())
             });
@@ -223,7 +183,7 @@ impl<M: PipeMemory> Pipes<M> {
         poll_step(waker, |seat| {
             let (moved, woken) = self.memory.outgoing(link, |direction| match direction {
                 Some(direction) => direction.write(seat, bytes),
-                None => (DOWN, M::Wakers::default()),
+                None => (DOWN, Taken::<M>::default()),
             });
             woken.wake();
             moved
@@ -231,7 +191,7 @@ impl<M: PipeMemory> Pipes<M> {
     }
 
     fn rendezvous(&self, link: &M::Link, waker: &Waker, bytes: &[u8]) -> Moved {
-        let mut woken = M::Wakers::default();
+        let mut woken = Taken::<M>::default();
         let outcome = poll_step(waker, |seat| {
             self.memory.outgoing(link, |direction| match direction {
                 Some(direction) => direction.rendezvous(seat, bytes, &mut woken),

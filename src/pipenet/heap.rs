@@ -191,8 +191,8 @@ pub struct Builder<'a> {
 const DEFAULT_BUFFER: usize = 64 << 10;
 
 impl Builder<'_> {
-    /// How many bytes may wait in each direction of a connection, at least 1; 65,536 by default. The memory is taken as
-    /// it is needed, and given back.
+    /// How many bytes may wait in each direction of a connection, at least 1; 65,536 by default. More than fit in 32 bits
+    /// are as many as do. The memory is taken as it is needed, and given back.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.buffer = bytes;
         self

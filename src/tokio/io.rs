@@ -10,6 +10,7 @@ use ::tokio::task::coop::poll_proceed;
 
 use crate::cause::Cause;
 use crate::conn::Conn;
+use crate::engine::Quick;
 use crate::error::{Error, Operation};
 use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::handle::Handle;
@@ -19,9 +20,14 @@ use crate::waker::idle;
 impl<N: Handle> AsyncRead for &Conn<N> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let coop = ready!(poll_proceed(cx));
-        let outcome = ready!(Conn::poll_read(&self, cx, buf.initialize_unfilled()));
+        let free = buf.initialize_unfilled();
+        let count = match self.end.quick_read(cx.waker(), free) {
+            Quick::Moved(count) => count,
+            Quick::Waits => return Poll::Pending,
+            Quick::Slow => ready!(slow_read(&self, cx, free))?,
+        };
         coop.made_progress();
-        buf.advance(outcome?);
+        buf.advance(count);
         Poll::Ready(Ok(()))
     }
 }
@@ -31,9 +37,13 @@ impl<N: Handle> AsyncRead for &Conn<N> {
 impl<N: Handle> AsyncWrite for &Conn<N> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let coop = ready!(poll_proceed(cx));
-        let outcome = ready!(Conn::poll_write(&self, cx, buf));
+        let outcome = match self.end.quick_write(cx.waker(), buf) {
+            Quick::Moved(count) => Ok(count),
+            Quick::Waits => return Poll::Pending,
+            Quick::Slow => ready!(slow_write(&self, cx, buf)),
+        };
         coop.made_progress();
-        Poll::Ready(Ok(outcome?))
+        Poll::Ready(outcome)
     }
 
     fn poll_write_vectored(
@@ -132,6 +142,16 @@ impl<N: Handle> Conn<N> {
         }
         Poll::Ready(Ok(total))
     }
+}
+
+#[inline(never)]
+fn slow_read<N: Handle>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    conn.end.slow_read(cx, buf).map_err(io::Error::from)
+}
+
+#[inline(never)]
+fn slow_write<N: Handle>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    conn.end.slow_write(cx, buf).map_err(io::Error::from)
 }
 
 /// Reads through a reference to the connection.

@@ -34,6 +34,9 @@ pub trait Wakers: Default + Send {
         set
     }
 
+    /// Those who were taken out of such a set.
+    type Taken: Wakers;
+
     /// How many wait.
     fn count(&self) -> usize;
 
@@ -58,22 +61,6 @@ pub trait Wakers: Default + Send {
     /// Wakes all. To be called outside of any lock.
     fn wake(self);
 
-    /// Whether more than one may wait.
-    fn is_crowd(&self) -> bool {
-        true
-    }
-
-    /// Takes the one out that waits where there is [no crowd](Wakers::is_crowd).
-    fn take_one(&mut self) -> Option<Waker> {
-        None
-    }
-
-    /// Keeps a waker that waits no longer, until its task waits again. Gives one that is not kept, to be dropped outside
-    /// the lock.
-    fn keep(&mut self, waker: Waker) -> Option<Waker> {
-        Some(waker)
-    }
-
     /// Lets the task of `waker` wait with the one that was kept of it; says whether it does.
     fn reuse(&mut self, waker: &Waker) -> bool {
         let _ = waker;
@@ -87,6 +74,9 @@ pub trait Wakers: Default + Send {
     fn take(&mut self) -> Self {
         mem::take(self)
     }
+
+    /// Takes those out who wait, to be woken outside the lock.
+    fn take_all(&mut self) -> Self::Taken;
 }
 
 /// Wakes `waker`. One that panics harms nobody else: its panic ends here.
@@ -111,7 +101,7 @@ fn contain(code: impl FnOnce()) {
 }
 
 /// Wakes the task of `waker`, and gives the waker back unless it panics.
-#[cfg(feature = "pipenet")]
+#[cfg(all(feature = "alloc", feature = "pipenet"))]
 pub(crate) fn wake_by_ref(waker: Waker) -> Option<Waker> {
     let mut woken = false;
     contain(|| {

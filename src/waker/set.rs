@@ -13,6 +13,8 @@ impl TwoWakers {
 }
 
 impl Wakers for TwoWakers {
+    type Taken = Self;
+
     const BOUNDED: bool = true;
 
     fn count(&self) -> usize {
@@ -37,6 +39,10 @@ impl Wakers for TwoWakers {
         older.take_if(of_task).or_else(|| newer.take_if(of_task))
     }
 
+    fn take_all(&mut self) -> Self {
+        core::mem::take(self)
+    }
+
     fn wake(self) {
         self.0.into_iter().flatten().for_each(wake);
     }
@@ -53,6 +59,8 @@ pub struct OneWaker(Option<Waker>);
 
 #[cfg(feature = "alloc")]
 impl Wakers for OneWaker {
+    type Taken = Self;
+
     const BOUNDED: bool = false;
 
     fn count(&self) -> usize {
@@ -69,6 +77,10 @@ impl Wakers for OneWaker {
 
     fn remove(&mut self, waker: &Waker) -> Option<Waker> {
         self.0.take_if(|known| known.will_wake(waker))
+    }
+
+    fn take_all(&mut self) -> Self {
+        core::mem::take(self)
     }
 
     fn wake(self) {
@@ -99,6 +111,8 @@ impl ManyWakers {
 
 #[cfg(feature = "alloc")]
 impl Wakers for ManyWakers {
+    type Taken = Self;
+
     const BOUNDED: bool = false;
 
     fn count(&self) -> usize {
@@ -134,6 +148,11 @@ impl Wakers for ManyWakers {
     }
 
     #[inline]
+    fn take_all(&mut self) -> Self {
+        core::mem::take(self)
+    }
+
+    #[inline]
     fn wake(self) {
         if let Some(one) = self.one {
             wake(one);
@@ -150,25 +169,56 @@ impl Wakers for ManyWakers {
 }
 
 /// Room for as many wakers as wait, for sets in which a task waits again and again: the last waker stays when it was used.
+/// Takes no memory until somebody waits.
 #[cfg(all(feature = "alloc", feature = "pipenet"))]
 #[derive(Debug, Default)]
-pub struct ReusedWakers {
+pub struct ReusedWakers(Option<alloc::boxed::Box<Reused>>);
+
+#[cfg(all(feature = "alloc", feature = "pipenet"))]
+#[derive(Debug, Default)]
+struct Reused {
     one: Option<Waker>,
     /// Whether `one` waits. If not, it is kept for its task to wait again.
     waits: bool,
-    #[allow(clippy::box_collection, reason = "one word instead of three")]
-    more: Option<alloc::boxed::Box<alloc::vec::Vec<Waker>>>,
+    more: alloc::vec::Vec<Waker>,
 }
 
 #[cfg(all(feature = "alloc", feature = "pipenet"))]
 impl ReusedWakers {
     fn waiting(&self) -> impl Iterator<Item = &Waker> {
-        self.one.iter().filter(|_| self.waits).chain(self.more.iter().flat_map(|more| more.iter()))
+        self.0.iter().flat_map(|set| set.one.iter().filter(|_| set.waits).chain(&set.more))
+    }
+
+    /// Whether more than one may wait.
+    #[inline]
+    pub(crate) fn is_crowd(&self) -> bool {
+        self.0.as_ref().is_some_and(|set| !set.more.is_empty())
+    }
+
+    /// Takes the one out that waits where there is [no crowd](Self::is_crowd).
+    #[inline]
+    pub(crate) fn take_one(&mut self) -> Option<Waker> {
+        let set = self.0.as_mut()?;
+        match core::mem::take(&mut set.waits) {
+            true => set.one.take(),
+            false => None,
+        }
+    }
+
+    /// Keeps a waker that waits no longer, until its task waits again. Gives one that is not kept, to be dropped outside
+    /// the lock.
+    pub(crate) fn keep(&mut self, waker: Waker) -> Option<Waker> {
+        match &mut self.0 {
+            Some(set) if !set.waits => set.one.replace(waker),
+            _ => Some(waker),
+        }
     }
 }
 
 #[cfg(all(feature = "alloc", feature = "pipenet"))]
 impl Wakers for ReusedWakers {
+    type Taken = ManyWakers;
+
     const BOUNDED: bool = false;
 
     fn count(&self) -> usize {
@@ -177,7 +227,7 @@ impl Wakers for ReusedWakers {
 
     #[inline]
     fn is_empty(&self) -> bool {
-        !self.waits && self.more.is_none()
+        self.0.as_ref().is_none_or(|set| !set.waits && set.more.is_empty())
     }
 
     fn contains(&self, waker: &Waker) -> bool {
@@ -185,66 +235,49 @@ impl Wakers for ReusedWakers {
     }
 
     fn insert(&mut self, waker: Waker) -> Option<Waker> {
-        if self.waits {
-            self.more.get_or_insert_default().push(waker);
+        let set = self.0.get_or_insert_default();
+        if set.waits {
+            set.more.push(waker);
             return None;
         }
-        self.waits = true;
-        self.one.replace(waker)
+        set.waits = true;
+        set.one.replace(waker)
     }
 
     fn remove(&mut self, waker: &Waker) -> Option<Waker> {
-        if let Some(one) = self.one.take_if(|one| one.will_wake(waker)) {
-            self.waits = false;
+        let set = self.0.as_mut()?;
+        if let Some(one) = set.one.take_if(|one| one.will_wake(waker)) {
+            set.waits = false;
             return Some(one);
         }
-        let more = self.more.as_deref_mut()?;
-        let found = more.iter().position(|one| one.will_wake(waker))?;
-        Some(more.swap_remove(found))
+        let found = set.more.iter().position(|one| one.will_wake(waker))?;
+        Some(set.more.swap_remove(found))
     }
 
-    fn wake(self) {
-        match self.waits {
-            true => self.one.into_iter().for_each(wake),
-            false => self.one.into_iter().for_each(discard),
-        }
-        if let Some(more) = self.more {
-            wake_each(*more);
-        }
+    fn wake(mut self) {
+        self.take_all().wake();
+        self.discard();
     }
 
     fn discard(self) {
-        self.one.into_iter().for_each(discard);
-        self.more.into_iter().for_each(|more| more.into_iter().for_each(discard));
+        self.0.into_iter().flat_map(|set| set.one.into_iter().chain(set.more)).for_each(discard);
     }
 
-    #[inline]
-    fn is_crowd(&self) -> bool {
-        self.more.is_some()
-    }
-
-    #[inline]
-    fn take_one(&mut self) -> Option<Waker> {
-        match core::mem::take(&mut self.waits) {
-            true => self.one.take(),
-            false => None,
-        }
-    }
-
-    fn keep(&mut self, waker: Waker) -> Option<Waker> {
-        match self.waits {
-            true => Some(waker),
-            false => self.one.replace(waker),
-        }
+    fn take_all(&mut self) -> ManyWakers {
+        let more = self.0.as_mut().filter(|set| !set.more.is_empty());
+        let more = more.map(|set| alloc::boxed::Box::new(core::mem::take(&mut set.more)));
+        ManyWakers { one: self.take_one(), more }
     }
 
     #[inline]
     fn reuse(&mut self, waker: &Waker) -> bool {
-        if !self.waits && self.more.is_none() {
-            self.waits = self.one.as_ref().is_some_and(|one| one.will_wake(waker));
-            return self.waits;
+        match &mut self.0 {
+            Some(set) if !set.waits && set.more.is_empty() => {
+                set.waits = set.one.as_ref().is_some_and(|one| one.will_wake(waker));
+                set.waits
+            }
+            _ => false,
         }
-        false
     }
 }
 

@@ -1,13 +1,15 @@
 //! Pipes on the heap.
 
 use alloc::sync::{Arc, Weak};
+use core::task::Waker;
 
 use super::PipeMemory;
 use crate::cause::Cause;
+use crate::engine::Quick;
 use crate::pipenet::pipe::Direction;
 use crate::pipenet::ring::HeapRing;
 use crate::sync::Lock;
-use crate::waker::{ReusedWakers, Wakers, discard, wake_by_ref};
+use crate::waker::{ReusedWakers, discard, wake_by_ref};
 
 /// Pipes on the heap.
 #[derive(Debug)]
@@ -22,6 +24,35 @@ impl HeapPipes {
     pub(in crate::pipenet) fn new(buffer: usize) -> Self {
         let slots = [const { (Weak::new(), false) }; KEPT];
         Self { buffer, kept: Lock::new(Kept { slots, oldest: 0 }) }
+    }
+
+    /// Reads, if that is simple. Where large pieces are all there is, the writer may copy meanwhile.
+    #[inline(never)]
+    fn read_large(&self, link: &HeapLink, waker: &Waker, buf: &mut [u8]) -> Quick {
+        let taken = link.incoming().with(|direction| {
+            let simple = !direction.writers().is_crowd();
+            match simple.then(|| direction.ring().take_all(LARGE, buf.len())).flatten() {
+                Some(taken) => Ok((taken, direction.writers().take_one())),
+                None => Err(direction.quick_read(waker, buf)),
+            }
+        });
+        let ((memory, start), woken) = match taken {
+            Ok(taken) => taken,
+            Err((quick, woken)) => {
+                woken.into_iter().for_each(|woken| link.wake_writer(woken));
+                return quick;
+            }
+        };
+        woken.into_iter().for_each(|woken| link.wake_writer(woken));
+        let bytes = &memory[start..];
+        let count = bytes.len();
+        buf[..count].copy_from_slice(bytes);
+        let (left, asks) = link.incoming().with(|direction| direction.ring().put_back(memory));
+        drop(left);
+        if asks {
+            self.keep(link);
+        }
+        Quick::Moved(count)
     }
 }
 
@@ -39,6 +70,9 @@ struct Kept {
     oldest: usize,
 }
 
+/// From how many bytes on copying them takes longer than two locks.
+const LARGE: usize = 8 << 10;
+
 /// One end of a pipe on the heap.
 #[derive(Clone, Debug)]
 pub struct HeapLink {
@@ -47,15 +81,68 @@ pub struct HeapLink {
     side: bool,
 }
 
+impl HeapLink {
+    #[inline]
+    fn incoming(&self) -> &Lock<HeapDirection> {
+        &self.pipe[usize::from(!self.side)]
+    }
+
+    #[inline]
+    fn outgoing(&self) -> &Lock<HeapDirection> {
+        &self.pipe[usize::from(self.side)]
+    }
+
+    /// Wakes the task that waits to read, and keeps its waker for the next time.
+    #[inline(never)]
+    fn wake_reader(&self, waker: Waker) {
+        let left =
+            wake_by_ref(waker).and_then(|waker| self.outgoing().with(|direction| direction.readers().keep(waker)));
+        left.into_iter().for_each(discard);
+    }
+
+    /// Wakes the task that waits to write, and keeps its waker for the next time.
+    #[inline(never)]
+    fn wake_writer(&self, waker: Waker) {
+        let left =
+            wake_by_ref(waker).and_then(|waker| self.incoming().with(|direction| direction.writers().keep(waker)));
+        left.into_iter().for_each(discard);
+    }
+
+    /// Writes, if that is simple. A large piece is copied outside of the lock, so that the reader may copy meanwhile.
+    #[inline(never)]
+    fn write_large(&self, limit: usize, waker: &Waker, bytes: &[u8]) -> Quick {
+        let bytes = &bytes[..bytes.len().min(limit)];
+        let lent = self.outgoing().with(|direction| match bytes.len() >= LARGE && direction.is_empty() {
+            true => Ok(direction.ring().lend()),
+            false => Err(direction.quick_write(waker, bytes)),
+        });
+        let (quick, woken) = match lent {
+            Err(done) => done,
+            Ok(mut memory) => {
+                memory.clear();
+                memory.reserve_exact(bytes.len());
+                memory.extend_from_slice(bytes);
+                let (done, left) = self.outgoing().with(|direction| match direction.is_empty() {
+                    true => {
+                        let left = direction.ring().fill(memory);
+                        ((Quick::Moved(bytes.len()), direction.readers().take_one()), left)
+                    }
+                    // Somebody else has written, or closed.
+                    false => ((Quick::Slow, None), memory),
+                });
+                drop(left);
+                done
+            }
+        };
+        woken.into_iter().for_each(|woken| self.wake_reader(woken));
+        quick
+    }
+}
+
 impl PipeMemory for HeapPipes {
     type Link = HeapLink;
     type Wakers = ReusedWakers;
     type Ring = HeapRing;
-
-    const QUICK: bool = true;
-
-    /// So many bytes take longer to copy than two locks.
-    const LARGE: usize = 8 << 10;
 
     fn open(&self) -> Result<(HeapLink, HeapLink), Cause> {
         let direction =
@@ -70,7 +157,7 @@ impl PipeMemory for HeapPipes {
         link: &HeapLink,
         step: impl FnOnce(Option<&mut Direction<ReusedWakers, HeapRing>>) -> R,
     ) -> R {
-        link.pipe[usize::from(!link.side)].with(|direction| step(Some(direction)))
+        link.incoming().with(|direction| step(Some(direction)))
     }
 
     #[inline]
@@ -79,56 +166,31 @@ impl PipeMemory for HeapPipes {
         link: &HeapLink,
         step: impl FnOnce(Option<&mut Direction<ReusedWakers, HeapRing>>) -> R,
     ) -> R {
-        link.pipe[usize::from(link.side)].with(|direction| step(Some(direction)))
+        link.outgoing().with(|direction| step(Some(direction)))
     }
 
-    #[inline(never)]
-    fn write_large(&self, link: &HeapLink, bytes: &[u8]) -> Option<usize> {
-        let bytes = &bytes[..bytes.len().min(self.buffer)];
-        if bytes.len() < Self::LARGE {
-            return None;
+    #[inline]
+    fn quick_read(&self, link: &HeapLink, waker: &Waker, buf: &mut [u8]) -> Quick {
+        if buf.len() >= LARGE {
+            return self.read_large(link, waker, buf);
         }
-        let empty = |direction: &mut HeapDirection| direction.is_empty().then(|| direction.ring().lend());
-        let mut memory = self.outgoing(link, |direction| direction.and_then(empty))?;
-        memory.clear();
-        memory.reserve_exact(bytes.len());
-        memory.extend_from_slice(bytes);
-        let (written, woken, left) = self.outgoing(link, |direction| match direction {
-            Some(direction) if direction.is_empty() => {
-                let left = direction.ring().fill(memory);
-                (true, direction.readers().take_one(), left)
-            }
-            // Somebody else has written, or closed.
-            _ => (false, None, memory),
-        });
-        drop(left);
-        if let Some(waker) = woken.and_then(wake_by_ref) {
-            let left = self.outgoing(link, |direction| direction?.readers().keep(waker));
-            left.into_iter().for_each(discard);
+        let (quick, woken) = link.incoming().with(|direction| direction.quick_read(waker, buf));
+        if let Some(woken) = woken {
+            link.wake_writer(woken);
         }
-        written.then_some(bytes.len())
+        quick
     }
 
-    #[inline(never)]
-    fn read_large(&self, link: &HeapLink, buf: &mut [u8]) -> Option<usize> {
-        let all = |direction: &mut HeapDirection| {
-            let (memory, start) = direction.ring().take_all(Self::LARGE, buf.len())?;
-            Some((memory, start, direction.writers().take()))
-        };
-        let (memory, start, woken) = self.incoming(link, |direction| direction.and_then(all))?;
-        woken.wake();
-        let bytes = &memory[start..];
-        let count = bytes.len();
-        buf[..count].copy_from_slice(bytes);
-        let (left, asks) = self.incoming(link, |direction| match direction {
-            Some(direction) => direction.ring().put_back(memory),
-            None => (memory, false),
-        });
-        drop(left);
-        if asks {
-            self.keep(link);
+    #[inline]
+    fn quick_write(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> Quick {
+        if bytes.len() >= LARGE {
+            return link.write_large(self.buffer, waker, bytes);
         }
-        Some(count)
+        let (quick, woken) = link.outgoing().with(|direction| direction.quick_write(waker, bytes));
+        if let Some(woken) = woken {
+            link.wake_reader(woken);
+        }
+        quick
     }
 
     fn is_last(&self, link: &HeapLink) -> bool {

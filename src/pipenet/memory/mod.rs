@@ -1,8 +1,11 @@
 //! Where pipes are: on the heap, or in a pool of a fixed size.
 
+use core::task::Waker;
+
 use super::pipe::Direction;
 use super::ring::Ring;
 use crate::cause::Cause;
+use crate::engine::Quick;
 use crate::waker::Wakers;
 
 mod fixed;
@@ -25,12 +28,6 @@ pub trait PipeMemory: Send + Sync {
     /// The bytes of a direction.
     type Ring: Ring + Send + ?Sized;
 
-    /// Whether speed is worth more code.
-    const QUICK: bool = false;
-
-    /// From how many bytes on it is worth to copy outside of the lock.
-    const LARGE: usize = usize::MAX;
-
     /// Makes a pipe.
     ///
     /// # Errors
@@ -52,16 +49,18 @@ pub trait PipeMemory: Send + Sync {
         step: impl FnOnce(Option<&mut Direction<Self::Wakers, Self::Ring>>) -> R,
     ) -> R;
 
-    /// Writes what is worth copying outside of the lock, so that the reader may copy meanwhile. Not in a rendezvous.
-    fn write_large(&self, link: &Self::Link, bytes: &[u8]) -> Option<usize> {
-        let _ = (link, bytes);
-        None
+    /// Reads with little code, if that is simple. Not for a rendezvous.
+    #[inline]
+    fn quick_read(&self, link: &Self::Link, waker: &Waker, buf: &mut [u8]) -> Quick {
+        let _ = (link, waker, buf);
+        Quick::Slow
     }
 
-    /// Reads what is worth copying outside of the lock, so that the writer may copy meanwhile. Not in a rendezvous.
-    fn read_large(&self, link: &Self::Link, buf: &mut [u8]) -> Option<usize> {
-        let _ = (link, buf);
-        None
+    /// Writes with little code, if that is simple. Not for a rendezvous.
+    #[inline]
+    fn quick_write(&self, link: &Self::Link, waker: &Waker, bytes: &[u8]) -> Quick {
+        let _ = (link, waker, bytes);
+        Quick::Slow
     }
 
     /// Whether nobody but the caller holds an end of the pipe, or a copy of it.

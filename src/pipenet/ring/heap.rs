@@ -8,14 +8,12 @@ use crate::waker::Task;
 /// A ring that grows to its bound as it is filled, and gives its memory back when it is drained.
 #[derive(Debug)]
 pub struct HeapRing {
-    /// Written up to where it has ever been; wraps once it is `size` bytes long.
+    /// Written up to where it has ever been; wraps once it is as long as it may get.
     bytes: Vec<u8>,
-    start: usize,
-    len: usize,
-    /// How long `bytes` gets before it wraps; a power of two, or `limit`.
-    size: usize,
-    /// The most that `size` may be.
-    limit: usize,
+    start: u32,
+    len: u32,
+    /// The most that it may hold, and the longest that it may get.
+    limit: u32,
     /// Whether it may keep its memory when it is drained.
     kept: bool,
     /// What most rings never need.
@@ -34,8 +32,22 @@ struct Aside {
 const SMALL: usize = 128;
 
 impl HeapRing {
+    /// A ring for at most `limit` bytes, or as many as 32 bits count.
     pub(in crate::pipenet) fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), start: 0, len: 0, size: 0, limit, kept: false, aside: None }
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        Self { bytes: Vec::new(), start: 0, len: 0, limit, kept: false, aside: None }
+    }
+
+    /// How long it gets before it wraps or grows.
+    #[inline]
+    fn size(&self) -> usize {
+        self.bytes.capacity().min(self.limit as usize)
+    }
+
+    /// Where the next byte goes, unless it wraps.
+    #[inline]
+    fn end(&self) -> usize {
+        self.start as usize + self.len as usize
     }
 
     /// May no longer keep its memory when it is drained. Gives what it has to give back.
@@ -53,9 +65,9 @@ impl HeapRing {
         }
     }
 
-    /// Puts memory with bytes into an empty ring. Gives what is left over.
+    /// Puts memory with bytes into an empty ring, no more than its limit. Gives what is left over.
     pub(in crate::pipenet) fn fill(&mut self, bytes: Vec<u8>) -> Vec<u8> {
-        (self.start, self.len, self.size) = (0, bytes.len(), bytes.capacity().min(self.limit));
+        (self.start, self.len) = (0, bytes.len() as u32);
         let before = core::mem::replace(&mut self.bytes, bytes);
         match self.kept && before.capacity() > 0 {
             true => core::mem::replace(&mut self.aside.get_or_insert_default().spare, before),
@@ -65,8 +77,8 @@ impl HeapRing {
 
     /// Takes the memory out with all bytes, which begin at the given place, if they lie in a row and are `least` to `most`.
     pub(in crate::pipenet) fn take_all(&mut self, least: usize, most: usize) -> Option<(Vec<u8>, usize)> {
-        let (start, end) = (self.start, self.start + self.len);
-        let fits = (least..=most).contains(&self.len) && end == self.bytes.len();
+        let start = self.start as usize;
+        let fits = (least..=most).contains(&self.len()) && self.end() == self.bytes.len();
         fits.then(|| (self.take_memory(), start))
     }
 
@@ -87,20 +99,20 @@ impl HeapRing {
     }
 
     fn take_memory(&mut self) -> Vec<u8> {
-        (self.start, self.len, self.size) = (0, 0, 0);
+        (self.start, self.len) = (0, 0);
         core::mem::take(&mut self.bytes)
     }
 
     /// Writes, with a larger ring or around its end.
     #[cold]
     fn write_around(&mut self, bytes: &[u8]) {
-        if self.len + bytes.len() > self.size {
-            self.grow(self.len + bytes.len());
+        if self.len() + bytes.len() > self.size() {
+            self.grow(self.len() + bytes.len());
         }
-        let end = self.start + self.len;
+        let (end, size) = (self.end(), self.size());
         if end == self.bytes.len() {
             // Not wrapped: append up to the size, the rest goes to the front.
-            let (append, front) = bytes.split_at(bytes.len().min(self.size - end));
+            let (append, front) = bytes.split_at(bytes.len().min(size - end));
             self.bytes.extend_from_slice(append);
             if !front.is_empty() {
                 self.bytes[..front.len()].copy_from_slice(front);
@@ -115,8 +127,8 @@ impl HeapRing {
     /// Makes the ring at least `size` bytes long, and lays what waits at its start.
     #[cold]
     fn grow(&mut self, size: usize) {
-        self.size = size.next_power_of_two().clamp(SMALL.min(self.limit), self.limit);
-        let mut bytes = Vec::with_capacity(self.size);
+        let limit = self.limit as usize;
+        let mut bytes = Vec::with_capacity(size.next_power_of_two().clamp(SMALL.min(limit), limit));
         let (head, tail) = self.parts();
         bytes.extend_from_slice(head);
         bytes.extend_from_slice(tail);
@@ -126,10 +138,10 @@ impl HeapRing {
 
     /// What waits, in two pieces.
     fn parts(&self) -> (&[u8], &[u8]) {
-        let end = self.start + self.len;
+        let (start, end) = (self.start as usize, self.end());
         match end.checked_sub(self.bytes.len()) {
-            Some(wrapped) => (&self.bytes[self.start..], &self.bytes[..wrapped]),
-            None => (&self.bytes[self.start..end], &[]),
+            Some(wrapped) => (&self.bytes[start..], &self.bytes[..wrapped]),
+            None => (&self.bytes[start..end], &[]),
         }
     }
 }
@@ -137,12 +149,12 @@ impl HeapRing {
 impl Ring for HeapRing {
     #[inline]
     fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     #[inline]
     fn room(&self) -> usize {
-        self.limit - self.len
+        (self.limit - self.len) as usize
     }
 
     #[inline]
@@ -153,30 +165,28 @@ impl Ring for HeapRing {
             self.start = 0;
             self.bytes.clear();
         }
-        let end = self.start + self.len;
-        match end == self.bytes.len() && end + count <= self.size {
+        let end = self.end();
+        match end == self.bytes.len() && end + count <= self.size() {
             true => self.bytes.extend_from_slice(bytes),
             false => self.write_around(bytes),
         }
-        self.len += count;
+        self.len += count as u32;
         count
     }
 
     #[inline]
     fn read(&mut self, buf: &mut [u8]) -> usize {
         let count = self.peek(buf);
-        self.len -= count;
-        self.start += count;
-        if self.start >= self.bytes.len() {
-            self.start -= self.bytes.len();
-        }
+        self.len -= count as u32;
+        let start = self.start as usize + count;
+        self.start = (if start < self.bytes.len() { start } else { start - self.bytes.len() }) as u32;
         count
     }
 
     #[inline]
     fn peek(&self, buf: &mut [u8]) -> usize {
-        let count = buf.len().min(self.len);
-        copy_out(&self.bytes, self.start, &mut buf[..count]);
+        let count = buf.len().min(self.len());
+        copy_out(&self.bytes, self.start as usize, &mut buf[..count]);
         count
     }
 
@@ -215,18 +225,18 @@ impl Ring for HeapRing {
     }
 
     fn give_back(&mut self) {
-        if self.size > SMALL && !self.kept {
+        if !self.keeps_memory() {
             self.clear();
         }
     }
 
     #[inline]
     fn keeps_memory(&self) -> bool {
-        self.size <= SMALL || self.kept
+        self.size() <= SMALL || self.kept
     }
 
     fn wants_to_keep(&mut self) -> bool {
-        self.size > SMALL && !core::mem::replace(&mut self.kept, true)
+        self.size() > SMALL && !core::mem::replace(&mut self.kept, true)
     }
 }
 

@@ -1,11 +1,14 @@
 //! One direction of a connection: a ring of bytes, how each end is doing, and who waits.
 
-use core::task::{Poll, Waker};
+use core::task::Poll;
 
 use super::ring::{Answer, Ring};
 use crate::cause::Cause;
 use crate::engine::Shutdown;
 use crate::waker::{Seat, Task, Wakers};
+
+#[cfg(feature = "alloc")]
+mod quick;
 
 /// One direction of a connection.
 ///
@@ -21,15 +24,6 @@ pub struct Direction<W, B: ?Sized> {
     /// Tasks that wait for room, or for their bytes to be taken.
     writers: W,
     ring: B,
-}
-
-/// What came of an attempt that does what is simple and common, with little code.
-pub(in crate::pipenet) enum Quick {
-    Moved(usize),
-    /// The task waits.
-    Waits,
-    /// It is not that simple, and nothing was done.
-    Slow,
 }
 
 /// How many bytes were moved.
@@ -79,40 +73,8 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         self.ring.forget_offers();
     }
 
-    /// Whether the ring is empty and a write is simple. Not for a rendezvous.
-    #[cfg(feature = "alloc")]
-    pub(in crate::pipenet) fn is_empty(&self) -> bool {
-        let open = self.writer == End::Open && self.reader == End::Open;
-        open && self.ring.len() == 0 && !self.readers.is_crowd()
-    }
-
-    /// Reads, if that is simple. Gives who is to be woken. Not for a rendezvous.
-    #[inline]
-    pub(in crate::pipenet) fn quick_read(&mut self, waker: &Waker, buf: &mut [u8]) -> (Quick, Option<Waker>) {
-        if self.ring.len() == 0 {
-            let waits = self.writer == End::Open && self.reader == End::Open && self.readers.reuse(waker);
-            return (if waits { Quick::Waits } else { Quick::Slow }, None);
-        }
-        match self.writers.is_crowd() || !self.ring.keeps_memory() {
-            true => (Quick::Slow, None),
-            false => (Quick::Moved(self.ring.read(buf)), self.writers.take_one()),
-        }
-    }
-
-    /// Writes, if that is simple. Gives who is to be woken. Not for a rendezvous.
-    #[inline]
-    pub(in crate::pipenet) fn quick_write(&mut self, waker: &Waker, bytes: &[u8]) -> (Quick, Option<Waker>) {
-        if self.writer != End::Open || self.reader != End::Open || self.readers.is_crowd() {
-            return (Quick::Slow, None);
-        }
-        match self.ring.write(bytes) {
-            0 => (if self.writers.reuse(waker) { Quick::Waits } else { Quick::Slow }, None),
-            count => (Quick::Moved(count), self.readers.take_one()),
-        }
-    }
-
     /// Reads, or only looks. Gives those to wake.
-    pub(in crate::pipenet) fn read(&mut self, seat: &mut Seat<'_>, buf: &mut [u8], take: bool) -> (Moved, W) {
+    pub(in crate::pipenet) fn read(&mut self, seat: &mut Seat<'_>, buf: &mut [u8], take: bool) -> (Moved, W::Taken) {
         if self.ring.len() == 0 {
             let moved = match (self.reader, self.writer) {
                 (End::Closed | End::Aborted, _) => Poll::Ready(Err(Failure::Down)),
@@ -123,16 +85,16 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
                     Poll::Pending
                 }
             };
-            return (moved, W::default());
+            return (moved, W::Taken::default());
         }
         if !take {
-            return (Poll::Ready(Ok(self.ring.peek(buf))), W::default());
+            return (Poll::Ready(Ok(self.ring.peek(buf))), W::Taken::default());
         }
         let count = self.ring.read(buf);
         // Whoever writes in a rendezvous waits for its last byte to be taken.
         let woken = match !self.ring.has_offer() || self.ring.len() == 0 {
-            true => self.writers.take(),
-            false => W::default(),
+            true => self.writers.take_all(),
+            false => W::Taken::default(),
         };
         (Poll::Ready(Ok(count)), woken)
     }
@@ -148,23 +110,23 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Writes what there is room for. Gives those to wake.
-    pub(in crate::pipenet) fn write(&mut self, seat: &mut Seat<'_>, bytes: &[u8]) -> (Moved, W) {
+    pub(in crate::pipenet) fn write(&mut self, seat: &mut Seat<'_>, bytes: &[u8]) -> (Moved, W::Taken) {
         if let Some(failure) = self.write_failure() {
-            return (Poll::Ready(Err(failure)), W::default());
+            return (Poll::Ready(Err(failure)), W::Taken::default());
         }
         let count = self.ring.write(bytes);
         if count == 0 {
             seat.take(&mut self.writers);
-            return (Poll::Pending, W::default());
+            return (Poll::Pending, W::Taken::default());
         }
-        (Poll::Ready(Ok(count)), self.readers.take())
+        (Poll::Ready(Ok(count)), self.readers.take_all())
     }
 
     /// Writes, and is done when all was taken.
     ///
     /// A task has one write at a time. It is known by its waker and its bytes: the same task with other bytes has
     /// given up its last write.
-    pub(in crate::pipenet) fn rendezvous(&mut self, seat: &mut Seat<'_>, bytes: &[u8], woken: &mut W) -> Moved {
+    pub(in crate::pipenet) fn rendezvous(&mut self, seat: &mut Seat<'_>, bytes: &[u8], woken: &mut W::Taken) -> Moved {
         let task = seat.task();
         if let Some(offer) = self.ring.offer().take_if(|offer| offer.task == task) {
             if !offer.is_to(bytes, self.ring.written(offer.len)) {
@@ -175,7 +137,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
                 return Poll::Pending;
             } else if offer.len > 0 {
                 self.ring.give_back();
-                *woken = self.writers.take();
+                *woken = self.writers.take_all();
                 return Poll::Ready(Ok(offer.len));
             }
         }
@@ -197,12 +159,12 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         }
         let len = self.ring.write(bytes);
         *self.ring.offer() = Some(Answer::new(task, len));
-        *woken = self.readers.take();
+        *woken = self.readers.take_all();
         Poll::Pending
     }
 
     /// Withdraws the write of a task, in a rendezvous network; says how many of its bytes were taken.
-    pub(in crate::pipenet) fn withdraw(&mut self, task: Task, woken: &mut W) -> usize {
+    pub(in crate::pipenet) fn withdraw(&mut self, task: Task, woken: &mut W::Taken) -> usize {
         if !self.ring.has_offer() {
             return self.ring.take_answer(task).map_or(0, |answer| answer.len);
         }
@@ -210,7 +172,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
             Some(offer) => {
                 let taken = offer.len - self.ring.len();
                 self.ring.clear();
-                *woken = self.writers.take();
+                *woken = self.writers.take_all();
                 taken
             }
             None => self.ring.take_answer(task).map_or(0, |answer| answer.len),
@@ -231,15 +193,6 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     #[inline]
     pub(in crate::pipenet) fn wants_to_keep(&mut self) -> bool {
         self.ring.len() == 0 && !self.ring.has_offer() && self.ring.wants_to_keep()
-    }
-
-    /// What waits, for its memory to be given back.
-    #[cfg(feature = "alloc")]
-    pub(in crate::pipenet) fn ring(&mut self) -> &mut B
-    where
-        B: Sized,
-    {
-        &mut self.ring
     }
 
     /// How many bytes wait, how many tasks to read and to write, and whether either end has ended it.

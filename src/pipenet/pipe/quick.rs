@@ -1,0 +1,46 @@
+//! Reads and writes that are simple and common, with little code: on the heap, and not in a rendezvous.
+
+use core::task::Waker;
+
+use super::{Direction, End};
+use crate::engine::Quick;
+use crate::pipenet::ring::{HeapRing, Ring};
+use crate::waker::{ReusedWakers, Wakers};
+
+impl Direction<ReusedWakers, HeapRing> {
+    /// Whether a write is simple, and would be the first.
+    pub(in crate::pipenet) fn is_empty(&self) -> bool {
+        let open = self.writer == End::Open && self.reader == End::Open;
+        open && self.ring.len() == 0 && !self.readers.is_crowd()
+    }
+
+    /// Reads, if that is simple. Gives who is to be woken.
+    #[inline]
+    pub(in crate::pipenet) fn quick_read(&mut self, waker: &Waker, buf: &mut [u8]) -> (Quick, Option<Waker>) {
+        if self.ring.len() == 0 {
+            let waits = self.writer == End::Open && self.reader == End::Open && self.readers.reuse(waker);
+            return (if waits { Quick::Waits } else { Quick::Slow }, None);
+        }
+        match self.writers.is_crowd() || !self.ring.keeps_memory() {
+            true => (Quick::Slow, None),
+            false => (Quick::Moved(self.ring.read(buf)), self.writers.take_one()),
+        }
+    }
+
+    /// Writes, if that is simple. Gives who is to be woken.
+    #[inline]
+    pub(in crate::pipenet) fn quick_write(&mut self, waker: &Waker, bytes: &[u8]) -> (Quick, Option<Waker>) {
+        if self.writer != End::Open || self.reader != End::Open || self.readers.is_crowd() {
+            return (Quick::Slow, None);
+        }
+        match self.ring.write(bytes) {
+            0 => (if self.writers.reuse(waker) { Quick::Waits } else { Quick::Slow }, None),
+            count => (Quick::Moved(count), self.readers.take_one()),
+        }
+    }
+
+    /// The bytes that wait, for their memory to change hands.
+    pub(in crate::pipenet) fn ring(&mut self) -> &mut HeapRing {
+        &mut self.ring
+    }
+}
