@@ -1,5 +1,6 @@
 //! Blocking waits on threads: look, spin for a moment if that has paid lately, sleep.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -22,8 +23,9 @@ pub(crate) fn block_on<R>(
         return outcome;
     }
     let deadline = patience.limit.get().and_then(|limit| Instant::now().checked_add(limit));
-    let parker = Parker::new();
-    parker.wait(|cx| poll(cx), deadline, patience.score).unwrap_or_else(|| expired(parker.waker()))
+    Parker::with(|parker| {
+        parker.wait(|cx| poll(cx), deadline, patience.score).unwrap_or_else(|| expired(parker.waker()))
+    })
 }
 
 /// How long blocking reads, or writes, of one connection may take, and whether spinning has paid for them.
@@ -144,6 +146,11 @@ impl Score {
 /// At most 2 to the power of this waits are not to spin.
 const MAX_SKIP: u16 = 10;
 
+std::thread_local! {
+    /// What the thread waits with, while it does not.
+    static SPARE: Cell<Option<Parker>> = const { Cell::new(None) };
+}
+
 /// Lets the thread that made it sleep until it is woken.
 pub(crate) struct Parker {
     signal: Arc<Signal>,
@@ -169,7 +176,21 @@ const PAUSES: u32 = 32;
 const SPIN: Duration = Duration::from_micros(50);
 
 impl Parker {
-    pub(crate) fn new() -> Self {
+    /// Waits with what the thread has waited with before: where that was, its waker is known.
+    pub(crate) fn with<R>(wait: impl FnOnce(&Self) -> R) -> R {
+        // Who waits in a waker that is called meanwhile has another one: what wakes the one is not lost on the other.
+        let spare = if cfg!(loom) { None } else { SPARE.try_with(Cell::take).ok().flatten() };
+        let parker = spare.unwrap_or_else(Self::new);
+        parker.signal.state.store(RUNNING, Ordering::Relaxed);
+        let outcome = wait(&parker);
+        if !cfg!(loom) {
+            // There is none while the thread ends.
+            let _ = SPARE.try_with(|spare| spare.set(Some(parker)));
+        }
+        outcome
+    }
+
+    fn new() -> Self {
         let signal = Arc::new(Signal { state: AtomicU8::new(RUNNING), thread: thread::current() });
         // A waker made of an `Arc` need not know its clones, and who leaves those who wait is told apart by that. But its
         // clones know each other: it may have another vtable than they, depending on how all was compiled.

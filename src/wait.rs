@@ -48,7 +48,7 @@ impl<F: Future> Op<F> {
     #[cfg(feature = "std")]
     pub fn wait(self) -> F::Output {
         let mut future = core::pin::pin!(self.future);
-        match Parker::new().wait(|cx| future.as_mut().poll(cx), None, &Score::default()) {
+        match Parker::with(|parker| parker.wait(|cx| future.as_mut().poll(cx), None, &Score::default())) {
             Some(output) => output,
             None => unreachable!("a wait without a deadline ends with an outcome"),
         }
@@ -105,11 +105,12 @@ impl<F: Expire> Op<F> {
     #[cfg(feature = "std")]
     pub fn wait_timeout(self, timeout: core::time::Duration) -> F::Output {
         let mut future = core::pin::pin!(self.future);
-        let parker = Parker::new();
         // A deadline beyond the end of time is none.
         let deadline = std::time::Instant::now().checked_add(timeout);
-        let outcome = parker.wait(|cx| future.as_mut().poll(cx), deadline, &Score::default());
-        outcome.unwrap_or_else(|| future.expire(parker.waker()))
+        Parker::with(|parker| {
+            let outcome = parker.wait(|cx| future.as_mut().poll(cx), deadline, &Score::default());
+            outcome.unwrap_or_else(|| future.as_mut().expire(parker.waker()))
+        })
     }
 }
 
