@@ -137,12 +137,12 @@ where
 
     /// Why an operation of `host` fails: the outermost thing that is down counts, and `cause` if none is.
     pub(crate) fn outermost(&self, host: &T::Host, cause: Cause) -> Cause {
-        if self.tables.hosts(|hosts| hosts.closed().network) {
-            Cause::NetworkDown
-        } else if !self.tables.ports(host, |ports| ports.is_open()) {
-            Cause::HostDown
-        } else {
-            cause
+        // In this order: a network is down before it closes its hosts.
+        let is_open = self.tables.ports(host, |ports| ports.is_open());
+        match self.tables.hosts(|hosts| hosts.closed().network) {
+            true => Cause::NetworkDown,
+            false if !is_open => Cause::HostDown,
+            false => cause,
         }
     }
 

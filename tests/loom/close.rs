@@ -171,6 +171,21 @@ fn a_read_ends() {
 }
 
 #[test]
+fn a_read_that_fails_anyway_names_what_is_down_outermost() {
+    fn model<N: Net>(net: N, what: What) -> String {
+        let (listener, (_a, b)) = (listen(&net), pair(&net));
+        b.close();
+        let reader = spawn(move || read(&b));
+        close(&net, &listener, what);
+        join(reader)
+    }
+    let seen = |what| explore_both(Preemptions(3), Buffered, move |net| model(net, what), move |net| model(net, what));
+    let failed = |causes: [&str; 2]| Seen::from(causes.map(|cause| format!("read pipet a:3->b:1: {cause}")));
+    assert_eq!(seen(What::Host("b")), failed(["socket is down", "host is down"]));
+    assert_eq!(seen(What::Network), failed(["socket is down", "network is down"]));
+}
+
+#[test]
 fn a_write_ends() {
     fn model<N: Net>(net: N, what: What) -> String {
         let (listener, (_a, b)) = (listen(&net), pair(&net));
