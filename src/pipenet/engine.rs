@@ -51,18 +51,12 @@ impl<M: PipeMemory> Engine for Pipes<M> {
 
     #[inline]
     fn quick_read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8]) -> Quick {
-        match self.rendezvous {
-            true => Quick::Slow,
-            false => self.memory.quick_read(link, waker, buf),
-        }
+        self.memory.quick_read(link, waker, buf)
     }
 
     #[inline]
     fn quick_write(&self, link: &M::Link, waker: &Waker, buf: &[u8]) -> Quick {
-        match self.rendezvous {
-            true => Quick::Slow,
-            false => self.memory.quick_write(link, waker, buf),
-        }
+        self.memory.quick_write(link, waker, buf)
     }
 
     fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {

@@ -2,15 +2,12 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
 
-use hashbrown::HashTable;
-
-use super::bitmap::PortSet;
 use super::list::{FIRST, List};
-use super::{Bind, Closed, Directory, HostFlags, Hosts, Layout, NIL, NetworkState, Ports, Rare, Socket, State, Tables};
+use super::sockets::{CAPACITY, Sockets};
+use super::{Bind, Closed, Directory, HostFlags, Hosts, Layout, NetworkState, Ports, Rare, Socket, State, Tables};
 use crate::cause::{Cause, Table};
 use crate::name::HostName;
 use crate::sync::{AtomicBool, Lock};
@@ -193,12 +190,12 @@ impl<L> Directory for HeapDirectory<'_, L> {
     }
 
     fn intern(&mut self, name: &HostName) -> Result<u32, Cause> {
-        if let Some(id) = self.hosts.find(name.as_bytes()) {
-            return Ok(id);
-        }
-        let [announced, own] = [false; 2].map(AtomicBool::new);
-        let host = HeapHost { announced, own, ports: Lock::new(HeapPorts::default()) };
-        let place = self.hosts.list.push(*name, host);
+        let host = || HeapHost {
+            announced: AtomicBool::new(false),
+            own: AtomicBool::new(false),
+            ports: Lock::new(HeapPorts::default()),
+        };
+        let place = self.hosts.list.find_or_push(*name, host);
         place.map(|place| place - FIRST).ok_or(Cause::Full(Table::Hosts, self.hosts.count()))
     }
 
@@ -218,32 +215,76 @@ impl<L> Directory for HeapDirectory<'_, L> {
 /// The sockets of one host, under lock.
 pub struct HeapPorts<L> {
     open: bool,
-    taken: PortSet,
-    sockets: Vec<Row<L>>,
-    /// The first free row, or `NIL`.
-    free: u32,
-    /// How many rows are used.
-    used: u32,
-    /// The ports of listeners and of connections that share theirs.
-    servers: HashTable<Server>,
+    /// Made with the first one: there may be many hosts, most of them idle.
+    sockets: Option<Box<Sockets<L>>>,
 }
 
 impl<L> Default for HeapPorts<L> {
     fn default() -> Self {
-        Self {
-            open: true,
-            taken: PortSet::default(),
-            sockets: Vec::new(),
-            free: NIL,
-            used: 0,
-            servers: HashTable::new(),
-        }
+        Self { open: true, sockets: None }
     }
 }
 
 impl<L> fmt::Debug for HeapPorts<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HeapPorts({})", self.sockets.len())
+        write!(f, "HeapPorts({})", self.count())
+    }
+}
+
+impl<L> Ports for HeapPorts<L> {
+    type Link = L;
+    type Wakers = ManyWakers;
+
+    fn is_open(&self) -> bool {
+        self.open
+    }
+
+    fn close(&mut self) -> bool {
+        core::mem::take(&mut self.open)
+    }
+
+    #[inline]
+    fn insert(&mut self, bind: Bind, state: State<L, ManyWakers>) -> Result<u32, Cause> {
+        self.sockets.get_or_insert_default().insert(bind, state)
+    }
+
+    #[inline]
+    fn bind(&mut self, slot: u32, bind: Bind) -> Result<(), Cause> {
+        self.sockets.get_or_insert_default().bind(slot, bind)
+    }
+
+    #[inline]
+    fn socket(&mut self, slot: u32) -> Option<&mut Socket<L, ManyWakers>> {
+        self.sockets.as_mut()?.socket(slot)
+    }
+
+    #[inline]
+    fn unbind(&mut self, slot: u32) {
+        if let Some(sockets) = &mut self.sockets {
+            sockets.unbind(slot);
+        }
+    }
+
+    #[inline]
+    fn remove(&mut self, slot: u32) -> Option<State<L, ManyWakers>> {
+        self.sockets.as_mut()?.remove(slot)
+    }
+
+    #[inline]
+    fn listener(&self, port: u16) -> Option<u32> {
+        self.sockets.as_ref()?.listener(port)
+    }
+
+    fn count(&self) -> u32 {
+        self.sockets.as_ref().map_or(0, |sockets| sockets.count())
+    }
+
+    fn capacity(&self) -> u32 {
+        CAPACITY
+    }
+
+    fn next(&self, slot: u32) -> Option<u32> {
+        self.sockets.as_ref()?.next(slot)
     }
 }
 
@@ -267,176 +308,6 @@ impl<T> Rare<T> for Box<T> {
     }
 }
 
-enum Row<L> {
-    Used(Socket<L, ManyWakers>),
-    /// The next free row, or `NIL`.
-    Free(u32),
-}
-
-/// What is at a port that a listener has, or had.
-struct Server {
-    port: u16,
-    /// The listener's slot, or `NIL`.
-    listener: u32,
-    /// Connections that share the port.
-    connections: u32,
-}
-
-impl<L> HeapPorts<L> {
-    fn server(&self, port: u16) -> Option<&Server> {
-        self.servers.find(hash(&port.to_ne_bytes()), |server| server.port == port)
-    }
-
-    /// Takes a port for the socket in `slot`; says whether it is a shared one.
-    #[inline]
-    fn take_port(&mut self, bind: Bind, slot: u32, listens: bool) -> Result<(u16, bool), Cause> {
-        let (port, shared) = match bind {
-            Bind::None => return Ok((0, false)),
-            Bind::Lowest => (self.taken.take_lowest().ok_or(Cause::Full(Table::Ports, self.capacity()))?, false),
-            Bind::Exact(port) => {
-                let free = !self.taken.contains(port) || self.server(port).is_some_and(|server| server.listener == NIL);
-                if !free {
-                    return Err(Cause::AddrInUse);
-                }
-                self.taken.insert(port);
-                (port, false)
-            }
-            Bind::Shared(port) => {
-                self.taken.insert(port);
-                (port, true)
-            }
-        };
-        if listens || shared {
-            self.serve(port, slot, listens);
-        }
-        Ok((port, shared))
-    }
-
-    #[cold]
-    fn add_row(&mut self) {
-        if self.sockets.len() == self.sockets.capacity() {
-            // A quarter more, not twice as many: most of what a host takes is this.
-            self.sockets.reserve_exact((self.sockets.len() / 4).max(4));
-        }
-        self.sockets.push(Row::Free(NIL));
-    }
-
-    /// Takes note of a listener, or of a connection that shares its port.
-    fn serve(&mut self, port: u16, slot: u32, listens: bool) {
-        let (key, new) = (hash(&port.to_ne_bytes()), Server { port, listener: NIL, connections: 0 });
-        let entry = self.servers.entry(key, |s| s.port == port, |s| hash(&s.port.to_ne_bytes()));
-        let mut entry = entry.or_insert(new);
-        let server = entry.get_mut();
-        match listens {
-            true => server.listener = slot,
-            false => server.connections += 1,
-        }
-    }
-}
-
-impl<L> Ports for HeapPorts<L> {
-    type Link = L;
-    type Wakers = ManyWakers;
-
-    fn is_open(&self) -> bool {
-        self.open
-    }
-
-    fn close(&mut self) -> bool {
-        core::mem::take(&mut self.open)
-    }
-
-    #[inline]
-    fn insert(&mut self, bind: Bind, state: State<L, ManyWakers>) -> Result<u32, Cause> {
-        let slot = if self.free == NIL { self.sockets.len() as u32 } else { self.free };
-        if slot == NIL {
-            return Err(Cause::Full(Table::Ports, NIL));
-        }
-        let (port, shared) = self.take_port(bind, slot, matches!(state, State::Listener(_)))?;
-        if self.free == NIL {
-            self.add_row();
-        }
-        let row = &mut self.sockets[slot as usize];
-        if let Row::Free(next) = *row {
-            self.free = next;
-        }
-        *row = Row::Used(Socket { port, bound: port != 0, shared, ..Socket::new(state) });
-        self.used += 1;
-        Ok(slot)
-    }
-
-    #[inline]
-    fn bind(&mut self, slot: u32, bind: Bind) -> Result<(), Cause> {
-        let (port, shared) = self.take_port(bind, slot, false)?;
-        if let Some(socket) = self.socket(slot) {
-            (socket.port, socket.bound, socket.shared) = (port, true, shared);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn socket(&mut self, slot: u32) -> Option<&mut Socket<L, ManyWakers>> {
-        match self.sockets.get_mut(slot as usize)? {
-            Row::Used(socket) => Some(socket),
-            Row::Free(_) => None,
-        }
-    }
-
-    #[inline]
-    fn unbind(&mut self, slot: u32) {
-        let Some(socket) = self.socket(slot) else { return };
-        if !core::mem::take(&mut socket.bound) {
-            return;
-        }
-        let (port, shared, listens) = (socket.port, socket.shared, matches!(socket.state, State::Listener(_)));
-        if !shared && !listens {
-            // A port that connections share is never held by a socket that is neither listener nor one of them.
-            self.taken.remove(port);
-            return;
-        }
-        let Ok(mut entry) = self.servers.find_entry(hash(&port.to_ne_bytes()), |s| s.port == port) else { return };
-        let server = entry.get_mut();
-        match listens {
-            true => server.listener = NIL,
-            false => server.connections -= 1,
-        }
-        if server.listener == NIL && server.connections == 0 {
-            entry.remove();
-            self.taken.remove(port);
-        }
-    }
-
-    #[inline]
-    fn remove(&mut self, slot: u32) -> Option<State<L, ManyWakers>> {
-        self.unbind(slot);
-        let row = self.sockets.get_mut(slot as usize)?;
-        let Row::Used(socket) = row else { return None };
-        let state = core::mem::replace(&mut socket.state, State::Free);
-        *row = Row::Free(self.free);
-        self.free = slot;
-        self.used -= 1;
-        Some(state)
-    }
-
-    #[inline]
-    fn listener(&self, port: u16) -> Option<u32> {
-        self.server(port).map(|server| server.listener).filter(|&slot| slot != NIL)
-    }
-
-    fn count(&self) -> u32 {
-        self.used
-    }
-
-    fn capacity(&self) -> u32 {
-        u16::MAX.into()
-    }
-
-    fn next(&self, slot: u32) -> Option<u32> {
-        let rows = self.sockets.iter().enumerate().skip(slot as usize);
-        rows.filter(|(_, row)| matches!(row, Row::Used(_))).map(|(at, _)| at as u32).next()
-    }
-}
-
 /// A hash of short names and ports that nobody has reason to choose badly: eight bytes at a time.
 #[inline]
 pub(super) fn hash(bytes: &[u8]) -> u64 {
@@ -449,14 +320,4 @@ pub(super) fn hash(bytes: &[u8]) -> u64 {
 fn mix(word: u64) -> u64 {
     let product = u128::from(word) * 0x9e37_79b9_7f4a_7c15;
     (product >> 64) as u64 ^ product as u64
-}
-
-#[cfg(all(test, target_pointer_width = "64"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_is_small() {
-        assert_eq!(size_of::<Row<(Arc<()>, bool)>>(), 40);
-    }
 }

@@ -12,10 +12,11 @@ use crate::sync::AtomicU32;
 
 /// What has a name and a place. It only grows, by one at a time; whoever reads it meanwhile waits for nobody.
 ///
-/// Places are `FIRST` and those after it, so that where the highest bit of one is says which piece it is in.
+/// Places are `FIRST` and those after it, so that where the highest bit of one is, and the next bit, say which piece it is
+/// in.
 pub(super) struct List<T> {
-    /// Each has room for twice as many items as the one before. Those before that of `FIRST` are never made.
-    pieces: [Once<Piece<T>>; 32],
+    /// Two have room for as many items as all before them. Those before that of `FIRST` are never made.
+    pieces: [Once<Piece<T>>; 64],
     /// The first place that is not taken.
     end: AtomicU32,
 }
@@ -23,8 +24,9 @@ pub(super) struct List<T> {
 struct Piece<T> {
     /// They stay where they are.
     items: Box<[Item<T>]>,
-    /// The places of the items of this piece and of all before: each where the hash of its name says, or the next free
-    /// one behind. Half of it stays 0 at least, which is where a search ends.
+    /// The places of the items of this piece, of the next three, and of all before: each where the hash of its name says,
+    /// or the next free one behind. Half of it stays 0 at least, which is where a search ends. Only every fourth piece has
+    /// one.
     index: Box<[AtomicU32]>,
 }
 
@@ -33,7 +35,7 @@ struct Piece<T> {
 struct Item<T>(Once<(HostName, T)>);
 
 /// The first place.
-pub(super) const FIRST: u32 = 8;
+pub(super) const FIRST: u32 = 16;
 
 /// The end of all places: some hundred million.
 const LAST: u32 = 1 << 27;
@@ -41,13 +43,20 @@ const LAST: u32 = 1 << 27;
 /// The piece that a place is in, and where in it.
 #[inline]
 fn split(place: u32) -> (usize, usize) {
-    let bit = (place | 1).ilog2();
-    (bit as usize, (place ^ (1 << bit)) as usize)
+    let bit = (place | 2).ilog2();
+    let half = bit - 1;
+    ((2 * bit + (place >> half & 1)) as usize, (place & ((1 << half) - 1)) as usize)
+}
+
+/// The piece that has the index of all places as large as this one.
+#[inline]
+fn indexed(place: u32) -> usize {
+    split(place).0 & !3
 }
 
 impl<T> List<T> {
     pub(super) fn new() -> Self {
-        Self { pieces: [const { Once::new() }; 32], end: AtomicU32::new(FIRST) }
+        Self { pieces: [const { Once::new() }; 64], end: AtomicU32::new(FIRST) }
     }
 
     /// The first place that is not taken.
@@ -63,40 +72,64 @@ impl<T> List<T> {
         self.pieces[piece].get()?.items.get(at)?.0.get()
     }
 
+    /// The index of all items, which `place` is or will be one of.
+    #[inline]
+    fn index(&self, place: u32) -> Option<&[AtomicU32]> {
+        Some(&self.pieces[indexed(place)].get()?.index)
+    }
+
     /// The place of the item with that name.
     pub(super) fn find(&self, name: &[u8]) -> Option<u32> {
-        let index = &*self.pieces[split(self.end() - 1).0].get()?.index;
+        self.entry(self.index(self.end() - 1)?, name).ok()
+    }
+
+    /// The place that an index has for a name, or else which of its entries is free for it.
+    fn entry(&self, index: &[AtomicU32], name: &[u8]) -> Result<u32, usize> {
         let mut at = hash(name) as usize;
         loop {
             at &= index.len() - 1;
-            let place = index[at].load(Ordering::Acquire);
-            if place == 0 || self.get(place)?.0.as_bytes() == name {
-                return Some(place).filter(|&place| place > 0);
+            match index[at].load(Ordering::Acquire) {
+                0 => return Err(at),
+                place if self.get(place).is_some_and(|(known, _)| known.as_bytes() == name) => return Ok(place),
+                _ => at += 1,
             }
-            at += 1;
         }
     }
 
-    /// Adds an item of a name that none has; gives its place, or none if there is no room. Only one may do so at a time.
-    pub(super) fn push(&self, name: HostName, item: T) -> Option<u32> {
-        let place = Some(self.end()).filter(|&end| end < LAST)?;
-        let (piece, at) = split(place);
-        let piece = self.pieces[piece].call_once(|| self.piece(1 << piece));
-        piece.items[at].0.call_once(|| (name, item));
-        enter(&piece.index, &name, place);
+    /// The place of the item with that name, which is added if there is none; or none if there is no room. Only one may do
+    /// so at a time.
+    pub(super) fn find_or_push(&self, name: HostName, item: impl FnOnce() -> T) -> Option<u32> {
+        let place = self.end();
+        let entry = self.index(place - 1).map(|index| self.entry(index, name.as_bytes()));
+        if let Some(Ok(found)) = entry {
+            return Some(found);
+        }
+        let (piece, at) = Some(split(place)).filter(|_| place < LAST)?;
+        self.pieces[piece].call_once(|| self.piece(piece)).items[at].0.call_once(|| (name, item()));
+        let index = self.index(place)?;
+        match entry {
+            Some(Err(free)) if at > 0 => index[free].store(place, Ordering::Release),
+            // It may be another index.
+            _ => enter(index, &name, place),
+        }
         self.end.store(place + 1, Ordering::Release);
         Some(place)
     }
 
-    /// A piece with room for as many items, that finds all before it.
-    fn piece(&self, room: usize) -> Piece<T> {
-        let index: Box<[_]> = (0..4 * room).map(|_| AtomicU32::new(0)).collect();
+    /// A new piece, which finds all before it if it has an index.
+    fn piece(&self, piece: usize) -> Piece<T> {
+        let room = 1 << (piece / 2 - 1);
+        let items = (0..room).map(|_| Item(Once::new())).collect();
+        if !piece.is_multiple_of(4) {
+            return Piece { items, index: Box::default() };
+        }
+        let index: Box<[_]> = (0..16 * room).map(|_| AtomicU32::new(0)).collect();
         for place in FIRST..self.end() {
             if let Some((name, _)) = self.get(place) {
                 enter(&index, name, place);
             }
         }
-        Piece { items: (0..room).map(|_| Item(Once::new())).collect(), index }
+        Piece { items, index }
     }
 }
 
@@ -128,15 +161,16 @@ mod tests {
 
     #[test]
     fn places_follow_each_other_from_piece_to_piece() {
-        let mut next = (FIRST.ilog2() as usize, 0);
+        let mut next = split(FIRST);
+        assert_eq!((next.1, indexed(FIRST)), (0, next.0));
         for place in FIRST..1000 {
             assert_eq!(split(place), next);
             next.1 += 1;
-            if next.1 == 1 << next.0 {
+            if next.1 == 1 << (next.0 / 2 - 1) {
                 next = (next.0 + 1, 0);
             }
         }
-        assert_eq!((split(LAST - 1).0, split(u32::MAX).0), (26, 31));
+        assert!(split(u32::MAX).0 < 64);
     }
 
     #[test]
@@ -148,7 +182,8 @@ mod tests {
             scope.spawn(|| {
                 for place in FIRST..END {
                     assert_eq!(list.find(name(place).as_bytes()), None);
-                    assert_eq!(list.push(name(place), place), Some(place));
+                    assert_eq!(list.find_or_push(name(place), || place), Some(place));
+                    assert_eq!(list.find_or_push(name(place), || 0), Some(place));
                 }
             });
             while list.end() < END {

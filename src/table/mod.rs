@@ -18,6 +18,8 @@ mod heap;
 #[cfg(feature = "alloc")]
 mod list;
 mod queue;
+#[cfg(feature = "alloc")]
+mod sockets;
 
 pub use fixed::{Fixed, FixedDirectory, FixedHosts, FixedMemory, FixedPorts};
 #[cfg(feature = "alloc")]

@@ -16,14 +16,15 @@ use crate::waker::{ReusedWakers, discard, wake_by_ref};
 pub struct HeapPipes {
     /// The most that waits in one direction, in bytes.
     buffer: usize,
+    rendezvous: bool,
     /// The directions that keep their memory although nothing waits in them.
     kept: Lock<Kept>,
 }
 
 impl HeapPipes {
-    pub(in crate::pipenet) fn new(buffer: usize) -> Self {
+    pub(in crate::pipenet) fn new(buffer: usize, rendezvous: bool) -> Self {
         let slots = [const { (Weak::new(), false) }; KEPT];
-        Self { buffer, kept: Lock::new(Kept { slots, oldest: 0 }) }
+        Self { buffer, rendezvous, kept: Lock::new(Kept { slots, oldest: 0 }) }
     }
 
     /// Reads, if that is simple. Where large pieces are all there is, the writer may copy meanwhile.
@@ -79,6 +80,8 @@ pub struct HeapLink {
     pipe: Arc<HeapPipe>,
     /// The direction that this end writes.
     side: bool,
+    /// Known here, too: what is read and written quickly needs to look at nothing but the link.
+    rendezvous: bool,
 }
 
 impl HeapLink {
@@ -148,7 +151,9 @@ impl PipeMemory for HeapPipes {
         let direction =
             || Lock::new(Direction::new(ReusedWakers::default(), ReusedWakers::default(), HeapRing::new(self.buffer)));
         let pipe = Arc::new([direction(), direction()]);
-        Ok((HeapLink { pipe: pipe.clone(), side: false }, HeapLink { pipe, side: true }))
+        let rendezvous = self.rendezvous;
+        let near = HeapLink { pipe: pipe.clone(), side: false, rendezvous };
+        Ok((near, HeapLink { pipe, side: true, rendezvous }))
     }
 
     #[inline]
@@ -171,6 +176,9 @@ impl PipeMemory for HeapPipes {
 
     #[inline]
     fn quick_read(&self, link: &HeapLink, waker: &Waker, buf: &mut [u8]) -> Quick {
+        if link.rendezvous {
+            return Quick::Slow;
+        }
         if buf.len() >= LARGE {
             return self.read_large(link, waker, buf);
         }
@@ -183,6 +191,9 @@ impl PipeMemory for HeapPipes {
 
     #[inline]
     fn quick_write(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> Quick {
+        if link.rendezvous {
+            return Quick::Slow;
+        }
         if bytes.len() >= LARGE {
             return link.write_large(self.buffer, waker, bytes);
         }
@@ -224,7 +235,7 @@ mod tests {
 
     #[test]
     fn only_the_connections_drained_last_keep_their_memory() {
-        let engine = Pipes { memory: HeapPipes::new(1 << 16), rendezvous: false };
+        let engine = Pipes { memory: HeapPipes::new(1 << 16, false), rendezvous: false };
         let (pipes, mut cx) = (&engine.memory, Context::from_waker(Waker::noop()));
         let links: std::vec::Vec<_> = (0..KEPT + 3).map(|_| pipes.open().expect("the heap has room")).collect();
         for (near, far) in &links {

@@ -49,14 +49,14 @@ pub trait PipeMemory: Send + Sync {
         step: impl FnOnce(Option<&mut Direction<Self::Wakers, Self::Ring>>) -> R,
     ) -> R;
 
-    /// Reads with little code, if that is simple. Not for a rendezvous.
+    /// Reads with little code, if that is simple; in a rendezvous it never is.
     #[inline]
     fn quick_read(&self, link: &Self::Link, waker: &Waker, buf: &mut [u8]) -> Quick {
         let _ = (link, waker, buf);
         Quick::Slow
     }
 
-    /// Writes with little code, if that is simple. Not for a rendezvous.
+    /// Writes with little code, if that is simple; in a rendezvous it never is.
     #[inline]
     fn quick_write(&self, link: &Self::Link, waker: &Waker, bytes: &[u8]) -> Quick {
         let _ = (link, waker, bytes);

@@ -1,0 +1,197 @@
+//! The sockets of one host that are kept on the heap.
+
+use alloc::vec::Vec;
+
+use hashbrown::HashTable;
+
+use super::bitmap::PortSet;
+use super::heap::hash;
+use super::{Bind, NIL, Socket, State};
+use crate::cause::{Cause, Table};
+use crate::waker::ManyWakers;
+
+/// As many sockets as there are ports, and a few that have none yet.
+pub(super) struct Sockets<L> {
+    taken: PortSet,
+    rows: Vec<Row<L>>,
+    /// The first free row, or `NIL`.
+    free: u32,
+    /// How many rows are used.
+    used: u32,
+    /// The ports of listeners and of connections that share theirs.
+    servers: HashTable<Server>,
+}
+
+/// How many ports there are.
+pub(super) const CAPACITY: u32 = u16::MAX as u32;
+
+impl<L> Default for Sockets<L> {
+    fn default() -> Self {
+        Self { taken: PortSet::default(), rows: Vec::new(), free: NIL, used: 0, servers: HashTable::new() }
+    }
+}
+
+enum Row<L> {
+    Used(Socket<L, ManyWakers>),
+    /// The next free row, or `NIL`.
+    Free(u32),
+}
+
+/// What is at a port that a listener has, or had.
+struct Server {
+    port: u16,
+    /// The listener's slot, or `NIL`.
+    listener: u32,
+    /// Connections that share the port.
+    connections: u32,
+}
+
+impl<L> Sockets<L> {
+    fn server(&self, port: u16) -> Option<&Server> {
+        self.servers.find(hash(&port.to_ne_bytes()), |server| server.port == port)
+    }
+
+    /// Takes a port for the socket in `slot`; says whether it is a shared one.
+    #[inline]
+    fn take_port(&mut self, bind: Bind, slot: u32, listens: bool) -> Result<(u16, bool), Cause> {
+        let (port, shared) = match bind {
+            Bind::None => return Ok((0, false)),
+            Bind::Lowest => (self.taken.take_lowest().ok_or(Cause::Full(Table::Ports, CAPACITY))?, false),
+            Bind::Exact(port) => {
+                let free = !self.taken.contains(port) || self.server(port).is_some_and(|server| server.listener == NIL);
+                if !free {
+                    return Err(Cause::AddrInUse);
+                }
+                self.taken.insert(port);
+                (port, false)
+            }
+            Bind::Shared(port) => {
+                self.taken.insert(port);
+                (port, true)
+            }
+        };
+        if listens || shared {
+            self.serve(port, slot, listens);
+        }
+        Ok((port, shared))
+    }
+
+    #[cold]
+    fn add_row(&mut self) {
+        if self.rows.len() == self.rows.capacity() {
+            // A quarter more, not twice as many: most of what a host takes is this.
+            self.rows.reserve_exact((self.rows.len() / 4).max(4));
+        }
+        self.rows.push(Row::Free(NIL));
+    }
+
+    /// Takes note of a listener, or of a connection that shares its port.
+    fn serve(&mut self, port: u16, slot: u32, listens: bool) {
+        let (key, new) = (hash(&port.to_ne_bytes()), Server { port, listener: NIL, connections: 0 });
+        let entry = self.servers.entry(key, |s| s.port == port, |s| hash(&s.port.to_ne_bytes()));
+        let mut entry = entry.or_insert(new);
+        let server = entry.get_mut();
+        match listens {
+            true => server.listener = slot,
+            false => server.connections += 1,
+        }
+    }
+
+    #[inline]
+    pub(super) fn insert(&mut self, bind: Bind, state: State<L, ManyWakers>) -> Result<u32, Cause> {
+        let slot = if self.free == NIL { self.rows.len() as u32 } else { self.free };
+        if slot == NIL {
+            return Err(Cause::Full(Table::Ports, NIL));
+        }
+        let (port, shared) = self.take_port(bind, slot, matches!(state, State::Listener(_)))?;
+        if self.free == NIL {
+            self.add_row();
+        }
+        let row = &mut self.rows[slot as usize];
+        if let Row::Free(next) = *row {
+            self.free = next;
+        }
+        *row = Row::Used(Socket { port, bound: port != 0, shared, ..Socket::new(state) });
+        self.used += 1;
+        Ok(slot)
+    }
+
+    #[inline]
+    pub(super) fn bind(&mut self, slot: u32, bind: Bind) -> Result<(), Cause> {
+        let (port, shared) = self.take_port(bind, slot, false)?;
+        if let Some(socket) = self.socket(slot) {
+            (socket.port, socket.bound, socket.shared) = (port, true, shared);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn socket(&mut self, slot: u32) -> Option<&mut Socket<L, ManyWakers>> {
+        match self.rows.get_mut(slot as usize)? {
+            Row::Used(socket) => Some(socket),
+            Row::Free(_) => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn unbind(&mut self, slot: u32) {
+        let Some(socket) = self.socket(slot) else { return };
+        if !core::mem::take(&mut socket.bound) {
+            return;
+        }
+        let (port, shared, listens) = (socket.port, socket.shared, matches!(socket.state, State::Listener(_)));
+        if !shared && !listens {
+            // A port that connections share is never held by a socket that is neither listener nor one of them.
+            self.taken.remove(port);
+            return;
+        }
+        let Ok(mut entry) = self.servers.find_entry(hash(&port.to_ne_bytes()), |s| s.port == port) else { return };
+        let server = entry.get_mut();
+        match listens {
+            true => server.listener = NIL,
+            false => server.connections -= 1,
+        }
+        if server.listener == NIL && server.connections == 0 {
+            entry.remove();
+            self.taken.remove(port);
+        }
+    }
+
+    #[inline]
+    pub(super) fn remove(&mut self, slot: u32) -> Option<State<L, ManyWakers>> {
+        self.unbind(slot);
+        let row = self.rows.get_mut(slot as usize)?;
+        let Row::Used(socket) = row else { return None };
+        let state = core::mem::replace(&mut socket.state, State::Free);
+        *row = Row::Free(self.free);
+        self.free = slot;
+        self.used -= 1;
+        Some(state)
+    }
+
+    #[inline]
+    pub(super) fn listener(&self, port: u16) -> Option<u32> {
+        self.server(port).map(|server| server.listener).filter(|&slot| slot != NIL)
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.used
+    }
+
+    pub(super) fn next(&self, slot: u32) -> Option<u32> {
+        let rows = self.rows.iter().enumerate().skip(slot as usize);
+        rows.filter(|(_, row)| matches!(row, Row::Used(_))).map(|(at, _)| at as u32).next()
+    }
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use alloc::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_row_is_small() {
+        assert_eq!(size_of::<Row<(Arc<()>, bool)>>(), 40);
+    }
+}
