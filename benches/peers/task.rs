@@ -222,7 +222,8 @@ fn streams<'a>(runtime: &'a Runtime, name: &str, size: usize) -> Work<'a> {
         true => work.at_least(0.9, OURS, "copies alone"),
         false => {
             work.at_least(1.6, OURS, "tokio duplex");
-            work.at_least(1.0, OURS, "embassy-sync");
+            // Both by their own methods, without a budget.
+            work.at_least(1.0, POLLED, "embassy-sync");
         }
     }
     work

@@ -1,12 +1,13 @@
 //! `tokio::io`: asynchronous reads and writes that keep to tokio's cooperative budget.
 
 use std::future::poll_fn;
+use std::mem::forget;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use ::tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
-use ::tokio::task::coop::poll_proceed;
+use ::tokio::task::coop::{RestoreOnPending, poll_proceed};
 
 use crate::cause::Cause;
 use crate::conn::Conn;
@@ -26,7 +27,7 @@ impl<N: Handle> AsyncRead for &Conn<N> {
             Quick::Waits => return Poll::Pending,
             Quick::Slow => ready!(slow_read(&self, cx, free))?,
         };
-        coop.made_progress();
+        keep_share(coop);
         buf.advance(count);
         Poll::Ready(Ok(()))
     }
@@ -42,7 +43,7 @@ impl<N: Handle> AsyncWrite for &Conn<N> {
             Quick::Waits => return Poll::Pending,
             Quick::Slow => ready!(slow_write(&self, cx, buf)),
         };
-        coop.made_progress();
+        keep_share(coop);
         Poll::Ready(outcome)
     }
 
@@ -142,6 +143,12 @@ impl<N: Handle> Conn<N> {
         }
         Poll::Ready(Ok(total))
     }
+}
+
+/// The operation has used its share of the budget. `made_progress` says the same, at the price of a call into tokio: what
+/// is dropped would give the share back.
+fn keep_share(share: RestoreOnPending) {
+    forget(share);
 }
 
 #[inline(never)]
