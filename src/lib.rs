@@ -109,12 +109,12 @@
 //! | sockets | 65,535 with a port for each host | as declared for all hosts, at most 65,534 |
 //! | connections | memory | as declared, at most 32,768 |
 //! | dials that wait at a listener | 4096, an option | the connections; an option for less |
-//! | bytes in each direction | 65,536, an option, at least 1 | as declared, at least 1 |
+//! | bytes in each direction | 65,536, an option, from 1 to 4 GiB | as declared, at least 1 |
 //! | tasks that wait for one thing | memory | 2; one more wakes the first, which looks again |
 //! | writes that were read and not asked for, in a rendezvous | memory | 2 for each direction |
 //!
-//! In a network that grows, a host takes about 350 bytes, a connection about 600, and 128 more for each direction in
-//! which bytes were sent; beyond that, what waits in it, rounded up to a power of two. The 16 directions of a network that
+//! In a network that grows, a host takes about 180 bytes, some 800 more from its first socket on, a connection about 370,
+//! and 128 more for each direction in which bytes were sent; beyond that, what waits in it, rounded up to a power of two. The 16 directions of a network that
 //! were drained last keep their memory, all others give it back. Names are never forgotten, and tables do not shrink. A network of a fixed size takes what it is declared with; `features.md` in the repository has
 //! the numbers.
 //!

@@ -51,7 +51,7 @@ fn split(place: u32) -> (usize, usize) {
 /// The piece that has the index of all places as large as this one.
 #[inline]
 fn indexed(place: u32) -> usize {
-    split(place).0 & !3
+    2 * ((place | 2).ilog2() & !1) as usize
 }
 
 impl<T> List<T> {

@@ -1,7 +1,6 @@
 //! `tokio::io`: asynchronous reads and writes that keep to tokio's cooperative budget.
 
 use std::future::poll_fn;
-use std::mem::forget;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -148,7 +147,7 @@ impl<N: Handle> Conn<N> {
 /// The operation has used its share of the budget. `made_progress` says the same, at the price of a call into tokio: what
 /// is dropped would give the share back.
 fn keep_share(share: RestoreOnPending) {
-    forget(share);
+    std::mem::forget(share);
 }
 
 #[inline(never)]
