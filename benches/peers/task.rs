@@ -157,8 +157,9 @@ thread_local! {
 fn wakes(runtime: &Runtime, times: u64) -> Duration {
     let start = stopwatch(runtime);
     runtime.block_on(async {
-        let tasks = (tokio::spawn(take_turns(0, times)), tokio::spawn(take_turns(1, times)));
-        (tasks.0.await.expect("it does not panic"), tasks.1.await.expect("it does not panic"));
+        for task in [0, 1].map(|who| tokio::spawn(take_turns(who, times))) {
+            task.await.expect("it does not panic");
+        }
     });
     start.elapsed()
 }
