@@ -24,6 +24,8 @@ pub struct HeapPipes {
 impl HeapPipes {
     pub(in crate::pipenet) fn new(buffer: usize, rendezvous: bool) -> Self {
         let slots = [const { (Weak::new(), false) }; KEPT];
+        // A ring counts in 32 bits.
+        let buffer = buffer.min(u32::MAX as usize);
         Self { buffer, rendezvous, kept: Lock::new(Kept { slots, oldest: 0 }) }
     }
 
