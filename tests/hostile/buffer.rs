@@ -97,17 +97,18 @@ fn a_large_read_wakes_all_who_wait_to_write() {
 
 #[test]
 fn large_writes_at_once_lose_no_byte() {
-    // So large that the second begins to copy while the first is at it, on one core, too.
-    const SIZE: usize = 16 << 20;
+    // So large, and so many, that some begin to copy while another is at it, on one core, too.
+    const SIZE: usize = 8 << 20;
+    const WRITERS: usize = 4;
     let net = pipenet::Network::builder("t").buffer(SIZE).build().expect("valid options");
     let all = pair(net.subnetwork().clone());
     let (bytes, mut buf) = (vec![7; SIZE], vec![0; SIZE]);
-    for _ in 0..4 {
+    for _ in 0..8 {
         let (dialled, mut accepted) = connect(&all.b, &all.listener);
-        let (dialled, start) = (Arc::new(dialled), Barrier::new(2));
+        let (dialled, start) = (Arc::new(dialled), Barrier::new(WRITERS));
         let (bytes, start) = (&bytes, &start);
         thread::scope(|scope| {
-            for dialled in [dialled.clone(), dialled] {
+            for dialled in vec![dialled; WRITERS] {
                 scope.spawn(move || {
                     start.wait();
                     (&*dialled).write_all(bytes).expect("nobody closes it");
@@ -117,7 +118,7 @@ fn large_writes_at_once_lose_no_byte() {
             while let count @ 1.. = accepted.read(&mut buf).expect("nobody closes it") {
                 got += count;
             }
-            assert_eq!(got, 2 * SIZE);
+            assert_eq!(got, WRITERS * SIZE);
         });
     }
 }
