@@ -40,7 +40,7 @@ impl<M: PipeMemory> Engine for Pipes<M> {
         notifier: &N,
     ) -> impl Future<Output = Result<(Self::Link, Addr), Cause>> + Send {
         async move {
-            let (near, far) = self.memory.open()?;
+            let (near, far) = self.memory.open(self.rendezvous)?;
             let mut guard = Near { engine: self, link: &near, connected: false };
             let peer = notifier.connect(src, dst, far).await?;
             guard.connected = true;

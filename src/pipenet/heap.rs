@@ -239,7 +239,7 @@ impl Builder<'_> {
     fn make(self) -> Network {
         let tables = Tables::new();
         let registry = Ram::new(tables.clone(), NetworkName::valid(PREFIX, self.name).unwrap_or(NetworkName::EMPTY));
-        let engine = Pipes { memory: HeapPipes::new(self.buffer, self.rendezvous), rendezvous: self.rendezvous };
+        let engine = Pipes { memory: HeapPipes::new(self.buffer), rendezvous: self.rendezvous };
         let net = subnet::SubNetwork::with_options(PREFIX, self.name, engine, registry, tables, self.options);
         Network { net: Handle::new(Arc::new(net)) }
     }

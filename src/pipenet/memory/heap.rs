@@ -15,18 +15,17 @@ use crate::waker::{ReusedWakers, discard, wake_by_ref};
 #[derive(Debug)]
 pub struct HeapPipes {
     /// The most that waits in one direction, in bytes.
-    buffer: usize,
-    rendezvous: bool,
+    buffer: u32,
     /// The directions that keep their memory although nothing waits in them.
     kept: Lock<Kept>,
 }
 
 impl HeapPipes {
-    pub(in crate::pipenet) fn new(buffer: usize, rendezvous: bool) -> Self {
+    /// Pipes for as many bytes in each direction, or as many as 32 bits count.
+    pub(in crate::pipenet) fn new(buffer: usize) -> Self {
         let slots = [const { (Weak::new(), false) }; KEPT];
-        // A ring counts in 32 bits.
-        let buffer = buffer.min(u32::MAX as usize);
-        Self { buffer, rendezvous, kept: Lock::new(Kept { slots, oldest: 0 }) }
+        let buffer = u32::try_from(buffer).unwrap_or(u32::MAX);
+        Self { buffer, kept: Lock::new(Kept { slots, oldest: 0 }) }
     }
 
     /// Reads, if that is simple. Where large pieces are all there is, the writer may copy meanwhile.
@@ -149,11 +148,10 @@ impl PipeMemory for HeapPipes {
     type Wakers = ReusedWakers;
     type Ring = HeapRing;
 
-    fn open(&self) -> Result<(HeapLink, HeapLink), Cause> {
+    fn open(&self, rendezvous: bool) -> Result<(HeapLink, HeapLink), Cause> {
         let direction =
             || Lock::new(Direction::new(ReusedWakers::default(), ReusedWakers::default(), HeapRing::new(self.buffer)));
         let pipe = Arc::new([direction(), direction()]);
-        let rendezvous = self.rendezvous;
         let near = HeapLink { pipe: pipe.clone(), side: false, rendezvous };
         Ok((near, HeapLink { pipe, side: true, rendezvous }))
     }
@@ -197,7 +195,7 @@ impl PipeMemory for HeapPipes {
             return Quick::Slow;
         }
         if bytes.len() >= LARGE {
-            return link.write_large(self.buffer, waker, bytes);
+            return link.write_large(self.buffer as usize, waker, bytes);
         }
         let (quick, woken) = link.outgoing().with(|direction| direction.quick_write(waker, bytes));
         if let Some(woken) = woken {
@@ -237,9 +235,9 @@ mod tests {
 
     #[test]
     fn only_the_connections_drained_last_keep_their_memory() {
-        let engine = Pipes { memory: HeapPipes::new(1 << 16, false), rendezvous: false };
+        let engine = Pipes { memory: HeapPipes::new(1 << 16), rendezvous: false };
         let (pipes, mut cx) = (&engine.memory, Context::from_waker(Waker::noop()));
-        let links: std::vec::Vec<_> = (0..KEPT + 3).map(|_| pipes.open().expect("the heap has room")).collect();
+        let links: std::vec::Vec<_> = (0..KEPT + 3).map(|_| pipes.open(false).expect("the heap has room")).collect();
         for (near, far) in &links {
             assert!(engine.poll_write(near, &mut cx, &[7; 1000]).is_ready());
             assert!(engine.poll_read(far, &mut cx, &mut [0; 1000]).is_ready());

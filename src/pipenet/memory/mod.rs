@@ -28,12 +28,12 @@ pub trait PipeMemory: Send + Sync {
     /// The bytes of a direction.
     type Ring: Ring + Send + ?Sized;
 
-    /// Makes a pipe.
+    /// Makes a pipe, of a rendezvous network or of a buffered one.
     ///
     /// # Errors
     ///
     /// `pipe pool is full`.
-    fn open(&self) -> Result<(Self::Link, Self::Link), Cause>;
+    fn open(&self, rendezvous: bool) -> Result<(Self::Link, Self::Link), Cause>;
 
     /// Takes a step on the direction that this end reads, or on none if the end was released.
     fn incoming<R>(

@@ -32,9 +32,7 @@ struct Aside {
 const SMALL: usize = 128;
 
 impl HeapRing {
-    /// A ring for at most `limit` bytes, or as many as 32 bits count.
-    pub(in crate::pipenet) fn new(limit: usize) -> Self {
-        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+    pub(in crate::pipenet) fn new(limit: u32) -> Self {
         Self { bytes: Vec::new(), start: 0, len: 0, limit, kept: false, aside: None }
     }
 

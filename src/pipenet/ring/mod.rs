@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn rings_are_queues() {
         for limit in [1, 2, 255, 257, 1000, 5000] {
-            behaves_as_a_queue(&mut HeapRing::new(limit), limit);
+            behaves_as_a_queue(&mut HeapRing::new(limit), limit as usize);
         }
         behaves_as_a_queue::<FixedRing<[u8]>>(&mut FixedRing::<[u8; 1]>::new(), 1);
         behaves_as_a_queue::<FixedRing<[u8]>>(&mut FixedRing::<[u8; 7]>::new(), 7);
