@@ -181,6 +181,7 @@ mod conn;
 #[cfg(feature = "defmt")]
 mod defmt;
 mod dial;
+mod end;
 mod engine;
 mod error;
 mod half;

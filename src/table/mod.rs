@@ -3,12 +3,9 @@
 //! The core reaches both through the traits here, one lock step at a time. A *directory* is what the hosts of a
 //! subnetwork share, and who they are; *ports* are the sockets of one host.
 
-use core::fmt;
-
 use crate::cause::Cause;
 use crate::close::Failures;
 use crate::name::HostName;
-use crate::waker::Wakers;
 
 #[cfg(feature = "alloc")]
 mod bitmap;
@@ -18,6 +15,7 @@ mod heap;
 #[cfg(feature = "alloc")]
 mod list;
 mod queue;
+mod row;
 #[cfg(feature = "alloc")]
 mod sockets;
 
@@ -25,6 +23,8 @@ pub use fixed::{Fixed, FixedDirectory, FixedHosts, FixedMemory, FixedPorts};
 #[cfg(feature = "alloc")]
 pub use heap::{Heap, HeapDirectory, HeapHosts, HeapPorts};
 pub(crate) use queue::{Delivery, acknowledge, drop_request, enqueue, next_delivery, queue, refuse_next};
+pub(crate) use row::U24;
+pub use row::{Layout, Peer, Phase, Queue, Rare, Request, Socket, State};
 
 /// The tables of a subnetwork, whatever their kind.
 ///
@@ -257,186 +257,6 @@ pub enum Bind {
     Exact(u16),
     /// This one, which its listener has and other accepted connections may.
     Shared(u16),
-}
-
-/// How the sockets of a kind of tables are laid out in memory; `Self` is those who wait for one thing there.
-pub trait Layout: Wakers {
-    /// Where a value is that few sockets have: in their rows, or apart from them, so that all rows are small.
-    type Rare<T>: Rare<T>;
-    /// The task of a dial.
-    type Dial: Wakers;
-}
-
-/// A value, or what it can be taken out of.
-pub trait Rare<T>: From<T> {
-    /// The value.
-    fn value(&self) -> &T;
-
-    /// The value.
-    fn value_mut(&mut self) -> &mut T;
-
-    /// The value.
-    fn into_value(self) -> T;
-}
-
-impl<T> Rare<T> for T {
-    fn value(&self) -> &T {
-        self
-    }
-
-    fn value_mut(&mut self) -> &mut T {
-        self
-    }
-
-    fn into_value(self) -> T {
-        self
-    }
-}
-
-/// A socket of a host.
-pub struct Socket<L, W: Layout> {
-    /// Its port; 0 before it has one. Known also after it was given back.
-    pub port: u16,
-    /// Whether it holds that port.
-    pub bound: bool,
-    /// Whether it shares that port with the listener that accepted it.
-    pub shared: bool,
-    /// How many listeners, connections or halves of one refer to it.
-    pub handles: u8,
-    /// Whether the backend that handed it over is not done with it yet. With neither this nor handles, and outside a
-    /// queue, a socket is removed.
-    pub awaited: bool,
-    /// The other end, for connections and requests.
-    pub peer: Peer,
-    /// What it is.
-    pub state: State<L, W>,
-}
-
-impl<L, W: Layout> Socket<L, W> {
-    pub(crate) const fn new(state: State<L, W>) -> Self {
-        Self {
-            port: 0,
-            bound: false,
-            shared: false,
-            handles: 1,
-            awaited: false,
-            peer: Peer { host: 0, port: 0 },
-            state,
-        }
-    }
-}
-
-impl<L, W: Layout> fmt::Debug for Socket<L, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Socket({})", self.port)
-    }
-}
-
-/// The other end of a connection: the number of its host and its port. Six bytes, as there is one in every row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C, packed(2))]
-pub struct Peer {
-    /// The host's number in the directory.
-    pub host: u32,
-    /// The port.
-    pub port: u16,
-}
-
-/// What a socket is.
-pub enum State<L, W: Layout> {
-    /// Nothing: an unused row.
-    Free,
-    /// The source of a dial under way. Its task is woken when the host closes.
-    Dialling(W::Dial),
-    /// A listener.
-    Listener(W::Rare<Queue<W>>),
-    /// A connection that came in and waits at a listener.
-    Request(W::Rare<Request<L, W>>),
-    /// A connection.
-    Connected(L),
-    /// A listener or connection that is closed and still has a handle.
-    Closed,
-}
-
-impl<L, W: Layout> fmt::Debug for State<L, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("State")
-    }
-}
-
-impl<L, W: Layout> State<L, W> {
-    /// Drops it, and those who wait for it unwoken. To be called outside of any lock.
-    pub(crate) fn discard(self) {
-        match self {
-            Self::Dialling(wakers) => wakers.discard(),
-            Self::Listener(queue) => queue.into_value().acceptors.discard(),
-            Self::Request(request) => request.into_value().backend.discard(),
-            Self::Free | Self::Connected(_) | Self::Closed => {}
-        }
-    }
-}
-
-/// The queue of a listener: requests in the order in which they came in, linked through their slots.
-#[derive(Debug)]
-pub struct Queue<W> {
-    pub(crate) head: U24,
-    pub(crate) tail: U24,
-    /// Requests in the queue.
-    pub(crate) len: U24,
-    /// How many of them are claimed.
-    pub(crate) claimed: U24,
-    /// Those who wait for a request.
-    pub(crate) acceptors: W,
-}
-
-/// A connection that waits at a listener.
-#[derive(Debug)]
-pub struct Request<L, W> {
-    /// The listener's slot.
-    pub(crate) listener: U24,
-    pub(crate) prev: U24,
-    pub(crate) next: U24,
-    pub(crate) link: L,
-    /// The backend's task that waits for an answer.
-    pub(crate) backend: W,
-    pub(crate) phase: Phase,
-}
-
-/// A slot's number or a count of them, in three bytes, as there are several in every row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct U24([u8; 3]);
-
-impl U24 {
-    pub(crate) const ZERO: Self = Self([0; 3]);
-    pub(crate) const NIL: Self = Self([0xff; 3]);
-
-    pub(crate) fn new(number: u32) -> Self {
-        debug_assert!(number <= NIL, "no table has more sockets");
-        let [low, middle, high, _] = number.to_le_bytes();
-        Self([low, middle, high])
-    }
-
-    pub(crate) fn get(self) -> u32 {
-        let [low, middle, high] = self.0;
-        u32::from_le_bytes([low, middle, high, 0])
-    }
-}
-
-/// How far a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// In the queue; becomes a connection as soon as it is taken.
-    Direct,
-    /// In the queue; is claimed when it is taken.
-    Queued,
-    /// In the queue, taken, with a port; waits for its acknowledgement.
-    Claimed,
-    /// In the queue, acknowledged.
-    Ready,
-    /// No longer in the queue: nobody listens any more.
-    Refused,
-    /// No longer in the queue: the host had no port left.
-    NoPort,
 }
 
 /// No slot. A host has fewer sockets than this, with and without a port.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cause::Table;
+use crate::waker::Wakers;
 
 type Slots = std::vec::Vec<u32>;
 
