@@ -401,3 +401,44 @@ fn bytes_keep_their_order_whatever_the_sizes_of_writes_and_reads() {
     }
     assert_eq!((at, sent.join().expect("it does not panic").expect("the reader is there")), (total, total));
 }
+
+#[test]
+fn a_connection_stays_open_until_the_last_of_its_clones_is_dropped() {
+    let net = Network::new("t");
+    let listener = net.host("a").unwrap().listen(":1").unwrap();
+    let (dialled, accepted) = connect(&net.host("b").unwrap(), &listener);
+    dialled.set_read_timeout(Some(Duration::from_secs(7))).unwrap();
+    let clone = dialled.try_clone().unwrap();
+    assert_eq!((clone.local_addr(), clone.read_timeout()), (dialled.local_addr(), dialled.read_timeout()));
+    clone.set_read_timeout(None).unwrap();
+    assert_eq!(dialled.read_timeout(), Some(Duration::from_secs(7)));
+
+    drop(dialled);
+    (&clone).write_all(b"hi").unwrap();
+    let mut buf = [0; 8];
+    assert_eq!(accepted.try_read(&mut buf).unwrap(), 2);
+    assert_eq!(text(accepted.try_read(&mut buf)), "read pipet b:1->a:2: would block");
+    drop(clone);
+    assert_eq!(accepted.try_read(&mut buf).unwrap(), 0);
+    assert_eq!(listener.host().sockets(), 2);
+}
+
+#[test]
+fn a_connection_has_a_bounded_number_of_clones() {
+    let net = Network::new("t");
+    let b = net.host("b").unwrap();
+    let (dialled, _accepted) = connect(&b, &b.listen(":1").unwrap());
+    let mut clones: Vec<_> = (1..32_767).map(|_| dialled.try_clone().unwrap()).collect();
+    let refused = dialled.try_clone().map_err(|error| error.to_string()).unwrap_err();
+    assert_eq!(refused, "a connection has at most 32767 handles");
+    clones.pop();
+    clones.push(dialled.try_clone().unwrap());
+
+    let halves: Vec<_> = clones.into_iter().map(Conn::into_split).collect();
+    let (read, write) = dialled.into_split();
+    assert_eq!(b.sockets(), 2);
+    halves.into_iter().for_each(|(_, half)| half.forget());
+    assert_eq!(read.try_write(b"hi").unwrap(), 2);
+    drop((read, write));
+    assert_eq!(b.sockets(), 1);
+}

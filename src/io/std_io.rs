@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cause::{Cause, Input};
 use crate::conn::Conn;
+use crate::end::End;
 use crate::engine::Quick;
 use crate::error::Operation;
 use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
@@ -12,6 +13,49 @@ use crate::handle::Handle;
 use crate::waker::idle;
 
 impl<N: Handle> Conn<N> {
+    /// Another handle of this connection, as for a `BufReader` in one place and a writer in another. The connection is
+    /// closed when the last one is dropped: a peer that reads to the end waits for that, or for
+    /// [`close_write`](Conn::close_write). A `&Conn` reads and writes, too, and [`into_split`](Conn::into_split) makes two
+    /// handles that can do one each.
+    ///
+    /// Each handle has timeouts of its own, at first those of this one.
+    ///
+    /// # Errors
+    ///
+    /// If there are 32,767 handles.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{BufRead, BufReader, Write};
+    /// use std::thread;
+    /// use virtnet::pipenet::{Conn, Network};
+    ///
+    /// fn echo_lines(mut conn: Conn) -> std::io::Result<()> {
+    ///     for line in BufReader::new(conn.try_clone()?).lines() {
+    ///         writeln!(conn, "{}", line?)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let net = Network::new("t");
+    /// let listener = net.host("a")?.listen(":1")?;
+    /// let server = thread::spawn(move || echo_lines(listener.accept().wait()?));
+    /// let mut conn = net.host("b")?.dial("a:1").wait()?;
+    /// conn.write_all(b"hi\n")?;
+    /// conn.close_write()?;
+    /// assert_eq!(std::io::read_to_string(&conn)?, "hi\n");
+    /// server.join().unwrap()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let end = self.end.try_clone();
+        let end = end.ok_or_else(|| {
+            io::Error::other(std::format!("a connection has at most {} handles", End::<N>::MOST))
+        })?;
+        Ok(Self { end, patience: self.patience.clone() })
+    }
+
     /// How long a blocking read of this connection may take before it fails with `timed out`; `None` for as long as it
     /// takes, which is the default. Halves made later keep it.
     ///

@@ -4,7 +4,7 @@ use core::fmt;
 
 use heapless::{Vec, VecView};
 
-use super::{Bind, Closed, Directory, HostFlags, Hosts, Layout, NetworkState, Ports, Socket, State, Tables};
+use super::{Bind, Closed, Directory, Hold, HostFlags, Hosts, Layout, NetworkState, Ports, Socket, State, Tables};
 use crate::cause::{Cause, Table};
 use crate::name::HostName;
 use crate::sync::Lock;
@@ -256,21 +256,21 @@ impl<L> FixedPorts<'_, L> {
     /// The host's sockets that hold a port.
     fn bound(&self) -> impl Iterator<Item = &Socket<L, TwoWakers>> {
         let rows = self.sockets.iter().filter(|row| row.host == self.host && !row.is_free());
-        rows.map(|row| &row.socket).filter(|socket| socket.bound)
+        rows.map(|row| &row.socket).filter(|socket| socket.hold != Hold::None)
     }
 
-    /// The port to give for `bind`, and whether it is a shared one.
-    fn choose(&self, bind: Bind) -> Result<(u16, bool), Cause> {
+    /// The port to give for `bind`, and how it is held.
+    fn choose(&self, bind: Bind) -> Result<(u16, Hold), Cause> {
         match bind {
-            Bind::None => Ok((0, false)),
-            Bind::Shared(port) => Ok((port, true)),
-            Bind::Exact(port) if self.bound().any(|socket| socket.port == port && !socket.shared) => {
+            Bind::None => Ok((0, Hold::None)),
+            Bind::Shared(port) => Ok((port, Hold::Shared)),
+            Bind::Exact(port) if self.bound().any(|socket| socket.port == port && socket.hold == Hold::Alone) => {
                 Err(Cause::AddrInUse)
             }
-            Bind::Exact(port) => Ok((port, false)),
+            Bind::Exact(port) => Ok((port, Hold::Alone)),
             Bind::Lowest => {
                 let free = (1..=u16::MAX).find(|&port| !self.bound().any(|socket| socket.port == port));
-                Ok((free.ok_or_else(|| self.full())?, false))
+                Ok((free.ok_or_else(|| self.full())?, Hold::Alone))
             }
         }
     }
@@ -294,8 +294,8 @@ impl<L> Ports for FixedPorts<'_, L> {
     }
 
     fn insert(&mut self, bind: Bind, state: State<L, TwoWakers>) -> Result<u32, Cause> {
-        let (port, shared) = self.choose(bind)?;
-        let socket = Socket { port, bound: port != 0, shared, ..Socket::new(state) };
+        let (port, hold) = self.choose(bind)?;
+        let socket = Socket { port, hold, ..Socket::new(state) };
         let row = SocketRow { host: self.host, socket };
         if let Some(slot) = self.sockets.iter().position(SocketRow::is_free) {
             self.sockets[slot] = row;
@@ -306,9 +306,9 @@ impl<L> Ports for FixedPorts<'_, L> {
     }
 
     fn bind(&mut self, slot: u32, bind: Bind) -> Result<(), Cause> {
-        let (port, shared) = self.choose(bind)?;
+        let (port, hold) = self.choose(bind)?;
         if let Some(socket) = self.socket(slot) {
-            (socket.port, socket.bound, socket.shared) = (port, true, shared);
+            (socket.port, socket.hold) = (port, hold);
         }
         Ok(())
     }
@@ -320,7 +320,7 @@ impl<L> Ports for FixedPorts<'_, L> {
 
     fn unbind(&mut self, slot: u32) {
         if let Some(socket) = self.socket(slot) {
-            socket.bound = false;
+            socket.hold = Hold::None;
         }
     }
 
@@ -331,7 +331,7 @@ impl<L> Ports for FixedPorts<'_, L> {
     fn listener(&self, port: u16) -> Option<u32> {
         let listens = |row: &SocketRow<L>| {
             let socket = &row.socket;
-            row.host == self.host && socket.bound && socket.port == port && matches!(socket.state, State::Listener(_))
+            row.host == self.host && socket.hold != Hold::None && socket.port == port && matches!(socket.state, State::Listener(_))
         };
         self.sockets.iter().position(listens).map(|slot| slot as u32)
     }

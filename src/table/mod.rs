@@ -24,7 +24,7 @@ pub use fixed::{Fixed, FixedDirectory, FixedHosts, FixedMemory, FixedPorts};
 pub use heap::{Heap, HeapDirectory, HeapHosts, HeapPorts};
 pub(crate) use queue::{Delivery, acknowledge, drop_request, enqueue, next_delivery, queue, refuse_next};
 pub(crate) use row::U24;
-pub use row::{Layout, Peer, Phase, Queue, Rare, Request, Socket, State};
+pub use row::{Hold, Layout, Peer, Phase, Queue, Rare, Request, Socket, State};
 
 /// The tables of a subnetwork, whatever their kind.
 ///

@@ -43,12 +43,10 @@ impl<T> Rare<T> for T {
 pub struct Socket<L, W: Layout> {
     /// Its port; 0 before it has one. Known also after it was given back.
     pub port: u16,
-    /// Whether it holds that port.
-    pub bound: bool,
-    /// Whether it shares that port with the listener that accepted it.
-    pub shared: bool,
+    /// Whether it has that port, or shares it.
+    pub hold: Hold,
     /// How many listeners, connections or halves of one refer to it.
-    pub handles: u8,
+    pub handles: u16,
     /// Whether the backend that handed it over is not done with it yet. With neither this nor handles, and outside a
     /// queue, a socket is removed.
     pub awaited: bool,
@@ -62,8 +60,7 @@ impl<L, W: Layout> Socket<L, W> {
     pub(crate) const fn new(state: State<L, W>) -> Self {
         Self {
             port: 0,
-            bound: false,
-            shared: false,
+            hold: Hold::None,
             handles: 1,
             awaited: false,
             peer: Peer { host: 0, port: 0 },
@@ -76,6 +73,17 @@ impl<L, W: Layout> fmt::Debug for Socket<L, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Socket({})", self.port)
     }
+}
+
+/// How a socket holds its port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Not, or no longer.
+    None,
+    /// Nobody else has it, but for connections that share a listener's.
+    Alone,
+    /// With the listener that accepted it, and others that it accepted.
+    Shared,
 }
 
 /// The other end of a connection: the number of its host and its port. Six bytes, as there is one in every row.

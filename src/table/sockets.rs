@@ -6,7 +6,7 @@ use hashbrown::HashTable;
 
 use super::bitmap::PortSet;
 use super::heap::hash;
-use super::{Bind, NIL, Socket, State};
+use super::{Bind, Hold, NIL, Socket, State};
 use crate::cause::{Cause, Table};
 use crate::waker::ManyWakers;
 
@@ -51,29 +51,29 @@ impl<L> Sockets<L> {
         self.servers.find(hash(&port.to_ne_bytes()), |server| server.port == port)
     }
 
-    /// Takes a port for the socket in `slot`; says whether it is a shared one.
+    /// Takes a port for the socket in `slot`; says how that holds it.
     #[inline]
-    fn take_port(&mut self, bind: Bind, slot: u32, listens: bool) -> Result<(u16, bool), Cause> {
-        let (port, shared) = match bind {
-            Bind::None => return Ok((0, false)),
-            Bind::Lowest => (self.taken.take_lowest().ok_or(Cause::Full(Table::Ports, CAPACITY))?, false),
+    fn take_port(&mut self, bind: Bind, slot: u32, listens: bool) -> Result<(u16, Hold), Cause> {
+        let (port, hold) = match bind {
+            Bind::None => return Ok((0, Hold::None)),
+            Bind::Lowest => (self.taken.take_lowest().ok_or(Cause::Full(Table::Ports, CAPACITY))?, Hold::Alone),
             Bind::Exact(port) => {
                 let free = !self.taken.contains(port) || self.server(port).is_some_and(|server| server.listener == NIL);
                 if !free {
                     return Err(Cause::AddrInUse);
                 }
                 self.taken.insert(port);
-                (port, false)
+                (port, Hold::Alone)
             }
             Bind::Shared(port) => {
                 self.taken.insert(port);
-                (port, true)
+                (port, Hold::Shared)
             }
         };
-        if listens || shared {
+        if listens || hold == Hold::Shared {
             self.serve(port, slot, listens);
         }
-        Ok((port, shared))
+        Ok((port, hold))
     }
 
     #[cold]
@@ -103,7 +103,7 @@ impl<L> Sockets<L> {
         if slot == NIL {
             return Err(Cause::Full(Table::Ports, NIL));
         }
-        let (port, shared) = self.take_port(bind, slot, matches!(state, State::Listener(_)))?;
+        let (port, hold) = self.take_port(bind, slot, matches!(state, State::Listener(_)))?;
         if self.free == NIL {
             self.add_row();
         }
@@ -111,16 +111,16 @@ impl<L> Sockets<L> {
         if let Row::Free(next) = *row {
             self.free = next;
         }
-        *row = Row::Used(Socket { port, bound: port != 0, shared, ..Socket::new(state) });
+        *row = Row::Used(Socket { port, hold, ..Socket::new(state) });
         self.used += 1;
         Ok(slot)
     }
 
     #[inline]
     pub(super) fn bind(&mut self, slot: u32, bind: Bind) -> Result<(), Cause> {
-        let (port, shared) = self.take_port(bind, slot, false)?;
+        let (port, hold) = self.take_port(bind, slot, false)?;
         if let Some(socket) = self.socket(slot) {
-            (socket.port, socket.bound, socket.shared) = (port, true, shared);
+            (socket.port, socket.hold) = (port, hold);
         }
         Ok(())
     }
@@ -136,11 +136,12 @@ impl<L> Sockets<L> {
     #[inline]
     pub(super) fn unbind(&mut self, slot: u32) {
         let Some(socket) = self.socket(slot) else { return };
-        if !core::mem::take(&mut socket.bound) {
+        let hold = core::mem::replace(&mut socket.hold, Hold::None);
+        let (port, listens) = (socket.port, matches!(socket.state, State::Listener(_)));
+        if hold == Hold::None {
             return;
         }
-        let (port, shared, listens) = (socket.port, socket.shared, matches!(socket.state, State::Listener(_)));
-        if !shared && !listens {
+        if hold == Hold::Alone && !listens {
             // A port that connections share is never held by a socket that is neither listener nor one of them.
             self.taken.remove(port);
             return;
