@@ -11,8 +11,8 @@ use crate::name::{HostName, NetworkName, Text};
 ///
 /// Parsing follows the rules of Go's `net.SplitHostPort` and `strconv.Atoi`: the host may stand in brackets, and must
 /// if it contains a colon; it may be empty, which means the host that uses the address. A parsed address names no
-/// network; the addresses that a network hands out do, so the two are never equal as addresses. Compared with a text, host
-/// and port count.
+/// network; the addresses that a network hands out do, so the two are never equal as addresses. Compared with a text or a
+/// pair, host and port count.
 ///
 /// # Examples
 ///
@@ -22,6 +22,7 @@ use crate::name::{HostName, NetworkName, Text};
 /// let addr: Addr = "alpha:80".parse()?;
 /// assert_eq!((addr.host(), addr.port()), ("alpha", 80));
 /// assert_eq!(addr, "alpha:80");
+/// assert_eq!(addr, ("alpha", 80));
 /// assert_eq!("[a:b]:1".parse::<Addr>()?.to_string(), "[a:b]:1");
 ///
 /// let error = "a:b:c".parse::<Addr>().unwrap_err();
@@ -98,6 +99,21 @@ impl PartialEq<str> for Addr {
 impl PartialEq<&str> for Addr {
     fn eq(&self, other: &&str) -> bool {
         *self == **other
+    }
+}
+
+/// Whether the text is the address of the same host and port; the network does not count.
+#[cfg(feature = "alloc")]
+impl PartialEq<alloc::string::String> for Addr {
+    fn eq(&self, other: &alloc::string::String) -> bool {
+        *self == **other
+    }
+}
+
+/// Whether it is the same host and port; the network does not count.
+impl<S: AsRef<str>> PartialEq<(S, u16)> for Addr {
+    fn eq(&self, (host, port): &(S, u16)) -> bool {
+        self.host() == host.as_ref() && self.port == *port
     }
 }
 
@@ -281,7 +297,8 @@ impl fmt::Display for AddrReason {
     }
 }
 
-/// What a host takes as an address: text, an [`Addr`], a `(host, port)` pair, a socket address, or a bare port of its own.
+/// What a host takes as an address: text, an [`Addr`], a `(host, port)` pair whose host is any text, a socket address, or a
+/// bare port of its own.
 ///
 /// An empty host, or none, means the host that is asked. The network that an [`Addr`] names does not count.
 ///
@@ -320,9 +337,9 @@ impl ToAddr for Addr {
     }
 }
 
-impl ToAddr for (&str, u16) {
+impl<S: AsRef<str>> ToAddr for (S, u16) {
     fn to_addr(&self) -> Result<Addr, AddrError> {
-        Addr::new("", self.0, self.1)
+        Addr::new("", self.0.as_ref(), self.1)
     }
 }
 
@@ -336,13 +353,6 @@ impl ToAddr for u16 {
 impl ToAddr for alloc::string::String {
     fn to_addr(&self) -> Result<Addr, AddrError> {
         self.parse()
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl ToAddr for (alloc::string::String, u16) {
-    fn to_addr(&self) -> Result<Addr, AddrError> {
-        (self.0.as_str(), self.1).to_addr()
     }
 }
 

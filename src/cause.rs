@@ -59,13 +59,13 @@ pub enum Cause {
     /// The registry was closed.
     #[error("registry is down")]
     RegistryDown,
-    /// A value is none that is taken.
+    /// A value is invalid.
     #[error("invalid {0}")]
     Invalid(Input),
     /// A table, pool or queue has no room left.
     #[error("{0} is full ({1})")]
     Full(Table, u32),
-    /// The address is none.
+    /// The address is malformed, or of no host here.
     #[error("{0}")]
     Addr(AddrError),
     /// The registry failed.
@@ -226,7 +226,7 @@ pub enum ErrorKind {
     NoOpenHost,
     /// The registry was closed.
     RegistryDown,
-    /// An address, a name or another value is none.
+    /// An address, a name or another value is invalid.
     InvalidInput,
     /// A table or pool has no room left.
     Full,

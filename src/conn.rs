@@ -14,7 +14,8 @@ use crate::handle::{Handle, LinkOf};
 use crate::place::Place;
 use crate::wait::{Expire, Op, Waiting};
 
-/// A connection: a stream of bytes in each direction. Dropping it closes it.
+/// A connection: a stream of bytes in each direction; mostly as [`pipenet::Conn`](crate::pipenet::Conn). Dropping it closes
+/// it.
 ///
 /// Read and written through the traits of [`std::io`] and `embedded-io`, which [`Conn`] and `&Conn` implement, or
 /// through the `try_` and `poll_` methods. Both directions are independent: one task may read while another writes.
@@ -193,11 +194,12 @@ impl<N: Handle> Conn<N> {
     /// # Errors
     ///
     /// What is down, if this end is: like `shutdown pipet a:1->b:1: socket is down`.
+    #[doc(alias = "shutdown")]
     pub fn close_write(&self) -> Result<(), Error> {
         self.end.close_write()
     }
 
-    /// Closes the connection: its port is free, who waits on it is woken and fails, and the peer reads what is left and
+    /// Closes the connection: its port is free, whoever waits on it is woken and fails, and the peer reads what is left and
     /// then the end of the stream. Closing it again does nothing. Dropping it does the same.
     pub fn close(&self) {
         self.end.close(Shutdown::Close);
@@ -205,6 +207,7 @@ impl<N: Handle> Conn<N> {
 
     /// Closes the connection so that the peer's reads and writes fail with `connection reset`; what was in flight is
     /// lost, as with a TCP reset. Does nothing once it is closed.
+    #[doc(alias = "reset")]
     pub fn abort(&self) {
         self.end.close(Shutdown::Abort);
     }

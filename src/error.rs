@@ -19,6 +19,9 @@ use crate::words::Words;
 /// An error is a small value without a heap: network, both hosts and a text of the cause share 78 bytes. Where they do
 /// not fit, the longest are cut and end in `…`.
 ///
+/// As a `std::io::Error`, which reads and writes give, it is still in there: `error.downcast::<virtnet::Error>()` gives it
+/// back, with a kind that tells more apart.
+///
 /// # Kinds
 ///
 /// | kind | cause prints | `std::io::ErrorKind` | `embedded_io::ErrorKind` |
@@ -52,7 +55,9 @@ use crate::words::Words;
 /// let error = b.dial("γ:1").wait().unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::NoSuchHost);
 /// assert_eq!(error.to_string(), r#"dial pipet b:1->γ:1: ram(pipet): query ["γ"]: no such host"#);
-/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::NotFound);
+/// let told = std::io::Error::from(error);
+/// assert_eq!(told.kind(), std::io::ErrorKind::NotFound);
+/// assert_eq!(told.downcast::<virtnet::Error>().unwrap(), error);
 /// # Ok::<(), virtnet::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]

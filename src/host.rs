@@ -15,7 +15,7 @@ use crate::place::Place;
 use crate::table::{Bind, Directory, Ports, Queue, State, Tables};
 use crate::wait::{Expire, Expiring, Op};
 
-/// A named access point of a network, with ports of its own. A cheap handle: clones are the same host, and dropping one
+/// A named access point of a network, with ports of its own; mostly as [`pipenet::Host`](crate::pipenet::Host). A cheap handle: clones are the same host, and dropping one
 /// closes nothing.
 ///
 /// # Ports
@@ -76,8 +76,8 @@ impl<N: Handle> Host<N> {
 
     /// Connects to a listener. The connection's own port is the lowest free one.
     ///
-    /// The operation takes its port when it is first polled, and is done when the peer has accepted: there is no
-    /// handshake before that, other than in TCP. So to wait for a dial and then for its accept, on one thread, takes
+    /// The operation takes its port when it is first polled, and is done when the peer has accepted: unlike in TCP, there is
+    /// no handshake before that. So to wait for a dial and then for its accept, on one thread, takes
     /// forever; use two threads, or two futures at once, or [`Op::try_wait`].
     ///
     /// # Errors
@@ -92,6 +92,7 @@ impl<N: Handle> Host<N> {
     ///
     /// Dropping the operation withdraws the dial: its port is free, and a listener that has not accepted it never sees
     /// it.
+    #[doc(alias = "connect")]
     pub fn dial<A: ToAddr>(&self, addr: A) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + use<N, A>> {
         Op::new(dial(self.clone(), addr))
     }
@@ -103,6 +104,7 @@ impl<N: Handle> Host<N> {
     /// In this order: a malformed address; `cannot listen on requested address` if it names another host; `network is
     /// down`, `host is down`; `address already in use`; a full port table. Like
     /// `listen pipet a:5: address already in use`.
+    #[doc(alias = "bind")]
     pub fn listen<A: ToAddr>(&self, addr: A) -> Result<Listener<N>, Error> {
         let failed = |addr, cause| Error::new(Operation::Listen, self.net.name(), None, addr, cause);
         let asked = to_listen_addr(&addr).map_err(|error| failed(None, error.into()))?;
@@ -131,8 +133,9 @@ impl<N: Handle> Host<N> {
         Ok(Listener::new(Place::new(self.clone(), slot)))
     }
 
-    /// Closes the host, once this is awaited or waited for: everything that waits on it is woken and fails with `host is down`, its peers see their
-    /// connections closed. The sockets keep their ports until each is closed; name and object stay.
+    /// Closes the host, once this is awaited or waited for: everything that waits on it is woken and fails with `host is
+    /// down`, its peers see their connections closed. The sockets keep their ports until each is closed; name and object
+    /// stay, and it does not open again. A server that is to come back closes its listener and connections instead.
     ///
     /// If it was the last open host and [`Handle::auto_close`] was asked for, this closes the network too.
     ///

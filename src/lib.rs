@@ -95,7 +95,7 @@
 //! | several threads | what each does for itself, and what waits for something of another. Which of two dials comes first, and so which port each gets, is up to the scheduler |
 //!
 //! No hash map is ever gone through: hosts are closed in the order in which they were made, their sockets in that of their
-//! places in a table, and who waits for one thing is woken in the order of a list. There is no clock but for time-outs, and
+//! places in a table, and those who wait for one thing are woken in the order of a list. There is no clock but for timeouts, and
 //! no number at random.
 //!
 //! # Limits
@@ -111,12 +111,13 @@
 //! | dials that wait at a listener | 4096, an option | the connections; an option for less |
 //! | bytes in each direction | 65,536, an option, from 1 to 4 GiB | as declared, at least 1 |
 //! | tasks that wait for one thing | memory | 2; one more wakes the first, which looks again |
-//! | writes that were read and not asked for, in a rendezvous | memory | 2 for each direction |
+//! | writes whose outcome nobody has polled for yet, in a rendezvous | memory | 2 for each direction |
 //!
 //! In a network that grows, a host takes about 180 bytes, some 800 more from its first socket on, a connection about 370,
-//! and 128 more for each direction in which bytes were sent; beyond that, what waits in it, rounded up to a power of two. The 16 directions of a network that
-//! were drained last keep their memory, all others give it back. Names are never forgotten, and tables do not shrink. A network of a fixed size takes what it is declared with; `features.md` in the repository has
-//! the numbers.
+//! and 128 more for each direction in which bytes were sent; beyond that, what waits in it, rounded up to a power of two.
+//! The 16 directions of a network that were drained last keep their memory, all others give it back. Names are never
+//! forgotten, and tables do not shrink. A network of a fixed size takes what it is declared with; `features.md` in the
+//! repository has the numbers.
 //!
 //! A virtual network is no boundary: its bytes are plain, and its hosts share one process. `SECURITY.md` in the
 //! repository says what follows from that.
@@ -228,24 +229,30 @@ pub use notify::SubNetworkNotifier;
 pub use registry::Registry;
 pub use request::Incoming;
 pub use subnet::SubNetwork;
+#[cfg(feature = "stream")]
+pub use tokio::IncomingStream;
+#[cfg(feature = "tower")]
+pub use tokio::{ConnInfo, Connecting, Connector};
 #[cfg(feature = "tokio")]
-pub use tokio::*;
+pub use tokio::{TokioTcp, TokioTcpListener, TokioTcpStream};
 pub use wait::{Expire, Op};
 
 #[cfg(feature = "pipenet")]
 pub mod pipenet;
 
-#[cfg(all(doctest, feature = "std", feature = "pipenet"))]
+// With tokio, as some of its programs are written for it.
+#[cfg(all(doctest, feature = "pipenet", feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
 /// Makes an in-process network of a fixed size for a static: its name, and how many hosts, sockets in use (all hosts
 /// together), connections and bytes (in each direction of each connection) it has room for.
 ///
-/// A connection within the network takes two sockets, one an end, and one pipe, a listener or a dial under way one socket.
-/// Errors call the room for sockets the port table, and that for connections the pipe pool.
+/// A listener takes one socket. A connection takes two, one for each end, and one pipe, already while its dial waits at the
+/// listener. Errors call the room for sockets the port table, and that for connections the pipe pool.
 ///
-/// Nothing but the network's memory changes, and that is all zeros at first.
+/// Nothing but the network's memory changes, and that is all zeros at first. Options follow, as in
+/// `fixed!("t", 2, 4, 2, 64).backlog(1)`: they are the methods of [`Network`](pipenet::fixed::Network) that are `const`.
 ///
 /// # Examples
 ///

@@ -15,7 +15,8 @@ use crate::table::{Delivery, Ports, Rare, State, next_delivery, queue};
 use crate::wait::{Expire, Op, Waiting};
 use crate::waker::{Wakers, discard, idle, poll_step};
 
-/// A port of a host at which connections come in. Dropping it closes it.
+/// A port of a host at which connections come in; mostly as [`pipenet::Listener`](crate::pipenet::Listener). Dropping it
+/// closes it.
 ///
 /// Dials wait in a queue of bounded length and are accepted in the order in which they arrived. Accepted connections
 /// take the lowest free port of the host, or keep the listener's if the network was made so.
@@ -107,7 +108,7 @@ impl<N: Handle> Listener<N> {
         }
     }
 
-    /// Closes the listener: its port is free, who waits in an accept or a dial to it is woken and fails. Connections
+    /// Closes the listener: its port is free, whoever waits in an accept or a dial to it is woken and fails. Connections
     /// that were accepted stay. Closing it again does nothing.
     pub fn close(&self) {
         let (place, slot) = (&self.place, self.place.slot());
@@ -119,8 +120,8 @@ impl<N: Handle> Listener<N> {
         }
     }
 
-    /// The connections that come in, one after the other, each waited for. It ends with an error, when the listener,
-    /// its host or the network is closed.
+    /// The connections that come in, one after the other, each waited for by blocking the thread: in async code, accept in a
+    /// loop, or see `into_stream`. It ends with an error, when the listener, its host or the network is closed.
     ///
     /// # Examples
     ///

@@ -11,7 +11,7 @@ use crate::name::HostName;
 use crate::wait::{Expire, Op};
 
 /// A named access point of a network: dial, listen, close. A [`Host`] of a virtual network, or the operating system's
-/// TCP ([`Tcp`](crate::Tcp) for threads).
+/// TCP: [`Tcp`](crate::Tcp) for threads, `TokioTcp` for tokio. It is for generic functions; there is no `dyn Networker`.
 ///
 /// # Examples
 ///
@@ -44,6 +44,39 @@ use crate::wait::{Expire, Op};
 /// let tcp = Tcp::new("127.0.0.1")?;
 /// assert_eq!(greet(&tcp, &tcp)?, "hi");
 /// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// The same in async code:
+///
+/// ```
+/// # #[cfg(feature = "tokio")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+/// use virtnet::{Acceptor as _, Networker, TokioTcp, pipenet};
+///
+/// async fn greet<S, C>(server: &S, client: &C) -> std::io::Result<String>
+/// where
+///     S: Networker<Listener: 'static, Conn: AsyncWrite + Unpin + 'static>,
+///     C: Networker<Conn: AsyncRead + Unpin>,
+/// {
+///     let listener = server.listen("")?;
+///     let addr = listener.local_addr();
+///     let serving = tokio::spawn(async move { listener.accept().await?.write_all(b"hi").await });
+///     let mut text = String::new();
+///     client.dial(addr).await?.read_to_string(&mut text).await?;
+///     serving.await??;
+///     Ok(text)
+/// }
+///
+/// let net = pipenet::Network::new("t");
+/// assert_eq!(greet(&net.host("a")?, &net.host("b")?).await?, "hi");
+/// let tcp = TokioTcp::new("127.0.0.1")?;
+/// assert_eq!(greet(&tcp, &tcp).await?, "hi");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "tokio"))]
+/// # fn main() {}
 /// ```
 pub trait Networker: Send + Sync {
     /// What dial and accept give.

@@ -46,6 +46,7 @@ impl<F: Future> Op<F> {
 
     /// Blocks the thread until the operation is done.
     #[cfg(feature = "std")]
+    #[doc(alias = "block_on")]
     pub fn wait(self) -> F::Output {
         let mut future = core::pin::pin!(self.future);
         match Parker::with(|parker| parker.wait(|cx| future.as_mut().poll(cx), None, &Score::default())) {

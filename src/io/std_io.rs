@@ -50,9 +50,8 @@ impl<N: Handle> Conn<N> {
     /// ```
     pub fn try_clone(&self) -> io::Result<Self> {
         let end = self.end.try_clone();
-        let end = end.ok_or_else(|| {
-            io::Error::other(std::format!("a connection has at most {} handles", End::<N>::MOST))
-        })?;
+        let end =
+            end.ok_or_else(|| io::Error::other(std::format!("a connection has at most {} handles", End::<N>::MOST)))?;
         Ok(Self { end, patience: self.patience.clone() })
     }
 

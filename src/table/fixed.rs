@@ -331,7 +331,10 @@ impl<L> Ports for FixedPorts<'_, L> {
     fn listener(&self, port: u16) -> Option<u32> {
         let listens = |row: &SocketRow<L>| {
             let socket = &row.socket;
-            row.host == self.host && socket.hold != Hold::None && socket.port == port && matches!(socket.state, State::Listener(_))
+            row.host == self.host
+                && socket.hold != Hold::None
+                && socket.port == port
+                && matches!(socket.state, State::Listener(_))
         };
         self.sockets.iter().position(listens).map(|slot| slot as u32)
     }

@@ -81,7 +81,9 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
         return Delivery::Closed;
     }
     // A listener that is about to be closed has given its port back.
-    let Some(listening) = ports.socket(listener).filter(|socket| socket.hold != Hold::None) else { return Delivery::Closed };
+    let Some(listening) = ports.socket(listener).filter(|socket| socket.hold != Hold::None) else {
+        return Delivery::Closed;
+    };
     let port = listening.port;
     let bind = if share_port { Bind::Shared(port) } else { Bind::Lowest };
     let Some(queue) = queue(ports, listener) else { return Delivery::Closed };

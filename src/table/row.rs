@@ -58,14 +58,7 @@ pub struct Socket<L, W: Layout> {
 
 impl<L, W: Layout> Socket<L, W> {
     pub(crate) const fn new(state: State<L, W>) -> Self {
-        Self {
-            port: 0,
-            hold: Hold::None,
-            handles: 1,
-            awaited: false,
-            peer: Peer { host: 0, port: 0 },
-            state,
-        }
+        Self { port: 0, hold: Hold::None, handles: 1, awaited: false, peer: Peer { host: 0, port: 0 }, state }
     }
 }
 

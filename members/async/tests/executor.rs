@@ -163,6 +163,31 @@ fn tokios_traits_on_other_executors() {
 }
 
 #[test]
+fn the_traits_of_futures_io_through_tokio_util() {
+    use tokio_util::compat::TokioAsyncReadCompatExt;
+
+    within_limit(|| {
+        let net = Network::builder("t").buffer(64).build().unwrap();
+        let (a, b) = (host(&net, "a"), host(&net, "b"));
+        let listener = a.listen(":1").unwrap();
+        smol::block_on(async {
+            let serving = smol::spawn(async move {
+                let (read, mut write) = smol::io::split(listener.accept().await.unwrap().compat());
+                smol::io::copy(read, &mut write).await.unwrap()
+            });
+            let mut conn = b.dial("a:1").await.unwrap().compat();
+            smol::io::AsyncWriteExt::write_all(&mut conn, &pattern(50)).await.unwrap();
+            smol::io::AsyncWriteExt::close(&mut conn).await.unwrap();
+            let mut echo = Vec::new();
+            smol::io::AsyncReadExt::read_to_end(&mut conn, &mut echo).await.unwrap();
+            assert!(echo == pattern(50), "what was sent is not what came back");
+            assert_eq!(serving.await, 50);
+        });
+        assert_all_ports_free(&[&a, &b]);
+    });
+}
+
+#[test]
 fn tokios_tcp_says_that_it_needs_tokio() {
     use virtnet::{Networker, TokioTcp};
 

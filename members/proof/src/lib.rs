@@ -1,6 +1,6 @@
-//! Proof that virtnet does what it says: a [model](model) of it, a [machine] that runs programs of random
-//! [operations](op) on a network and on the model, and compares the two after each; and the entries of the fuzz targets,
-//! which run the same on stable Rust.
+//! Proof that virtnet does what it says: a `model` of it, a `machine` that runs programs of random operations (`op`) on a
+//! network and on the model, and compares the two after each; and the entries of the fuzz targets, which run the same on
+//! stable Rust.
 #![cfg(feature = "proof")]
 
 pub mod address;
