@@ -265,6 +265,13 @@ struct Readme;
 /// let listener: pipenet::fixed::Listener = a.listen(":10")?;
 /// # Ok::<(), virtnet::Error>(())
 /// ```
+///
+/// One that cannot be does not compile:
+///
+/// ```compile_fail
+/// // error: the buffers of a network have at least 1 byte
+/// static NET: virtnet::pipenet::fixed::Network = virtnet::fixed!("t", 2, 4, 2, 0);
+/// ```
 #[cfg(feature = "pipenet")]
 #[macro_export]
 macro_rules! fixed {

@@ -67,6 +67,8 @@ impl<'m> Network<'m> {
         name: &str,
         memory: &'m Memory<HOSTS, PORTS, PIPES, BUFFER>,
     ) -> Self {
+        // A static is checked when it is made, which tells where it is; all others are here.
+        const { PipePool::<PIPES, BUFFER>::check() };
         let tables = Fixed::new(&memory.tables);
         let full = match NetworkName::valid(PREFIX, name) {
             Some(full) => full,
@@ -194,7 +196,8 @@ pub struct Memory<const HOSTS: usize, const PORTS: usize, const PIPES: usize, co
 impl<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: usize>
     Memory<HOSTS, PORTS, PIPES, BUFFER>
 {
-    /// Memory for one network. With a buffer of 0 bytes, it does not compile.
+    /// Memory for one network. If one of its numbers is too large, or its buffers have 0 bytes, its network does not
+    /// compile.
     #[must_use]
     pub const fn new() -> Self {
         Self { tables: FixedMemory::new(), pipes: PipePool::new() }

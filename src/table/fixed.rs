@@ -21,6 +21,8 @@ impl<'m, L: Send> Fixed<'m, L> {
     /// Tables in `memory` that no other subnetwork uses.
     #[must_use]
     pub const fn new<const HOSTS: usize, const SOCKETS: usize>(memory: &'m FixedMemory<L, HOSTS, SOCKETS>) -> Self {
+        // A static is checked when it is made, which tells where it is; all others are here.
+        const { Rows::<L, HOSTS, SOCKETS>::check() };
         Self { rows: &memory.0 }
     }
 }
@@ -30,7 +32,7 @@ impl<'m, L: Send> Fixed<'m, L> {
 pub struct FixedMemory<L, const HOSTS: usize, const SOCKETS: usize>(Lock<Rows<L, HOSTS, SOCKETS>>);
 
 impl<L, const HOSTS: usize, const SOCKETS: usize> FixedMemory<L, HOSTS, SOCKETS> {
-    /// Memory with nothing in it.
+    /// Memory with nothing in it. If it is for more hosts or sockets than have numbers, its tables do not compile.
     #[must_use]
     pub const fn new() -> Self {
         Self(Lock::new(Rows::new()))
@@ -110,8 +112,13 @@ struct Rows<L, const HOSTS: usize, const SOCKETS: usize> {
 }
 
 impl<L, const HOSTS: usize, const SOCKETS: usize> Rows<L, HOSTS, SOCKETS> {
+    /// Panics if they cannot be made.
+    const fn check() {
+        assert!(HOSTS <= 0xffff && SOCKETS < 0xffff, "a fixed network has at most 65,535 hosts and 65,534 sockets");
+    }
+
     const fn new() -> Self {
-        const { assert!(HOSTS <= 0xffff && SOCKETS < 0xffff, "a fixed network has at most 65,535 hosts and 65,534 ports") };
+        Self::check();
         let network = NetworkState::new(TwoWakers::NONE);
         Self { network, closed: Closed::OPEN, hosts: Vec::new(), sockets: Vec::new() }
     }

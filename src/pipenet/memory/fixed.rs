@@ -44,9 +44,14 @@ pub(in crate::pipenet) struct PipePool<const PIPES: usize, const BUFFER: usize> 
 }
 
 impl<const PIPES: usize, const BUFFER: usize> PipePool<PIPES, BUFFER> {
+    /// Panics if it cannot be made.
+    pub(in crate::pipenet) const fn check() {
+        assert!(BUFFER > 0, "the buffers of a network have at least 1 byte");
+        assert!(PIPES <= 0x8000, "a fixed network has at most 32,768 connections");
+    }
+
     pub(in crate::pipenet) const fn new() -> Self {
-        const { assert!(BUFFER > 0, "the buffers of a network have at least 1 byte") };
-        const { assert!(PIPES <= 0x8000, "a fixed network has at most 32,768 connections") };
+        Self::check();
         Self {
             leases: Lock::new([const { Lease { generation: 0, ends: 0 } }; PIPES]),
             directions: [const {
