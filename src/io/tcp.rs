@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Read, Write};
-use std::net::{self, IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::string::ToString;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -168,7 +168,8 @@ impl ListenerSocket {
     /// Ends the accept of somebody else who waits at a closed listener, by a connection that nobody means.
     fn nudge(&self, listener: Arc<net::TcpListener>) {
         let ip = match self.addr.ip() {
-            ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
             ip => ip,
         };
         if Arc::strong_count(&listener) > 1 {

@@ -15,6 +15,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::net::{TcpListener, TcpStream};
 use ::tokio::runtime;
 use ::tokio::sync::Notify;
+use ::tokio::sync::futures::Notified;
 use socket2::SockRef;
 
 use crate::addr::{Addr, AddrError, ToAddr, to_listen_addr};
@@ -30,6 +31,10 @@ use crate::wait::{Expire, Expiring, Op};
 /// network `tcp`. Clones are the same access point.
 ///
 /// It is used within a tokio runtime; elsewhere dial and listen fail.
+///
+/// # Panics
+///
+/// Dial and listen do, as tokio's sockets, in a runtime whose I/O is not enabled.
 #[derive(Clone)]
 pub struct TokioTcp {
     name: HostName,
@@ -39,6 +44,8 @@ pub struct TokioTcp {
 #[derive(Default)]
 struct Shared {
     closed: AtomicBool,
+    /// Tells those who dial.
+    closing: Notify,
     listeners: Mutex<Vec<Weak<Socket>>>,
     streams: Mutex<Vec<Weak<TcpStream>>>,
 }
@@ -84,17 +91,20 @@ impl TokioTcp {
         let failed = |addr, cause| Error::new(Operation::Dial, NETWORK, None, addr, cause);
         let addr = addr.map_err(|error| failed(None, error.into()))?;
         let connect = async {
+            let mut closing = pin!(self.shared.closing.notified());
+            closing.as_mut().enable();
             self.check_up()?;
-            self.stream(TcpStream::connect((addr.host(), addr.port())).await.map_err(os_cause)?)
+            let connecting = TcpStream::connect((addr.host(), addr.port()));
+            self.stream(unless(closing, connecting).await.ok_or(Cause::HostDown)?.map_err(os_cause)?)
         };
         connect.await.map_err(|cause| failed(Some(addr), cause))
     }
 
     fn bind(&self, addr: &Addr) -> Result<TokioTcpListener, Cause> {
-        self.check_up()?;
         if addr.host != self.name {
             return Err(Cause::AddrNotAvailable);
         }
+        self.check_up()?;
         let listener = net::TcpListener::bind((addr.host(), addr.port())).map_err(os_cause)?;
         listener.set_nonblocking(true).map_err(os_cause)?;
         let addr = listener.local_addr().map_err(os_cause)?;
@@ -138,6 +148,7 @@ impl Networker for TokioTcp {
         let shared = self.shared.clone();
         let future = async move {
             shared.closed.store(true, Ordering::SeqCst);
+            shared.closing.notify_waiters();
             let listeners = core::mem::take(&mut *shared.listeners.lock().unwrap_or_else(PoisonError::into_inner));
             listeners.iter().filter_map(Weak::upgrade).for_each(|socket| socket.close());
             let streams = core::mem::take(&mut *shared.streams.lock().unwrap_or_else(PoisonError::into_inner));
@@ -174,21 +185,27 @@ impl Socket {
     async fn accept(&self, access: &TokioTcp) -> Result<TokioTcpStream, Cause> {
         let mut closing = pin!(self.closing.notified());
         closing.as_mut().enable();
-        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let accepted = poll_fn(|cx| match &listener {
-            Some(listener) if closing.as_mut().poll(cx).is_pending() => listener.poll_accept(cx).map(Some),
-            _ => Poll::Ready(None),
-        });
-        match accepted.await {
-            Some(accepted) => access.stream(accepted.map_err(os_cause)?.0),
-            None => Err(access.check_up().err().unwrap_or(Cause::SocketDown)),
-        }
+        let down = || access.check_up().err().unwrap_or(Cause::SocketDown);
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(down)?;
+        // Not by `poll_accept`, which wakes only whoever called it last.
+        let (stream, _) = unless(closing, listener.accept()).await.ok_or_else(down)?.map_err(os_cause)?;
+        access.stream(stream)
     }
 
     fn close(&self) {
         drop(self.listener.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.closing.notify_waiters();
     }
+}
+
+/// What `future` gives, unless it is closed meanwhile.
+async fn unless<T>(mut closing: Pin<&mut Notified<'_>>, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match closing.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => future.as_mut().poll(cx).map(Some),
+    })
+    .await
 }
 
 impl Acceptor for TokioTcpListener {

@@ -1,8 +1,12 @@
 //! One function over virtual networks and over TCP.
 
 use std::fmt::Debug;
+use std::pin::pin;
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use virtnet::pipenet::Network;
 use virtnet::{Acceptor, Addr, ErrorKind, Networker, Stream, TokioTcp};
@@ -131,7 +135,56 @@ fn refusals_on_loopback_tcp_are_those_of_a_virtual_network() {
         let accepting = tokio::time::timeout(std::time::Duration::ZERO, listener.accept());
         assert!(accepting.await.is_err());
         drop(listener);
+        tcp.close().await.unwrap();
+        assert_eq!(tcp.listen("127.0.0.2:1").map(drop).unwrap_err().kind(), ErrorKind::AddrNotAvailable);
+        assert_eq!(tcp.listen("").map(drop).unwrap_err().kind(), ErrorKind::HostDown);
+        let tcp = TokioTcp::new("127.0.0.1").unwrap();
         assert_eq!(tcp.dial(addr).await.map(drop).unwrap_err().kind(), ErrorKind::ConnectionRefused);
         assert_eq!(TokioTcp::new("a").unwrap_err().to_string(), r#"virtnet "tcp": new host "a": invalid host name"#);
+    });
+}
+
+#[test]
+fn each_of_two_accepts_on_loopback_tcp_gets_a_connection() {
+    on_each_runtime(|| async {
+        let tcp = TokioTcp::new("127.0.0.1").unwrap();
+        let listener = Arc::new(tcp.listen("").unwrap());
+        let (waits, mut waiting) = mpsc::channel(2);
+        let accepts = [(); 2].map(|()| {
+            let (listener, waits) = (listener.clone(), waits.clone());
+            tokio::spawn(async move {
+                let mut accept = pin!(listener.accept());
+                assert!(futures::poll!(&mut accept).is_pending());
+                waits.send(()).await.unwrap();
+                accept.await.map(drop)
+            })
+        });
+        let _ = (waiting.recv().await.unwrap(), waiting.recv().await.unwrap());
+        let _dialled = (tcp.dial(listener.local_addr()).await.unwrap(), tcp.dial(listener.local_addr()).await.unwrap());
+        for accept in accepts {
+            accept.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn closing_loopback_tcp_wakes_a_dial() {
+    on_each_runtime(|| async {
+        // Nobody accepts, and two connections are all that it lets wait.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let full = socket.listen(1).unwrap();
+        let addr = full.local_addr().unwrap();
+        let _waiting = (TcpStream::connect(addr).await.unwrap(), TcpStream::connect(addr).await.unwrap());
+
+        let tcp = TokioTcp::new("127.0.0.1").unwrap();
+        let mut dial = pin!(tcp.dial(addr));
+        assert!(futures::poll!(&mut dial).is_pending());
+        let close = async {
+            tokio::task::yield_now().await;
+            tcp.close().await.unwrap();
+        };
+        let (dialled, ()) = tokio::join!(dial, close);
+        assert_eq!(dialled.map(drop).unwrap_err().to_string(), format!("dial tcp {addr}: host is down"));
     });
 }
