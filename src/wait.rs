@@ -173,6 +173,8 @@ pin_project! {
         leave: L,
         // What it waits with.
         waker: Option<Waker>,
+        // Whether another task has polled it than before.
+        moved: bool,
     }
 
     impl<F, E, L: Fn(&Waker)> PinnedDrop for Waiting<F, E, L> {
@@ -190,7 +192,7 @@ pin_project! {
 impl<F, E, L: Fn(&Waker)> Waiting<F, E, L> {
     /// `expired` is the outcome when its time is over, `leave` takes it out of those who wait.
     pub(crate) fn new(future: F, expired: E, leave: L) -> Self {
-        Self { future, expired, leave, waker: None }
+        Self { future, expired, leave, waker: None, moved: false }
     }
 }
 
@@ -199,7 +201,15 @@ impl<F: Future, E, L: Fn(&Waker)> Future for Waiting<F, E, L> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
+        // Only once: where each poll comes with a waker of its own, to wake the one before would go on forever.
+        let before = this.waker.take_if(|before| !*this.moved && is_other(before, cx.waker()));
+        if let Some(before) = &before {
+            *this.moved = true;
+            (this.leave)(before);
+        }
         let outcome = this.future.poll(cx);
+        // Something else of that task may have waited with the same waker, and looks again.
+        before.into_iter().for_each(wake);
         match &outcome {
             Poll::Ready(_) => this.waker.take().into_iter().for_each(discard),
             Poll::Pending if is_idle(cx.waker()) => {}
@@ -208,6 +218,17 @@ impl<F: Future, E, L: Fn(&Waker)> Future for Waiting<F, E, L> {
         }
         outcome
     }
+}
+
+/// Whether `new` is the waker of another task than `known`, which is a clone: a waker need not know its clones.
+fn is_other(known: &Waker, new: &Waker) -> bool {
+    if known.will_wake(new) || is_idle(new) {
+        return false;
+    }
+    let clone = new.clone();
+    let is_other = !known.will_wake(&clone);
+    discard(clone);
+    is_other
 }
 
 impl<F: Future, E: Fn() -> F::Output, L: Fn(&Waker)> Expire for Waiting<F, E, L> {

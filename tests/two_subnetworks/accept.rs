@@ -342,3 +342,26 @@ fn a_claimed_connection_is_told_apart_from_its_ports_next_owner() {
         assert_eq!(ends_of(&dialled), ("b:1".into(), "a:1".into()));
     });
 }
+
+#[test]
+fn an_accept_that_another_task_polls_claims_one_connection() {
+    struct Nobody;
+
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    within(|| {
+        let two = Two::new();
+        let listener = two.a.listen(":1").unwrap();
+        let (mut first, _near) = two.offer("b:5", "a:1");
+        let (mut second, _other) = two.offer("b:6", "a:1");
+        assert!(first.as_mut().try_wait().is_none() && second.as_mut().try_wait().is_none());
+        let mut accept = pin!(listener.accept());
+        for waker in [(); 2].map(|()| Waker::from(Arc::new(Nobody))) {
+            assert!(accept.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        assert!(first.as_mut().try_wait().is_some(), "it was claimed");
+        assert!(second.as_mut().try_wait().is_none(), "nobody has accepted it");
+    });
+}
