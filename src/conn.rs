@@ -87,7 +87,8 @@ impl<N: Handle> Conn<N> {
 
     /// Polls to write `buf`. In a rendezvous network, a task has one write at a time: it polls on with the same bytes
     /// until it is done, and other bytes withdraw it. A task is known by its waker: with another one, it is another write,
-    /// and the peer may read the bytes twice.
+    /// and the peer may read the bytes twice. In a network of a fixed size, a task whose waker has the address of one that
+    /// was dropped is taken for that one.
     ///
     /// # Errors
     ///

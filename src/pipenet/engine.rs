@@ -160,7 +160,7 @@ impl<M: PipeMemory> Pipes<M> {
                 let (moved, woken) = direction.read(seat, buf, take);
                 (moved, woken, direction.wants_to_keep())
             });
-            woken.wake();
+            self.memory.wake_writers(link, woken);
             if keep {
                 self.memory.keep(link);
             }

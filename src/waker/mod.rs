@@ -52,7 +52,7 @@ pub trait Wakers: Default + Send {
     const BOUNDED: bool;
 
     /// Lets `waker` wait. Gives back the waker whose place it takes, if it does: one that waited longest and has to be
-    /// woken, as it looks again, if the set is [bounded](Wakers::BOUNDED), else one that did not wait.
+    /// woken, as it looks again, if the set is [bounded](Wakers::BOUNDED), else one that waits no longer.
     fn insert(&mut self, waker: Waker) -> Option<Waker>;
 
     /// Lets `waker` wait no longer, and hands it over to be dropped outside the lock.

@@ -2,6 +2,8 @@
 
 use core::task::Waker;
 
+#[cfg(all(feature = "alloc", feature = "pipenet"))]
+use super::{Task, wake_by_ref};
 use super::{Wakers, discard, wake};
 
 /// Room for two wakers; a third takes the place of the older one, which is woken.
@@ -107,6 +109,20 @@ impl ManyWakers {
     fn more(&self) -> &[Waker] {
         self.more.as_deref().map_or(&[], |more| more)
     }
+
+    fn into_each(self) -> impl Iterator<Item = Waker> {
+        self.one.into_iter().chain(self.more.into_iter().flat_map(|more| *more))
+    }
+
+    /// Wakes all. Gives those back that did not panic.
+    #[cfg(feature = "pipenet")]
+    pub(crate) fn wake_by_ref(self) -> Self {
+        let mut woken = Self::default();
+        for waker in self.into_each().filter_map(wake_by_ref) {
+            woken.insert(waker);
+        }
+        woken
+    }
 }
 
 #[cfg(feature = "alloc")]
@@ -163,8 +179,7 @@ impl Wakers for ManyWakers {
     }
 
     fn discard(self) {
-        self.one.into_iter().for_each(discard);
-        self.more.into_iter().for_each(|more| more.into_iter().for_each(discard));
+        self.into_each().for_each(discard);
     }
 }
 
@@ -181,6 +196,8 @@ struct Reused {
     /// Whether `one` waits. If not, it is kept for its task to wait again.
     waits: bool,
     more: alloc::vec::Vec<Waker>,
+    /// Wakers of tasks that do not wait, for no other task to get their place in memory.
+    held: alloc::vec::Vec<Waker>,
 }
 
 #[cfg(all(feature = "alloc", feature = "pipenet"))]
@@ -203,6 +220,23 @@ impl ReusedWakers {
             true => set.one.take(),
             false => None,
         }
+    }
+
+    /// Holds those of the `woken` whose tasks are `wanted`, and those that it holds already. Gives what it holds no longer, to
+    /// be dropped outside the lock.
+    pub(crate) fn hold(&mut self, woken: ManyWakers, wanted: impl Fn(Task) -> bool) -> ManyWakers {
+        let held = &mut self.0.get_or_insert_default().held;
+        let mut left = ManyWakers::default();
+        for waker in held.extract_if(.., |waker| !wanted(Task::of(waker))) {
+            left.insert(waker);
+        }
+        for waker in woken.into_each() {
+            match wanted(Task::of(&waker)) && !held.iter().any(|known| known.will_wake(&waker)) {
+                true => held.push(waker),
+                false => _ = left.insert(waker),
+            }
+        }
+        left
     }
 
     /// Keeps a waker that waits no longer, until its task waits again. Gives one that is not kept, to be dropped outside
@@ -246,7 +280,10 @@ impl Wakers for ReusedWakers {
 
     fn remove(&mut self, waker: &Waker) -> Option<Waker> {
         let set = self.0.as_mut()?;
-        if let Some(one) = set.one.take_if(|one| one.will_wake(waker)) {
+        // One that is kept does not wait, and its task may wait among the others.
+        if set.waits
+            && let Some(one) = set.one.take_if(|one| one.will_wake(waker))
+        {
             set.waits = false;
             return Some(one);
         }
@@ -260,7 +297,8 @@ impl Wakers for ReusedWakers {
     }
 
     fn discard(self) {
-        self.0.into_iter().flat_map(|set| set.one.into_iter().chain(set.more)).for_each(discard);
+        let each = |set: alloc::boxed::Box<Reused>| set.one.into_iter().chain(set.more).chain(set.held);
+        self.0.into_iter().flat_map(each).for_each(discard);
     }
 
     fn take_all(&mut self) -> ManyWakers {
@@ -285,4 +323,59 @@ impl Wakers for ReusedWakers {
 #[cold]
 fn wake_each(wakers: alloc::vec::Vec<Waker>) {
     wakers.into_iter().for_each(wake);
+}
+
+#[cfg(all(test, feature = "std", feature = "pipenet"))]
+mod tests {
+    extern crate std;
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    /// As many wakers, each a clone: a waker need not know its clones.
+    fn wakers<const N: usize>() -> [Waker; N] {
+        [(); N].map(|()| Waker::from(Arc::new(Nobody)).clone())
+    }
+
+    #[test]
+    fn who_leaves_does_not_wait() {
+        let [a, b] = wakers();
+        let mut set = ReusedWakers::default();
+        assert!(set.insert(a.clone()).is_none());
+        let woken = set.take_one().expect("it waits");
+        // While it is woken, another one waits, then it does again, and the other one leaves.
+        assert!(set.insert(b.clone()).is_none());
+        assert!(set.insert(a.clone()).is_none());
+        assert!(set.remove(&b).is_some());
+        assert!(set.keep(woken).is_none());
+        assert!(set.remove(&a).is_some());
+        assert_eq!(set.count(), 0);
+    }
+
+    #[test]
+    fn who_is_held_does_not_wait() {
+        let [a, b, c] = wakers();
+        let mut set = ReusedWakers::default();
+        for waker in [&a, &b, &c] {
+            assert!(set.insert(waker.clone()).is_none());
+        }
+        let woken = set.take_all();
+        let left = set.hold(woken, |task| task != Task::of(&b));
+        assert!((left.count(), left.contains(&b)) == (1, true));
+        assert_eq!(set.count(), 0);
+        // Each is held once.
+        for waker in [&a, &c] {
+            assert!(set.insert(waker.clone()).is_none());
+        }
+        let woken = set.take_all();
+        let left = set.hold(woken, |task| task == Task::of(&a));
+        assert_eq!((left.count(), left.contains(&a), left.contains(&c)), (3, true, true));
+    }
 }

@@ -162,6 +162,32 @@ fn tokios_traits_on_other_executors() {
     });
 }
 
+/// An executor that gives a new task the memory of one that is gone.
+#[test]
+fn a_task_is_never_taken_for_one_that_was_cancelled() {
+    within_limit(|| {
+        let net = Network::builder("t").rendezvous(true).build().unwrap();
+        let (a, b) = (host(&net, "a"), host(&net, "b"));
+        let listener = a.listen(":1").unwrap();
+        let executor = smol::LocalExecutor::new();
+        let write = |conn: Arc<Conn>| async move { poll_fn(|cx| conn.poll_write(cx, b"ping")).await };
+        smol::block_on(executor.run(async {
+            let (dialled, accepted) = futures::join!(b.dial("a:1"), listener.accept());
+            let (dialled, accepted) = (Arc::new(dialled.unwrap()), accepted.unwrap());
+            for round in 0..100 {
+                let mut writing = executor.spawn(write(dialled.clone()));
+                while accepted.try_read(&mut [0; 8]).is_err() {
+                    let early = futures::poll!(&mut writing);
+                    assert!(early.is_pending(), "round {round}: nobody has read it, and the write gives {early:?}");
+                    smol::future::yield_now().await;
+                }
+                // It was read, and is given up before it took note.
+                assert!(writing.cancel().await.is_none());
+            }
+        }));
+    });
+}
+
 #[test]
 fn the_traits_of_futures_io_through_tokio_util() {
     use tokio_util::compat::TokioAsyncReadCompatExt;

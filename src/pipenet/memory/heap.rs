@@ -9,7 +9,7 @@ use crate::engine::Quick;
 use crate::pipenet::pipe::Direction;
 use crate::pipenet::ring::HeapRing;
 use crate::sync::Lock;
-use crate::waker::{ReusedWakers, discard, wake_by_ref};
+use crate::waker::{ManyWakers, ReusedWakers, Wakers, discard, wake_by_ref};
 
 /// Pipes on the heap.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ type HeapDirection = Direction<ReusedWakers, HeapRing>;
 
 type HeapPipe = [Lock<HeapDirection>; 2];
 
-/// How many directions of a network keep their memory: those that were drained last.
+/// How many directions of a network keep their memory when they are drained: those that began to last.
 const KEPT: usize = 16;
 
 #[derive(Debug)]
@@ -202,6 +202,14 @@ impl PipeMemory for HeapPipes {
             link.wake_reader(woken);
         }
         quick
+    }
+
+    fn wake_writers(&self, link: &HeapLink, woken: ManyWakers) {
+        if !link.rendezvous || woken.is_empty() {
+            return woken.wake();
+        }
+        let woken = woken.wake_by_ref();
+        link.incoming().with(|direction| direction.hold_writers(woken)).discard();
     }
 
     fn is_last(&self, link: &HeapLink) -> bool {

@@ -63,6 +63,12 @@ pub trait PipeMemory: Send + Sync {
         Quick::Slow
     }
 
+    /// Wakes writers of the direction that this end reads, whose bytes it has taken.
+    fn wake_writers(&self, link: &Self::Link, woken: <Self::Wakers as Wakers>::Taken) {
+        let _ = link;
+        woken.wake();
+    }
+
     /// Whether nobody but the caller holds an end of the pipe, or a copy of it.
     fn is_last(&self, link: &Self::Link) -> bool {
         let _ = link;

@@ -1,11 +1,12 @@
-//! Reads and writes that are simple and common, with little code: on the heap, and not in a rendezvous.
+//! What is different on the heap: reads and writes that are simple and common, with little code, where there is no
+//! rendezvous; and in one, tasks that are told apart for certain.
 
 use core::task::Waker;
 
 use super::{Direction, End};
 use crate::engine::Quick;
 use crate::pipenet::ring::{HeapRing, Ring};
-use crate::waker::{ReusedWakers, Wakers};
+use crate::waker::{ManyWakers, ReusedWakers, Wakers};
 
 impl Direction<ReusedWakers, HeapRing> {
     /// Whether a write is simple, and would be the first.
@@ -37,6 +38,13 @@ impl Direction<ReusedWakers, HeapRing> {
             0 => (if self.writers.reuse(waker) { Quick::Waits } else { Quick::Slow }, None),
             count => (Quick::Moved(count), self.readers.take_one()),
         }
+    }
+
+    /// Holds those of the writers just woken that may still ask what became of their writes: while they are held, no other
+    /// task gets their place in memory, and is taken for one of them. Gives those that need not be held.
+    pub(in crate::pipenet) fn hold_writers(&mut self, woken: ManyWakers) -> ManyWakers {
+        let ring = &self.ring;
+        self.writers.hold(woken, |task| ring.owes(task))
     }
 
     /// The bytes that wait, for their memory to change hands.

@@ -91,6 +91,12 @@ impl HeapRing {
         (left, asks)
     }
 
+    /// Whether a task may still ask what became of its write.
+    pub(in crate::pipenet) fn owes(&self, task: Task) -> bool {
+        let mut all = self.aside.iter().flat_map(|aside| aside.offer.iter().chain(&aside.answers));
+        all.any(|answer| answer.task == task)
+    }
+
     #[cfg(test)]
     pub(in crate::pipenet) fn capacity(&self) -> usize {
         self.bytes.capacity()
