@@ -21,13 +21,13 @@ impl<N: Handle> AsyncRead for &Conn<N> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let coop = ready!(poll_proceed(cx));
         let free = buf.initialize_unfilled();
-        let count = match self.end.quick_read(cx.waker(), free) {
-            Quick::Moved(count) => count,
+        let outcome = match self.end.quick_read(cx.waker(), free) {
+            Quick::Moved(count) => Ok(count),
             Quick::Waits => return Poll::Pending,
-            Quick::Slow => ready!(slow_read(&self, cx, free))?,
+            Quick::Slow => ready!(slow_read(&self, cx, free)),
         };
         keep_share(coop);
-        buf.advance(count);
+        buf.advance(outcome?);
         Poll::Ready(Ok(()))
     }
 }

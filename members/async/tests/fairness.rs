@@ -206,3 +206,23 @@ fn a_greedy_loop_over_readiness_yields() {
         .await;
     });
 }
+
+#[test]
+fn a_task_whose_reads_and_writes_fail_yields() {
+    on_each_runtime(|| async {
+        let Pair { mut dialled, accepted, .. } = pair().await;
+        accepted.abort();
+        assert_yields(async {
+            for _ in 0..MANY {
+                assert!(dialled.read(&mut [0]).await.is_err());
+            }
+        })
+        .await;
+        assert_yields(async {
+            for _ in 0..MANY {
+                assert!(dialled.write(b"x").await.is_err());
+            }
+        })
+        .await;
+    });
+}
