@@ -50,6 +50,11 @@ impl Patiences {
     pub(crate) fn writing(&self) -> Patience<'_> {
         Patience { limit: &self.limits[1], score: &self.scores[1] }
     }
+
+    /// Takes over how long writes may take.
+    pub(crate) fn take_writing(&self, other: &Self) {
+        self.writing().set_limit(other.writing().limit());
+    }
 }
 
 /// The same limits, and nothing learned yet.
@@ -57,7 +62,7 @@ impl Clone for Patiences {
     fn clone(&self) -> Self {
         let copy = Self::default();
         copy.reading().set_limit(self.reading().limit());
-        copy.writing().set_limit(self.writing().limit());
+        copy.take_writing(self);
         copy
     }
 }

@@ -33,6 +33,8 @@ impl Patiences {
         Self
     }
 
+    pub(crate) fn take_writing(&self, _: &Self) {}
+
     pub(crate) fn reading(&self) -> Patience<'_> {
         self
     }

@@ -363,11 +363,19 @@ impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What is printed of the call has a bound, too.
         let mut call = Text::EMPTY;
-        let [registry, host, data] = self.words.split('\0');
         match self.call {
-            Call::Announce => write!(call, "{registry}: announce [{host:?} {data}]"),
-            Call::Query => write!(call, "{registry}: query [{host:?}]"),
-            Call::Other => write!(call, "{registry}: {host}"),
+            Call::Announce => {
+                let [registry, host, data] = self.words.split('\0');
+                write!(call, "{registry}: announce [{host:?} {data}]")
+            }
+            Call::Query => {
+                let [registry, host] = self.words.split('\0');
+                write!(call, "{registry}: query [{host:?}]")
+            }
+            Call::Other => {
+                let [registry, failure] = self.words.split('\0');
+                write!(call, "{registry}: {failure}")
+            }
         }?;
         write!(f, "{call}{}", self.reason.text())
     }

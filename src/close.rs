@@ -11,8 +11,8 @@ use crate::words::Words;
 /// registry's.
 ///
 /// Prints `virtnet "x": close: CAUSE`, or each of several on a line of its own; a host's close that closed the network
-/// prints `virtnet "x": host "a": close: ` before that. Names and texts share 90 bytes; where they do not fit, the longest
-/// are cut and end in `…`.
+/// prints `virtnet "x": host "a": close: ` before that. The texts share 64 bytes, and names and texts 90; where they do
+/// not fit, the longest are cut and end in `…`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CloseError {
     /// Network, host, texts of the causes.

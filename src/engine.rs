@@ -11,8 +11,8 @@ use crate::registry::Registry;
 
 /// What a backend supplies: it makes hosts, dials, moves bytes, closes.
 ///
-/// The core calls every method through a shared reference, from any thread, and several at once. It calls none under a
-/// lock, so an engine may call back, through its [`Notifier`], from wherever it likes.
+/// The core calls every method through a shared reference, from any thread, and several at once. It calls none of them
+/// under a lock, so an engine may call back, through its [`Notifier`], from wherever it likes.
 ///
 /// What fails is told as a [`Cause`]: [`Cause::backend`] for failures of the engine's own, and the named ones where
 /// they fit. The core adds which operation failed between which addresses, and replaces the cause by that of a closed
@@ -33,7 +33,7 @@ use crate::registry::Registry;
 ///
 /// The example `custom_engine` has an engine of about a hundred lines, and the feature `testing` a suite to prove one.
 pub trait Engine: Send + Sync {
-    /// This end of a connection; cheap to clone.
+    /// This end of a connection; cheap to clone. Clones are made under a lock: `clone` must not call back.
     type Link: Clone + Send + Sync;
 
     /// What the registry keeps for a host, for other subnetworks to reach it. The core only passes it on.

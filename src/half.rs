@@ -15,13 +15,13 @@ pub struct WriteHalf<'a, N: Handle>(&'a Conn<N>);
 
 /// The reading half of a connection; see [`Conn::into_split`].
 ///
-/// It derefs to the connection, with its addresses, timeouts, and `try_` and `poll_` methods.
+/// It derefs to the connection, with its addresses, and `try_` and `poll_` methods. Its read timeout is its own.
 pub struct OwnedReadHalf<N: Handle>(Conn<N>);
 
 /// The writing half of a connection; see [`Conn::into_split`]. Dropping it shuts down writing: the peer reads what is
 /// left and then the end of the stream.
 ///
-/// It derefs to the connection, with its addresses, timeouts, and `try_` and `poll_` methods.
+/// It derefs to the connection, with its addresses, and `try_` and `poll_` methods. Its write timeout is its own.
 pub struct OwnedWriteHalf<N: Handle> {
     conn: Conn<N>,
     shut_on_drop: bool,
@@ -65,7 +65,7 @@ impl<N: Handle> Conn<N> {
 }
 
 impl<N: Handle> OwnedReadHalf<N> {
-    /// Puts the two halves of one connection together again.
+    /// Puts the two halves of one connection together again, with the timeouts of each.
     ///
     /// # Errors
     ///
@@ -74,13 +74,14 @@ impl<N: Handle> OwnedReadHalf<N> {
         if !self.0.end.is_same(&write.conn.end) {
             return Err(ReuniteError(self, write));
         }
+        self.0.patience.take_writing(&write.conn.patience);
         write.forget();
         Ok(self.0)
     }
 }
 
 impl<N: Handle> OwnedWriteHalf<N> {
-    /// Puts the two halves of one connection together again.
+    /// Puts the two halves of one connection together again, with the timeouts of each.
     ///
     /// # Errors
     ///

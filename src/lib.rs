@@ -83,7 +83,7 @@
 //!   leaves everything as if it had not been started, where its *cancel safety* does not say otherwise.
 //! - **Errors**: one [`Error`], with operation, addresses and cause, whose text is as documented; see its table.
 //! - **Limits**: bad input, a full table or a misbehaving backend is an error, and changes nothing else.
-//! - **Safety**: no `unsafe`, and no code of yours under a lock: a waker may call back, and one that panics harms no other
+//! - **Safety**: no `unsafe`, and no code of yours under a lock, but for a backend's `Link::clone`: a waker may call back, and one that panics harms no other
 //!   task.
 //!
 //! # What is deterministic
@@ -115,8 +115,8 @@
 //!
 //! In a network that grows, a host takes about 180 bytes, some 800 more from its first socket on, a connection about 370,
 //! and 128 more for each direction in which bytes were sent; beyond that, what waits in it, rounded up to a power of two.
-//! The 16 directions of a network that were drained last keep their memory, all others give it back. Names are never
-//! forgotten, and tables do not shrink. A network of a fixed size takes what it is declared with; `features.md` in the
+//! When it is drained, a direction gives its memory back, but for 16 of a network that keep it: those that began to last.
+//! Names are never forgotten, and tables do not shrink. A network of a fixed size takes what it is declared with; `features.md` in the
 //! repository has the numbers.
 //!
 //! A virtual network is no boundary: its bytes are plain, and its hosts share one process. `SECURITY.md` in the

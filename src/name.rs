@@ -201,9 +201,10 @@ impl Text {
         }
     }
 
-    /// The parts between separators, empty ones where there are fewer. If the text was cut, its last part is.
+    /// The parts between separators: empty ones where there are fewer, and the last is all that is left. If the text was
+    /// cut, its last part is.
     pub(crate) fn split<const N: usize>(&self, separator: char) -> [Self; N] {
-        let mut parts = self.as_str().split(separator).peekable();
+        let mut parts = self.as_str().splitn(N, separator).peekable();
         core::array::from_fn(|_| {
             let part = parts.next();
             let cut = self.cut && part.is_some() && parts.peek().is_none();

@@ -442,3 +442,70 @@ fn a_connection_has_a_bounded_number_of_clones() {
     drop((read, write));
     assert_eq!(b.sockets(), 1);
 }
+
+#[test]
+fn halves_keep_their_timeouts_when_they_are_put_together() {
+    let net = Network::new("t");
+    let b = net.host("b").unwrap();
+    let (dialled, _accepted) = connect(&b, &b.listen(":1").unwrap());
+    let (read, write) = dialled.into_split();
+    let [short, long] = [1, 2].map(|secs| Some(Duration::from_secs(secs)));
+    read.set_read_timeout(short).unwrap();
+    write.set_write_timeout(long).unwrap();
+    let whole = read.reunite(write).unwrap();
+    assert_eq!((whole.read_timeout(), whole.write_timeout()), (short, long));
+}
+
+/// A waker of its own.
+fn waker() -> Waker {
+    struct Nobody;
+
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    Arc::new(Nobody).into()
+}
+
+#[test]
+fn an_operation_that_another_task_polls_leaves_the_first() {
+    let net = Network::new("t");
+    let listener = net.host("a").unwrap().listen(":1").unwrap();
+    let (dialled, _accepted) = connect(&net.host("b").unwrap(), &listener);
+    {
+        let (mut accept, mut readable) = (pin!(listener.accept()), pin!(dialled.readable()));
+        for task in [waker(), waker()] {
+            let mut cx = Context::from_waker(&task);
+            assert!(accept.as_mut().poll(&mut cx).is_pending() && readable.as_mut().poll(&mut cx).is_pending());
+            let shown = net.snapshot().to_string();
+            assert!(shown.contains("1 to accept") && shown.contains("1 to read"), "each waits once\n{shown}");
+        }
+    }
+    let shown = net.snapshot().to_string();
+    assert!(!shown.contains(" to "), "nobody waits\n{shown}");
+}
+
+#[test]
+fn what_else_the_first_task_waits_for_is_not_lost() {
+    #[derive(Default)]
+    struct Flag(AtomicBool);
+
+    impl Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    let net = Network::new("t");
+    let listener = net.host("a").unwrap().listen(":1").unwrap();
+    let flag = Arc::new(Flag::default());
+    let (first, second) = (Waker::from(flag.clone()), waker());
+    let (mut moves, mut stays) = (pin!(listener.accept()), pin!(listener.accept()));
+    for accept in [&mut moves, &mut stays] {
+        assert!(accept.as_mut().poll(&mut Context::from_waker(&first)).is_pending());
+    }
+    assert!(moves.as_mut().poll(&mut Context::from_waker(&second)).is_pending());
+    assert!(flag.0.load(Ordering::SeqCst), "it looks again");
+    assert!(stays.as_mut().poll(&mut Context::from_waker(&first)).is_pending());
+    assert!(net.snapshot().to_string().contains("2 to accept"));
+}

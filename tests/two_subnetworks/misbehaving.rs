@@ -82,6 +82,7 @@ fn an_engine_that_fails_to_dial_is_told_in_its_own_words() {
             // The own network is up, so it is the peer's.
             (Cause::NetworkDown, "connection refused".into()),
             (RegistryError::other("y", &"lost").into(), "y: lost".into()),
+            (RegistryError::other("y", &"a\0b").into(), "y: a\0b".into()),
         ];
         for (cause, told) in causes {
             let (net, rig) = Rig { dial: Dial::Fail(cause), ..Rig::default() }.build();
