@@ -363,19 +363,13 @@ impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What is printed of the call has a bound, too.
         let mut call = Text::EMPTY;
+        let [registry, host, data] = self.words.split('\0');
         match self.call {
-            Call::Announce => {
-                let [registry, host, data] = self.words.split('\0');
-                write!(call, "{registry}: announce [{host:?} {data}]")
-            }
-            Call::Query => {
-                let [registry, host] = self.words.split('\0');
-                write!(call, "{registry}: query [{host:?}]")
-            }
-            Call::Other => {
-                let [registry, failure] = self.words.split('\0');
-                write!(call, "{registry}: {failure}")
-            }
+            Call::Announce => write!(call, "{registry}: announce [{host:?} {data}]"),
+            Call::Query => write!(call, "{registry}: query [{host:?}]"),
+            Call::Other if data.as_str().is_empty() => write!(call, "{registry}: {host}"),
+            // Its own words have what separates these.
+            Call::Other => write!(call, "{registry}: {host}\0{data}"),
         }?;
         write!(f, "{call}{}", self.reason.text())
     }

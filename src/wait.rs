@@ -180,11 +180,7 @@ pin_project! {
     impl<F, E, L: Fn(&Waker)> PinnedDrop for Waiting<F, E, L> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let Some(waker) = this.waker.take() {
-                (this.leave)(&waker);
-                // Something else of its task may have waited with the same waker, and looks again.
-                wake(waker);
-            }
+            leave(this.waker.take(), this.leave);
         }
     }
 }
@@ -202,14 +198,11 @@ impl<F: Future, E, L: Fn(&Waker)> Future for Waiting<F, E, L> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         // Only once: where each poll comes with a waker of its own, to wake the one before would go on forever.
-        let before = this.waker.take_if(|before| !*this.moved && is_other(before, cx.waker()));
-        if let Some(before) = &before {
+        if !*this.moved && this.waker.as_ref().is_some_and(|before| is_other(before, cx.waker())) {
             *this.moved = true;
-            (this.leave)(before);
+            leave(this.waker.take(), this.leave);
         }
         let outcome = this.future.poll(cx);
-        // Something else of that task may have waited with the same waker, and looks again.
-        before.into_iter().for_each(wake);
         match &outcome {
             Poll::Ready(_) => this.waker.take().into_iter().for_each(discard),
             Poll::Pending if is_idle(cx.waker()) => {}
@@ -220,7 +213,18 @@ impl<F: Future, E, L: Fn(&Waker)> Future for Waiting<F, E, L> {
     }
 }
 
+/// Takes the task of `waker` out of those who wait.
+#[inline(never)]
+fn leave(waker: Option<Waker>, leave: &impl Fn(&Waker)) {
+    if let Some(waker) = waker {
+        leave(&waker);
+        // Something else of its task may have waited with the same waker, and looks again.
+        wake(waker);
+    }
+}
+
 /// Whether `new` is the waker of another task than `known`, which is a clone: a waker need not know its clones.
+#[cfg_attr(not(feature = "std"), inline(never))]
 fn is_other(known: &Waker, new: &Waker) -> bool {
     if known.will_wake(new) || is_idle(new) {
         return false;
