@@ -89,6 +89,26 @@ pub use socket::{SocketRow, SocketState};
 /// drop(done);
 /// # watchdog.join().unwrap();
 /// ```
+///
+/// A test that closes something while a thread waits for it looks until it does:
+///
+/// ```
+/// use std::thread;
+/// use virtnet::pipenet;
+/// use virtnet::snapshot::SocketState;
+///
+/// let net = pipenet::Network::new("t");
+/// let a = net.host("a")?;
+/// let listener = a.listen(":10")?;
+/// let accepting = thread::spawn(move || listener.accept().wait().map(drop));
+/// while !net.snapshot().sockets().any(|row| matches!(row.state(), SocketState::Listening { acceptors: 1, .. })) {
+///     thread::yield_now();
+/// }
+/// a.close().wait().expect("a host's close alone cannot fail");
+/// let error = accepting.join().unwrap().unwrap_err();
+/// assert_eq!(error.to_string(), "accept pipet a:10: host is down");
+/// # Ok::<(), virtnet::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Snapshot<N: Handle> {
     net: N,
