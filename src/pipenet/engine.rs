@@ -40,7 +40,7 @@ impl<M: PipeMemory> Engine for Pipes<M> {
         notifier: &N,
     ) -> impl Future<Output = Result<(Self::Link, Addr), Cause>> + Send {
         async move {
-            let (near, far) = self.memory.open(self.rendezvous)?;
+            let (near, far) = self.memory.open(src.host(), self.rendezvous)?;
             let mut guard = Near { engine: self, link: &near, connected: false };
             let peer = notifier.connect(src, dst, far).await?;
             guard.connected = true;
@@ -155,14 +155,14 @@ impl<M: PipeMemory> Pipes<M> {
     #[inline(never)]
     fn read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8], take: bool) -> Moved {
         poll_step(waker, |seat| {
-            let (moved, woken, keep) = self.memory.incoming(link, |direction| {
+            let (moved, woken, spare) = self.memory.incoming(link, |direction| {
                 let Some(direction) = direction else { return (DOWN, Taken::<M>::default(), false) };
                 let (moved, woken) = direction.read(seat, buf, take);
-                (moved, woken, direction.wants_to_keep())
+                (moved, woken, direction.has_spare())
             });
             self.memory.wake_writers(link, woken);
-            if keep {
-                self.memory.keep(link);
+            if spare {
+                self.memory.reclaim(link, false);
             }
             moved
         })
@@ -185,14 +185,20 @@ impl<M: PipeMemory> Pipes<M> {
     }
 
     fn rendezvous(&self, link: &M::Link, waker: &Waker, bytes: &[u8]) -> Moved {
-        let mut woken = Taken::<M>::default();
+        self.memory.furnish(link);
+        let (mut woken, mut spare) = (Taken::<M>::default(), false);
         let outcome = poll_step(waker, |seat| {
-            self.memory.outgoing(link, |direction| match direction {
-                Some(direction) => direction.rendezvous(seat, bytes, &mut woken),
-                None => DOWN,
+            self.memory.outgoing(link, |direction| {
+                let Some(direction) = direction else { return DOWN };
+                let moved = direction.rendezvous(seat, bytes, &mut woken);
+                spare = direction.has_spare();
+                moved
             })
         });
         woken.wake();
+        if spare {
+            self.memory.reclaim(link, true);
+        }
         outcome
     }
 }

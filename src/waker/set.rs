@@ -222,19 +222,20 @@ impl ReusedWakers {
         }
     }
 
-    /// Holds those of the `woken` whose tasks are `wanted`, and those that it holds already. Gives what it holds no longer, to
-    /// be dropped outside the lock.
+    /// Holds those of the `woken` whose tasks are `wanted`. Gives all others, and those held before that are not wanted any
+    /// more where one comes in their place, to be dropped outside the lock.
     pub(crate) fn hold(&mut self, woken: ManyWakers, wanted: impl Fn(Task) -> bool) -> ManyWakers {
         let held = &mut self.0.get_or_insert_default().held;
         let mut left = ManyWakers::default();
-        for waker in held.extract_if(.., |waker| !wanted(Task::of(waker))) {
-            left.insert(waker);
-        }
         for waker in woken.into_each() {
-            match wanted(Task::of(&waker)) && !held.iter().any(|known| known.will_wake(&waker)) {
-                true => held.push(waker),
-                false => _ = left.insert(waker),
+            if !wanted(Task::of(&waker)) || held.iter().any(|known| known.will_wake(&waker)) {
+                left.insert(waker);
+                continue;
             }
+            for unwanted in held.extract_if(.., |waker| !wanted(Task::of(waker))) {
+                left.insert(unwanted);
+            }
+            held.push(waker);
         }
         left
     }
@@ -375,7 +376,11 @@ mod tests {
             assert!(set.insert(waker.clone()).is_none());
         }
         let woken = set.take_all();
-        let left = set.hold(woken, |task| task == Task::of(&a));
-        assert_eq!((left.count(), left.contains(&a), left.contains(&c)), (3, true, true));
+        assert_eq!(set.hold(woken, |task| task == Task::of(&a)).count(), 2);
+        // Those not wanted any more make room for one that is.
+        assert!(set.insert(b.clone()).is_none());
+        let woken = set.take_all();
+        let left = set.hold(woken, |task| task == Task::of(&b));
+        assert_eq!((left.count(), left.contains(&a), left.contains(&c)), (2, true, true));
     }
 }

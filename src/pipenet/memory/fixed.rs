@@ -104,7 +104,7 @@ impl PipeMemory for FixedPipes<'_> {
     type Wakers = TwoWakers;
     type Ring = FixedRing<[u8]>;
 
-    fn open(&self, _: bool) -> Result<(FixedLink, FixedLink), Cause> {
+    fn open(&self, _: &str, _: bool) -> Result<(FixedLink, FixedLink), Cause> {
         let (pipe, generation) = self.pool.leases().with(|leases| {
             let capacity = leases.len() as u32;
             let free = leases.iter_mut().enumerate().find(|(_, lease)| lease.ends == 0);

@@ -4,6 +4,7 @@ use alloc::sync::{Arc, Weak};
 use core::task::Waker;
 
 use super::PipeMemory;
+use super::pool::Pool;
 use crate::cause::Cause;
 use crate::engine::Quick;
 use crate::pipenet::pipe::Direction;
@@ -16,16 +17,26 @@ use crate::waker::{ManyWakers, ReusedWakers, Wakers, discard, wake_by_ref};
 pub struct HeapPipes {
     /// The most that waits in one direction, in bytes.
     buffer: u32,
-    /// The directions that keep their memory although nothing waits in them.
-    kept: Lock<Kept>,
+    /// The pipes whose directions keep their memory although nothing waits in them, once for each.
+    kept: Lock<[Weak<HeapPipe>; KEPT]>,
+    /// The memory of all others.
+    pool: Pool,
 }
 
 impl HeapPipes {
     /// Pipes for as many bytes in each direction, or as many as 32 bits count.
     pub(in crate::pipenet) fn new(buffer: usize) -> Self {
-        let slots = [const { (Weak::new(), false) }; KEPT];
         let buffer = u32::try_from(buffer).unwrap_or(u32::MAX);
-        Self { buffer, kept: Lock::new(Kept { slots, oldest: 0 }) }
+        Self { buffer, kept: Lock::new([const { Weak::new() }; KEPT]), pool: Pool::new() }
+    }
+
+    /// Whether one more direction of this pipe may keep its memory: the first ones may, until their pipes are gone.
+    fn lets_keep(&self, link: &HeapLink) -> bool {
+        let mut pipe = Arc::downgrade(&link.pipe);
+        self.kept.with(|kept| {
+            let free = kept.iter_mut().find(|kept| kept.strong_count() == 0);
+            free.map(|free| core::mem::swap(free, &mut pipe)).is_some()
+        })
     }
 
     /// Reads, if that is simple. Where large pieces are all there is, the writer may copy meanwhile.
@@ -49,12 +60,61 @@ impl HeapPipes {
         let bytes = &memory[start..];
         let count = bytes.len();
         buf[..count].copy_from_slice(bytes);
-        let (left, asks) = link.incoming().with(|direction| direction.ring().put_back(memory));
-        drop(left);
-        if asks {
-            self.keep(link);
+        let (left, spare) = link.incoming().with(|direction| {
+            let left = direction.ring().put_back(memory);
+            (left, direction.has_spare())
+        });
+        self.pool.put(link.shelf, left);
+        if spare {
+            self.reclaim(link, false);
         }
         Quick::Moved(count)
+    }
+
+    /// Writes, if that is simple. A large piece is copied outside of the lock, so that the reader may copy meanwhile.
+    #[inline(never)]
+    fn write_large(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> Quick {
+        let bytes = &bytes[..bytes.len().min(self.buffer as usize)];
+        let lent = link.outgoing().with(|direction| match bytes.len() >= LARGE && direction.is_empty() {
+            true => Ok(direction.ring().lend()),
+            false => Err(direction.quick_write(waker, bytes)),
+        });
+        let (quick, woken) = match lent {
+            Err(done) => done,
+            Ok(mut memory) => {
+                if memory.capacity() == 0 {
+                    memory = self.pool.take(link.shelf);
+                }
+                memory.clear();
+                memory.reserve_exact(bytes.len());
+                memory.extend_from_slice(bytes);
+                let (done, left) = link.outgoing().with(|direction| match direction.is_empty() {
+                    true => {
+                        let left = direction.ring().fill(memory);
+                        ((Quick::Moved(bytes.len()), direction.readers().take_one()), left)
+                    }
+                    // Somebody else has written, or closed.
+                    false => ((Quick::Slow, None), memory),
+                });
+                self.pool.put(link.shelf, left);
+                done
+            }
+        };
+        woken.into_iter().for_each(|woken| link.wake_reader(woken));
+        quick
+    }
+
+    /// Writes, if that is simple, with memory of others.
+    #[inline(never)]
+    fn write_bare(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> Quick {
+        let memory = self.pool.take(link.shelf);
+        let ((quick, woken), left) = link.outgoing().with(|direction| {
+            let left = direction.ring().borrow(memory);
+            (direction.quick_write(waker, bytes), left)
+        });
+        self.pool.put(link.shelf, left);
+        woken.into_iter().for_each(|woken| link.wake_reader(woken));
+        quick
     }
 }
 
@@ -62,15 +122,8 @@ type HeapDirection = Direction<ReusedWakers, HeapRing>;
 
 type HeapPipe = [Lock<HeapDirection>; 2];
 
-/// How many directions of a network keep their memory when they are drained: those that began to last.
+/// How many directions of a network keep their memory when they are drained.
 const KEPT: usize = 16;
-
-#[derive(Debug)]
-struct Kept {
-    /// Pipes, and which of their directions.
-    slots: [(Weak<HeapPipe>, bool); KEPT],
-    oldest: usize,
-}
 
 /// From how many bytes on copying them takes longer than two locks.
 const LARGE: usize = 8 << 10;
@@ -83,6 +136,8 @@ pub struct HeapLink {
     side: bool,
     /// Known here, too: what is read and written quickly needs to look at nothing but the link.
     rendezvous: bool,
+    /// Where in the pool the memory of its directions is.
+    shelf: u8,
 }
 
 impl HeapLink {
@@ -111,36 +166,6 @@ impl HeapLink {
             wake_by_ref(waker).and_then(|waker| self.incoming().with(|direction| direction.writers().keep(waker)));
         left.into_iter().for_each(discard);
     }
-
-    /// Writes, if that is simple. A large piece is copied outside of the lock, so that the reader may copy meanwhile.
-    #[inline(never)]
-    fn write_large(&self, limit: usize, waker: &Waker, bytes: &[u8]) -> Quick {
-        let bytes = &bytes[..bytes.len().min(limit)];
-        let lent = self.outgoing().with(|direction| match bytes.len() >= LARGE && direction.is_empty() {
-            true => Ok(direction.ring().lend()),
-            false => Err(direction.quick_write(waker, bytes)),
-        });
-        let (quick, woken) = match lent {
-            Err(done) => done,
-            Ok(mut memory) => {
-                memory.clear();
-                memory.reserve_exact(bytes.len());
-                memory.extend_from_slice(bytes);
-                let (done, left) = self.outgoing().with(|direction| match direction.is_empty() {
-                    true => {
-                        let left = direction.ring().fill(memory);
-                        ((Quick::Moved(bytes.len()), direction.readers().take_one()), left)
-                    }
-                    // Somebody else has written, or closed.
-                    false => ((Quick::Slow, None), memory),
-                });
-                drop(left);
-                done
-            }
-        };
-        woken.into_iter().for_each(|woken| self.wake_reader(woken));
-        quick
-    }
 }
 
 impl PipeMemory for HeapPipes {
@@ -148,12 +173,13 @@ impl PipeMemory for HeapPipes {
     type Wakers = ReusedWakers;
     type Ring = HeapRing;
 
-    fn open(&self, rendezvous: bool) -> Result<(HeapLink, HeapLink), Cause> {
+    fn open(&self, host: &str, rendezvous: bool) -> Result<(HeapLink, HeapLink), Cause> {
         let direction =
             || Lock::new(Direction::new(ReusedWakers::default(), ReusedWakers::default(), HeapRing::new(self.buffer)));
         let pipe = Arc::new([direction(), direction()]);
-        let near = HeapLink { pipe: pipe.clone(), side: false, rendezvous };
-        Ok((near, HeapLink { pipe, side: true, rendezvous }))
+        let shelf = Pool::shelf(host);
+        let near = HeapLink { pipe: pipe.clone(), side: false, rendezvous, shelf };
+        Ok((near, HeapLink { pipe, side: true, rendezvous, shelf }))
     }
 
     #[inline]
@@ -182,9 +208,15 @@ impl PipeMemory for HeapPipes {
         if buf.len() >= LARGE {
             return self.read_large(link, waker, buf);
         }
-        let (quick, woken) = link.incoming().with(|direction| direction.quick_read(waker, buf));
+        let ((quick, woken), spare) = link.incoming().with(|direction| {
+            let done = direction.quick_read(waker, buf);
+            (done, direction.has_spare())
+        });
         if let Some(woken) = woken {
             link.wake_writer(woken);
+        }
+        if spare {
+            self.reclaim(link, false);
         }
         quick
     }
@@ -195,9 +227,13 @@ impl PipeMemory for HeapPipes {
             return Quick::Slow;
         }
         if bytes.len() >= LARGE {
-            return link.write_large(self.buffer as usize, waker, bytes);
+            return self.write_large(link, waker, bytes);
         }
-        let (quick, woken) = link.outgoing().with(|direction| direction.quick_write(waker, bytes));
+        let done = link.outgoing().with(|direction| match direction.ring().is_bare() {
+            true => None,
+            false => Some(direction.quick_write(waker, bytes)),
+        });
+        let Some((quick, woken)) = done else { return self.write_bare(link, waker, bytes) };
         if let Some(woken) = woken {
             link.wake_reader(woken);
         }
@@ -216,16 +252,22 @@ impl PipeMemory for HeapPipes {
         Arc::strong_count(&link.pipe) == 1
     }
 
-    #[cold]
-    fn keep(&self, link: &HeapLink) {
-        let mut place = (Arc::downgrade(&link.pipe), !link.side);
-        self.kept.with(|kept| {
-            core::mem::swap(&mut kept.slots[kept.oldest], &mut place);
-            kept.oldest = (kept.oldest + 1) % KEPT;
-        });
-        let (pipe, side) = place;
-        if let Some(pipe) = pipe.upgrade() {
-            drop(pipe[usize::from(side)].with(|direction| direction.ring().stop_keeping()));
+    #[inline(never)]
+    fn reclaim(&self, link: &HeapLink, writes: bool) {
+        let direction = if writes { link.outgoing() } else { link.incoming() };
+        let asks = direction.with(|direction| direction.ring().asks_to_keep());
+        if asks && self.lets_keep(link) {
+            return direction.with(|direction| direction.ring().keep());
+        }
+        let memory = direction.with(|direction| direction.take_spare());
+        self.pool.put(link.shelf, memory);
+    }
+
+    fn furnish(&self, link: &HeapLink) {
+        if link.outgoing().with(|direction| direction.ring().is_bare()) {
+            let memory = self.pool.take(link.shelf);
+            let left = link.outgoing().with(|direction| direction.ring().borrow(memory));
+            self.pool.put(link.shelf, left);
         }
     }
 
@@ -242,18 +284,38 @@ mod tests {
     use crate::pipenet::Pipes;
 
     #[test]
-    fn only_the_connections_drained_last_keep_their_memory() {
+    fn few_directions_keep_their_memory_and_all_others_share_theirs() {
         let engine = Pipes { memory: HeapPipes::new(1 << 16), rendezvous: false };
         let (pipes, mut cx) = (&engine.memory, Context::from_waker(Waker::noop()));
-        let links: std::vec::Vec<_> = (0..KEPT + 3).map(|_| pipes.open(false).expect("the heap has room")).collect();
-        for (near, far) in &links {
+        let mut links: std::vec::Vec<_> =
+            (0..KEPT + 3).map(|_| pipes.open("a", false).expect("the heap has room")).collect();
+        let memory = |(_, far): &(HeapLink, HeapLink)| far.incoming().with(|direction| direction.ring().capacity());
+        let mut pass = |(near, far): &(HeapLink, HeapLink)| {
             assert!(engine.poll_write(near, &mut cx, &[7; 1000]).is_ready());
+            assert!(memory(&(near.clone(), far.clone())) >= 1000);
             assert!(engine.poll_read(far, &mut cx, &mut [0; 1000]).is_ready());
+        };
+        for _ in 0..3 {
+            links.iter().for_each(&mut pass);
+            let keep: std::vec::Vec<_> = links.iter().map(|link| memory(link) > 0).collect();
+            assert_eq!(keep, [[true; KEPT].as_slice(), &[false; 3]].concat());
         }
-        let keeps =
-            |far: &HeapLink| pipes.incoming(far, |direction| direction.is_some_and(|d| d.ring().capacity() > 0));
-        let keeping: std::vec::Vec<_> = links.iter().map(|(_, far)| keeps(far)).collect();
-        assert_eq!(keeping.iter().position(|&keeps| keeps), Some(3));
-        assert!(keeping[3..].iter().all(|&keeps| keeps));
+        // What the others share is on one shelf, and taken from there.
+        let shelf = Pool::shelf("a");
+        let shared = pipes.pool.take(shelf);
+        assert!(shared.capacity() >= 1000 && pipes.pool.take(shelf).capacity() > 0);
+        pipes.pool.put(shelf, shared);
+        let (near, far) = &links[KEPT];
+        assert_eq!(pipes.quick_write(near, Waker::noop(), &[7; 1000]), Quick::Moved(1000));
+        assert_eq!(pipes.pool.take(shelf).capacity(), 0);
+        assert_eq!(pipes.quick_read(far, Waker::noop(), &mut [0; 1000]), Quick::Moved(1000));
+        assert!(pipes.pool.take(shelf).capacity() >= 1000);
+
+        // Where a pipe is gone, another one may keep its memory.
+        drop(links.remove(0));
+        links.push(pipes.open("a", false).expect("the heap has room"));
+        let last = links.last().expect("it was pushed");
+        pass(last);
+        assert!(memory(last) > 0);
     }
 }

@@ -11,6 +11,8 @@ use crate::waker::Wakers;
 mod fixed;
 #[cfg(feature = "alloc")]
 mod heap;
+#[cfg(feature = "alloc")]
+mod pool;
 
 pub use fixed::FixedPipes;
 pub(super) use fixed::{FixedLink, PipePool, Pool};
@@ -28,12 +30,12 @@ pub trait PipeMemory: Send + Sync {
     /// The bytes of a direction.
     type Ring: Ring + Send + ?Sized;
 
-    /// Makes a pipe, of a rendezvous network or of a buffered one.
+    /// Makes a pipe for a dial of `host`, of a rendezvous network or of a buffered one.
     ///
     /// # Errors
     ///
     /// `pipe pool is full`.
-    fn open(&self, rendezvous: bool) -> Result<(Self::Link, Self::Link), Cause>;
+    fn open(&self, host: &str, rendezvous: bool) -> Result<(Self::Link, Self::Link), Cause>;
 
     /// Takes a step on the direction that this end reads, or on none if the end was released.
     fn incoming<R>(
@@ -75,8 +77,14 @@ pub trait PipeMemory: Send + Sync {
         false
     }
 
-    /// The direction that this end reads was drained and keeps its memory: somebody else's has to be given back for it.
-    fn keep(&self, link: &Self::Link) {
+    /// The direction that this end reads, or the one that it writes, is drained and has memory that it may not keep: lets it
+    /// keep it, or gives it to others.
+    fn reclaim(&self, link: &Self::Link, writes: bool) {
+        let _ = (link, writes);
+    }
+
+    /// Gives memory of others to the direction that this end writes, if it gave its own to them.
+    fn furnish(&self, link: &Self::Link) {
         let _ = link;
     }
 

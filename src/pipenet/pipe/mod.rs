@@ -136,7 +136,6 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
                 seat.take(&mut self.writers);
                 return Poll::Pending;
             } else if offer.len > 0 {
-                self.ring.give_back();
                 *woken = self.writers.take_all();
                 return Poll::Ready(Ok(offer.len));
             }
@@ -189,10 +188,10 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         Poll::Pending
     }
 
-    /// Whether there is memory to give back, and it was not asked before: then the pipe memory may let it be kept.
+    /// Whether it is drained, with memory that it may not keep.
     #[inline]
-    pub(in crate::pipenet) fn wants_to_keep(&mut self) -> bool {
-        self.ring.len() == 0 && !self.ring.has_offer() && self.ring.wants_to_keep()
+    pub(in crate::pipenet) fn has_spare(&self) -> bool {
+        self.ring.has_spare() && !self.ring.has_offer()
     }
 
     /// How many bytes wait, how many tasks to read and to write, and whether either end has ended it.

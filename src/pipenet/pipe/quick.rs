@@ -1,6 +1,7 @@
 //! What is different on the heap: reads and writes that are simple and common, with little code, where there is no
 //! rendezvous; and in one, tasks that are told apart for certain.
 
+use alloc::vec::Vec;
 use core::task::Waker;
 
 use super::{Direction, End};
@@ -22,7 +23,7 @@ impl Direction<ReusedWakers, HeapRing> {
             let waits = self.writer == End::Open && self.reader == End::Open && self.readers.reuse(waker);
             return (if waits { Quick::Waits } else { Quick::Slow }, None);
         }
-        match self.writers.is_crowd() || !self.ring.keeps_memory() {
+        match self.writers.is_crowd() {
             true => (Quick::Slow, None),
             false => (Quick::Moved(self.ring.read(buf)), self.writers.take_one()),
         }
@@ -45,6 +46,11 @@ impl Direction<ReusedWakers, HeapRing> {
     pub(in crate::pipenet) fn hold_writers(&mut self, woken: ManyWakers) -> ManyWakers {
         let ring = &self.ring;
         self.writers.hold(woken, |task| ring.owes(task))
+    }
+
+    /// The spare memory of a drained direction, if there still is.
+    pub(in crate::pipenet) fn take_spare(&mut self) -> Vec<u8> {
+        if self.has_spare() { self.ring.take_memory() } else { Vec::new() }
     }
 
     /// The bytes that wait, for their memory to change hands.

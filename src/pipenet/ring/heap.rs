@@ -14,10 +14,20 @@ pub struct HeapRing {
     len: u32,
     /// The most that it may hold, and the longest that it may get.
     limit: u32,
-    /// Whether it may keep its memory when it is drained.
-    kept: bool,
+    drained: Drained,
     /// What most rings never need.
     aside: Option<Box<Aside>>,
+}
+
+/// What becomes of memory beyond a little when the ring is drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drained {
+    /// That is to be asked.
+    Asks,
+    /// It stays.
+    Keeps,
+    /// Others have it meanwhile.
+    Lends,
 }
 
 /// What becomes of the writes of a rendezvous network, or a second piece of memory where large ones change hands.
@@ -28,12 +38,12 @@ struct Aside {
     spare: Vec<u8>,
 }
 
-/// The first size of a ring that grows, and the most that a drained one keeps without being allowed to.
+/// The first size of a ring that grows, and the most that a drained one keeps without being asked.
 const SMALL: usize = 128;
 
 impl HeapRing {
     pub(in crate::pipenet) fn new(limit: u32) -> Self {
-        Self { bytes: Vec::new(), start: 0, len: 0, limit, kept: false, aside: None }
+        Self { bytes: Vec::new(), start: 0, len: 0, limit, drained: Drained::Asks, aside: None }
     }
 
     /// How long it gets before it wraps or grows.
@@ -48,11 +58,34 @@ impl HeapRing {
         self.start as usize + self.len as usize
     }
 
-    /// May no longer keep its memory when it is drained. Gives what it has to give back.
-    pub(in crate::pipenet) fn stop_keeping(&mut self) -> [Vec<u8>; 2] {
-        self.kept = false;
-        let drained = if self.len == 0 { self.take_memory() } else { Vec::new() };
-        [drained, self.aside.as_mut().map(|aside| core::mem::take(&mut aside.spare)).unwrap_or_default()]
+    /// Whether it is to be asked if it may keep its memory. From then on it does not.
+    pub(in crate::pipenet) fn asks_to_keep(&mut self) -> bool {
+        match self.drained {
+            Drained::Asks => {
+                self.drained = Drained::Lends;
+                true
+            }
+            Drained::Keeps | Drained::Lends => false,
+        }
+    }
+
+    /// From now on it keeps its memory.
+    pub(in crate::pipenet) fn keep(&mut self) {
+        self.drained = Drained::Keeps;
+    }
+
+    /// Whether it has no memory, and others may have some for it.
+    #[inline]
+    pub(in crate::pipenet) fn is_bare(&self) -> bool {
+        self.drained == Drained::Lends && self.bytes.capacity() == 0
+    }
+
+    /// Takes memory of others, if it has none. Gives what it does not take.
+    pub(in crate::pipenet) fn borrow(&mut self, memory: Vec<u8>) -> Vec<u8> {
+        match self.is_bare() {
+            true => core::mem::replace(&mut self.bytes, memory),
+            false => memory,
+        }
     }
 
     /// Takes the memory out of an empty ring, for bytes to be put there outside of the lock.
@@ -67,7 +100,7 @@ impl HeapRing {
     pub(in crate::pipenet) fn fill(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         (self.start, self.len) = (0, bytes.len() as u32);
         let before = core::mem::replace(&mut self.bytes, bytes);
-        match self.kept && before.capacity() > 0 {
+        match self.drained == Drained::Keeps && before.capacity() > 0 {
             true => core::mem::replace(&mut self.aside.get_or_insert_default().spare, before),
             false => before,
         }
@@ -80,15 +113,14 @@ impl HeapRing {
         fits.then(|| (self.take_memory(), start))
     }
 
-    /// Gives back memory that was taken out. Gives what is not kept, and whether that has to be asked for.
-    pub(in crate::pipenet) fn put_back(&mut self, mut bytes: Vec<u8>) -> (Vec<u8>, bool) {
+    /// Gives back memory that was taken out. Gives what it does not keep.
+    pub(in crate::pipenet) fn put_back(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
         bytes.clear();
-        let asks = !core::mem::replace(&mut self.kept, true);
-        let left = match self.bytes.capacity() {
-            0 => self.fill(bytes),
-            _ => core::mem::replace(&mut self.aside.get_or_insert_default().spare, bytes),
-        };
-        (left, asks)
+        match (self.bytes.capacity(), self.drained) {
+            (0, _) => self.fill(bytes),
+            (_, Drained::Keeps) => core::mem::replace(&mut self.aside.get_or_insert_default().spare, bytes),
+            (_, Drained::Asks | Drained::Lends) => bytes,
+        }
     }
 
     /// Whether a task may still ask what became of its write.
@@ -102,7 +134,8 @@ impl HeapRing {
         self.bytes.capacity()
     }
 
-    fn take_memory(&mut self) -> Vec<u8> {
+    /// Takes the memory out of an empty ring.
+    pub(in crate::pipenet) fn take_memory(&mut self) -> Vec<u8> {
         (self.start, self.len) = (0, 0);
         core::mem::take(&mut self.bytes)
     }
@@ -228,19 +261,9 @@ impl Ring for HeapRing {
         Some(answers.remove(found))
     }
 
-    fn give_back(&mut self) {
-        if !self.keeps_memory() {
-            self.clear();
-        }
-    }
-
     #[inline]
-    fn keeps_memory(&self) -> bool {
-        self.size() <= SMALL || self.kept
-    }
-
-    fn wants_to_keep(&mut self) -> bool {
-        self.size() > SMALL && !core::mem::replace(&mut self.kept, true)
+    fn has_spare(&self) -> bool {
+        self.drained != Drained::Keeps && self.len == 0 && self.size() > SMALL
     }
 }
 
@@ -254,11 +277,16 @@ mod tests {
         assert_eq!(ring.bytes.capacity(), 0);
         assert_eq!(ring.write(&[7; 1 << 17]), 1 << 16);
         assert_eq!(ring.read(&mut [0; 1 << 17]), 1 << 16);
-        ring.give_back();
-        assert_eq!(ring.bytes.capacity(), 0);
+        assert!(ring.has_spare() && ring.asks_to_keep() && !ring.asks_to_keep());
+        let memory = ring.take_memory();
+        assert!(!ring.has_spare() && ring.is_bare());
         ring.write(&[7]);
         ring.read(&mut [0]);
-        ring.give_back();
-        assert!(ring.bytes.capacity() <= SMALL);
+        assert!(!ring.has_spare() && !ring.is_bare() && ring.bytes.capacity() <= SMALL);
+        assert_eq!(ring.borrow(memory).capacity(), 1 << 16);
+        ring.keep();
+        ring.write(&[7; 1000]);
+        ring.read(&mut [0; 1000]);
+        assert!(!ring.has_spare());
     }
 }

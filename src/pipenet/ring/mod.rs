@@ -33,16 +33,8 @@ pub trait Ring {
     /// Drops all bytes.
     fn clear(&mut self);
 
-    /// Gives back memory that an empty ring need not keep.
-    fn give_back(&mut self) {}
-
-    /// Whether it keeps its memory when it is empty.
-    fn keeps_memory(&self) -> bool {
-        true
-    }
-
-    /// Whether an empty ring has memory to give back, and was not asked before: from then on it keeps it.
-    fn wants_to_keep(&mut self) -> bool {
+    /// Whether it is empty, with memory that it may not keep.
+    fn has_spare(&self) -> bool {
         false
     }
 
@@ -164,12 +156,7 @@ mod tests {
             } else {
                 let peeked = ring.peek(&mut buf[..len]);
                 let front = buf;
-                if peeked > 0 && peeked == ring.len() {
-                    assert_eq!(ring.read(&mut buf[..len]), peeked);
-                    ring.give_back();
-                } else {
-                    assert_eq!(ring.read(&mut buf[..len]), peeked);
-                }
+                assert_eq!(ring.read(&mut buf[..len]), peeked);
                 assert_eq!(front, buf);
                 assert!(model.drain(..peeked).eq(buf[..peeked].iter().copied()));
                 assert_eq!(peeked, len.min(peeked + model.len()));
