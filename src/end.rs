@@ -22,10 +22,6 @@ pub(crate) struct End<N: Handle> {
 }
 
 impl<N: Handle> End<N> {
-    /// How many handles of one end there may be before they are split in halves.
-    #[cfg(feature = "std")]
-    pub(crate) const MOST: u16 = u16::MAX / 2;
-
     pub(crate) fn net(&self) -> &N {
         &self.place.net
     }
@@ -242,22 +238,6 @@ impl<N: Handle> End<N> {
         }
     }
 
-    /// Another handle of the same end, unless there are so many that they could not all be split in halves.
-    #[cfg(feature = "std")]
-    pub(crate) fn try_clone(&self) -> Option<Self> {
-        let counted = self.place.socket(|socket| {
-            let more = socket.handles < Self::MOST;
-            socket.handles += u16::from(more);
-            more
-        });
-        (counted == Some(true)).then(|| self.counted())
-    }
-
-    /// A handle that is counted already.
-    fn counted(&self) -> Self {
-        Self { place: self.place.clone(), link: self.link.clone() }
-    }
-
     #[cold]
     pub(crate) fn error(&self, operation: Operation, cause: Cause) -> Error {
         let (local, peer) = (Some(self.local_addr()), Some(self.peer_addr()));
@@ -273,7 +253,7 @@ impl<N: Handle> Unpin for End<N> {}
 impl<N: Handle> Clone for End<N> {
     fn clone(&self) -> Self {
         self.place.socket(|socket| socket.handles += 1);
-        self.counted()
+        Self { place: self.place.clone(), link: self.link.clone() }
     }
 }
 

@@ -15,8 +15,8 @@ use crate::place::Place;
 use crate::table::{Bind, Directory, Ports, Queue, State, Tables};
 use crate::wait::{Expire, Expiring, Op};
 
-/// A named access point of a network, with ports of its own; mostly as [`pipenet::Host`](crate::pipenet::Host). A cheap handle: clones are the same host, and dropping one
-/// closes nothing.
+/// A named access point of a network, with ports of its own; mostly as [`pipenet::Host`](crate::pipenet::Host). A cheap
+/// handle: clones are the same host, and dropping one closes nothing.
 ///
 /// # Ports
 ///

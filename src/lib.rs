@@ -83,8 +83,8 @@
 //!   leaves everything as if it had not been started, where its *cancel safety* does not say otherwise.
 //! - **Errors**: one [`Error`], with operation, addresses and cause, whose text is as documented; see its table.
 //! - **Limits**: bad input, a full table or a misbehaving backend is an error, and changes nothing else.
-//! - **Safety**: no `unsafe`, and no code of yours under a lock, but for a backend's `Link::clone`: a waker may call back, and one that panics harms no other
-//!   task.
+//! - **Safety**: no `unsafe`, and no code of yours under a lock, but for a backend's `Link::clone`: a waker may call
+//!   back, and one that panics harms no other task.
 //!
 //! # What is deterministic
 //!
@@ -113,11 +113,11 @@
 //! | tasks that wait for one thing | memory | 2; one more wakes the first, which looks again |
 //! | writes whose outcome nobody has polled for yet, in a rendezvous | memory | 2 for each direction |
 //!
-//! In a network that grows, a host takes about 180 bytes, some 800 more from its first socket on, a connection about 370,
-//! and 128 more for each direction in which bytes were sent; beyond that, what waits in it, rounded up to a power of two.
-//! When it is drained, a direction gives its memory to a pool of 16 pieces for the whole network, but for the 16 directions
-//! that asked first, which keep theirs. Names are never forgotten, and tables do not shrink. A network of a fixed size takes what it is declared with; `features.md` in the
-//! repository has the numbers.
+//! In a network that grows, a host takes about 180 bytes, some 800 more from its first socket on, a connection about
+//! 370, and 128 more for each direction in which bytes were sent; beyond that, what waits in it, rounded up to a power
+//! of two. When it is drained, a direction gives its memory to a pool of 16 pieces for the whole network, but for the
+//! 16 directions that asked first, which keep theirs. Names are never forgotten, and tables do not shrink. A network of
+//! a fixed size takes what it is declared with; `features.md` in the repository has the numbers.
 //!
 //! A virtual network is no boundary: its bytes are plain, and its hosts share one process. `SECURITY.md` in the
 //! repository says what follows from that.

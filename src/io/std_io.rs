@@ -12,6 +12,9 @@ use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::handle::Handle;
 use crate::waker::idle;
 
+/// How many handles of one connection there may be: each can be split in two halves, which are counted, too.
+const MOST_HANDLES: u16 = u16::MAX / 2;
+
 impl<N: Handle> Conn<N> {
     /// Another handle of this connection, as for a `BufReader` in one place and a writer in another. The connection is
     /// closed when the last one is dropped: a peer that reads to the end waits for that, or for
@@ -49,9 +52,15 @@ impl<N: Handle> Conn<N> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn try_clone(&self) -> io::Result<Self> {
-        let end = self.end.try_clone();
-        let end =
-            end.ok_or_else(|| io::Error::other(std::format!("a connection has at most {} handles", End::<N>::MOST)))?;
+        let counted = self.end.place.socket(|socket| {
+            let more = socket.handles < MOST_HANDLES;
+            socket.handles += u16::from(more);
+            more
+        });
+        if counted != Some(true) {
+            return Err(io::Error::other(std::format!("a connection has at most {MOST_HANDLES} handles")));
+        }
+        let end = End { place: self.end.place.clone(), link: self.end.link.clone() };
         Ok(Self { end, patience: self.patience.clone() })
     }
 

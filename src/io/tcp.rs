@@ -22,9 +22,9 @@ use crate::wait::{Expire, Op};
 /// The operating system's TCP at one of its IP addresses, as a [`Networker`]: its name is the IP address, its network
 /// `tcp`. Clones are the same access point.
 ///
-/// At `0.0.0.0` or `::` it listens at all addresses of the machine. Hosts that are dialled may be names, of at most 63 bytes, that the
-/// operating system resolves. A failure of the operating system that is none of [`ErrorKind`](crate::ErrorKind) is a
-/// `Backend` one with its text.
+/// At `0.0.0.0` or `::` it listens at all addresses of the machine. Hosts that are dialled may be names, of at most 63
+/// bytes, that the operating system resolves. A failure of the operating system that is none of
+/// [`ErrorKind`](crate::ErrorKind) is a `Backend` one with its text.
 ///
 /// Its operations do their system call when they are polled, and block there: made for [`Op::wait`], not for an
 /// executor. A timeout is looked at only between system calls.

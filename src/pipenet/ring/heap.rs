@@ -77,7 +77,7 @@ impl HeapRing {
     /// Whether it has no memory, and others may have some for it.
     #[inline]
     pub(in crate::pipenet) fn is_bare(&self) -> bool {
-        self.drained == Drained::Lends && self.bytes.capacity() == 0
+        self.bytes.capacity() == 0 && self.drained == Drained::Lends
     }
 
     /// Takes memory of others, if it has none. Gives what it does not take.
@@ -263,7 +263,7 @@ impl Ring for HeapRing {
 
     #[inline]
     fn has_spare(&self) -> bool {
-        self.drained != Drained::Keeps && self.len == 0 && self.size() > SMALL
+        self.len == 0 && self.bytes.capacity() > SMALL && self.drained != Drained::Keeps
     }
 }
 
