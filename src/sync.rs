@@ -8,6 +8,9 @@ use core::fmt;
 /// What is read without a lock.
 #[cfg(feature = "alloc")]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicU32};
+/// What is made once, and read without a lock from then on.
+#[cfg(feature = "alloc")]
+pub(crate) use spin::once::Once;
 /// What threads wait with.
 #[cfg(feature = "std")]
 pub(crate) use std::{sync::atomic::AtomicU8, thread};
