@@ -1,4 +1,4 @@
-//! The only lock of this crate.
+//! The only lock of the core and of pipenet: the operating system's TCP has locks of the standard library.
 //!
 //! It is closure-shaped, so that a critical section can stand in for it, and it is never held while user code runs:
 //! wakers are cloned before it and woken after it, and what a user could have an opinion about is dropped outside.
@@ -8,6 +8,9 @@ use core::fmt;
 /// What is read without a lock.
 #[cfg(feature = "alloc")]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicU32};
+/// What is made once, and read without a lock from then on.
+#[cfg(feature = "alloc")]
+pub(crate) use spin::once::Once;
 /// What threads wait with.
 #[cfg(feature = "std")]
 pub(crate) use std::{sync::atomic::AtomicU8, thread};

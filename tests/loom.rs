@@ -1,4 +1,5 @@
-//! Models: every order in which threads can reach the locks and wakers of this crate, tried by loom.
+//! Models: every order in which threads can reach the locks and wakers of this crate, and see what is read without a lock,
+//! tried by loom.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test --release --features loom --test loom -- --nocapture
@@ -25,6 +26,8 @@ mod dial;
 mod explore;
 #[path = "loom/half.rs"]
 mod half;
+#[path = "loom/host.rs"]
+mod host;
 #[path = "loom/notifier.rs"]
 mod notifier;
 #[path = "loom/park.rs"]

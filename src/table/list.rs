@@ -1,14 +1,12 @@
 //! A list of what has a name, which is read without a lock while it grows.
 
 use alloc::boxed::Box;
-use core::fmt;
 use core::sync::atomic::Ordering;
-
-use spin::once::Once;
+use core::{array, fmt};
 
 use super::heap::hash;
 use crate::name::HostName;
-use crate::sync::AtomicU32;
+use crate::sync::{AtomicU32, Once};
 
 /// What has a name and a place. It only grows, by one at a time; whoever reads it meanwhile waits for nobody.
 ///
@@ -17,7 +15,7 @@ use crate::sync::AtomicU32;
 pub(super) struct List<T> {
     /// Two have room for as many items as all before them. Those before that of `FIRST` are never made.
     pieces: [Once<Piece<T>>; 64],
-    /// The first place that is not taken.
+    /// The first place that is not taken. The index of the one before it has all items.
     end: AtomicU32,
 }
 
@@ -34,8 +32,8 @@ struct Piece<T> {
 #[repr(align(64))]
 struct Item<T>(Once<(HostName, T)>);
 
-/// The first place.
-pub(super) const FIRST: u32 = 16;
+/// The first place. In a model, less comes before the next index.
+pub(super) const FIRST: u32 = if cfg!(loom) { 4 } else { 16 };
 
 /// The end of all places: some hundred million.
 const LAST: u32 = 1 << 27;
@@ -56,7 +54,7 @@ fn indexed(place: u32) -> usize {
 
 impl<T> List<T> {
     pub(super) fn new() -> Self {
-        Self { pieces: [const { Once::new() }; 64], end: AtomicU32::new(FIRST) }
+        Self { pieces: array::from_fn(|_| Once::new()), end: AtomicU32::new(FIRST) }
     }
 
     /// The first place that is not taken.

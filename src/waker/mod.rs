@@ -3,10 +3,12 @@
 use core::mem;
 use core::task::{Poll, Waker};
 
+#[cfg(all(feature = "alloc", feature = "pipenet"))]
+mod reused;
 mod set;
 
 #[cfg(all(feature = "alloc", feature = "pipenet"))]
-pub(crate) use set::ReusedWakers;
+pub(crate) use reused::ReusedWakers;
 pub(crate) use set::TwoWakers;
 #[cfg(feature = "alloc")]
 pub(crate) use set::{ManyWakers, OneWaker};

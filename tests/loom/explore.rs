@@ -42,6 +42,8 @@ pub(crate) fn explore_named(path: &str, orders: Orders, model: impl Fn() -> Stri
         Preemptions(most) => Some(builder.preemption_bound.map_or(most, |asked| asked.max(most))),
     };
     builder.checkpoint_interval = 1000;
+    // A run that makes a dozen hosts first has more than the thousand that loom expects.
+    builder.max_branches = 5000;
     builder.max_duration.get_or_insert(LIMIT);
 
     let (start, seen) = (Instant::now(), Arc::new(Mutex::new((0, Seen::new()))));
