@@ -104,16 +104,15 @@ pub(crate) const QUIET: f64 = 0.5;
 
 /// Waits until nobody else wants the cores, for some minutes at most, and returns whether that is so.
 pub(crate) fn wait_until_quiet() -> bool {
-    for minute in 0..=5 {
-        if minute > 0 {
-            println!("waiting for a load of at most {QUIET}; it is {}", load());
+    for second in 0..300 {
+        let load = load();
+        if load <= QUIET {
+            return true;
         }
-        for _ in 0..12 {
-            if load() <= QUIET {
-                return true;
-            }
-            thread::sleep(Duration::from_secs(5));
+        if second % 60 == 0 {
+            println!("waiting for a load of at most {QUIET}, for {} minutes at most; it is {load}", 5 - second / 60);
         }
+        thread::sleep(Duration::from_secs(1));
     }
     false
 }
