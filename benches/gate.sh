@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Holds the instructions that operations take against `benches/gate.bounds`. Fair on a machine that is busy with other
-# things: they are counted, by valgrind, and are the same in every run.
+# Holds the instructions and allocations that operations take, and the bytes that connections do, against
+# `benches/gate.bounds`. Fair on a machine that is busy with other things: they are counted, instructions by valgrind, and
+# are the same in every run.
 #
-#     benches/gate.sh             fails if an operation takes more than its bound
-#     benches/gate.sh --write     sets the bounds to what is counted and 3 % more
+#     benches/gate.sh             fails if something takes more than its bound
+#     benches/gate.sh --write     sets the bounds to what is counted, and 3 % more for instructions
 #
 # Needs valgrind. Each operation is done N times and 2 N times: the difference is without what comes before and after.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly bounds=benches/gate.bounds times=1000
-# More than so many percent below its bound, an operation asks for a new one.
+# More than so many percent below its bound, instructions ask for a new one. Memory does if it is below at all.
 readonly loose=10
 # So many percent more are allowed to another compiler than the one that the bounds are from.
 readonly other_compiler=10
@@ -24,11 +25,11 @@ command -v valgrind >/dev/null || { echo "valgrind is missing: apt-get install -
 # Copies are the same instructions on every processor then.
 export GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM
 
-count() { # count PROGRAM OPERATION: "OPERATION INSTRUCTIONS"
+count() { # count PROGRAM OPERATION: "instructions OPERATION COUNT"
     local once twice
     once=$(collected "$1" "$2" "$times")
     twice=$(collected "$1" "$2" $((2 * times)))
-    echo "$2 $(((twice - once) / times))"
+    echo "instructions $2 $(((twice - once) / times))"
 }
 
 collected() {
@@ -40,18 +41,20 @@ if [[ ${1:-} == --count ]]; then
     exit
 fi
 
-cargo build --quiet --profile bench -p virtnet-peers --bin gate
-program=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/gate
+cargo build --quiet --profile bench -p virtnet-peers --bin gate --bin peers_memory
+programs=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
+program=$programs/gate
 rustc=$(rustc --version | cut -d ' ' -f 1,2)
 # Sorted as the program lists them.
 counts=$("$program" | xargs -P "$(nproc)" -I '{}' bash "$0" --count "$program" '{}')
-counts=$("$program" | while read -r name; do grep "^$name " <<<"$counts"; done)
+counts=$("$program" | while read -r name; do grep " $name " <<<"$counts"; done; "$programs/peers_memory" gate)
 
 if [[ ${1:-} == --write ]]; then
     {
-        echo "# The instructions that an operation may take. Written by benches/gate.sh --write, with"
+        echo "# What operations may take of instructions and allocations, and connections of bytes: what, whose, and how"
+        echo "# many at most. Written by benches/gate.sh --write, with"
         echo "# $rustc"
-        awk '{ printf "%-30s %7d\n", $1, int($2 * 1.03) + 1 }' <<<"$counts"
+        awk '{ printf "%-12s %-30s %7s\n", $1, $2, $1 == "instructions" ? int($3 * 1.03) + 1 : $3 }' <<<"$counts"
     } >$bounds
 fi
 
@@ -61,18 +64,22 @@ if ! grep -qx "# $rustc" $bounds; then
     echo "$rustc is not the compiler that the bounds are from: $allowance % more are allowed"
 fi
 awk -v allowance="$allowance" -v loose="$loose" '
-    FNR == NR { if ($1 != "#") bound[$1] = $2; next }
-    FNR == 1 { printf "%-30s %12s %8s\n", "operation", "instructions", "bound" }
+    { name = sprintf("%-12s %-30s", $1, $2) }
+    FNR == NR { if ($1 != "#") bound[name] = $3; next }
+    FNR == 1 { printf "%-43s %8s %8s\n", "what", "count", "bound" }
     {
         note = ""
-        if (!($1 in bound)) { note = "has no bound"; failed = 1 }
-        else if ($2 > bound[$1] * (1 + allowance / 100)) { note = sprintf("%.1f %% too many", ($2 / bound[$1] - 1) * 100); failed = 1 }
-        else if ($2 < bound[$1] * (1 - loose / 100)) { note = sprintf("%.1f %% below: benches/gate.sh --write", (1 - $2 / bound[$1]) * 100) }
-        printf "%-30s %12d %8d  %s\n", $1, $2, bound[$1], note
-        delete bound[$1]
+        known = name in bound
+        most = bound[name] * (1 + allowance / 100)
+        least = bound[name] * (1 - ($1 == "instructions" ? loose : 0) / 100)
+        if (!known) { note = "has no bound"; failed = 1 }
+        else if ($3 > most) { note = sprintf("%g too many", $3 - most); failed = 1 }
+        else if ($3 < least) { note = sprintf("%g fewer: benches/gate.sh --write", bound[name] - $3) }
+        printf "%s %8s %8s  %s\n", name, $3, bound[name], note
+        delete bound[name]
     }
     END {
-        for (name in bound) { print name " has a bound, and is no operation"; failed = 1 }
+        for (name in bound) { print name " has a bound, and is not counted"; failed = 1 }
         exit failed
     }
 ' $bounds - <<<"$counts"

@@ -2,8 +2,8 @@
 //! dependencies that it takes. What it is told, that is told.
 //!
 //!     cargo bench --bench peers                      all of it
-//!     cargo bench --bench peers -- --quick           in a minute
-//!     cargo bench --bench peers -- --write           all of it, into README, its chart and `peers.json`
+//!     cargo bench --bench peers -- --quick           in half a minute
+//!     cargo bench --bench peers -- --write           all of it, into `peers.json` and what shows it
 
 use std::env;
 use std::process::{Command, ExitCode};

@@ -1,7 +1,10 @@
 //! Counts what connections and hosts take on the heap, and prints it: a line each, the name and the bytes. Nothing is
 //! measured here that takes time, as counting does.
+//!
+//! `peers_memory gate` prints what `benches/gate.sh` asks for: bytes of connections, and allocations of operations.
 
 use std::alloc::System;
+use std::env;
 use std::fs;
 use std::pin::pin;
 
@@ -12,33 +15,79 @@ use turmoil_net::fixture;
 use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 use virtnet::pipenet::{Conn, Host, Network};
 
+use crate::operation::{OPERATIONS, Operation};
+
+// That of several threads is not counted.
+#[allow(dead_code)]
+#[path = "../gate/operation.rs"]
+mod operation;
+
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// As many connections share what is taken once.
 const CONNS: usize = 10_000;
+/// Fewer of others, which take gigabytes and a minute otherwise; an eighth, so that tables that double are as full.
+const PEERS: usize = CONNS / 8;
 const HOSTS: usize = 10_000;
 
 fn main() {
+    if env::args().nth(1).is_some_and(|arg| arg == "gate") {
+        return gate();
+    }
     // First, as memory that was given back to the heap would not be seen again.
     large();
     hosts();
 
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(async {
-        let net = Network::new("t");
-        let hosts = ["a", "b"].map(|name| net.host(name).expect("a valid name"));
-        conns("virtnet", async || connect(&hosts)).await;
-        conns("tokio duplex", async || duplex(64 << 10)).await;
-    });
+    report("virtnet", ours());
+    report("tokio duplex", block_on(conns(PEERS, async || duplex(64 << 10))));
     fixture::lo(async {
         let listener = TcpListener::bind("127.0.0.1:80").await.expect("a free port");
-        conns("turmoil-net", async || {
+        let connect = async || {
             let (client, server) = tokio::join!(TcpStream::connect("127.0.0.1:80"), listener.accept());
             (client.expect("it listens"), server.expect("somebody connects").0)
-        })
-        .await;
+        };
+        report("turmoil-net", conns(PEERS, connect).await);
     });
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+fn report(name: &str, bytes: [f64; 3]) {
+    for (what, bytes) in ["new", "after a byte", "after 64 KiB"].iter().zip(bytes) {
+        println!("{name}: {what}\t{bytes}");
+    }
+}
+
+fn ours() -> [f64; 3] {
+    let net = Network::new("t");
+    let hosts = ["a", "b"].map(|name| net.host(name).expect("a valid name"));
+    block_on(conns(CONNS, async || connect(&hosts)))
+}
+
+/// What is the same in every run, each with the kind of what is counted.
+fn gate() {
+    for (what, bytes) in ["conn_new", "conn_after_1_byte", "conn_after_64_kib"].iter().zip(ours()) {
+        println!("bytes {what} {}", bytes.ceil());
+    }
+    for (name, operation) in OPERATIONS {
+        println!("allocations {name} {}", allocations(operation));
+    }
+}
+
+/// How often an operation asks for memory: the difference is without what comes before and after.
+fn allocations(operation: Operation) -> f64 {
+    const TIMES: u64 = 1000;
+
+    let count = |times| {
+        let before = HEAP.stats();
+        operation(times);
+        let stats = HEAP.stats() - before;
+        (stats.allocations + stats.reallocations) as f64
+    };
+    (count(2 * TIMES) - count(TIMES)) / TIMES as f64
 }
 
 /// Bytes of the heap that are in use.
@@ -56,29 +105,27 @@ fn connect([server, client]: &[Host; 2]) -> (Conn, Conn) {
 }
 
 /// What a connection takes when it is new, when a byte has gone each way, and when 64 KiB have.
-async fn conns<S: AsyncRead + AsyncWrite + Unpin>(name: &str, mut connect: impl AsyncFnMut() -> (S, S)) {
+async fn conns<S: AsyncRead + AsyncWrite + Unpin>(count: usize, mut connect: impl AsyncFnMut() -> (S, S)) -> [f64; 3] {
     // What there is for all of them is there.
     drop(connect().await);
     let before = used();
-    let mut all = Vec::with_capacity(CONNS);
+    let mut all = Vec::with_capacity(count);
     let of_list = used() - before;
-    for _ in 0..CONNS {
+    for _ in 0..count {
         all.push(connect().await);
     }
-    let report = |what: &str| {
-        let handles = size_of::<(S, S)>() as f64;
-        println!("{name}: {what}\t{}", (used() - before - of_list) / CONNS as f64 + handles);
-    };
-    report("new");
-    for (what, size) in [("after a byte", 1), ("after 64 KiB", 64 << 10)] {
+    let of_each = || (used() - before - of_list) / count as f64 + size_of::<(S, S)>() as f64;
+    let mut bytes = [of_each(); 3];
+    for (bytes, size) in bytes[1..].iter_mut().zip([1, 64 << 10]) {
         let (from, mut to) = (vec![1; size], vec![0; size]);
         for (a, b) in &mut all {
             send(a, b, &from, &mut to).await;
             send(b, a, &from, &mut to).await;
         }
         drop((from, to));
-        report(what);
+        *bytes = of_each();
     }
+    bytes
 }
 
 async fn send<S: AsyncRead + AsyncWrite + Unpin>(writer: &mut S, reader: &mut S, from: &[u8], to: &mut [u8]) {

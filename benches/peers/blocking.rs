@@ -27,8 +27,8 @@ pub(crate) fn run(bench: &mut Bench) {
     bench.run(work);
 
     let mut work = Work::new("1-byte round trip, two threads beside two that compute", Unit::Nanoseconds).stretch(8);
-    work.add(OURS, beside_computing(round_trip(pair::virtnet(), Place::Any)));
-    work.add("Unix sockets", beside_computing(round_trip(pair::unix(), Place::Any)));
+    work.add(OURS, beside_computing(round_trip(pair::virtnet(), Place::TwoCores)));
+    work.add("Unix sockets", beside_computing(round_trip(pair::unix(), Place::TwoCores)));
     work.at_most(1.0, OURS, "Unix sockets");
     bench.run(work);
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use virtnet::pipenet::{Conn, Network};
 
 use crate::blocking::round_trip;
-use crate::machine::{Place, cpu_time, pin};
+use crate::machine::{Place, Stopwatch, cpu_time, pin};
 use crate::pair;
 use crate::result::Unit;
 use crate::sample::{Bench, OURS, Work};
@@ -22,6 +22,8 @@ pub(crate) fn run(bench: &mut Bench) {
     cpu_use(bench, "CPU use of 100 threads that wait to read");
     beside_many(bench, "1-byte round trip, two threads beside 100 that wait");
     two_pairs(bench, "1-byte round trips, each thread both ends of its own");
+    two_crowds(bench, "1 KiB written and read, each thread 20 connections of its own in turn");
+    many_in_turn(bench, "1 KiB written and read, connections in turn");
     two_setups(bench, "dial + accept + close both, each thread two hosts of its own");
 }
 
@@ -51,15 +53,40 @@ fn beside_many(bench: &mut Bench, name: &str) {
 fn two_pairs(bench: &mut Bench, name: &str) {
     let mut work = Work::new(name, Unit::Nanoseconds).stretch(2);
     let net = Network::new("t");
-    let conns = |count: usize| -> Vec<_> {
-        (0..count).map(|number| pair::connect(&net, &format!("a{number}"), &format!("b{number}"))).collect()
-    };
+    let conns = |count| -> Vec<_> { (0..count).map(|thread| conns_of(&net, thread, 1).remove(0)).collect() };
     work.add("virtnet, one thread", threads(conns(1), alone));
     work.add_many("virtnet, two threads", 2, threads(conns(2), alone));
     let rings = |count| (0..count).map(|_| pair::spinning()).collect();
     work.add("rings alone, one thread", threads(rings(1), alone));
     work.add_many("rings alone, two threads", 2, threads(rings(2), alone));
     work.at_least(1.6, "virtnet, two threads", "virtnet, one thread");
+    bench.run(work);
+}
+
+/// Threads that share nothing but the network, and what it keeps for all of its connections.
+fn two_crowds(bench: &mut Bench, name: &str) {
+    let mut work = Work::new(name, Unit::Nanoseconds).stretch(2);
+    let net = Network::new("t");
+    let crowds = |count| -> Vec<_> { (0..count).map(|thread| InTurn::new(conns_of(&net, thread, 20))).collect() };
+    work.add("virtnet, one thread", threads(crowds(1), InTurn::run));
+    work.add_many("virtnet, two threads", 2, threads(crowds(2), InTurn::run));
+    work.at_least(1.6, "virtnet, two threads", "virtnet, one thread");
+    bench.run(work);
+}
+
+/// Buffers that connections give back and take again cost the same whoever has them next. What is allowed for a thousand
+/// is for caches: what they are made of does not fit in the first one, and each is looked at when it has long left it.
+fn many_in_turn(bench: &mut Bench, name: &str) {
+    let mut work = Work::new(name, Unit::Nanoseconds);
+    for (count, name) in [(1, OURS), (20, "virtnet, 20 of them"), (1_000, "virtnet, 1,000 of them")] {
+        let mut crowd = InTurn::new(conns_of(&Network::new("t"), 0, count));
+        work.add(name, move |times| {
+            let start = Stopwatch::of_thread();
+            crowd.run(times);
+            start.elapsed()
+        });
+    }
+    work.at_most(2.5, "virtnet, 1,000 of them", OURS);
     bench.run(work);
 }
 
@@ -73,6 +100,7 @@ fn two_setups(bench: &mut Bench, name: &str) {
     let set_up = |(client, listener): &mut setup::Hosts, times| (0..times).for_each(|_| setup::once(client, listener));
     work.add("virtnet, one thread", threads(hosts(1), set_up));
     work.add_many("virtnet, two threads", 2, threads(hosts(2), set_up));
+    work.at_least(1.6, "virtnet, two threads", "virtnet, one thread");
     bench.run(work);
 }
 
@@ -89,6 +117,11 @@ fn idle() -> Duration {
 fn virtnet_pairs(count: usize) -> Vec<(Conn, Conn)> {
     let net = Network::new("waiting");
     (0..count).map(|_| pair::connect(&net, "a", "b")).collect()
+}
+
+/// Connections between two hosts that no other thread has.
+fn conns_of(net: &Network, thread: usize, count: usize) -> Vec<(Conn, Conn)> {
+    (0..count).map(|_| pair::connect(net, &format!("a{thread}"), &format!("b{thread}"))).collect()
 }
 
 /// Takes a sample while a thread waits on each of these pairs.
@@ -148,5 +181,29 @@ fn alone<S: Read + Write>((a, b): &mut (S, S), times: u64) {
         b.read_exact(&mut byte).expect("it is there");
         b.write_all(&byte).expect("there is room");
         a.read_exact(&mut byte).expect("it is there");
+    }
+}
+
+/// Connections that a thread has both ends of, and writes to and reads from one after the other.
+struct InTurn {
+    conns: Vec<(Conn, Conn)>,
+    next: usize,
+    from: Vec<u8>,
+    to: Vec<u8>,
+}
+
+impl InTurn {
+    fn new(conns: Vec<(Conn, Conn)>) -> Self {
+        Self { conns, next: 0, from: vec![1; 1 << 10], to: vec![0; 1 << 10] }
+    }
+
+    /// Goes on with the connection that is next.
+    fn run(&mut self, times: u64) {
+        for _ in 0..times {
+            let (a, b) = &mut self.conns[self.next];
+            a.write_all(&self.from).expect("there is room");
+            b.read_exact(&mut self.to).expect("it is there");
+            self.next = (self.next + 1) % self.conns.len();
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -12,19 +13,16 @@ use crate::result::Machine;
 /// On which cores threads run.
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
-    /// Where the operating system puts them.
-    Any,
     /// All on the first core.
     OneCore,
     /// One on the first core, one on the second.
     TwoCores,
 }
 
-/// Has the thread run where its number says, at most on one core.
+/// Has the thread run where its number says, and nowhere else.
 pub(crate) fn pin(place: Place, thread: usize) {
     let cores = cores();
     let core = match place {
-        Place::Any => return,
         Place::OneCore => cores[0],
         Place::TwoCores => cores[thread % cores.len()],
     };
@@ -79,13 +77,42 @@ fn duration(time: Timespec) -> Duration {
 pub(crate) fn machine() -> Machine {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let rustc = Command::new("rustc").arg("--version").output();
     Machine {
         cpu: model.map_or("unknown", |(_, model)| model).to_owned(),
         cores: cores().len(),
-        rustc: rustc.map_or_else(|_| "unknown".into(), |out| String::from_utf8_lossy(&out.stdout).trim().to_owned()),
-        load: load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default(),
+        rustc: said_by("rustc", &["--version"]).unwrap_or_else(|| "an unknown compiler".into()),
+        commit: said_by("git", &["describe", "--always", "--abbrev=10", "--exclude=*", "--dirty= with changes"]),
+        load: load(),
         gauge: None,
     }
+}
+
+/// What a program prints, if there is one and it succeeds.
+fn said_by(program: &str, args: &[&str]) -> Option<String> {
+    let out = Command::new(program).args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
+    out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+}
+
+/// How many threads wanted to run in the last minute.
+fn load() -> f64 {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default()
+}
+
+/// Up to this load, what several threads do says something.
+pub(crate) const QUIET: f64 = 0.5;
+
+/// Waits until nobody else wants the cores, for some minutes at most, and returns whether that is so.
+pub(crate) fn wait_until_quiet() -> bool {
+    for second in 0..300 {
+        let load = load();
+        if load <= QUIET {
+            return true;
+        }
+        if second % 60 == 0 {
+            println!("waiting for a load of at most {QUIET}, for {} minutes at most; it is {load}", 5 - second / 60);
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+    false
 }

@@ -1,18 +1,24 @@
 //! virtnet beside what else one could use, in one run: samples of all are taken in turn, and what counts is their ratio.
 //!
 //!     cargo bench --bench peers                  all of it
-//!     cargo bench --bench peers -- --quick       in a minute, with fewer and shorter samples
+//!     cargo bench --bench peers -- --quick       in half a minute, with fewer and shorter samples
 //!     cargo bench --bench peers -- stream host   only work with one of these words
-//!     cargo bench --bench peers -- --write       all of it, into `peers.json`, the chart and README
-//!     cargo bench --bench peers -- --render      the chart and README from `peers.json`
+//!     cargo bench --bench peers -- --write       all of it, into `peers.json`, the chart, README and that of `benches`
+//!     cargo bench --bench peers -- --render      these from `peers.json`
 //!     cargo bench --bench peers -- --check       whether they are what `peers.json` gives
+//!
+//! To write, it waits until nobody else wants the cores, and gives up after some minutes; with `--noisy` it does not wait,
+//! and README says so. Each run of all of it leaves `peers.json` and the chart in `peers` in the target directory, too, a
+//! quick one `quick.json`.
 //!
 //! Whoever sleeps and is woken on another core waits for the machine more than for anything else: threads are pinned, and
 //! a spinning round trip between two cores tells how near these are and how free. Where it varies much, run it again.
 
 use std::env;
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use crate::result::Results;
 use crate::sample::Bench;
@@ -33,6 +39,8 @@ mod turmoil;
 const JSON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/peers.json");
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/peers.svg");
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+/// What the costs are made of; it quotes rows.
+const COSTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/README.md");
 /// README's part between these is of this program.
 const MARKERS: (&str, &str) = ("<!-- peers:begin -->\n", "<!-- peers:end -->");
 
@@ -42,13 +50,14 @@ fn main() -> ExitCode {
     let Some(bench) = words.iter().position(|word| word == "--bench") else { return ExitCode::SUCCESS };
     words.remove(bench);
     let mut asked = |option: &str| words.iter().position(|word| word == option).map(|at| words.remove(at)).is_some();
-    let (quick, write, render, check) = (asked("--quick"), asked("--write"), asked("--render"), asked("--check"));
+    let (quick, write, noisy) = (asked("--quick"), asked("--write"), asked("--noisy"));
+    let (render, check) = (asked("--render"), asked("--check"));
     if let Some(option) = words.iter().find(|word| word.starts_with("--")) {
-        eprintln!("no option {option}; there are --quick, --write, --render and --check");
+        eprintln!("no option {option}; there are --quick, --write, --noisy, --render and --check");
         return ExitCode::FAILURE;
     }
-    if write && !words.is_empty() {
-        eprintln!("--write is for all work");
+    if write && (quick || !words.is_empty()) {
+        eprintln!("--write is for all work, and at length");
         return ExitCode::FAILURE;
     }
     if check || render {
@@ -56,16 +65,42 @@ fn main() -> ExitCode {
         return if check { is_rendered(&results) } else { render_all(&results) };
     }
 
+    if write && !noisy && !machine::wait_until_quiet() {
+        eprintln!(
+            "others want the cores, and rows of several threads would say little: nothing was measured or written"
+        );
+        eprintln!("stop what else is running, or write all the same, with --noisy");
+        return ExitCode::FAILURE;
+    }
+
+    let (start, whole) = (Instant::now(), words.is_empty());
     let results = measure(quick, words);
-    println!("{}", report::summary(&results));
+    println!("{}took {} s", report::summary(&results), start.elapsed().as_secs());
+    if whole {
+        save(&results, if quick { "quick" } else { "peers" });
+    }
     match write {
         true => {
-            let json = serde_json::to_string_pretty(&results).expect("all of it is numbers and text");
-            fs::write(JSON, json + "\n").expect("the directory is there");
+            fs::write(JSON, json(&results)).expect("the directory is there");
             render_all(&results)
         }
         false => ExitCode::SUCCESS,
     }
+}
+
+/// Leaves what a run found in the target directory.
+fn save(results: &Results, name: &str) {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("peers");
+    fs::create_dir_all(&directory).expect("the target directory is there");
+    let path = directory.join(name);
+    for (kind, text) in [("json", json(results)), ("svg", chart::svg(results))] {
+        fs::write(path.with_extension(kind), text).expect("the directory is there");
+    }
+    println!("{} has all of it, and the chart is beside it", path.with_extension("json").display());
+}
+
+fn json(results: &Results) -> String {
+    serde_json::to_string_pretty(results).expect("all of it is numbers and text") + "\n"
 }
 
 fn measure(quick: bool, words: Vec<String>) -> Results {
@@ -84,12 +119,13 @@ fn read(path: &str) -> String {
 }
 
 /// What there is, and what there should be, with the path of each.
-fn rendered(results: &Results) -> [(&'static str, String); 2] {
+fn rendered(results: &Results) -> [(&'static str, String); 3] {
     let readme = read(README);
     let (before, rest) = readme.split_once(MARKERS.0).expect("README has the marker of the beginning");
     let (_, after) = rest.split_once(MARKERS.1).expect("README has the marker of the end");
     let section = report::markdown(results);
-    [(CHART, chart::svg(results)), (README, format!("{before}{}{section}{}{after}", MARKERS.0, MARKERS.1))]
+    let readme = format!("{before}{}{section}{}{after}", MARKERS.0, MARKERS.1);
+    [(CHART, chart::svg(results)), (README, readme), (COSTS, report::fill(&read(COSTS), results))]
 }
 
 fn render_all(results: &Results) -> ExitCode {
@@ -106,7 +142,7 @@ fn is_rendered(results: &Results) -> ExitCode {
     }
     match stale.is_empty() {
         true => {
-            println!("README and the chart are what peers.json gives");
+            println!("the chart and both READMEs are what peers.json gives");
             ExitCode::SUCCESS
         }
         false => ExitCode::FAILURE,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::machine::QUIET;
 use crate::result::{Against, Goal, Machine, Results, Row, digits};
 
 /// Prints one row, as soon as it is there.
@@ -19,7 +20,7 @@ pub(crate) fn print_row(row: &Row) {
 pub(crate) fn summary(results: &Results) -> String {
     let mut text = String::from("\ngoals (ratio, and where half of all samples lie)\n");
     for goal in &results.goals {
-        let within = format!("{}–{}", digits(goal.low), digits(goal.high));
+        let within = within(goal).unwrap_or_default();
         let _ = writeln!(
             text,
             "  {:<7} {:>6}  {:<13} {:<11} {}: {}",
@@ -34,9 +35,6 @@ pub(crate) fn summary(results: &Results) -> String {
     let reached = results.goals.iter().filter(|goal| goal.reached()).count();
     let _ = writeln!(text, "{reached} of {} goals reached", results.goals.len());
     let _ = writeln!(text, "{}", machine(&results.machine));
-    if results.machine.load >= 0.5 {
-        text += "Others wanted the cores, too: what one thread does is right, what several do says little.\n";
-    }
     text
 }
 
@@ -45,14 +43,41 @@ pub(crate) fn markdown(results: &Results) -> String {
     let mut text = String::from(
         "![What others need of time or memory, in multiples of what virtnet needs](benches/peers.svg)\n\n",
     );
-    text += "| work | measure | ratio | goal | |\n|---|---|--:|--:|---|\n";
+    text += "| work | measure | ratio (half of all samples) | goal | |\n|---|---|--:|--:|---|\n";
     for goal in &results.goals {
-        let (ratio, bound) = (digits(goal.ratio), bound(goal));
+        let within = within(goal).map(|within| format!(" ({within})")).unwrap_or_default();
+        let (ratio, bound) = (digits(goal.ratio) + &within, bound(goal));
         let _ = writeln!(text, "| {} | {} | {ratio} | {bound} | {} |", goal.work, measure(goal), outcome(goal));
     }
     let reached = results.goals.iter().filter(|goal| goal.reached()).count();
     let _ = writeln!(text, "\n{reached} of {} goals reached. {}", results.goals.len(), machine(&results.machine));
     text
+}
+
+/// A page with the rows that it has a place for, each between a marker with its name and one of the end.
+pub(crate) fn fill(page: &str, results: &Results) -> String {
+    let (mut filled, mut rest) = (String::new(), page);
+    while let Some((before, after)) = rest.split_once("<!-- row: ") {
+        let (name, after) = after.split_once(" -->\n").expect("the marker ends its line");
+        let (_, after) = after.split_once("<!-- end -->").expect("there is a marker of the end");
+        let row = results.rows.iter().find(|row| row.work == name);
+        let line = line(row.unwrap_or_else(|| panic!("peers.json has no row {name:?}: --write")));
+        let _ = write!(filled, "{before}<!-- row: {name} -->\n{line}\n<!-- end -->");
+        rest = after;
+    }
+    filled + rest
+}
+
+fn line(row: &Row) -> String {
+    let values: Vec<_> =
+        row.values.iter().map(|value| format!("**{}** {}", value.name, row.show(value.median))).collect();
+    format!("> {}: {}", row.work, values.join(" · "))
+}
+
+/// Where half of all samples lie; nothing where they do not differ.
+fn within(goal: &Goal) -> Option<String> {
+    let (low, high) = (digits(goal.low), digits(goal.high));
+    (low != high).then(|| format!("{low}–{high}"))
 }
 
 fn outcome(goal: &Goal) -> &'static str {
@@ -73,10 +98,15 @@ fn measure(goal: &Goal) -> String {
 
 fn machine(machine: &Machine) -> String {
     let Machine { cpu, cores, rustc, load, .. } = machine;
-    let mut text = format!("On {cpu}, {cores} cores, under a load of {load} at the start, {rustc}");
+    let commit = machine.commit.as_ref().map(|commit| format!("Commit {commit}, on ")).unwrap_or_else(|| "On ".into());
+    let mut text = format!("{commit}{cpu}, {cores} cores, under a load of {load} at the start, {rustc}");
     if let Some(gauge) = &machine.gauge {
         let [low, median, high] = [gauge.low, gauge.median, gauge.high].map(digits);
         let _ = write!(text, "; a spinning round trip between two cores took {median} ns ({low}–{high})");
     }
-    text + "."
+    text += ".";
+    if *load > QUIET {
+        text += " Others wanted the cores, too: rows of one thread are right, those of several say little.";
+    }
+    text
 }

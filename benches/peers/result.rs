@@ -16,6 +16,8 @@ pub(crate) struct Machine {
     pub(crate) cpu: String,
     pub(crate) cores: usize,
     pub(crate) rustc: String,
+    /// What was measured, where git knows.
+    pub(crate) commit: Option<String>,
     /// How many threads wanted to run, beside this run, in the minute before it.
     pub(crate) load: f64,
     /// Nanoseconds of a spinning round trip between two cores: how close they are to each other, and how free.

@@ -96,7 +96,7 @@ impl Bench {
             return;
         }
         let (rounds, target) = match self.quick {
-            true => (7, Duration::from_millis(3)),
+            true => (15, Duration::from_millis(5)),
             false => (31, Duration::from_millis(20)),
         };
         let target = target * work.stretch;

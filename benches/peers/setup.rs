@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::io::{DuplexStream, duplex};
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use turmoil_net::Net;
 use virtnet::pipenet::{Conn, Host, Listener, Network};
 
@@ -39,8 +39,13 @@ fn connections(bench: &mut Bench, name: &str) {
         work.add(name, dials(&runtime, held));
         work.at_most(1.1, name, OURS);
     }
+    work.add("virtnet, without a runtime", {
+        let (client, listener) = hosts(&Network::new("t"), "a", "b");
+        move |times| timed(times, || once(&client, &listener))
+    });
     work.add("tokio duplex", over_channel(&runtime, 0));
     work.add("tokio duplex, 10,000 held", over_channel(&runtime, 10_000));
+    work.add("tokio duplex, the dial waits once", over_channel_and_back(&runtime));
     work.at_most(1.5, OURS, "tokio duplex");
     work.add("turmoil-net", turmoil::setups(0));
     work.add("turmoil-net, 1,000 held", turmoil::setups(1_000));
@@ -49,7 +54,7 @@ fn connections(bench: &mut Bench, name: &str) {
     }
     work.add("Unix sockets", unix());
     work.add("TCP loopback", tcp());
-    work.add("two rings alone", |times| timed(times, || black_box(pair::by_hand(false))));
+    work.add("two rtrb rings of 64 bytes alone", |times| timed(times, || black_box(small_rings())));
     bench.run(work);
 }
 
@@ -120,6 +125,37 @@ fn over_channel(runtime: &Runtime, held: usize) -> impl FnMut(u64) -> Duration +
         });
         start.elapsed()
     }
+}
+
+/// The same, where the dialling side waits for an answer: its task is woken and runs once more, as that of a dial does
+/// that waits for its accept.
+fn over_channel_and_back(runtime: &Runtime) -> impl FnMut(u64) -> Duration + '_ {
+    let (sender, mut receiver) = mpsc::channel(16);
+    move |times| {
+        let start = Stopwatch::of_thread();
+        runtime.block_on(async {
+            for _ in 0..times {
+                let dial = async {
+                    let ((client, server), (answer, answered)) = (duplex(BUFFER), oneshot::channel());
+                    sender.send((server, answer)).await.expect("there is a receiver");
+                    answered.await.expect("there is an answer");
+                    client
+                };
+                let accept = async {
+                    let (server, answer) = receiver.recv().await.expect("there is a sender");
+                    answer.send(()).expect("somebody waits for it");
+                    server
+                };
+                drop(tokio::join!(dial, accept));
+            }
+        });
+        start.elapsed()
+    }
+}
+
+/// What a connection moves its bytes through, and nothing else. Small, as its buffers grow when they are used.
+fn small_rings() -> [(rtrb::Producer<u8>, rtrb::Consumer<u8>); 2] {
+    [rtrb::RingBuffer::new(64), rtrb::RingBuffer::new(64)]
 }
 
 fn unix() -> impl FnMut(u64) -> Duration {

@@ -224,7 +224,8 @@ fn streams<'a>(runtime: &'a Runtime, name: &str, size: usize) -> Work<'a> {
         true => work.at_least(0.9, OURS, "copies alone"),
         false => {
             work.at_least(1.6, OURS, "tokio duplex");
-            // Both by their own methods, without a budget.
+            // As tokio's traits, with its budget, and as embassy-sync is used.
+            work.at_least(1.0, OURS, "embassy-sync");
             work.at_least(1.0, POLLED, "embassy-sync");
         }
     }
