@@ -22,7 +22,7 @@ pub(crate) fn run(bench: &mut Bench) {
     cpu_use(bench, "CPU use of 100 threads that wait to read");
     beside_many(bench, "1-byte round trip, two threads beside 100 that wait");
     two_pairs(bench, "1-byte round trips, each thread both ends of its own");
-    two_crowds(bench, "1 KiB written and read, each thread 20 connections of its own in turn");
+    two_crowds(bench, "1 KiB written and read, each thread 100 connections of its own in turn");
     many_in_turn(bench, "1 KiB written and read, connections in turn");
     two_setups(bench, "dial + accept + close both, each thread two hosts of its own");
 }
@@ -66,8 +66,11 @@ fn two_pairs(bench: &mut Bench, name: &str) {
 /// Threads that share nothing but the network, and what it keeps for all of its connections.
 fn two_crowds(bench: &mut Bench, name: &str) {
     let mut work = Work::new(name, Unit::Nanoseconds).stretch(2);
-    let net = Network::new("t");
-    let crowds = |count| -> Vec<_> { (0..count).map(|thread| InTurn::new(conns_of(&net, thread, 20))).collect() };
+    // Networks of their own, as what one keeps for its first connections is not there for others.
+    let nets = [1, 2].map(|_| Network::new("t"));
+    let crowds = |count: usize| -> Vec<_> {
+        (0..count).map(|thread| InTurn::new(conns_of(&nets[count - 1], thread, 100))).collect()
+    };
     work.add("virtnet, one thread", threads(crowds(1), InTurn::run));
     work.add_many("virtnet, two threads", 2, threads(crowds(2), InTurn::run));
     work.at_least(1.6, "virtnet, two threads", "virtnet, one thread");

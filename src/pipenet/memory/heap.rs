@@ -1,6 +1,7 @@
 //! Pipes on the heap.
 
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use core::task::Waker;
 
 use super::PipeMemory;
@@ -255,11 +256,20 @@ impl PipeMemory for HeapPipes {
     #[inline(never)]
     fn reclaim(&self, link: &HeapLink, writes: bool) {
         let direction = if writes { link.outgoing() } else { link.incoming() };
-        let asks = direction.with(|direction| direction.ring().asks_to_keep());
-        if asks && self.lets_keep(link) {
-            return direction.with(|direction| direction.ring().keep());
+        let (asks, mut memory) = direction.with(|direction| match direction.ring().asks_to_keep() {
+            true => (true, Vec::new()),
+            false => (false, direction.take_spare()),
+        });
+        if asks {
+            let keeps = self.lets_keep(link);
+            memory = direction.with(|direction| match keeps {
+                true => {
+                    direction.ring().keep();
+                    Vec::new()
+                }
+                false => direction.take_spare(),
+            });
         }
-        let memory = direction.with(|direction| direction.take_spare());
         self.pool.put(link.shelf, memory);
     }
 
