@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use virtnet::pipenet::{Conn, Network};
 
 use crate::blocking::round_trip;
-use crate::machine::{Place, Stopwatch, cpu_time, pin};
+use crate::machine::{Place, Stopwatch, cpu_time, pin, wait_until_others_sleep};
 use crate::pair;
 use crate::result::Unit;
 use crate::sample::{Bench, OURS, Work};
@@ -145,8 +145,7 @@ fn beside_waiting<S: Read + Write + Send>(
             });
         }
         ready.wait();
-        // Until all have gone to sleep.
-        thread::sleep(Duration::from_millis(30));
+        wait_until_others_sleep();
         let took = sample(times);
         drop(writers);
         took

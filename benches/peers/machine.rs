@@ -116,3 +116,20 @@ pub(crate) fn wait_until_quiet() -> bool {
     }
     false
 }
+
+/// Waits until all other threads of this process sleep.
+pub(crate) fn wait_until_others_sleep() {
+    while running() > 1 {
+        thread::yield_now();
+    }
+}
+
+/// How many threads of this process run, or could.
+fn running() -> usize {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let runs = |stat: String| {
+        // The state comes behind the name, which may have anything in it.
+        stat.rsplit_once(") ").is_some_and(|(_, behind)| behind.starts_with('R'))
+    };
+    threads.filter(|thread| fs::read_to_string(thread.path().join("stat")).is_ok_and(runs)).count()
+}
