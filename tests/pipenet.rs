@@ -1,6 +1,9 @@
 //! In-process networks: their names, options and limits, and the texts of their errors, byte for byte.
 #![cfg(all(feature = "std", feature = "pipenet"))]
 
+#[path = "pipenet/conn.rs"]
+mod conn;
+
 use std::fmt::Display;
 use std::io::{Read, Write};
 use std::pin::pin;
@@ -400,112 +403,4 @@ fn bytes_keep_their_order_whatever_the_sizes_of_writes_and_reads() {
         at += count;
     }
     assert_eq!((at, sent.join().expect("it does not panic").expect("the reader is there")), (total, total));
-}
-
-#[test]
-fn a_connection_stays_open_until_the_last_of_its_clones_is_dropped() {
-    let net = Network::new("t");
-    let listener = net.host("a").unwrap().listen(":1").unwrap();
-    let (dialled, accepted) = connect(&net.host("b").unwrap(), &listener);
-    dialled.set_read_timeout(Some(Duration::from_secs(7))).unwrap();
-    let clone = dialled.try_clone().unwrap();
-    assert_eq!((clone.local_addr(), clone.read_timeout()), (dialled.local_addr(), dialled.read_timeout()));
-    clone.set_read_timeout(None).unwrap();
-    assert_eq!(dialled.read_timeout(), Some(Duration::from_secs(7)));
-
-    drop(dialled);
-    (&clone).write_all(b"hi").unwrap();
-    let mut buf = [0; 8];
-    assert_eq!(accepted.try_read(&mut buf).unwrap(), 2);
-    assert_eq!(text(accepted.try_read(&mut buf)), "read pipet b:1->a:2: would block");
-    drop(clone);
-    assert_eq!(accepted.try_read(&mut buf).unwrap(), 0);
-    assert_eq!(listener.host().sockets(), 2);
-}
-
-#[test]
-fn a_connection_has_a_bounded_number_of_clones() {
-    let net = Network::new("t");
-    let b = net.host("b").unwrap();
-    let (dialled, _accepted) = connect(&b, &b.listen(":1").unwrap());
-    let mut clones: Vec<_> = (1..32_767).map(|_| dialled.try_clone().unwrap()).collect();
-    let refused = dialled.try_clone().map_err(|error| error.to_string()).unwrap_err();
-    assert_eq!(refused, "a connection has at most 32767 handles");
-    clones.pop();
-    clones.push(dialled.try_clone().unwrap());
-
-    let halves: Vec<_> = clones.into_iter().map(Conn::into_split).collect();
-    let (read, write) = dialled.into_split();
-    assert_eq!(b.sockets(), 2);
-    halves.into_iter().for_each(|(_, half)| half.forget());
-    assert_eq!(read.try_write(b"hi").unwrap(), 2);
-    drop((read, write));
-    assert_eq!(b.sockets(), 1);
-}
-
-#[test]
-fn halves_keep_their_timeouts_when_they_are_put_together() {
-    let net = Network::new("t");
-    let b = net.host("b").unwrap();
-    let (dialled, _accepted) = connect(&b, &b.listen(":1").unwrap());
-    let (read, write) = dialled.into_split();
-    let [short, long] = [1, 2].map(|secs| Some(Duration::from_secs(secs)));
-    read.set_read_timeout(short).unwrap();
-    write.set_write_timeout(long).unwrap();
-    let whole = read.reunite(write).unwrap();
-    assert_eq!((whole.read_timeout(), whole.write_timeout()), (short, long));
-}
-
-/// A waker of its own.
-fn waker() -> Waker {
-    struct Nobody;
-
-    impl Wake for Nobody {
-        fn wake(self: Arc<Self>) {}
-    }
-
-    Arc::new(Nobody).into()
-}
-
-#[test]
-fn an_operation_that_another_task_polls_leaves_the_first() {
-    let net = Network::new("t");
-    let listener = net.host("a").unwrap().listen(":1").unwrap();
-    let (dialled, _accepted) = connect(&net.host("b").unwrap(), &listener);
-    {
-        let (mut accept, mut readable) = (pin!(listener.accept()), pin!(dialled.readable()));
-        for task in [waker(), waker()] {
-            let mut cx = Context::from_waker(&task);
-            assert!(accept.as_mut().poll(&mut cx).is_pending() && readable.as_mut().poll(&mut cx).is_pending());
-            let shown = net.snapshot().to_string();
-            assert!(shown.contains("1 to accept") && shown.contains("1 to read"), "each waits once\n{shown}");
-        }
-    }
-    let shown = net.snapshot().to_string();
-    assert!(!shown.contains(" to "), "nobody waits\n{shown}");
-}
-
-#[test]
-fn what_else_the_first_task_waits_for_is_not_lost() {
-    #[derive(Default)]
-    struct Flag(AtomicBool);
-
-    impl Wake for Flag {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-    }
-
-    let net = Network::new("t");
-    let listener = net.host("a").unwrap().listen(":1").unwrap();
-    let flag = Arc::new(Flag::default());
-    let (first, second) = (Waker::from(flag.clone()), waker());
-    let (mut moves, mut stays) = (pin!(listener.accept()), pin!(listener.accept()));
-    for accept in [&mut moves, &mut stays] {
-        assert!(accept.as_mut().poll(&mut Context::from_waker(&first)).is_pending());
-    }
-    assert!(moves.as_mut().poll(&mut Context::from_waker(&second)).is_pending());
-    assert!(flag.0.load(Ordering::SeqCst), "it looks again");
-    assert!(stays.as_mut().poll(&mut Context::from_waker(&first)).is_pending());
-    assert!(net.snapshot().to_string().contains("2 to accept"));
 }
