@@ -1,8 +1,9 @@
 //! Causes packed for errors: a code, and a text that stands among the error's words.
 
 use crate::addr::{AddrError, AddrReason};
-use crate::cause::{Call, Cause, Input, RegistryError, RegistryReason, Table};
+use crate::cause::{Cause, Input, Table};
 use crate::name::Text;
+use crate::registry::{Call, RegistryError, RegistryReason};
 
 /// A cause without its text.
 #[derive(Clone, Copy, PartialEq, Eq)]

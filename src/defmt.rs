@@ -4,7 +4,7 @@
 use ::defmt::{Format, Formatter, write};
 
 use crate::addr::{Addr, AddrError, AddrReason};
-use crate::cause::{Call, Cause, Input, RegistryError, RegistryReason, Table};
+use crate::cause::{Cause, Input, Table};
 use crate::close::CloseError;
 use crate::conn::Conn;
 use crate::error::{Error, Operation};
@@ -13,6 +13,7 @@ use crate::handle::Handle;
 use crate::host::Host;
 use crate::listener::Listener;
 use crate::name::{Name, Text};
+use crate::registry::{Call, RegistryError, RegistryReason};
 use crate::snapshot::{HostRow, Snapshot};
 
 impl<const N: usize> Format for Name<N> {

@@ -6,7 +6,7 @@ use core::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::addr::{Addr, ToAddr};
+use crate::addr::Addr;
 use crate::cause::Cause;
 use crate::conn::Conn;
 use crate::engine::Engine;
@@ -17,6 +17,7 @@ use crate::name::Text;
 use crate::place::Place;
 use crate::registry::Registry;
 use crate::table::{Bind, Peer, Ports, State, Tables};
+use crate::to_addr::ToAddr;
 use crate::wait::Expire;
 use crate::waker::{Wakers, poll_step};
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::addr::{Addr, ToAddr, to_listen_addr};
+use crate::addr::Addr;
 use crate::cause::Cause;
 use crate::close::CloseError;
 use crate::conn::Conn;
@@ -13,6 +13,7 @@ use crate::listener::Listener;
 use crate::name::HostName;
 use crate::place::Place;
 use crate::table::{Bind, Directory, Ports, Queue, State, Tables};
+use crate::to_addr::{ToAddr, to_listen_addr};
 use crate::wait::{Expire, Expiring, Op};
 
 /// A named access point of a network, with ports of its own; mostly as [`pipenet::Host`](crate::pipenet::Host). A cheap

@@ -204,14 +204,15 @@ mod sync;
 pub mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod to_addr;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod wait;
 mod waker;
 mod words;
 
-pub use addr::{Addr, AddrError, AddrReason, ToAddr};
-pub use cause::{Cause, ErrorKind, Input, RegistryError, RegistryReason, Table};
+pub use addr::{Addr, AddrError, AddrReason};
+pub use cause::{Cause, ErrorKind, Input, Table};
 pub use close::CloseError;
 pub use conn::Conn;
 pub use engine::{Engine, LinkStatus, Shutdown};
@@ -226,9 +227,10 @@ pub use name::{HostName, Name, NetworkName, Text};
 pub use networker::{Acceptor, Networker, Stream};
 pub use notifier::{Accept, Notifier};
 pub use notify::SubNetworkNotifier;
-pub use registry::Registry;
+pub use registry::{Registry, RegistryError, RegistryReason};
 pub use request::Incoming;
 pub use subnet::SubNetwork;
+pub use to_addr::ToAddr;
 #[cfg(feature = "stream")]
 pub use tokio::IncomingStream;
 #[cfg(feature = "tower")]

@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::vec::Vec;
 
-use crate::addr::{Addr, AddrError, ToAddr, to_listen_addr};
+use crate::addr::{Addr, AddrError};
 use crate::cause::{Cause, Input};
 use crate::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::name::{HostName, NetworkName};
 use crate::networker::{Acceptor, Networker, Stream};
+use crate::to_addr::{ToAddr, to_listen_addr};
 use crate::wait::{Expire, Op};
 
 /// The operating system's TCP at one of its IP addresses, as a [`Networker`]: its name is the IP address, its network

@@ -3,9 +3,9 @@
 use core::fmt::{self, Write as _};
 
 use crate::addr::write_number;
-use crate::cause::{Cause, Input, RegistryError, RegistryReason};
+use crate::cause::{Cause, Input};
 use crate::name::{HostName, NetworkName, Text};
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryError, RegistryReason};
 use crate::table::{Closed, Directory, HostFlags, Hosts, Tables};
 
 /// The registry of a network whose hosts are all in one subnetwork. It keeps no names of its own: it marks those in the

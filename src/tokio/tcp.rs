@@ -18,13 +18,14 @@ use ::tokio::sync::Notify;
 use ::tokio::sync::futures::Notified;
 use socket2::SockRef;
 
-use crate::addr::{Addr, AddrError, ToAddr, to_listen_addr};
+use crate::addr::{Addr, AddrError};
 use crate::cause::{Cause, Input};
 use crate::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::io::{NETWORK, os_addr, os_cause, os_resolve};
 use crate::name::HostName;
 use crate::networker::{Acceptor, Networker, Stream};
+use crate::to_addr::{ToAddr, to_listen_addr};
 use crate::wait::{Expire, Expiring, Op};
 
 /// The operating system's TCP at one of its IP addresses, on tokio, as a [`Networker`]: its name is the IP address, its
