@@ -97,9 +97,11 @@ struct Queue {
     bytes: VecDeque<u8>,
     /// The writer will not write any more.
     ended: bool,
-    /// The reader will not read any more.
-    unread: bool,
-    /// One of them has aborted the connection.
+    /// The reader will not read any more, and what is written is dropped.
+    deaf: bool,
+    /// The reader is closed.
+    closed: bool,
+    /// One of them has reset the connection.
     reset: bool,
     /// Who waits for bytes.
     readers: Vec<Waker>,
@@ -140,12 +142,13 @@ impl Engine for Queues {
     }
 
     fn poll_write(&self, end: &End, _: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
-        let closed = end.incoming.lock().unwrap().unread;
+        let closed = end.incoming.lock().unwrap().closed;
         let mut queue = end.outgoing.lock().unwrap();
         match () {
             () if closed => return Poll::Ready(Err(Cause::SocketDown)),
             () if queue.reset => return Poll::Ready(Err(Cause::ConnectionReset)),
-            () if queue.ended || queue.unread => return Poll::Ready(Err(Cause::BrokenPipe)),
+            () if queue.ended || queue.closed => return Poll::Ready(Err(Cause::BrokenPipe)),
+            () if queue.deaf => return Poll::Ready(Ok(buf.len())),
             () => queue.bytes.extend(buf),
         }
         let readers = std::mem::take(&mut queue.readers);
@@ -163,18 +166,27 @@ impl Engine for Queues {
         end.incoming.lock().unwrap().readers.retain(|reader| !reader.will_wake(waker));
     }
 
-    fn shutdown(&self, end: &End, how: Shutdown) {
-        if end.incoming.lock().unwrap().unread {
-            return;
+    fn shutdown(&self, end: &End, how: Shutdown) -> bool {
+        if end.incoming.lock().unwrap().closed {
+            return false;
         }
-        end.change(&end.outgoing, |queue| queue.ended = true);
+        let closes = !matches!(how, Shutdown::Read | Shutdown::Write);
+        let mut resets = matches!(how, Shutdown::Reset | Shutdown::Abort);
         if how != Shutdown::Write {
-            end.change(&end.incoming, |queue| (queue.unread, queue.bytes) = (true, VecDeque::new()));
+            end.change(&end.incoming, |queue| {
+                resets |= how == Shutdown::CloseOrReset && !queue.bytes.is_empty();
+                (queue.deaf, queue.closed) = (true, closes);
+                queue.reset |= resets;
+                queue.bytes.clear();
+            });
+        }
+        if how != Shutdown::Read {
+            end.change(&end.outgoing, |queue| (queue.ended, queue.reset) = (true, queue.reset || resets));
         }
         if how == Shutdown::Abort {
-            end.change(&end.outgoing, |queue| (queue.reset, queue.bytes) = (true, VecDeque::new()));
-            end.change(&end.incoming, |queue| queue.reset = true);
+            end.change(&end.outgoing, |queue| queue.bytes.clear());
         }
+        resets
     }
 
     fn release(&self, _: &End) {}
@@ -193,9 +205,9 @@ impl End {
     ) -> Poll<Result<usize, Cause>> {
         let mut queue = self.incoming.lock().unwrap();
         match () {
-            () if queue.unread => Poll::Ready(Err(Cause::SocketDown)),
-            () if queue.reset => Poll::Ready(Err(Cause::ConnectionReset)),
-            () if queue.ended || !queue.bytes.is_empty() => {
+            () if queue.closed => Poll::Ready(Err(Cause::SocketDown)),
+            () if queue.reset && queue.bytes.is_empty() => Poll::Ready(Err(Cause::ConnectionReset)),
+            () if queue.ended || queue.deaf || !queue.bytes.is_empty() => {
                 Poll::Ready(step(&mut queue.bytes).map_err(|error| Cause::backend(&error)))
             }
             () => {

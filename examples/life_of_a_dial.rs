@@ -183,8 +183,9 @@ impl Engine for Wires {
         Poll::Ready(())
     }
 
-    fn shutdown(&self, end: &End, how: Shutdown) {
+    fn shutdown(&self, end: &End, how: Shutdown) -> bool {
         note(&format!("  engine: shut down {end:?} end: {how:?}"));
+        false
     }
 
     fn release(&self, end: &End) {

@@ -36,8 +36,14 @@ use crate::wait::{Expire, Op, Waiting};
 /// | the own host | host is down | host is down |
 /// | this connection | socket is down | socket is down |
 /// | writing, by [`close_write`](Conn::close_write) | goes on | broken pipe |
+/// | reading, by [`close_read`](Conn::close_read) | `Ok(0)` | goes on |
 /// | the peer, its host, or its writing | what is left, then `Ok(0)` | broken pipe (not if it only shut down writing) |
+/// | the peer or its host, with bytes unread there | what is left, then connection reset | connection reset |
 /// | the peer, by [`abort`](Conn::abort) | connection reset | connection reset |
+///
+/// An end that is closed while bytes wait unread at it resets the connection, as TCP does (RFC 9293, section 3.6.1), so
+/// that the peer learns that not all was read. A network made with `reset_unread(false)` does not, nor does a *rendezvous*
+/// network.
 ///
 /// Errors name both ends, in the direction of the bytes: `write pipet a:1->b:1: broken pipe`,
 /// `read pipet b:1->a:1: connection reset`.
@@ -197,13 +203,25 @@ impl<N: Handle> Conn<N> {
     /// What is down, if this end is: like `shutdown pipet a:1->b:1: socket is down`.
     #[doc(alias = "shutdown")]
     pub fn close_write(&self) -> Result<(), Error> {
-        self.end.close_write()
+        self.end.shut(Shutdown::Write)
     }
 
-    /// Closes the connection: its port is free, whoever waits on it is woken and fails, and the peer reads what is left and
-    /// then the end of the stream. Closing it again does nothing. Dropping it does the same.
+    /// Stops reading: own reads give `Ok(0)`, one that waits as well; bytes that have arrived unread and what the peer still
+    /// sends are dropped, and its writes go on. With [`close_write`](Conn::close_write) it is what std calls
+    /// `Shutdown::Both`; [`close`](Conn::close) is more: it gives the port back.
+    ///
+    /// # Errors
+    ///
+    /// What is down, if this end is: like `shutdown pipet a:1->b:1: socket is down`.
+    pub fn close_read(&self) -> Result<(), Error> {
+        self.end.shut(Shutdown::Read)
+    }
+
+    /// Closes the connection: its port is free, all tasks that wait on it are woken and fail, and the peer reads what is left
+    /// and then the end of the stream, or `connection reset` if bytes waited here unread. Closing it again does nothing.
+    /// Dropping it does the same.
     pub fn close(&self) {
-        self.end.close(Shutdown::Close);
+        self.end.close(Shutdown::CloseOrReset);
     }
 
     /// Closes the connection so that the peer's reads and writes fail with `connection reset`; what was in flight is

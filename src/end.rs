@@ -7,6 +7,8 @@ use core::task::{Context, Poll, Waker};
 use crate::addr::Addr;
 use crate::block::{Patience, block_on};
 use crate::cause::Cause;
+#[cfg(feature = "tokio")]
+use crate::engine::LinkStatus;
 use crate::engine::{Engine, Quick, Shutdown};
 use crate::error::{Error, Operation};
 use crate::handle::{Handle, LinkOf};
@@ -211,9 +213,10 @@ impl<N: Handle> End<N> {
         )
     }
 
-    pub(crate) fn close_write(&self) -> Result<(), Error> {
+    /// Shuts one direction down.
+    pub(crate) fn shut(&self, how: Shutdown) -> Result<(), Error> {
         self.check_up(Operation::Shutdown)?;
-        self.net().engine.shutdown(&self.link, Shutdown::Write);
+        self.net().engine.shutdown(&self.link, how);
         Ok(())
     }
 
@@ -229,13 +232,34 @@ impl<N: Handle> End<N> {
     }
 
     /// Why this end is down, if it is.
-    #[cold]
-    fn check_up(&self, operation: Operation) -> Result<(), Error> {
+    fn down(&self) -> Option<Cause> {
         let connected = self.place.socket(|socket| matches!(socket.state, State::Connected(_))).unwrap_or_default();
         match self.place.outermost(Cause::SocketDown) {
-            Cause::SocketDown if connected => Ok(()),
-            cause => Err(self.error(operation, cause)),
+            Cause::SocketDown if connected => None,
+            cause => Some(cause),
         }
+    }
+
+    /// The error of an operation on an end that is down, if it is.
+    #[cold]
+    fn check_up(&self, operation: Operation) -> Result<(), Error> {
+        self.down().map_or(Ok(()), |cause| Err(self.error(operation, cause)))
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_down(&self) -> bool {
+        self.down().is_some()
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn status(&self) -> LinkStatus {
+        self.net().engine.status(&self.link)
+    }
+
+    /// Registers the task of `waker` for whatever comes next, bytes or the end.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn watch(&self, waker: &Waker) {
+        self.net().engine.watch(&self.link, waker);
     }
 
     #[cold]
@@ -275,7 +299,7 @@ impl<N: Handle> Drop for End<N> {
         let Some(state) = last else { return };
         if let Some(State::Connected(link)) = state {
             drop(link);
-            self.net().engine.shutdown(&self.link, Shutdown::Close);
+            self.net().engine.shutdown(&self.link, Shutdown::CloseOrReset);
         }
         self.net().engine.release(&self.link);
     }

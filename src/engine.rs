@@ -165,8 +165,17 @@ pub trait Engine: Send + Sync {
         LinkStatus::default()
     }
 
-    /// Shuts the connection down as `how` says. Once it is closed or aborted, nothing more has an effect.
-    fn shutdown(&self, link: &Self::Link, how: Shutdown);
+    /// Registers the task of `waker` as a read that finds nothing does, whether there are bytes or not: it is woken by the
+    /// next bytes, and by whatever ends the connection. By default it is not.
+    ///
+    /// The core asks [`status`](Engine::status) after it, to wait for what no read and no write would wait for.
+    fn watch(&self, link: &Self::Link, waker: &Waker) {
+        let _ = (link, waker);
+    }
+
+    /// Shuts the connection down as `how` says; returns whether this reset it. Once it is closed, reset or aborted, nothing
+    /// more has an effect.
+    fn shutdown(&self, link: &Self::Link, how: Shutdown) -> bool;
 
     /// The last handle of this end is gone: called once per end, after its shutdown. What the end held is given back.
     fn release(&self, link: &Self::Link);
@@ -219,17 +228,32 @@ pub struct LinkStatus {
     pub read_closed: bool,
     /// Whether a write would fail.
     pub write_closed: bool,
+    /// Whether the peer reset the connection.
+    pub reset: bool,
 }
 
-/// How to shut a connection down, seen from the end that does it.
+/// How to shut a connection down, seen from the end that does it. All tasks that wait and are affected are woken.
+///
+/// An engine treats a way that it does not know as [`Shutdown::Close`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Shutdown {
     /// No more writing: the peer reads what is left, then the end of the stream. Reading goes on.
     Write,
-    /// No more reading either: own operations fail with [`Cause::SocketDown`] and the peer's writes with
-    /// [`Cause::BrokenPipe`]; all who wait are woken.
+    /// No more reading: own reads give the end of the stream, and what has arrived or arrives later is dropped. The peer's
+    /// writes go on, and a write that waits for this end to read is done.
+    Read,
+    /// Neither: own operations fail with [`Cause::SocketDown`], the peer reads what is left and then the end of the stream,
+    /// and its writes fail with [`Cause::BrokenPipe`].
     Close,
+    /// As [`Shutdown::Close`], but the peer's reads give what has reached it and then fail with
+    /// [`Cause::ConnectionReset`], and its writes fail with [`Cause::ConnectionReset`].
+    Reset,
+    /// [`Shutdown::Reset`] if bytes wait unread at this end, as TCP does (RFC 9293, section 3.6.1; RFC 1122, section
+    /// 4.2.2.13), else [`Shutdown::Close`]. The engine decides in one step: bytes that arrive later change nothing. An engine
+    /// that cannot tell closes, and so does one whose writes are done when the peer has read them.
+    CloseOrReset,
     /// As [`Shutdown::Close`], but the peer's reads and writes fail with [`Cause::ConnectionReset`] and what was in
     /// flight is dropped.
     Abort,

@@ -147,6 +147,13 @@ pub trait Stream: Send + Sync + Sized {
     ///
     /// Those of [`Conn::close_write`].
     fn close_write(&self) -> Result<(), Error>;
+
+    /// Stops reading; see [`Conn::close_read`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Conn::close_read`].
+    fn close_read(&self) -> Result<(), Error>;
 }
 
 impl<N: Handle> Networker for Host<N> {
@@ -201,5 +208,9 @@ impl<N: Handle> Stream for Conn<N> {
 
     fn close_write(&self) -> Result<(), Error> {
         Conn::close_write(self)
+    }
+
+    fn close_read(&self) -> Result<(), Error> {
+        Conn::close_read(self)
     }
 }

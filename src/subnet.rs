@@ -156,7 +156,7 @@ where
 
     /// Closes an end of a connection that nobody holds.
     pub(crate) fn discard(&self, link: &E::Link) {
-        self.engine.shutdown(link, Shutdown::Close);
+        self.engine.shutdown(link, Shutdown::CloseOrReset);
         self.engine.release(link);
     }
 
@@ -191,7 +191,9 @@ where
                     acceptors.wake();
                     self.refuse_all(host, slot);
                 }
-                Some(Found::Link(link)) => self.engine.shutdown(&link, Shutdown::Close),
+                Some(Found::Link(link)) => {
+                    self.engine.shutdown(&link, Shutdown::CloseOrReset);
+                }
                 Some(Found::Nothing) | None => {}
             }
             from = slot + 1;

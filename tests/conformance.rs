@@ -5,7 +5,7 @@ use virtnet::pipenet::{self, fixed};
 use virtnet::testing::{Capacity, Setup, Waiting, links_by_dial};
 
 fn heap_buffered() -> Setup<pipenet::Handle> {
-    Setup::new(pipenet::Network::new("t").subnetwork().clone()).buffer(64 << 10).links(links_by_dial)
+    Setup::new(pipenet::Network::new("t").subnetwork().clone()).buffer(64 << 10).links(links_by_dial).resets_unread()
 }
 
 fn heap_rendezvous() -> Setup<pipenet::Handle> {
@@ -15,7 +15,7 @@ fn heap_rendezvous() -> Setup<pipenet::Handle> {
 
 fn heap_small() -> Setup<pipenet::Handle> {
     let net = pipenet::Network::builder("t").buffer(3).backlog(2).build().expect("valid options");
-    Setup::new(net.subnetwork().clone()).buffer(3).links(links_by_dial)
+    Setup::new(net.subnetwork().clone()).buffer(3).links(links_by_dial).resets_unread()
 }
 
 fn heap_small_rendezvous() -> Setup<pipenet::Handle> {
@@ -25,7 +25,12 @@ fn heap_small_rendezvous() -> Setup<pipenet::Handle> {
 
 fn heap_shared_port() -> Setup<pipenet::Handle> {
     let net = pipenet::Network::builder("t").share_port(true).build().expect("valid options");
-    Setup::new(net.subnetwork().clone()).waiting(Waiting::Futures).links(links_by_dial)
+    Setup::new(net.subnetwork().clone()).waiting(Waiting::Futures).links(links_by_dial).resets_unread()
+}
+
+fn heap_polite() -> Setup<pipenet::Handle> {
+    let net = pipenet::Network::builder("t").reset_unread(false).build().expect("valid options");
+    Setup::new(net.subnetwork().clone()).links(links_by_dial)
 }
 
 /// A new network that is never freed, as a static is not.
@@ -40,7 +45,7 @@ fn fixed_setup(net: &'static fixed::Network<'static>) -> Setup<fixed::Handle<'st
 }
 
 fn fixed_buffered() -> Setup<fixed::Handle<'static, 'static>> {
-    fixed_setup(fixed_network(|net| net)).waiting(Waiting::Futures)
+    fixed_setup(fixed_network(|net| net)).waiting(Waiting::Futures).resets_unread()
 }
 
 fn fixed_rendezvous() -> Setup<fixed::Handle<'static, 'static>> {
@@ -48,19 +53,36 @@ fn fixed_rendezvous() -> Setup<fixed::Handle<'static, 'static>> {
 }
 
 fn fixed_shared_port() -> Setup<fixed::Handle<'static, 'static>> {
-    fixed_setup(fixed_network(|net| net.share_port(true).backlog(2)))
+    fixed_setup(fixed_network(|net| net.share_port(true).backlog(2))).resets_unread()
 }
 
-virtnet::conformance!(heap_buffered_on_threads, heap_buffered, [buffered, fresh_port, sized_buffer, links]);
+fn fixed_polite() -> Setup<fixed::Handle<'static, 'static>> {
+    fixed_setup(fixed_network(|net| net.reset_unread(false)))
+}
+
+virtnet::conformance!(
+    heap_buffered_on_threads,
+    heap_buffered,
+    [buffered, unread_resets, fresh_port, sized_buffer, links]
+);
 virtnet::conformance!(heap_rendezvous_as_futures, heap_rendezvous, [rendezvous, fresh_port, links]);
-virtnet::conformance!(heap_small_on_threads, heap_small, [buffered, fresh_port, sized_buffer, small_backlog, links]);
+virtnet::conformance!(
+    heap_small_on_threads,
+    heap_small,
+    [buffered, unread_resets, fresh_port, sized_buffer, small_backlog, links]
+);
 virtnet::conformance!(
     heap_small_rendezvous_on_threads,
     heap_small_rendezvous,
     [rendezvous, fresh_port, sized_buffer, links]
 );
-virtnet::conformance!(heap_shared_port_as_futures, heap_shared_port, [buffered, shared_port, links]);
-virtnet::conformance!(fixed_buffered_as_futures, fixed_buffered, [buffered, fresh_port, sized_buffer, fixed, links]);
+virtnet::conformance!(heap_polite_on_threads, heap_polite, [buffered, fresh_port, links]);
+virtnet::conformance!(heap_shared_port_as_futures, heap_shared_port, [buffered, unread_resets, shared_port, links]);
+virtnet::conformance!(
+    fixed_buffered_as_futures,
+    fixed_buffered,
+    [buffered, unread_resets, fresh_port, sized_buffer, fixed, links]
+);
 virtnet::conformance!(
     fixed_rendezvous_on_threads,
     fixed_rendezvous,
@@ -69,5 +91,6 @@ virtnet::conformance!(
 virtnet::conformance!(
     fixed_shared_port_on_threads,
     fixed_shared_port,
-    [buffered, shared_port, sized_buffer, small_backlog, fixed, links]
+    [buffered, unread_resets, shared_port, sized_buffer, small_backlog, fixed, links]
 );
+virtnet::conformance!(fixed_polite_on_threads, fixed_polite, [buffered, fresh_port, sized_buffer, fixed, links]);

@@ -12,7 +12,12 @@ use virtnet::testing::{Setup, Waiting};
 fn setup(lab: &Lab, net: Handle, buffer: usize) -> Setup<Handle> {
     let (wires, ends) = (lab.clone(), lab.clone());
     let held = move || usize::try_from(ends.ends()).expect("no end is released twice");
-    Setup::new(net).limit(Duration::from_secs(10)).buffer(buffer).links(move |_| wires.wire()).held(held)
+    Setup::new(net)
+        .limit(Duration::from_secs(10))
+        .buffer(buffer)
+        .links(move |_| wires.wire())
+        .held(held)
+        .resets_unread()
 }
 
 /// A network of one subnetwork.
@@ -51,17 +56,25 @@ fn two_shared_port() -> Setup<Handle> {
     divided(16, |net| net.share_port(true)).waiting(Waiting::Futures)
 }
 
-virtnet::conformance!(one_on_threads, one, [buffered, fresh_port, sized_buffer, links]);
-virtnet::conformance!(one_small_as_futures, one_small, [buffered, fresh_port, sized_buffer, small_backlog, links]);
-virtnet::conformance!(one_shared_port_on_threads, one_shared_port, [buffered, shared_port, sized_buffer, links]);
-virtnet::conformance!(two_on_threads, two, [buffered, fresh_port, sized_buffer, links, two_subnetworks]);
+virtnet::conformance!(one_on_threads, one, [buffered, unread_resets, fresh_port, sized_buffer, links]);
+virtnet::conformance!(
+    one_small_as_futures,
+    one_small,
+    [buffered, unread_resets, fresh_port, sized_buffer, small_backlog, links]
+);
+virtnet::conformance!(
+    one_shared_port_on_threads,
+    one_shared_port,
+    [buffered, unread_resets, shared_port, sized_buffer, links]
+);
+virtnet::conformance!(two_on_threads, two, [buffered, unread_resets, fresh_port, sized_buffer, links, two_subnetworks]);
 virtnet::conformance!(
     two_small_as_futures,
     two_small,
-    [buffered, fresh_port, sized_buffer, small_backlog, links, two_subnetworks]
+    [buffered, unread_resets, fresh_port, sized_buffer, small_backlog, links, two_subnetworks]
 );
 virtnet::conformance!(
     two_shared_port_as_futures,
     two_shared_port,
-    [buffered, shared_port, sized_buffer, links, two_subnetworks]
+    [buffered, unread_resets, shared_port, sized_buffer, links, two_subnetworks]
 );

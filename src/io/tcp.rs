@@ -246,9 +246,19 @@ impl Stream for TcpConn {
     }
 
     fn close_write(&self) -> Result<(), Error> {
+        self.shut(net::Shutdown::Write)
+    }
+
+    fn close_read(&self) -> Result<(), Error> {
+        self.shut(net::Shutdown::Read)
+    }
+}
+
+impl TcpConn {
+    fn shut(&self, how: net::Shutdown) -> Result<(), Error> {
         let failed =
             |error| Error::new(Operation::Shutdown, NETWORK, Some(self.local), Some(self.peer), os_cause(error));
-        self.stream.shutdown(net::Shutdown::Write).map_err(failed)
+        self.stream.shutdown(how).map_err(failed)
     }
 }
 

@@ -5,7 +5,7 @@ use core::future::Future;
 use core::task::{Context, Poll, Waker};
 
 use super::memory::PipeMemory;
-use super::pipe::{Direction, Failure, Moved};
+use super::pipe::{Failure, Moved};
 use crate::addr::Addr;
 use crate::cause::Cause;
 use crate::engine::{Engine, LinkStatus, Quick, Shutdown};
@@ -17,6 +17,8 @@ use crate::waker::{Task, Wakers, discard, poll_step};
 pub struct Pipes<M> {
     pub(super) memory: M,
     pub(super) rendezvous: bool,
+    /// Whether an end that is closed while bytes wait unread at it resets.
+    pub(super) reset_unread: bool,
 }
 
 impl<M: PipeMemory> Engine for Pipes<M> {
@@ -105,31 +107,52 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 
     fn status(&self, link: &M::Link) -> LinkStatus {
-        let of = |direction: Option<&mut Direction<M::Wakers, M::Ring>>| direction.map(|direction| direction.status());
-        let (incoming, outgoing) = (self.memory.incoming(link, of), self.memory.outgoing(link, of));
-        let (to_read, readers, _, read_closed) = incoming.unwrap_or(RELEASED);
-        let (to_write, _, writers, write_closed) = outgoing.unwrap_or(RELEASED);
-        LinkStatus { to_read, to_write, readers, writers, read_closed, write_closed }
+        let mut status = LinkStatus { read_closed: true, write_closed: true, ..LinkStatus::default() };
+        self.memory.incoming(link, |direction| direction.into_iter().for_each(|it| it.reader_status(&mut status)));
+        self.memory.outgoing(link, |direction| direction.into_iter().for_each(|it| it.writer_status(&mut status)));
+        status
     }
 
-    fn shutdown(&self, link: &M::Link, how: Shutdown) {
+    fn watch(&self, link: &M::Link, waker: &Waker) {
+        let _: Poll<()> = poll_step(waker, |seat| {
+            self.memory.incoming(link, |direction| {
+                direction.into_iter().for_each(|direction| {
+                    seat.take(direction.readers());
+                });
+            });
+            Poll::Pending
+        });
+    }
+
+    fn shutdown(&self, link: &M::Link, how: Shutdown) -> bool {
         // Who holds the last link is about to drop it: an open connection has another one in its table.
         if self.memory.is_last(link) {
-            return;
+            return false;
         }
-        let outgoing = self.memory.outgoing(link, |direction| Some(direction?.shut_writer(how)));
-        let incoming = match how {
-            Shutdown::Write => None,
-            Shutdown::Close | Shutdown::Abort => {
-                self.memory.incoming(link, |direction| Some(direction?.shut_reader(how)))
-            }
+        let how = match how {
+            Shutdown::CloseOrReset if self.rendezvous || !self.reset_unread => Shutdown::Close,
+            how => how,
         };
-        let wake = |(readers, writers): (M::Wakers, M::Wakers)| {
+        // What this end reads comes first: whether bytes wait there decides how a close ends what it writes.
+        let (how, incoming) = match how {
+            Shutdown::Write => (how, None),
+            how => self.memory.incoming(link, |direction| match direction {
+                Some(direction) => {
+                    let (how, woken) = direction.shut_reader(how);
+                    (how, Some(woken))
+                }
+                None => (how, None),
+            }),
+        };
+        let outgoing = match how {
+            Shutdown::Read => None,
+            how => self.memory.outgoing(link, |direction| Some(direction?.shut_writer(how))),
+        };
+        for (readers, writers) in outgoing.into_iter().chain(incoming) {
             readers.wake();
             writers.wake();
-        };
-        outgoing.into_iter().for_each(wake);
-        incoming.into_iter().for_each(wake);
+        }
+        matches!(how, Shutdown::Reset | Shutdown::Abort)
     }
 
     fn release(&self, link: &M::Link) {
@@ -146,9 +169,6 @@ type Taken<M> = <<M as PipeMemory>::Wakers as Wakers>::Taken;
 
 /// On an end that was released.
 const DOWN: Moved = Poll::Ready(Err(Failure::Down));
-
-/// The status of a direction of an end that was released.
-const RELEASED: (usize, u32, u32, bool) = (0, 0, 0, true);
 
 impl<M: PipeMemory> Pipes<M> {
     /// Reads, or only looks.
@@ -219,7 +239,7 @@ struct Near<'a, M: PipeMemory> {
 impl<M: PipeMemory> Drop for Near<'_, M> {
     fn drop(&mut self) {
         if !self.connected {
-            self.engine.shutdown(self.link, Shutdown::Close);
+            self.engine.shutdown(self.link, Shutdown::CloseOrReset);
             self.engine.release(self.link);
         }
     }

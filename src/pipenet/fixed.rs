@@ -75,7 +75,7 @@ impl<'m> Network<'m> {
             None => NetworkName::EMPTY,
         };
         let pool: &dyn Pool = &memory.pipes;
-        let engine = Pipes { memory: FixedPipes { pool }, rendezvous: false };
+        let engine = Pipes { memory: FixedPipes { pool }, rendezvous: false, reset_unread: true };
         let registry = Ram::new(tables, full);
         Self { net: subnet::SubNetwork::with_options(PREFIX, name, engine, registry, tables, Options::DEFAULT) }
     }
@@ -85,6 +85,14 @@ impl<'m> Network<'m> {
     #[must_use]
     pub const fn rendezvous(mut self, on: bool) -> Self {
         self.net.engine.rendezvous = on;
+        self
+    }
+
+    /// Whether an end that is closed while bytes wait unread at it resets the connection, as TCP does; see
+    /// [`Conn`](crate::Conn). By default it does. In a rendezvous network it never does.
+    #[must_use]
+    pub const fn reset_unread(mut self, on: bool) -> Self {
+        self.net.engine.reset_unread = on;
         self
     }
 

@@ -96,7 +96,7 @@ impl Network {
 
     /// A network with the full name `pipe` + `name` and other options.
     pub fn builder(name: &str) -> Builder<'_> {
-        Builder { name, options: Options::DEFAULT, buffer: DEFAULT_BUFFER, rendezvous: false }
+        Builder { name, options: Options::DEFAULT, buffer: DEFAULT_BUFFER, rendezvous: false, reset_unread: true }
     }
 
     /// The full name of the network.
@@ -185,6 +185,7 @@ pub struct Builder<'a> {
     options: Options,
     buffer: usize,
     rendezvous: bool,
+    reset_unread: bool,
 }
 
 /// Bytes that wait in one direction of a connection, at most.
@@ -202,6 +203,13 @@ impl Builder<'_> {
     /// it is done when the bytes are in the buffer.
     pub fn rendezvous(mut self, on: bool) -> Self {
         self.rendezvous = on;
+        self
+    }
+
+    /// Whether an end that is closed while bytes wait unread at it resets the connection, as TCP does; see
+    /// [`Conn`](crate::Conn). By default it does. In a rendezvous network it never does.
+    pub fn reset_unread(mut self, on: bool) -> Self {
+        self.reset_unread = on;
         self
     }
 
@@ -239,7 +247,8 @@ impl Builder<'_> {
     fn make(self) -> Network {
         let tables = Tables::new();
         let registry = Ram::new(tables.clone(), NetworkName::valid(PREFIX, self.name).unwrap_or(NetworkName::EMPTY));
-        let engine = Pipes { memory: HeapPipes::new(self.buffer), rendezvous: self.rendezvous };
+        let Self { rendezvous, reset_unread, .. } = self;
+        let engine = Pipes { memory: HeapPipes::new(self.buffer), rendezvous, reset_unread };
         let net = subnet::SubNetwork::with_options(PREFIX, self.name, engine, registry, tables, self.options);
         Network { net: Handle::new(Arc::new(net)) }
     }

@@ -77,7 +77,15 @@ impl fmt::Display for SocketRow {
             }
             SocketState::Dialling { waits: it } => ("dialling", (0, 0, [waits(it.into(), "dial"), None]), ""),
             SocketState::Queued => ("queued", none, "<-"),
-            SocketState::Connected(LinkStatus { to_read, to_write, readers, writers, read_closed, write_closed }) => {
+            SocketState::Connected(LinkStatus {
+                to_read,
+                to_write,
+                readers,
+                writers,
+                read_closed,
+                write_closed,
+                ..
+            }) => {
                 let arrow = match (read_closed, write_closed) {
                     (false, false) => "<->",
                     (true, false) => "->",

@@ -34,9 +34,12 @@ impl Blocked {
         assert_eq!((reading, writing), (Err(failed("read", conn, cause)), Err(failed("write", conn, cause))));
     }
 
-    /// The stream ended, and nobody takes what is written.
+    /// The peer was closed, with what was written unread.
     #[track_caller]
-    fn ends<N: Handle>(self, conn: &Conn<N>) {
+    fn ends<N: Handle>(self, net: &Setup<N>, conn: &Conn<N>) {
+        if net.resets_unread {
+            return self.fails(conn, "connection reset");
+        }
         assert_eq!(self.reading.outcome(), Ok(vec![]));
         assert_eq!(text(self.writing.outcome()), failed("write", conn, "broken pipe"));
     }
@@ -142,7 +145,7 @@ pub(super) fn host_close_wakes_all_who_wait<N: Handle + 'static>(net: &Setup<N>)
     assert_eq!(text(accepting.outcome()), format!("accept {n} a:1: host is down"));
     let error = dial.outcome().expect_err("the host is down");
     assert_eq!((error.kind(), error.addr()), (ErrorKind::HostDown, Some(("b", 9))));
-    peers.ends(&dialled);
+    peers.ends(net, &dialled);
     assert_eq!(text(other.try_accept()), format!("accept {n} b:9: would block"));
 }
 
@@ -206,12 +209,12 @@ pub(super) fn connection_close_wakes_all_who_wait<N: Handle + 'static>(net: &Set
     let (dialled, accepted) = net.connect(&pair.b, &pair.listener);
     let peers = Blocked::on(net, &accepted);
     dialled.close();
-    peers.ends(&accepted);
+    peers.ends(net, &accepted);
     // One that nobody holds any more.
     let (dialled, accepted) = net.connect(&pair.b, &pair.listener);
     let peers = Blocked::on(net, &accepted);
     drop(dialled);
-    peers.ends(&accepted);
+    peers.ends(net, &accepted);
     let (dialled, accepted) = net.connect(&pair.b, &pair.listener);
     let reading = [(); 3].map(|()| net.start(read(&dialled, 9)));
     drop(accepted);

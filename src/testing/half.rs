@@ -17,7 +17,8 @@ use crate::half::ReuniteError;
 use crate::handle::Handle;
 
 /// A connection that nobody else has.
-fn own<N: Handle>(conn: Arc<Conn<N>>) -> Conn<N> {
+/// The connection, which nobody else holds.
+pub(super) fn own<N: Handle>(conn: Arc<Conn<N>>) -> Conn<N> {
     Arc::into_inner(conn).expect("nobody else has it")
 }
 

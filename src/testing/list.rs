@@ -3,7 +3,8 @@
 use std::vec::Vec;
 
 use super::{
-    super::*, Behaviour, buffer::*, close::*, dial::*, error::*, half::*, notifier::*, port::*, stream::*, subnet::*,
+    super::*, Behaviour, buffer::*, close::*, dial::*, error::*, half::*, notifier::*, port::*, shut::*, stream::*,
+    subnet::*,
 };
 use crate::handle::Handle;
 
@@ -18,6 +19,7 @@ pub(super) fn all<N: Handle + 'static>() -> Vec<Behaviour<N>> {
     crate::__virtnet_behaviours!([add] [] always);
     crate::__virtnet_behaviours!([add] [] buffered);
     crate::__virtnet_behaviours!([add] [] rendezvous);
+    crate::__virtnet_behaviours!([add] [] unread_resets);
     crate::__virtnet_behaviours!([add] [] fresh_port);
     crate::__virtnet_behaviours!([add] [] shared_port);
     crate::__virtnet_behaviours!([add] [] sized_buffer);
@@ -78,6 +80,9 @@ macro_rules! __virtnet_behaviours {
             half_close_wakes_who_reads
             half_close_wakes_who_writes
             after_the_peer_closed_reads_end_and_writes_fail
+            close_read_ends_own_reads_and_lets_the_peer_write
+            close_read_wakes_who_waits
+            an_abort_is_told_after_close_read
             abort_resets_the_peer
             abort_wakes_who_reads
             abort_wakes_who_writes
@@ -136,6 +141,14 @@ macro_rules! __virtnet_behaviours {
             a_write_timeout_withdraws_what_was_not_taken
             a_dropped_write_leaves_a_stream_that_works
             a_writer_that_comes_back_late_learns_its_count
+        }
+    };
+    ([$($do:tt)*] $args:tt unread_resets) => {
+        $($do)*! { $args unread_resets
+            an_end_closed_with_bytes_unread_resets
+            a_dropped_half_resets_nothing
+            a_reset_wakes_who_waits
+            what_close_read_dropped_is_not_unread
         }
     };
     ([$($do:tt)*] $args:tt fresh_port) => {

@@ -12,6 +12,7 @@
 //! | `buffered` | a write is done when its bytes are in a buffer |
 //! | `rendezvous` | a write is done when the peer has read its bytes |
 //! | `fresh_port` | an accepted connection takes a port of its own |
+//! | `unread_resets` | [an end that is closed with bytes unread resets](Setup::resets_unread) |
 //! | `shared_port` | an accepted connection keeps the listener's port |
 //! | `sized_buffer` | [the size of the buffers](Setup::buffer) is known |
 //! | `small_backlog` | at most 4 dials may wait at a listener |
@@ -69,6 +70,7 @@ mod list;
 mod notifier;
 mod port;
 mod setup;
+mod shut;
 mod step;
 mod stream;
 mod subnet;

@@ -14,7 +14,7 @@ use std::vec::Vec;
 use super::step::{PATIENCE, server, until, write};
 use super::task::{Started, Task, Waiting, along};
 use crate::conn::Conn;
-use crate::engine::Engine;
+use crate::engine::{Engine, Shutdown};
 use crate::error::Error;
 use crate::handle::{Handle, LinkOf};
 use crate::host::Host;
@@ -30,6 +30,7 @@ pub struct Setup<N: Handle> {
     waiting: Waiting,
     pub(super) buffer: Option<usize>,
     pub(super) capacity: Option<Capacity>,
+    pub(super) resets_unread: bool,
     links: Option<MakeLinks<N>>,
     held: Option<Box<dyn Fn() -> usize + Send>>,
     pub(super) limit: Duration,
@@ -59,6 +60,7 @@ impl<N: Handle + 'static> Setup<N> {
             waiting: Waiting::Threads,
             buffer: None,
             capacity: None,
+            resets_unread: false,
             links: None,
             held: None,
             limit: Duration::from_secs(60),
@@ -109,6 +111,13 @@ impl<N: Handle + 'static> Setup<N> {
         self
     }
 
+    /// An end that is closed while bytes wait unread at it resets the connection.
+    #[must_use]
+    pub fn resets_unread(mut self) -> Self {
+        self.resets_unread = true;
+        self
+    }
+
     /// How long a behaviour may take; 60 seconds by default.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
@@ -123,6 +132,7 @@ impl<N: Handle + 'static> Setup<N> {
         let groups = [
             either(self.is_rendezvous(), "rendezvous", "buffered"),
             either(self.shares_ports(), "shared_port", "fresh_port"),
+            if_any(self.resets_unread, "unread_resets"),
             if_any(self.buffer.is_some(), "sized_buffer"),
             if_any(self.backlog() <= SMALL_BACKLOG, "small_backlog"),
             if_any(self.capacity.is_some(), "fixed"),
@@ -176,7 +186,7 @@ impl<N: Handle + 'static> Setup<N> {
 
     /// Gives back the end of a connection that was not handed over.
     pub(super) fn shut(&self, link: &LinkOf<N>) {
-        self.net.engine().shutdown(link, crate::engine::Shutdown::Close);
+        self.net.engine().shutdown(link, Shutdown::Close);
         self.net.engine().release(link);
     }
 

@@ -250,9 +250,19 @@ impl Stream for TokioTcpStream {
     }
 
     fn close_write(&self) -> Result<(), Error> {
+        self.shut(Shutdown::Write)
+    }
+
+    fn close_read(&self) -> Result<(), Error> {
+        self.shut(Shutdown::Read)
+    }
+}
+
+impl TokioTcpStream {
+    fn shut(&self, how: Shutdown) -> Result<(), Error> {
         let failed =
             |error| Error::new(Operation::Shutdown, NETWORK, Some(self.local), Some(self.peer), os_cause(error));
-        SockRef::from(&*self.stream).shutdown(Shutdown::Write).map_err(failed)
+        SockRef::from(&*self.stream).shutdown(how).map_err(failed)
     }
 }
 

@@ -66,6 +66,7 @@ pub(crate) fn write<N: Net>(mut conn: &Conn<N>, bytes: &[u8]) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     CloseWrite,
+    CloseRead,
     Close,
     Abort,
     Drop,
@@ -75,6 +76,7 @@ pub(crate) enum End {
 pub(crate) fn end<N: Net>(conn: Conn<N>, how: End) -> Option<Conn<N>> {
     match how {
         End::CloseWrite => conn.close_write().expect("it is up"),
+        End::CloseRead => conn.close_read().expect("it is up"),
         End::Close => conn.close(),
         End::Abort => conn.abort(),
         End::Drop => return None,

@@ -73,7 +73,9 @@ impl Engine for IdleEngine {
         Poll::Pending
     }
 
-    fn shutdown(&self, _: &Link, _: Shutdown) {}
+    fn shutdown(&self, _: &Link, _: Shutdown) -> bool {
+        false
+    }
 
     fn release(&self, link: &Link) {
         link.released.fetch_add(1, Ordering::SeqCst);

@@ -87,9 +87,45 @@ fn a_writer_against_the_peers_end() {
         told
     }
     let seen = |how| explore_both(All, Buffered, move |net| model(net, how), move |net| model(net, how));
-    assert_eq!(seen(End::Close), set(["write pipet a:1->b:1: broken pipe"]));
-    assert_eq!(seen(End::Drop), set(["write pipet a:1->b:1: broken pipe"]));
+    // The first byte was not read.
+    assert_eq!(seen(End::Close), set(["write pipet a:1->b:1: connection reset"]));
+    assert_eq!(seen(End::Drop), set(["write pipet a:1->b:1: connection reset"]));
     assert_eq!(seen(End::Abort), set(["write pipet a:1->b:1: connection reset"]));
+    assert_eq!(seen(End::CloseRead), set(["1"]));
+}
+
+#[test]
+fn a_close_decides_in_one_step_whether_bytes_are_unread() {
+    fn model<N: Net>(net: N, how: End) -> String {
+        let (a, b) = pair(&net);
+        let peer = spawn(move || end(b, how));
+        let written = write(&a, b"x");
+        join(peer);
+        format!("{written}, {}, {}", read(&a), write(&a, b"x"))
+    }
+    let seen = |how| explore_both(All, Buffered, move |net| model(net, how), move |net| model(net, how));
+    let unread = "1, read pipet b:1->a:1: connection reset, write pipet a:1->b:1: connection reset";
+    let failed = "write pipet a:1->b:1: broken pipe";
+    let late = format!("{failed}, 0, {failed}");
+    assert_eq!(seen(End::Close), set([unread, &late]));
+    assert_eq!(seen(End::Drop), set([unread, &late]));
+}
+
+#[test]
+fn a_reader_against_its_own_close_read() {
+    fn model<N: Net>(net: N) -> String {
+        let (a, b) = pair(&net);
+        write(&a, b"x");
+        let b = Arc::new(b);
+        let closer = spawn({
+            let b = b.clone();
+            move || b.close_read().expect("it is up")
+        });
+        let told = format!("{}, {}", read(&b), read(&b));
+        join(closer);
+        format!("{told}, {}", write(&a, b"y"))
+    }
+    assert_eq!(explore_both(All, Buffered, model, model), set(["1, 0, 1", "0, 0, 1"]));
 }
 
 #[test]

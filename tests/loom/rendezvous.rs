@@ -93,6 +93,18 @@ fn a_write_against_the_peers_end() {
 }
 
 #[test]
+fn a_write_against_the_peers_close_read() {
+    fn model<N: Net>(net: N) -> String {
+        let (a, b) = pair(&net);
+        let peer = spawn(move || end(b, End::CloseRead));
+        let written = write(&a, b"xy");
+        join(peer);
+        written
+    }
+    assert_eq!(explore_both(All, Rendezvous, model, model), set(["2"]));
+}
+
+#[test]
 fn a_write_against_its_own_end() {
     fn model<N: Net>(net: N, how: fn(&Conn<N>)) -> String {
         let (a, b) = pair(&net);

@@ -91,8 +91,12 @@ impl Engine for Channels {
         link.cancel_write(waker);
     }
 
-    fn shutdown(&self, link: &End, how: Shutdown) {
-        link.shutdown(how);
+    fn watch(&self, link: &End, waker: &Waker) {
+        link.watch(waker);
+    }
+
+    fn shutdown(&self, link: &End, how: Shutdown) -> bool {
+        link.shutdown(how)
     }
 
     fn release(&self, link: &End) {
@@ -125,7 +129,7 @@ impl Near {
 impl Drop for Near {
     fn drop(&mut self) {
         if let Some(end) = self.0.take() {
-            end.shutdown(Shutdown::Close);
+            end.shutdown(Shutdown::CloseOrReset);
             end.release();
         }
     }

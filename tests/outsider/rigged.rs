@@ -171,8 +171,12 @@ impl Engine for RiggedEngine {
         link.cancel_write(waker);
     }
 
-    fn shutdown(&self, link: &End, how: Shutdown) {
-        link.shutdown(how);
+    fn watch(&self, link: &End, waker: &Waker) {
+        link.watch(waker);
+    }
+
+    fn shutdown(&self, link: &End, how: Shutdown) -> bool {
+        link.shutdown(how)
     }
 
     fn release(&self, link: &End) {

@@ -79,6 +79,8 @@ struct Wire {
 #[derive(Default)]
 struct Side {
     state: State,
+    /// Whether it reads no more, and drops what comes.
+    deaf: bool,
     /// Whether the last handle of this end is gone.
     released: bool,
     /// Messages that the peer has sent and that were not read yet; none is empty.
@@ -97,7 +99,7 @@ enum State {
     /// It will not write any more.
     Finished,
     Closed,
-    Aborted,
+    Reset,
 }
 
 impl End {
@@ -137,6 +139,9 @@ impl End {
         let (me, peer) = wire.sides(self.me);
         me.may_write(peer)?;
         let count = buf.len().min(buffer - peer.waiting());
+        if peer.deaf {
+            return Poll::Ready(Ok(buf.len()));
+        }
         if count == 0 {
             wait(&mut me.writers, waker);
             return Poll::Pending;
@@ -153,7 +158,7 @@ impl End {
         let mut wire = lock(&self.wire);
         let buffer = wire.buffer;
         let (me, peer) = wire.sides(self.me);
-        if me.may_write(peer).is_err() || peer.waiting() < buffer {
+        if me.may_write(peer).is_err() || peer.deaf || peer.waiting() < buffer {
             return Poll::Ready(());
         }
         wait(&mut me.writers, waker);
@@ -170,27 +175,37 @@ impl End {
         drop(left);
     }
 
-    pub fn shutdown(&self, how: Shutdown) {
+    /// Waits as a read that finds nothing does.
+    pub fn watch(&self, waker: &Waker) {
+        let waker = waker.clone();
+        wait(&mut lock(&self.wire).sides[self.me].readers, waker);
+    }
+
+    pub fn shutdown(&self, how: Shutdown) -> bool {
         let mut wire = lock(&self.wire);
         let (me, peer) = wire.sides(self.me);
         let state = match how {
+            Shutdown::Read => me.state,
             Shutdown::Write => State::Finished,
-            Shutdown::Close => State::Closed,
-            Shutdown::Abort => State::Aborted,
+            Shutdown::CloseOrReset if !me.inbox.is_empty() => State::Reset,
+            Shutdown::Reset | Shutdown::Abort => State::Reset,
+            _ => State::Closed,
         };
-        if me.state >= State::Closed || state <= me.state {
-            return;
+        if me.state >= State::Closed || (state <= me.state && how != Shutdown::Read) {
+            return false;
         }
         me.state = state;
-        if state >= State::Closed {
+        if how != Shutdown::Write {
+            me.deaf = true;
             me.inbox.clear();
         }
-        if state == State::Aborted {
+        if how == Shutdown::Abort {
             peer.inbox.clear();
         }
         let woken = [me, peer].map(|side| (std::mem::take(&mut side.readers), std::mem::take(&mut side.writers)));
         drop(wire);
         woken.into_iter().flat_map(|(readers, writers)| readers.into_iter().chain(writers)).for_each(Waker::wake);
+        state == State::Reset
     }
 
     pub fn release(&self) {
@@ -221,9 +236,9 @@ impl Side {
     /// Copies what is in the inbox.
     fn poll_peek(&self, peer: &Self, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
         match (self.state, peer.state) {
-            (State::Closed | State::Aborted, _) => Poll::Ready(Err(Cause::SocketDown)),
-            (_, State::Aborted) => Poll::Ready(Err(Cause::ConnectionReset)),
-            (_, State::Open) if self.inbox.is_empty() => Poll::Pending,
+            (State::Closed | State::Reset, _) => Poll::Ready(Err(Cause::SocketDown)),
+            (_, State::Reset) if self.inbox.is_empty() => Poll::Ready(Err(Cause::ConnectionReset)),
+            (_, State::Open) if self.inbox.is_empty() && !self.deaf => Poll::Pending,
             _ => {
                 let bytes = self.inbox.iter().flatten();
                 Poll::Ready(Ok(buf.iter_mut().zip(bytes).map(|(to, from)| *to = *from).count()))
@@ -250,8 +265,8 @@ impl Side {
 
     fn may_write(&self, peer: &Self) -> Result<(), Cause> {
         match (self.state, peer.state) {
-            (State::Closed | State::Aborted, _) => Err(Cause::SocketDown),
-            (_, State::Aborted) => Err(Cause::ConnectionReset),
+            (State::Closed | State::Reset, _) => Err(Cause::SocketDown),
+            (_, State::Reset) => Err(Cause::ConnectionReset),
             (State::Finished, _) | (_, State::Closed) => Err(Cause::BrokenPipe),
             (State::Open, State::Open | State::Finished) => Ok(()),
         }

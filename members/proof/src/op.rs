@@ -102,6 +102,8 @@ pub enum Kind {
     Flush,
     /// Ends the own stream.
     CloseWrite,
+    /// Stops reading.
+    CloseRead,
     /// Closes a connection.
     Close,
     /// Resets a connection.
@@ -146,7 +148,7 @@ pub enum Mode {
 }
 
 /// How often each kind comes up, of 256 times.
-const WEIGHTS: [(Kind, u8); 34] = [
+const WEIGHTS: [(Kind, u8); 35] = [
     (Kind::Connect, 14),
     (Kind::Host, 3),
     (Kind::NewHost, 4),
@@ -178,9 +180,10 @@ const WEIGHTS: [(Kind, u8); 34] = [
     (Kind::PollElsewhere, 3),
     (Kind::Rewrite, 2),
     (Kind::GiveUp, 8),
-    (Kind::Settle, 6),
-    (Kind::Acknowledge, 5),
+    (Kind::Settle, 4),
+    (Kind::Acknowledge, 4),
     (Kind::Refuse, 2),
+    (Kind::CloseRead, 3),
 ];
 
 const KINDS: [Kind; 256] = kinds();

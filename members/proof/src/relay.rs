@@ -135,7 +135,7 @@ impl Drop for Attempt<'_> {
         let told = lock(&self.engine.books).verdicts.remove(&self.from);
         drop(told);
         if let Some(near) = self.near.take() {
-            self.engine.shutdown(&near, Shutdown::Close);
+            self.engine.shutdown(&near, Shutdown::CloseOrReset);
             self.engine.release(&near);
         }
     }
@@ -188,21 +188,27 @@ impl Engine for Relay {
         self.poll(link, cx, ready).map(|_| ())
     }
 
-    fn shutdown(&self, link: &Link, how: Shutdown) {
-        let end = match how {
-            Shutdown::Write => End::Finished,
-            Shutdown::Close => End::Closed,
-            Shutdown::Abort => End::Aborted,
-        };
+    fn shutdown(&self, link: &Link, how: Shutdown) -> bool {
         let mut wire = lock(&link.wire);
-        wire.written_by[link.side].shut_writer(end);
+        let unread = !wire.written_by[1 - link.side].is_empty();
+        let end = match how {
+            Shutdown::Read | Shutdown::Write => End::Finished,
+            Shutdown::CloseOrReset if unread => End::Reset,
+            Shutdown::Reset => End::Reset,
+            Shutdown::Abort => End::Aborted,
+            _ => End::Closed,
+        };
+        if how != Shutdown::Read {
+            wire.written_by[link.side].shut_writer(end);
+        }
         if how != Shutdown::Write {
             wire.written_by[1 - link.side].shut_reader(end);
-            wire.closed[link.side] = true;
         }
+        wire.closed[link.side] |= end != End::Finished;
         let woken = mem::take(&mut wire.waiting);
         drop(wire);
         woken.into_iter().for_each(Waker::wake);
+        matches!(end, End::Reset | End::Aborted)
     }
 
     fn release(&self, _: &Link) {

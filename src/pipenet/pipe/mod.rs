@@ -4,7 +4,7 @@ use core::task::Poll;
 
 use super::ring::{Answer, Ring};
 use crate::cause::Cause;
-use crate::engine::Shutdown;
+use crate::engine::{LinkStatus, Shutdown};
 use crate::waker::{Seat, Task, Wakers};
 
 #[cfg(feature = "alloc")]
@@ -51,10 +51,11 @@ impl From<Failure> for Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Open,
-    /// The writer has ended the stream.
+    /// The writer has ended the stream, or the reader reads no more of it and lets the writer go on.
     Finished,
     Closed,
-    Aborted,
+    /// The end has reset the connection.
+    Reset,
 }
 
 impl<W, B> Direction<W, B> {
@@ -77,10 +78,10 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     pub(in crate::pipenet) fn read(&mut self, seat: &mut Seat<'_>, buf: &mut [u8], take: bool) -> (Moved, W::Taken) {
         if self.ring.len() == 0 {
             let moved = match (self.reader, self.writer) {
-                (End::Closed | End::Aborted, _) => Poll::Ready(Err(Failure::Down)),
-                (_, End::Aborted) => Poll::Ready(Err(Failure::Reset)),
-                (_, End::Finished | End::Closed) => Poll::Ready(Ok(0)),
-                (_, End::Open) => {
+                (End::Closed | End::Reset, _) => Poll::Ready(Err(Failure::Down)),
+                (_, End::Reset) => Poll::Ready(Err(Failure::Reset)),
+                (End::Finished, _) | (_, End::Finished | End::Closed) => Poll::Ready(Ok(0)),
+                (End::Open, End::Open) => {
                     seat.take(&mut self.readers);
                     Poll::Pending
                 }
@@ -102,10 +103,10 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     /// Why a write would fail, if it would.
     fn write_failure(&self) -> Option<Failure> {
         match (self.writer, self.reader) {
-            (End::Open, End::Open) => None,
-            (End::Closed | End::Aborted, _) => Some(Failure::Down),
-            (_, End::Aborted) => Some(Failure::Reset),
-            (End::Finished, _) | (_, End::Closed | End::Finished) => Some(Failure::Broken),
+            (End::Open, End::Open | End::Finished) => None,
+            (End::Closed | End::Reset, _) => Some(Failure::Down),
+            (_, End::Reset) => Some(Failure::Reset),
+            (End::Finished, _) | (_, End::Closed) => Some(Failure::Broken),
         }
     }
 
@@ -113,6 +114,9 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     pub(in crate::pipenet) fn write(&mut self, seat: &mut Seat<'_>, bytes: &[u8]) -> (Moved, W::Taken) {
         if let Some(failure) = self.write_failure() {
             return (Poll::Ready(Err(failure)), W::Taken::default());
+        }
+        if self.reader == End::Finished {
+            return (Poll::Ready(Ok(bytes.len())), W::Taken::default());
         }
         let count = self.ring.write(bytes);
         if count == 0 {
@@ -147,6 +151,9 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         }
         if let Some(failure) = self.write_failure() {
             return Poll::Ready(Err(failure));
+        }
+        if self.reader == End::Finished {
+            return Poll::Ready(Ok(bytes.len()));
         }
         if !seat.take(&mut self.writers) || self.ring.len() > 0 {
             return Poll::Pending;
@@ -194,10 +201,19 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         self.ring.has_spare() && !self.ring.has_offer()
     }
 
-    /// How many bytes wait, how many tasks to read and to write, and whether either end has ended it.
-    pub(in crate::pipenet) fn status(&self) -> (usize, u32, u32, bool) {
-        let over = self.write_failure().is_some();
-        (self.ring.len(), self.readers.count() as u32, self.writers.count() as u32, over)
+    /// Reports how the connection is doing, as far as the reader of this direction sees it.
+    pub(in crate::pipenet) fn reader_status(&self, status: &mut LinkStatus) {
+        status.to_read = self.ring.len();
+        status.readers = self.readers.count() as u32;
+        status.read_closed = (self.writer, self.reader) != (End::Open, End::Open);
+        status.reset = self.writer == End::Reset;
+    }
+
+    /// Reports how the connection is doing, as far as the writer of this direction sees it.
+    pub(in crate::pipenet) fn writer_status(&self, status: &mut LinkStatus) {
+        status.to_write = self.ring.len();
+        status.writers = self.writers.count() as u32;
+        status.write_closed = self.write_failure().is_some();
     }
 
     /// The tasks that wait to read, for one to be taken out.
@@ -210,47 +226,53 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         &mut self.writers
     }
 
-    /// The writer shuts down. Gives all who wait.
+    /// The writer shuts down. Returns the tasks to wake.
     pub(in crate::pipenet) fn shut_writer(&mut self, how: Shutdown) -> (W, W) {
         match (how, self.writer) {
             (Shutdown::Write, End::Open) => self.writer = End::Finished,
-            (Shutdown::Close, End::Open | End::Finished) => {
-                self.writer = End::Closed;
-                self.settle_offer();
-            }
-            (Shutdown::Abort, End::Open | End::Finished) => {
-                self.writer = End::Aborted;
-                self.settle_offer();
-                self.ring.clear();
-            }
+            (Shutdown::Reset | Shutdown::Abort, End::Open | End::Finished) => self.writer = End::Reset,
+            (Shutdown::Close | Shutdown::CloseOrReset, End::Open | End::Finished) => self.writer = End::Closed,
+            // A reset that came first has left what can still be read.
+            (Shutdown::Abort, End::Reset) => {}
             _ => return (W::default(), W::default()),
+        }
+        if how != Shutdown::Write {
+            self.settle_offer(false);
+        }
+        if how == Shutdown::Abort {
+            self.ring.clear();
         }
         (self.readers.take(), self.writers.take())
     }
 
-    /// Withdraws what was not taken of the write under way in a rendezvous network.
-    fn settle_offer(&mut self) {
+    /// Ends the write under way in a rendezvous network: as far as it was taken, or as a whole.
+    fn settle_offer(&mut self, whole: bool) {
         if !self.ring.has_offer() {
             return;
         }
         if let Some(offer) = *self.ring.offer()
             && !offer.is_sealed()
         {
-            let taken = offer.len - self.ring.len();
+            let taken = if whole { offer.len } else { offer.len - self.ring.len() };
             *self.ring.offer() = Some(offer.sealed(self.ring.written(taken)));
             self.ring.clear();
         }
     }
 
-    /// The reader shuts down. Gives all who wait.
-    pub(in crate::pipenet) fn shut_reader(&mut self, how: Shutdown) -> (W, W) {
-        match (how, self.reader) {
-            (Shutdown::Close, End::Open) => self.reader = End::Closed,
-            (Shutdown::Abort, End::Open) => self.reader = End::Aborted,
-            _ => return (W::default(), W::default()),
-        }
-        self.settle_offer();
+    /// The reader shuts down. Returns how the writer of the same end does, and the tasks to wake.
+    pub(in crate::pipenet) fn shut_reader(&mut self, how: Shutdown) -> (Shutdown, (W, W)) {
+        let (next, how) = match (how, self.reader) {
+            (Shutdown::Read, End::Open) => (End::Finished, how),
+            (Shutdown::Reset | Shutdown::Abort, End::Open | End::Finished) => (End::Reset, how),
+            (Shutdown::CloseOrReset, End::Open | End::Finished) if self.ring.len() > 0 => (End::Reset, Shutdown::Reset),
+            (Shutdown::Close | Shutdown::CloseOrReset, End::Open | End::Finished) => (End::Closed, Shutdown::Close),
+            // Another thread shuts this end down, too: both do the same to its writer.
+            (Shutdown::CloseOrReset, End::Reset) => return (Shutdown::Reset, (W::default(), W::default())),
+            _ => return (how, (W::default(), W::default())),
+        };
+        self.reader = next;
+        self.settle_offer(next == End::Finished);
         self.ring.clear();
-        (self.readers.take(), self.writers.take())
+        (how, (self.readers.take(), self.writers.take()))
     }
 }

@@ -234,9 +234,10 @@ impl Engine for Hostile {
         [0, 1, usize::MAX][usize::from(self.script.below(3))]
     }
 
-    fn shutdown(&self, link: &Link, _: Shutdown) {
+    fn shutdown(&self, link: &Link, _: Shutdown) -> bool {
         self.script.shut(link);
         self.call_back();
+        true
     }
 
     fn release(&self, link: &Link) {

@@ -74,6 +74,10 @@ impl<'w, N: Handle + 'w> World<'w, N> {
                 report.say(|| format!("c{id}.close_write();"));
                 same(self.conns[&id].any().close_write(), self.model.close_write(id), report)?;
             }
+            Kind::CloseRead => {
+                report.say(|| format!("c{id}.close_read();"));
+                same(self.conns[&id].any().close_read(), self.model.close_read(id), report)?;
+            }
             Kind::Close => {
                 report.say(|| format!("c{id}.close();"));
                 self.conns[&id].any().close();

@@ -19,6 +19,7 @@ impl<'w, N: Handle + 'w> World<'w, N> {
                 self.exec_bytes(op, report)
             }
             Kind::CloseWrite
+            | Kind::CloseRead
             | Kind::Close
             | Kind::Abort
             | Kind::Drop

@@ -68,6 +68,7 @@ impl Setup {
             backlog: [4096, 4096, 1, 2][usize::from(more >> 4) % 4],
             buffer: if bytes > 0 { bytes } else { [1, 2, 3, 5, 8, 300][usize::from(buffer) % 6] },
             rendezvous: !relayed && flag(0),
+            reset_unread: relayed || !(flag(5) && flag(6)),
             share_port: flag(1) && flag(2),
             acknowledged: relayed,
             close_failures: [close_failure(5, "eng err"), close_failure(6, "reg err")],
@@ -96,14 +97,14 @@ impl Setup {
     }
 
     fn options(&self) -> String {
-        let Rules { rendezvous, share_port, backlog, .. } = self.rules;
-        format!(".rendezvous({rendezvous}).share_port({share_port}).backlog({backlog})")
+        let Rules { rendezvous, reset_unread, share_port, backlog, .. } = self.rules;
+        format!(".rendezvous({rendezvous}).reset_unread({reset_unread}).share_port({share_port}).backlog({backlog})")
     }
 
     fn run_heap(&self, program: &Program, report: &mut Report) -> Result<(), String> {
-        let Rules { buffer, rendezvous, share_port, backlog, .. } = self.rules;
+        let Rules { buffer, rendezvous, reset_unread, share_port, backlog, .. } = self.rules;
         report.say(|| format!(r#"let net = Network::builder("t").buffer({buffer}){}.build()?;"#, self.options()));
-        let builder = pipenet::Network::builder("t").buffer(buffer).rendezvous(rendezvous);
+        let builder = pipenet::Network::builder("t").buffer(buffer).rendezvous(rendezvous).reset_unread(reset_unread);
         let net = builder.share_port(share_port).backlog(backlog as u32).build().expect("valid options");
         World::new(net.subnetwork().clone(), self, None, None).run(program, report)?;
         let weak = net.subnetwork().downgrade();
@@ -116,12 +117,12 @@ impl Setup {
         program: &Program,
         report: &mut Report,
     ) -> Result<(), String> {
-        let Rules { rendezvous, share_port, backlog, .. } = self.rules;
+        let Rules { rendezvous, reset_unread, share_port, backlog, .. } = self.rules;
         let memory = fixed::Memory::<HOSTS, PORTS, PIPES, BUFFER>::new();
         report.say(|| format!("let memory = Memory::<{HOSTS}, {PORTS}, {PIPES}, {BUFFER}>::new();"));
         report.say(|| format!(r#"let net = Network::new("t", &memory){};"#, self.options()));
         let net = fixed::Network::new("t", &memory).rendezvous(rendezvous).share_port(share_port);
-        let net = net.backlog(backlog as u32);
+        let net = net.reset_unread(reset_unread).backlog(backlog as u32);
         World::new(net.subnetwork(), self, Some(&|| net.pipes()), None).run(program, report)
     }
 

@@ -58,6 +58,8 @@ pub struct Rules {
     pub buffer: usize,
     /// Whether a write is done when its bytes are read.
     pub rendezvous: bool,
+    /// Whether an end that is closed with bytes unread resets.
+    pub reset_unread: bool,
     /// Whether an accepted connection keeps the listener's port.
     pub share_port: bool,
     /// Whether the backend acknowledges what a listener takes.
@@ -272,9 +274,15 @@ impl Model {
         incoming.shut_reader(how);
     }
 
-    /// Shuts an end down and gives it back.
+    /// Closes an end, with a reset if bytes wait there unread.
+    fn close_end(&mut self, end: (Id, usize)) {
+        let resets = self.rules.reset_unread && !self.rules.rendezvous && !self.streams(end)[1].is_empty();
+        self.shut(end, if resets { End::Reset } else { End::Closed });
+    }
+
+    /// Closes an end and gives it back.
     fn let_go(&mut self, end: (Id, usize)) {
-        self.shut(end, End::Closed);
+        self.close_end(end);
         let pipe = self.pipes.get_mut(&end.0).expect("an end that is held has a pipe");
         pipe.held[end.1] = false;
         if pipe.held == [false; 2] {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Addr, End, Id, Model};
+use super::{Addr, End, Id, Model, Stream};
 use crate::address::{self, Parsed};
 
 /// A listener, a connection, the source of a dial, or a dial that waits at a listener.
@@ -199,7 +199,7 @@ impl Model {
         let Some(socket) = self.sockets.get(&id) else { return };
         match (&socket.state, socket.end) {
             (State::Listener { .. }, _) => self.refuse_all(id),
-            (State::Open, Some(end)) => self.shut(end, End::Closed),
+            (State::Open, Some(end)) => self.close_end(end),
             _ => {}
         }
     }
@@ -227,7 +227,10 @@ impl Model {
         }
         socket.state = State::Closed;
         if let Some(end) = socket.end {
-            self.shut(end, if how == How::Abort { End::Aborted } else { End::Closed });
+            match how {
+                How::Close => self.close_end(end),
+                How::Abort => self.shut(end, End::Aborted),
+            }
         }
     }
 
@@ -260,11 +263,20 @@ impl Model {
 
     /// Shuts down writing.
     pub fn close_write(&mut self, id: Id) -> Result<(), String> {
+        self.shut_one(id, |[outgoing, _]| outgoing.shut_writer(End::Finished))
+    }
+
+    /// Shuts down reading.
+    pub fn close_read(&mut self, id: Id) -> Result<(), String> {
+        self.shut_one(id, |[_, incoming]| incoming.shut_reader(End::Finished))
+    }
+
+    fn shut_one(&mut self, id: Id, shut: impl FnOnce([&mut Stream; 2])) -> Result<(), String> {
         if let Some(cause) = self.own_down(id) {
             return Err(self.conn_error("shutdown", id, cause));
         }
         if let Some(end) = self.sockets[&id].end {
-            self.streams(end)[0].shut_writer(End::Finished);
+            shut(self.streams(end));
         }
         Ok(())
     }

@@ -9,6 +9,9 @@ pub(crate) enum End {
     /// The writer has half-closed.
     Finished,
     Closed,
+    /// It has reset the connection, and the peer may read what reached it.
+    Reset,
+    /// It has reset the connection, and what was on its way is gone.
     Aborted,
 }
 
@@ -39,7 +42,11 @@ impl Stream {
             return Some(Err("connection reset"));
         }
         if self.bytes.is_empty() {
-            return (self.writer != End::Open).then(|| Ok(Vec::new()));
+            return match (self.writer, self.reader) {
+                (End::Reset, _) => Some(Err("connection reset")),
+                (End::Open, End::Open) => None,
+                _ => Some(Ok(Vec::new())),
+            };
         }
         let count = len.min(self.bytes.len());
         let read = self.bytes[..count].to_vec();
@@ -52,7 +59,7 @@ impl Stream {
     /// Why writing fails, for a writer that has not closed.
     fn failure(&self) -> Option<&'static str> {
         match (self.writer, self.reader) {
-            (_, End::Aborted) => Some("connection reset"),
+            (_, End::Reset | End::Aborted) => Some("connection reset"),
             (End::Finished, _) | (_, End::Closed) => Some("broken pipe"),
             _ => None,
         }
@@ -62,6 +69,9 @@ impl Stream {
     pub(crate) fn write(&mut self, down: Option<&'static str>, bytes: &[u8], room: usize) -> Progress<usize> {
         if let Some(cause) = down.or(self.failure()) {
             return Some(Err(cause));
+        }
+        if self.reader == End::Finished {
+            return Some(Ok(bytes.len()));
         }
         let count = bytes.len().min(room - self.bytes.len());
         self.bytes.extend(&bytes[..count]);
@@ -96,6 +106,9 @@ impl Stream {
         if let Some(cause) = down.or(self.failure()) {
             return Some(Err(cause));
         }
+        if self.reader == End::Finished {
+            return Some(Ok(bytes.len()));
+        }
         if self.bytes.is_empty() {
             self.answers.extend(self.offer.take());
             self.bytes = bytes[..bytes.len().min(room)].to_vec();
@@ -117,17 +130,22 @@ impl Stream {
         self.answers.iter().chain(&self.offer).filter(|(writer, _)| *writer != by).count()
     }
 
+    /// Whether nothing waits to be read.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Whether a write would not wait, by a writer that is open.
     pub(crate) fn is_writable(&self, rendezvous: bool, room: usize) -> bool {
         let free = if rendezvous { self.bytes.is_empty() } else { self.bytes.len() < room };
-        free || self.failure().is_some()
+        free || self.reader != End::Open || self.failure().is_some()
     }
 
     /// The writer shuts down.
     pub(crate) fn shut_writer(&mut self, how: End) {
         match (how, self.writer) {
             (End::Finished, End::Open) => self.writer = how,
-            (End::Closed | End::Aborted, End::Open | End::Finished) => {
+            (End::Closed | End::Reset | End::Aborted, End::Open | End::Finished) => {
                 self.writer = how;
                 self.take_back();
                 if how == End::Aborted {
@@ -138,11 +156,14 @@ impl Stream {
         }
     }
 
-    /// The reader shuts down: what it has not read is gone.
+    /// The reader shuts down: what it has not read is gone. One that only finishes lets the writer go on, as if all was
+    /// read.
     pub(crate) fn shut_reader(&mut self, how: End) {
-        if self.reader == End::Open {
+        if self.reader == End::Open || (self.reader == End::Finished && how != End::Finished) {
             self.reader = how;
-            self.take_back();
+            if how != End::Finished {
+                self.take_back();
+            }
             self.bytes.clear();
         }
     }

@@ -1,0 +1,145 @@
+//! Closing with bytes unread, and closing one's own reading.
+
+use std::sync::Arc;
+use std::vec;
+
+use super::half::own;
+use super::setup::{Pair, Setup};
+use super::step::{read, text, write};
+use super::stream::failed;
+use crate::conn::Conn;
+use crate::handle::Handle;
+
+/// The peer of `conn` was closed with bytes unread: what had reached `conn` comes first, here `ab`.
+#[track_caller]
+fn is_reset<N: Handle + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) {
+    assert_eq!(text(net.wait(write(conn, b"x"))), failed("write", conn, "connection reset"));
+    assert_eq!(net.wait(read(conn, 9)), Ok(b"ab".into()));
+    for _ in 0..2 {
+        assert_eq!(text(net.wait(read(conn, 9))), failed("read", conn, "connection reset"));
+        assert_eq!(text(net.wait(write(conn, b"x"))), failed("write", conn, "connection reset"));
+    }
+    conn.close_write().expect("it is not closed itself");
+}
+
+pub(super) fn an_end_closed_with_bytes_unread_resets<N: Handle + 'static>(net: &Setup<N>) {
+    let Pair { b, listener, dialled, accepted, .. } = net.pair();
+    let c = net.host("c");
+    let ways: [&dyn Fn(Arc<Conn<N>>); 5] = [
+        &|conn| conn.close(),
+        &drop,
+        &|conn| {
+            let (read_half, write_half) = own(conn).into_split();
+            drop(read_half);
+            drop(write_half);
+        },
+        &|conn| {
+            let (read_half, write_half) = own(conn).into_split();
+            drop(write_half);
+            drop(read_half);
+        },
+        &|conn| {
+            net.wait(c.close()).expect("closing goes well");
+            drop(conn);
+        },
+    ];
+    for close in ways {
+        let (dialled, accepted) = net.connect(&c, &listener);
+        assert_eq!(net.wait(write(&dialled, b"ab")), Ok(2));
+        assert_eq!(net.wait(write(&accepted, b"cde")), Ok(3));
+        // What was read and what was only looked at make no difference.
+        assert_eq!(net.wait(read(&dialled, 2)), Ok(b"cd".into()));
+        assert_eq!(dialled.peek(&mut [0; 9]).wait(), Ok(1));
+        close(dialled);
+        is_reset(net, &accepted);
+    }
+    // Once all is read, a close is one; what arrives later changes nothing.
+    assert_eq!(net.wait(write(&accepted, b"ab")), Ok(2));
+    assert_eq!(net.wait(read(&dialled, 9)), Ok(b"ab".into()));
+    drop(dialled);
+    for _ in 0..2 {
+        assert_eq!(text(net.wait(write(&accepted, b"x"))), failed("write", &accepted, "broken pipe"));
+        assert_eq!(net.wait(read(&accepted, 9)), Ok(vec![]));
+    }
+    assert_eq!(b.sockets(), 0);
+}
+
+pub(super) fn a_dropped_half_resets_nothing<N: Handle + 'static>(net: &Setup<N>) {
+    let Pair { b, listener, dialled, accepted, .. } = net.pair();
+    assert_eq!(net.wait(write(&accepted, b"ab")), Ok(2));
+    let (read_half, write_half) = own(dialled).into_split();
+    drop(read_half);
+    assert_eq!(net.both(async { write_half.try_write(b"c") }, read(&accepted, 9)), (Ok(1), Ok(b"c".into())));
+    drop(write_half);
+    let (dialled, accepted) = net.connect(&b, &listener);
+    assert_eq!(net.wait(write(&accepted, b"ab")), Ok(2));
+    let (read_half, write_half) = own(dialled).into_split();
+    drop(write_half);
+    assert_eq!(net.wait(read(&accepted, 9)), Ok(vec![]));
+    assert_eq!(net.wait(write(&accepted, b"c")), Ok(1));
+    assert_eq!(read_half.try_read(&mut [0; 9]), Ok(3));
+}
+
+pub(super) fn a_reset_wakes_who_waits<N: Handle + 'static>(net: &Setup<N>) {
+    let Pair { dialled, accepted, .. } = net.pair();
+    net.fill(&accepted);
+    let reading = [(); 3].map(|()| net.start(read(&accepted, 9)));
+    let writing = net.start(write(&accepted, b"x"));
+    drop(dialled);
+    let reset = failed("read", &accepted, "connection reset");
+    assert_eq!(reading.map(|reading| text(reading.outcome())), [reset.as_str(); 3]);
+    assert_eq!(text(writing.outcome()), failed("write", &accepted, "connection reset"));
+}
+
+pub(super) fn what_close_read_dropped_is_not_unread<N: Handle + 'static>(net: &Setup<N>) {
+    let Pair { dialled, accepted, .. } = net.pair();
+    assert_eq!(net.wait(write(&accepted, b"ab")), Ok(2));
+    dialled.close_read().expect("the connection is up");
+    assert_eq!(net.wait(write(&accepted, b"cd")), Ok(2));
+    drop(dialled);
+    assert_eq!(net.wait(read(&accepted, 9)), Ok(vec![]));
+    assert_eq!(text(net.wait(write(&accepted, b"x"))), failed("write", &accepted, "broken pipe"));
+}
+
+pub(super) fn close_read_ends_own_reads_and_lets_the_peer_write<N: Handle + 'static>(net: &Setup<N>) {
+    let Pair { dialled: a, accepted: b, .. } = net.pair();
+    let offered = net.offer(&b, b"abc");
+    a.close_read().expect("the connection is up");
+    assert_eq!(offered.outcome(), Ok(3));
+    for _ in 0..2 {
+        assert_eq!(net.wait(read(&a, 9)), Ok(vec![]));
+        assert_eq!((a.peek(&mut [0; 9]).wait(), a.try_read(&mut [0; 9])), (Ok(0), Ok(0)));
+        assert_eq!(net.wait(write(&b, b"dropped")), Ok(7));
+        a.close_read().expect("again");
+    }
+    // The other direction goes on, until it is closed, too.
+    assert_eq!(net.both(write(&a, b"hi"), read(&b, 9)), (Ok(2), Ok(b"hi".into())));
+    a.close_write().expect("the connection is up");
+    assert_eq!((net.wait(read(&b, 9)), net.wait(write(&b, b"x"))), (Ok(vec![]), Ok(1)));
+    a.close();
+    assert_eq!(text(a.close_read()), failed("shutdown", &a, "socket is down"));
+    assert_eq!(text(net.wait(read(&a, 9))), failed("read", &a, "socket is down"));
+    assert_eq!(text(net.wait(write(&b, b"x"))), failed("write", &b, "broken pipe"));
+    // Nor is it heard when the peer resets.
+    b.close();
+}
+
+pub(super) fn close_read_wakes_who_waits<N: Handle + 'static>(net: &Setup<N>) {
+    let Pair { b: host, listener, dialled, accepted: _accepted, .. } = net.pair();
+    let reading = [(); 3].map(|()| net.start(read(&dialled, 9)));
+    dialled.close_read().expect("the connection is up");
+    assert_eq!(reading.map(|reading| reading.outcome()), [const { Ok(vec![]) }; 3]);
+    let (a, b) = net.connect(&host, &listener);
+    net.fill(&b);
+    let writing = [(); 2].map(|()| net.start(write(&b, b"xy")));
+    a.close_read().expect("the connection is up");
+    assert_eq!(writing.map(|writing| writing.outcome()), [Ok(2), Ok(2)]);
+}
+
+pub(super) fn an_abort_is_told_after_close_read<N: Handle + 'static>(net: &Setup<N>) {
+    let Pair { dialled: a, accepted: b, .. } = net.pair();
+    a.close_read().expect("the connection is up");
+    b.abort();
+    assert_eq!(text(net.wait(read(&a, 9))), failed("read", &a, "connection reset"));
+    assert_eq!(text(net.wait(write(&a, b"x"))), failed("write", &a, "connection reset"));
+}
