@@ -71,7 +71,12 @@ impl<N: Handle> AsyncWrite for &Conn<N> {
 }
 
 impl<N: Handle> Conn<N> {
-    /// Waits until what is of interest would not have to wait: a read, a write, or either of them; says which.
+    /// Waits until what is of interest would not have to wait: a read, a write, or an error that the peer caused; returns
+    /// which.
+    ///
+    /// As tokio's `TcpStream` does, it adds `READ_CLOSED` to `READABLE` where nothing comes after the bytes that can be read
+    /// already, and `WRITE_CLOSED` to `WRITABLE` where both directions are over. `ERROR` means that the peer reset the
+    /// connection, or that this end is closed.
     ///
     /// # Errors
     ///
@@ -83,13 +88,7 @@ impl<N: Handle> Conn<N> {
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         poll_fn(|cx| {
             let coop = ready!(poll_proceed(cx));
-            let mut found = Ready::EMPTY;
-            if interest.is_readable() && self.poll_read_ready(cx).is_ready() {
-                found |= Ready::READABLE;
-            }
-            if interest.is_writable() && self.poll_write_ready(cx).is_ready() {
-                found |= Ready::WRITABLE;
-            }
+            let found = self.found(cx, interest);
             if found.is_empty() {
                 return Poll::Pending;
             }
@@ -97,6 +96,32 @@ impl<N: Handle> Conn<N> {
             Poll::Ready(Ok(found))
         })
         .await
+    }
+
+    /// What is of interest and ready; the task waits for the rest.
+    fn found(&self, cx: &mut Context<'_>, interest: Interest) -> Ready {
+        let mut found = Ready::EMPTY;
+        if interest.is_readable() && self.poll_read_ready(cx).is_ready() {
+            found |= Ready::READABLE;
+        }
+        if interest.is_writable() && self.poll_write_ready(cx).is_ready() {
+            found |= Ready::WRITABLE;
+        }
+        if interest.is_error() {
+            // Before the look at the status: what changes after it wakes the task.
+            self.end.watch(cx.waker());
+        }
+        let status = self.end.status();
+        if interest.is_error() && (status.reset || self.end.is_down()) {
+            found |= Ready::ERROR;
+        }
+        if found.is_readable() && status.read_closed {
+            found |= Ready::READ_CLOSED;
+        }
+        if found.is_writable() && status.read_closed && status.write_closed {
+            found |= Ready::WRITE_CLOSED;
+        }
+        found
     }
 
     /// Reads what is there into one buffer after the other. In a rendezvous network, only into the first.

@@ -75,8 +75,9 @@ fn disconnect_wakes_a_parked_writer() {
             assert!(waits(writing.as_mut()).await);
             parked.send(()).unwrap();
             let error = writing.await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
-            assert_eq!(error.to_string(), "write pipet b:1->a:2: broken pipe");
+            // What it had written before was not read.
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+            assert_eq!(error.to_string(), "write pipet b:1->a:2: connection reset");
         });
         writes.await.unwrap();
         drop(accepted);
@@ -299,6 +300,42 @@ fn readiness_tells_which_way() {
         let waiting = tokio::spawn(async move { dialled.ready(both).await.unwrap() });
         assert_eq!(accepted.try_read(&mut [0; 4]), Ok(4));
         assert_eq!(waiting.await.unwrap(), Ready::WRITABLE);
+    });
+}
+
+#[test]
+fn readiness_tells_what_is_over() {
+    on_each_runtime(|| async {
+        // Nothing more comes, and then nothing goes either.
+        let Pair { dialled, accepted, .. } = pair().await;
+        let all = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
+        let waiting = tokio::spawn({
+            let dialled = std::sync::Arc::new(dialled);
+            let kept = dialled.clone();
+            async move { (kept.ready(Interest::READABLE).await.unwrap(), dialled) }
+        });
+        accepted.close_write().unwrap();
+        let (found, dialled) = waiting.await.unwrap();
+        assert_eq!(found, Ready::READABLE | Ready::READ_CLOSED);
+        let open = Ready::READABLE | Ready::READ_CLOSED | Ready::WRITABLE;
+        assert_eq!(dialled.ready(all).await.unwrap(), open);
+        drop(accepted);
+        assert_eq!(dialled.ready(all).await.unwrap(), open | Ready::WRITE_CLOSED);
+        assert!(waits(std::pin::pin!(dialled.ready(Interest::ERROR))).await);
+
+        // A reset is told with bytes unread, too.
+        let Pair { mut dialled, accepted, .. } = pair().await;
+        dialled.write_all(b"x").await.unwrap();
+        accepted.try_write(b"y").unwrap();
+        let waiting = tokio::spawn(async move { (dialled.ready(Interest::ERROR).await.unwrap(), dialled) });
+        tokio::task::yield_now().await;
+        accepted.try_write(b"z").unwrap();
+        drop(accepted);
+        let (found, dialled) = waiting.await.unwrap();
+        assert_eq!(found, Ready::ERROR);
+        assert_eq!(dialled.ready(all).await.unwrap(), open | Ready::WRITE_CLOSED | Ready::ERROR);
+        dialled.close();
+        assert_eq!(dialled.ready(Interest::ERROR).await.unwrap(), Ready::ERROR);
     });
 }
 
