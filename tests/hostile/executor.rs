@@ -175,6 +175,34 @@ fn late_answer<N: Handle>(net: N) {
 }
 
 #[test]
+fn three_rendezvous_writers_that_are_late_are_told_of_their_own_writes() {
+    late_answers(heap_rendezvous());
+    late_answers(fixed_rendezvous().subnetwork());
+}
+
+/// The tasks come back in an order that leaves a place free for an answer beside one that is still to be fetched.
+fn late_answers<N: Handle>(net: N) {
+    let all = pair(net);
+    let wakers = [(); 3].map(|()| counting().1);
+    let write = |task: usize, bytes: &[u8]| all.dialled.poll_write(&mut Context::from_waker(&wakers[task]), bytes);
+    let read = || {
+        let mut buf = [0; 8];
+        all.accepted.try_read(&mut buf).map(|count| buf[..count].to_vec())
+    };
+    for (task, byte) in [b"a", b"b", b"c"].into_iter().enumerate() {
+        assert!(write(task, byte).is_pending());
+        assert_eq!(read(), Ok(byte.to_vec()));
+    }
+    assert_eq!(write(1, b"b"), Poll::Ready(Ok(1)));
+    assert!(write(1, b"d").is_pending());
+    assert_eq!(read(), Ok(b"d".to_vec()));
+    assert_eq!(write(2, b"c"), Poll::Ready(Ok(1)));
+    assert_eq!(write(0, b"a"), Poll::Ready(Ok(1)));
+    assert_eq!(write(1, b"d"), Poll::Ready(Ok(1)));
+    assert!(read().is_err(), "each byte is read once");
+}
+
+#[test]
 fn a_connection_is_told_nothing_of_the_one_that_had_its_memory_before() {
     let all = pair(fixed_rendezvous().subnetwork());
     let mut buf = [0; 8];

@@ -9,7 +9,7 @@ pub struct FixedRing<S: ?Sized> {
     start: usize,
     len: usize,
     offer: Option<Answer>,
-    /// The latest two; as many tasks wait to write without disturbing each other.
+    /// The latest two, the older first; as many tasks wait to write without disturbing each other.
     answers: [Option<Answer>; 2],
     bytes: S,
 }
@@ -75,7 +75,10 @@ impl Ring for FixedRing<[u8]> {
     }
 
     fn keep_answer(&mut self, answer: Answer) {
-        self.answers = [self.answers[1], Some(answer)];
+        let [older, newer] = &mut self.answers;
+        if let waited @ Some(_) = newer.replace(answer) {
+            *older = waited;
+        }
     }
 
     fn forget_offers(&mut self) {
