@@ -9,6 +9,12 @@ use crate::random::Random;
 /// Four bytes.
 pub type Word = [u8; 4];
 
+/// In the second byte of a program, what makes it one of a rendezvous network.
+pub const RENDEZVOUS: u8 = 1;
+
+/// In the second byte of a program, what lets all be polled that is woken after each operation.
+pub const EAGER: u8 = 1 << 3;
+
 /// The most operations that a program has.
 pub const MOST: usize = 96;
 
@@ -30,14 +36,23 @@ impl Program {
         Self { config, ops: words.take(MOST).collect() }
     }
 
-    /// A program at random. Each leaves out some kinds of operations, so that some go further with the others.
+    /// A program at random. Each leaves out some kinds of operations, so that some go further with the others; some are
+    /// about one direction of one connection alone, which is polled at random.
     #[must_use]
     pub fn random(random: &mut Random) -> Self {
-        let config = std::array::from_fn(|_| random.number() as u8);
+        let mut config = random_word(random);
         let left_out: Vec<Kind> = (0..random.below(6)).map(|_| Op::decode(random_word(random)).kind).collect();
         let len = 4 + random.below(52);
-        let words = std::iter::repeat_with(|| random_word(random));
-        let ops = words.filter(|&word| !left_out.contains(&Op::decode(word).kind)).take(len).collect();
+        let talks = random.below(6) == 0;
+        if talks {
+            config[1] = config[1] & !EAGER | RENDEZVOUS;
+        }
+        let connect = Op { kind: Kind::Connect, on: 0, with: 0, mode: Mode::Later, task: 0 };
+        let words = std::iter::repeat_with(|| random_word(random)).filter(|&word| {
+            let op = Op::decode(word);
+            !left_out.contains(&op.kind) && (!talks || op.talks())
+        });
+        let ops = talks.then(|| connect.encode()).into_iter().chain(words).take(len).collect();
         Self { config, ops }
     }
 }
@@ -57,6 +72,8 @@ pub struct Op {
     pub with: u8,
     /// How it waits.
     pub mode: Mode,
+    /// Which task does it, among those that write more than once.
+    pub task: u8,
 }
 
 /// What is done.
@@ -205,6 +222,16 @@ const fn kinds() -> [Kind; 256] {
 }
 
 impl Op {
+    /// Whether it is about one direction of one connection.
+    fn talks(self) -> bool {
+        match self.kind {
+            Kind::Write | Kind::Writable | Kind::CloseWrite => self.on.is_multiple_of(2),
+            Kind::Read | Kind::Peek => !self.on.is_multiple_of(2),
+            Kind::Poll | Kind::PollElsewhere | Kind::Rewrite | Kind::GiveUp => true,
+            _ => false,
+        }
+    }
+
     /// Bytes that stand for this operation.
     #[must_use]
     pub fn encode(self) -> Word {
@@ -215,18 +242,19 @@ impl Op {
             Mode::Idle => 13,
             Mode::Timed => 14,
         };
-        [kind as u8, self.on, self.with, mode]
+        [kind as u8, self.on, self.with, mode | self.task << 4]
     }
 
     /// The operation that these bytes stand for.
     #[must_use]
     pub fn decode([kind, on, with, mode]: Word) -> Self {
+        let task = mode >> 4;
         let mode = match mode % 16 {
             0..=8 => Mode::Later,
             9..=12 => Mode::Now,
             13 => Mode::Idle,
             _ => Mode::Timed,
         };
-        Self { kind: KINDS[usize::from(kind)], on, with, mode }
+        Self { kind: KINDS[usize::from(kind)], on, with, mode, task }
     }
 }

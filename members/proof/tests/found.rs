@@ -6,7 +6,7 @@ use virtnet_proof::shrink::explain;
 
 /// An operation on the socket or wait of that number, with another number.
 fn op(kind: Kind, on: u8, with: u8, mode: Mode) -> Word {
-    Op { kind, on, with, mode }.encode()
+    Op { kind, on, with, mode, task: 0 }.encode()
 }
 
 fn agrees(config: Word, ops: &[Word]) {
@@ -88,6 +88,34 @@ fn a_write_of_other_bytes_to_a_closed_connection_fails() {
                 op(Kind::Read, 1, 1, Mode::Later),
                 op(Kind::Close, 0, 0, Mode::Later),
                 op(Kind::Rewrite, 0, 2, Mode::Later),
+            ],
+        );
+    }
+}
+
+/// The answer to a task that was late was dropped though there was room for it: its bytes were read twice.
+#[test]
+fn three_tasks_that_are_late_are_each_told_of_their_own_write() {
+    let write = |task| Op { kind: Kind::Write, on: 0, with: 1, mode: Mode::Later, task }.encode();
+    let read = op(Kind::Read, 1, 1, Mode::Later);
+    let poll = |wait| op(Kind::Poll, wait, 0, Mode::Later);
+    for config in RENDEZVOUS {
+        agrees(
+            config,
+            &[
+                op(Kind::Connect, 0, 0, Mode::Later),
+                write(0),
+                read,
+                write(1),
+                read,
+                write(2),
+                read,
+                // The second is told, writes again and is late again; then the third is told, and the first at last.
+                poll(1),
+                write(1),
+                read,
+                poll(1),
+                poll(0),
             ],
         );
     }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use virtnet::Handle;
 
 use super::exec::nth;
-use super::job::OWN;
+use super::job::writer;
 use super::net::same;
 use super::{Ends, Report, World};
 use crate::model::{ENDLESS, How, Id, Model, Wait};
@@ -32,13 +32,15 @@ impl<'w, N: Handle + 'w> World<'w, N> {
             Kind::Readable => Wait::Readable(conn),
             Kind::Writable => Wait::Writable(conn),
             Kind::Write => {
-                if !self.may_write(conn, if op.mode == Mode::Now { 0 } else { OWN }) {
+                let by = writer(op);
+                if !self.may_write(conn, by) {
                     return Ok(false);
                 }
-                // What does not wait may come again with the same bytes, to hear what became of them.
-                let again = op.mode == Mode::Now && op.with >= 128;
+                self.give_up_write_of(by, report);
+                // A write may come again with the same bytes, to be told what became of them.
+                let again = op.with >= if op.mode == Mode::Now { 128 } else { 192 };
                 let bytes = if again { vec![b'n'; len.min(2)] } else { self.bytes(len) };
-                Wait::Write { conn, bytes, by: OWN }
+                Wait::Write { conn, bytes, by }
             }
             _ => {
                 report.say(|| format!("c{conn}.poll_flush(cx);"));
@@ -52,10 +54,11 @@ impl<'w, N: Handle + 'w> World<'w, N> {
         Ok(true)
     }
 
-    /// In a fixed rendezvous, answers are kept for two tasks that are late to fetch them.
-    pub(super) fn may_write(&mut self, conn: Id, by: Id) -> bool {
+    /// In a fixed rendezvous, three tasks may write to one connection: those that wait, those that have yet to be told
+    /// what was read of their writes, and `by`.
+    pub(super) fn may_write(&self, conn: Id, by: Id) -> bool {
         let endless = self.setup.rules.sockets == ENDLESS;
-        endless || !self.setup.rules.rendezvous || self.model.late_writers(conn, by) < 2
+        endless || !self.setup.rules.rendezvous || self.model.other_writers(conn, by) < 3
     }
 
     /// The next bytes to be written: each one more than the last.

@@ -2,6 +2,7 @@
 
 use virtnet::Handle;
 
+use super::job::writer;
 use super::{Report, World};
 use crate::model::{Id, Model, Verdict, Wait};
 use crate::op::{Kind, Mode, Op};
@@ -88,18 +89,28 @@ impl<'w, N: Handle + 'w> World<'w, N> {
                 report.say(|| "//".into());
                 self.poll(id, report)?;
             }
-            // A pending write belongs to its task, and so does what a listener has claimed for an accept.
-            (Kind::PollElsewhere, Wait::Write { .. }) if self.setup.rules.rendezvous => return Ok(false),
+            // In a rendezvous, it is another write then.
+            (Kind::PollElsewhere, Wait::Write { conn, by, .. }) => {
+                let other = writer(Op { mode: Mode::Later, ..op });
+                if other == by || !self.may_write(conn, other) {
+                    return Ok(false);
+                }
+                self.give_up_write_of(other, report);
+                report.say(|| format!("// task {other}"));
+                if let Wait::Write { by, .. } = self.model.wait_mut(id) {
+                    *by = other;
+                }
+                self.change_task(id);
+                self.poll(id, report)?;
+            }
+            // What a listener has claimed for an accept belongs to its task.
             (Kind::PollElsewhere, Wait::Accept(_)) if self.setup.rules.acknowledged => return Ok(false),
             (Kind::PollElsewhere, _) => {
                 report.say(|| "// another task".into());
                 self.change_task(id);
                 self.poll(id, report)?;
             }
-            (Kind::Rewrite, Wait::Write { conn, .. }) => {
-                if !self.may_write(conn, id) {
-                    return Ok(false);
-                }
+            (Kind::Rewrite, Wait::Write { .. }) => {
                 let other = self.bytes(usize::from(op.with % 5));
                 report.say(|| format!("// {id} goes on with {other:?}"));
                 if let Wait::Write { bytes, .. } = self.model.wait_mut(id) {
@@ -125,6 +136,11 @@ impl<'w, N: Handle + 'w> World<'w, N> {
         report.say(|| format!("drop(w{id});"));
         self.waits.remove(&id);
         self.model.give_up(id);
+    }
+
+    /// A task has one write at a time.
+    pub(super) fn give_up_write_of(&mut self, task: Id, report: &mut Report) {
+        self.give_up_all(|_, wait| matches!(wait, Wait::Write { by, .. } if *by == task), report);
     }
 
     pub(super) fn give_up_all(&mut self, mut which: impl FnMut(&Model, &Wait) -> bool, report: &mut Report) {

@@ -10,9 +10,9 @@ use std::time::Duration;
 use virtnet::{Conn, Handle};
 
 use super::outcome::Actual;
-use super::{Ends, Flag, Report, Waiting, World};
+use super::{Ends, Report, Waiting, World};
 use crate::model::{Done, Id, Verdict, Wait};
-use crate::op::Mode;
+use crate::op::{Mode, Op};
 
 /// An operation under way.
 pub(super) enum Job<'w, N: Handle> {
@@ -21,10 +21,21 @@ pub(super) enum Job<'w, N: Handle> {
     Direct,
 }
 
-/// The task of whoever does not wait.
-const NOBODY: Id = 0;
-/// A task of its own.
-pub(super) const OWN: Id = Id::MAX;
+/// The task of a write that does not wait: its waker does nothing.
+const IDLE: Id = 0;
+/// How many tasks there are that write again and again; they have the numbers from 1 on.
+pub(super) const WRITERS: Id = 5;
+/// The task of a write with a time limit, which leaves nothing behind.
+const TIMED: Id = WRITERS + 1;
+
+/// The task that does a write.
+pub(super) fn writer(op: Op) -> Id {
+    match op.mode {
+        Mode::Now => IDLE,
+        Mode::Timed => TIMED,
+        Mode::Later | Mode::Idle => 1 + Id::from(op.task) % WRITERS,
+    }
+}
 
 impl<'w, N: Handle + 'w> World<'w, N> {
     /// Starts an operation, and waits for it as `mode` says.
@@ -33,10 +44,7 @@ impl<'w, N: Handle + 'w> World<'w, N> {
             Mode::Later | Mode::Idle => {
                 let idle = mode == Mode::Idle && matches!(wait, Wait::Dial { .. } | Wait::Accept(_));
                 let id = self.model.start(wait);
-                if let Wait::Write { by, .. } = self.model.wait_mut(id) {
-                    *by = id;
-                }
-                let (job, flag) = (self.job(id), self.task());
+                let (job, flag) = (self.job(id), self.task(id));
                 report.say(|| format!("let mut w{id} = pin!({}); // not polled", self.code(id)));
                 self.waits.insert(id, Waiting { job, flag, polled: false });
                 if idle { Ok(()) } else { self.poll(id, report) }
@@ -44,9 +52,6 @@ impl<'w, N: Handle + 'w> World<'w, N> {
             Mode::Now | Mode::Timed => {
                 let timed = mode == Mode::Timed;
                 let id = self.model.start(wait);
-                if let Wait::Write { by, .. } = self.model.wait_mut(id) {
-                    *by = if timed { id } else { NOBODY };
-                }
                 report.say(|| format!("{}{}", self.code(id), if timed { ".wait_timeout(ZERO);" } else { "; // once" }));
                 let wait = self.model.wait(id).clone();
                 let actual = if timed { Some(self.timed(&wait)) } else { self.once(&wait) };
@@ -240,7 +245,7 @@ impl<'w, N: Handle + 'w> World<'w, N> {
             Wait::Accept(listener) => format!("l{listener}.accept()"),
             Wait::Read { conn, len, take: true } => format!("c{conn}.read(&mut [0; {len}])"),
             Wait::Read { conn, len, take: false } => format!("c{conn}.peek(&mut [0; {len}])"),
-            Wait::Write { conn, bytes, .. } => format!("c{conn}.write(&{bytes:?})"),
+            Wait::Write { conn, bytes, by } => format!("c{conn}.write(&{bytes:?}) /* task {by} */"),
             Wait::Readable(conn) => format!("c{conn}.readable()"),
             Wait::Writable(conn) => format!("c{conn}.writable()"),
         }
@@ -248,7 +253,7 @@ impl<'w, N: Handle + 'w> World<'w, N> {
 
     /// Another task polls the operation from now on.
     pub(super) fn change_task(&mut self, id: Id) {
-        let flag: Arc<Flag> = self.task();
+        let flag = self.task(id);
         if let Some(waiting) = self.waits.get_mut(&id) {
             waiting.flag = flag;
         }

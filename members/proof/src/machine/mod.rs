@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
-use job::Job;
+use job::{Job, WRITERS};
 pub use setup::{Backend, Setup};
 use virtnet::{Conn, Handle, Listener, OwnedReadHalf, OwnedWriteHalf};
 
-use crate::model::{Id, Model};
+use crate::model::{Id, Model, Wait};
 use crate::op::{Op, Program};
 use crate::relay::Relay;
 
@@ -83,7 +83,8 @@ struct World<'w, N: Handle> {
     listeners: BTreeMap<Id, Arc<Listener<N>>>,
     conns: BTreeMap<Id, Ends<N>>,
     waits: BTreeMap<Id, Waiting<'w, N>>,
-    /// Every task's flag. They are kept to the end, so that no two tasks look the same.
+    /// Every task's flag, first those of the tasks that write. They are kept to the end, so that no two tasks look the
+    /// same.
     flags: Vec<Arc<Flag>>,
     /// The last byte that was written.
     byte: u8,
@@ -145,7 +146,7 @@ impl<'w, N: Handle + 'w> World<'w, N> {
             listeners: BTreeMap::new(),
             conns: BTreeMap::new(),
             waits: BTreeMap::new(),
-            flags: Vec::new(),
+            flags: (0..WRITERS).map(|_| Arc::default()).collect(),
             byte: 0,
         }
     }
@@ -169,8 +170,11 @@ impl<'w, N: Handle + 'w> World<'w, N> {
         if leaked == 0 { Ok(()) } else { Err(format!("{leaked} wakers were not dropped")) }
     }
 
-    /// A new task.
-    fn task(&mut self) -> Arc<Flag> {
+    /// The task of an operation: one that writes, or a new one.
+    fn task(&mut self, id: Id) -> Arc<Flag> {
+        if let Wait::Write { by, .. } = self.model.wait(id) {
+            return self.flags[*by as usize - 1].clone();
+        }
         let flag = Arc::new(Flag::default());
         self.flags.push(flag.clone());
         flag

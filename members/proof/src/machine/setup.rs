@@ -6,7 +6,7 @@ use virtnet::{Handle, SubNetwork};
 
 use super::{Report, World};
 use crate::model::{ENDLESS, Model, Rules};
-use crate::op::{Program, Word};
+use crate::op::{EAGER, Program, RENDEZVOUS, Word};
 use crate::relay::{Names, Relay};
 
 /// What the first four bytes of a program say.
@@ -67,13 +67,13 @@ impl Setup {
             pipes,
             backlog: [4096, 4096, 1, 2][usize::from(more >> 4) % 4],
             buffer: if bytes > 0 { bytes } else { [1, 2, 3, 5, 8, 300][usize::from(buffer) % 6] },
-            rendezvous: !relayed && flag(0),
+            rendezvous: !relayed && flags & RENDEZVOUS != 0,
             reset_unread: relayed || !(flag(5) && flag(6)),
             share_port: flag(1) && flag(2),
             acknowledged: relayed,
             close_failures: [close_failure(5, "eng err"), close_failure(6, "reg err")],
         };
-        Self { backend, rules, eager: flag(3), hosts: 2 + usize::from(flag(4)), reversed: flag(7) }
+        Self { backend, rules, eager: flags & EAGER != 0, hosts: 2 + usize::from(flag(4)), reversed: flag(7) }
     }
 
     /// Runs a program on such a network.

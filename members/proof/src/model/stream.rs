@@ -125,9 +125,9 @@ impl Stream {
         taken
     }
 
-    /// How many others than `by` have yet to be told what was read of their writes.
-    pub(crate) fn late(&self, by: Id) -> usize {
-        self.answers.iter().chain(&self.offer).filter(|(writer, _)| *writer != by).count()
+    /// The tasks that have yet to be told what was read of their writes.
+    pub(crate) fn late(&self) -> impl Iterator<Item = Id> {
+        self.answers.iter().chain(&self.offer).map(|&(writer, _)| writer)
     }
 
     /// Whether nothing waits to be read.

@@ -1,5 +1,6 @@
 //! Operations that may wait.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::socket::{Phase, State};
@@ -257,11 +258,16 @@ impl Model {
         }
     }
 
-    /// How many others than the task `by` have yet to be told what was read of their writes.
+    /// How many tasks other than `by` write to a connection, or have yet to be told what was read of their writes.
     #[must_use]
-    pub fn late_writers(&mut self, conn: Id, by: Id) -> usize {
-        let end = self.sockets[&conn].end.expect("a connection has an end");
-        self.streams(end)[0].late(by)
+    pub fn other_writers(&self, conn: Id, by: Id) -> usize {
+        let (pipe, side) = self.sockets[&conn].end.expect("a connection has an end");
+        let late = self.pipes[&pipe].written_by[side].late();
+        let waiting = self.waits.values().filter_map(|wait| match wait {
+            Wait::Write { conn: on, by, .. } if *on == conn => Some(*by),
+            _ => None,
+        });
+        late.chain(waiting).filter(|&task| task != by).collect::<BTreeSet<_>>().len()
     }
 
     /// The text of the error of an operation that is told not to wait, or whose time is over.
