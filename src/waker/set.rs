@@ -188,3 +188,45 @@ impl Wakers for ManyWakers {
 fn wake_each(wakers: alloc::vec::Vec<Waker>) {
     wakers.into_iter().for_each(wake);
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    extern crate std;
+    use std::sync::Arc;
+    use std::task::Wake;
+    use std::vec::Vec;
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    /// Every order of six steps, each of which lets one of three tasks wait or wait no longer.
+    #[test]
+    fn of_two_places_the_older_is_taken_only_if_none_is_free() {
+        let wakers = [(); 3].map(|()| Waker::from(Arc::new(Nobody)));
+        for order in 0..6_usize.pow(6) {
+            let (mut set, mut waiting) = (TwoWakers::NONE, Vec::new());
+            for step in 0..6 {
+                let choice = order / 6_usize.pow(step) % 6;
+                let (task, enters) = (choice % 3, choice < 3);
+                let waker = &wakers[task];
+                if !enters {
+                    assert_eq!(set.remove(waker).is_some(), waiting.contains(&task));
+                    waiting.retain(|&known| known != task);
+                } else if !set.contains(waker) {
+                    let displaced = set.insert(waker.clone());
+                    let oldest = (waiting.len() == 2).then(|| waiting.remove(0));
+                    let known = displaced.and_then(|one| wakers.iter().position(|waker| waker.will_wake(&one)));
+                    assert_eq!(known, oldest);
+                    waiting.push(task);
+                }
+                assert_eq!(set.count(), waiting.len());
+                assert!(waiting.iter().all(|&task| set.contains(&wakers[task])));
+            }
+        }
+    }
+}
