@@ -116,10 +116,12 @@ fn a_server_ends_when_its_host_is_closed() {
         client.greet("tester").await.unwrap();
         alpha.close().await.unwrap();
         served.await.unwrap().unwrap();
-        // The call was begun before the client knew that the connection is gone, or after.
-        let code = client.greet("tester").await.unwrap_err().code();
-        assert!(matches!(code, Code::Cancelled | Code::Unavailable), "{code:?}");
+        // Not on the same channel: a call on a connection that goes down at that moment may be lost in hyper's client,
+        // which then waits for its answer for ever (hyperium/hyper#4122).
         drop(client);
+        all_ports_free(&[&alpha, &user]).await;
+        let error = channel(&user, "http://alpha:80").await.unwrap_err();
+        assert_eq!(root(&error), "dial pipet user:1->alpha:80: connection refused");
         all_ports_free(&[&alpha, &user]).await;
     });
 }

@@ -168,7 +168,9 @@ fn a_server_whose_host_is_closed_still_shuts_down() {
         let browser = Browser::new(&user);
         assert_eq!(browser.get("http://alpha/").await.0, StatusCode::OK);
         alpha.close().await.unwrap();
-        let error = browser.0.get("http://alpha/".parse().unwrap()).await.unwrap_err();
+        // Not the same browser: a request on a connection that goes down at that moment may be lost in hyper's client,
+        // which then waits for its answer for ever (hyperium/hyper#4122).
+        let error = Browser::new(&user).0.get("http://alpha/".parse().unwrap()).await.unwrap_err();
         assert!(error.is_connect(), "{error:?}");
         drop(browser);
         stop.send(()).unwrap();
