@@ -1,8 +1,10 @@
 //! What the tests stand on: runtimes, a time limit, and connections to try things on.
 
+use std::cell::RefCell;
+use std::fmt;
 use std::future::Future;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -53,8 +55,10 @@ where
 
 /// Runs a test as a task of a new runtime, within the time limit.
 fn run(name: &str, mut builder: Builder, test: impl Future<Output = ()> + Send + 'static) {
-    let runtime = builder.enable_all().build().expect("a runtime");
-    let outcome = within_limit(move || runtime.block_on(async { tokio::spawn(test).await }));
+    let networks = Networks::default();
+    let of_worker = networks.clone();
+    let runtime = builder.enable_all().on_thread_start(move || of_worker.enter()).build().expect("a runtime");
+    let outcome = networks.within_limit(move || runtime.block_on(async { tokio::spawn(test).await }));
     if let Err(failure) = outcome {
         eprintln!("on a runtime with {name}");
         panic::resume_unwind(failure.into_panic());
@@ -63,12 +67,51 @@ fn run(name: &str, mut builder: Builder, test: impl Future<Output = ()> + Send +
 
 /// Runs a test on a thread of its own, within the time limit.
 pub(crate) fn within_limit<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, outcome) = mpsc::channel();
-    thread::spawn(move || done.send(panic::catch_unwind(AssertUnwindSafe(test))));
-    match outcome.recv_timeout(LIMIT) {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => panic::resume_unwind(panic),
-        Err(_) => panic!("not done after {LIMIT:?}"),
+    Networks::default().within_limit(test)
+}
+
+/// The networks of one test: those whose hosts it made by [`host`]. Their snapshots are shown when its time is over.
+#[derive(Clone, Default)]
+struct Networks(Arc<Mutex<Vec<Network>>>);
+
+thread_local! {
+    /// Those of the test that this thread runs. Each test has threads of its own.
+    static OF_TEST: RefCell<Option<Networks>> = const { RefCell::new(None) };
+}
+
+impl Networks {
+    /// Notes the networks of the hosts that this thread will make.
+    fn enter(&self) {
+        OF_TEST.set(Some(self.clone()));
+    }
+
+    fn note(&self, net: &Network) {
+        let mut networks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !networks.iter().any(|known| std::ptr::eq(&**known.subnetwork(), &**net.subnetwork())) {
+            networks.push(net.clone());
+        }
+    }
+
+    fn within_limit<T: Send + 'static>(&self, test: impl FnOnce() -> T + Send + 'static) -> T {
+        let (done, outcome) = mpsc::channel();
+        let networks = self.clone();
+        thread::spawn(move || {
+            networks.enter();
+            done.send(panic::catch_unwind(AssertUnwindSafe(test)))
+        });
+        match outcome.recv_timeout(LIMIT) {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => panic::resume_unwind(panic),
+            Err(_) => panic!("not done after {LIMIT:?}{self}"),
+        }
+    }
+}
+
+/// What each network looks like. Where no task waits, it is not the network that hangs.
+impl fmt::Display for Networks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let networks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        networks.iter().try_for_each(|net| write!(f, "\n{}", net.snapshot()))
     }
 }
 
@@ -101,7 +144,9 @@ pub(crate) async fn pair_on(net: &Network) -> Pair {
     Pair { a, b, listener, dialled, accepted }
 }
 
+/// The host of this name. Its network is shown if the test is not done in time.
 pub(crate) fn host(net: &Network, name: &str) -> Host {
+    OF_TEST.with_borrow(|networks| networks.iter().for_each(|networks| networks.note(net)));
     net.host(name).expect("the network is up")
 }
 
@@ -134,4 +179,34 @@ pub(crate) fn assert_all_ports_free(hosts: &[&Host]) {
     let left: Vec<_> = hosts.iter().map(|host| (host.name().to_string(), host.sockets())).collect();
     let none: Vec<_> = hosts.iter().map(|host| (host.name().to_string(), 0)).collect();
     assert_eq!(left, none);
+}
+
+#[test]
+fn a_test_whose_time_is_over_shows_its_networks() {
+    let networks = Networks::default();
+    let expected = "
+network pipeone: up
+State       Recv-Q  Send-Q  Waiting               Address
+host a: open
+listening        0    4096  -                     a:1
+host b: open
+network pipetwo: up
+State       Recv-Q  Send-Q  Waiting               Address
+host c: open";
+    let made = networks.clone();
+    let shown = networks.within_limit(move || {
+        let (one, two) = (Network::new("one"), Network::new("two"));
+        let _listener = host(&one, "a").listen(":1").expect("a free port");
+        drop((host(&one, "b"), host(&two, "c")));
+        made.to_string()
+    });
+    assert_eq!(shown, expected);
+
+    let made = Networks::default();
+    let of_worker = made.clone();
+    let mut builder = Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).on_thread_start(move || of_worker.enter()).build().expect("a runtime");
+    runtime.block_on(runtime.spawn(async { drop(host(&Network::new("three"), "d")) })).expect("no task panics");
+    let expected = "\nnetwork pipethree: up\nState       Recv-Q  Send-Q  Waiting               Address\nhost d: open";
+    assert_eq!(made.to_string(), expected);
 }
