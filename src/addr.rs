@@ -7,12 +7,17 @@ use crate::name::{HostName, NetworkName, Text};
 
 /// The address of a socket: network, host and port.
 ///
-/// Prints as `host:port`, the host in brackets if it contains a colon. Ordered by network, host, port.
+/// Prints as `host:port`, the host in brackets if it contains a colon.
 ///
 /// Parsing follows the rules of Go's `net.SplitHostPort` and `strconv.Atoi`: the host may stand in brackets, and must
 /// if it contains a colon; it may be empty, which means the host that uses the address. A parsed address names no
-/// network; the addresses that a network hands out do, so the two are never equal as addresses. Compared with a text or a
-/// pair, host and port count.
+/// network; the addresses that a network hands out do.
+///
+/// # Equality
+///
+/// Equality, order and hash are those of host and port: `b:1` is `b:1` on every network, and
+/// [`network_name`](Self::network_name) tells them apart. A string equals the address that prints like it, so `a:01` equals
+/// none; a pair equals the address that has its host and port. Either may stand on either side.
 ///
 /// # Examples
 ///
@@ -23,13 +28,14 @@ use crate::name::{HostName, NetworkName, Text};
 /// assert_eq!((addr.host(), addr.port()), ("alpha", 80));
 /// assert_eq!(addr, "alpha:80");
 /// assert_eq!(addr, ("alpha", 80));
+/// assert_eq!(addr, Addr::new("pipet", "alpha", 80)?);
 /// assert_eq!("[a:b]:1".parse::<Addr>()?.to_string(), "[a:b]:1");
 ///
 /// let error = "a:b:c".parse::<Addr>().unwrap_err();
 /// assert_eq!(error.to_string(), "address a:b:c: too many colons in address");
 /// # Ok::<(), virtnet::AddrError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy)]
 pub struct Addr {
     pub(crate) network: NetworkName,
     pub(crate) host: HostName,
@@ -50,9 +56,9 @@ impl Addr {
         Ok(Self { network, host: host_name(host, host)?, port })
     }
 
-    /// The full name of the network, empty if the address does not say.
+    /// The full name of the network, empty if the address does not say. It does not count where addresses are compared.
     #[must_use]
-    pub fn network(&self) -> &str {
+    pub fn network_name(&self) -> &str {
         &self.network
     }
 
@@ -88,44 +94,19 @@ impl FromStr for Addr {
     }
 }
 
-/// Whether the text is the address of the same host and port; the network does not count.
-impl PartialEq<str> for Addr {
-    fn eq(&self, other: &str) -> bool {
-        other.parse::<Self>().is_ok_and(|other| other.host == self.host && other.port == self.port)
-    }
-}
-
-/// Whether the text is the address of the same host and port; the network does not count.
-impl PartialEq<&str> for Addr {
-    fn eq(&self, other: &&str) -> bool {
-        *self == **other
-    }
-}
-
-/// Whether the text is the address of the same host and port; the network does not count.
-#[cfg(feature = "alloc")]
-impl PartialEq<alloc::string::String> for Addr {
-    fn eq(&self, other: &alloc::string::String) -> bool {
-        *self == **other
-    }
-}
-
-/// Whether it is the same host and port; the network does not count.
-impl<S: AsRef<str>> PartialEq<(S, u16)> for Addr {
-    fn eq(&self, (host, port): &(S, u16)) -> bool {
-        self.host() == host.as_ref() && self.port == *port
-    }
-}
-
 impl fmt::Display for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_host_port(f, &self.host, self.port)
     }
 }
 
+/// As the string that it equals, so that a failing assertion shows what differs, and nothing else.
 impl fmt::Debug for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Addr({} {self})", &*self.network)
+        // A name in brackets, a colon and five digits.
+        let mut text = heapless::String::<{ 63 + 2 + 1 + 5 }>::new();
+        write_host_port(&mut text, &self.host, self.port)?;
+        fmt::Debug::fmt(&*text, f)
     }
 }
 

@@ -152,14 +152,14 @@ impl<N: Handle> Format for Host<N> {
 impl<N: Handle> Format for Listener<N> {
     fn format(&self, f: Formatter<'_>) {
         let addr = self.local_addr();
-        write!(f, "Listener({=str} {})", addr.network(), addr);
+        write!(f, "Listener({=str} {})", addr.network_name(), addr);
     }
 }
 
 impl<N: Handle> Format for Conn<N> {
     fn format(&self, f: Formatter<'_>) {
         let addr = self.local_addr();
-        write!(f, "Conn({=str} {}->{})", addr.network(), addr, self.peer_addr());
+        write!(f, "Conn({=str} {}->{})", addr.network_name(), addr, self.peer_addr());
     }
 }
 

@@ -184,6 +184,7 @@ mod defmt;
 mod dial;
 mod end;
 mod engine;
+mod equal;
 mod error;
 mod half;
 mod handle;

@@ -1,5 +1,6 @@
 //! Bounded strings: names of hosts and networks, and texts kept in errors.
 
+use core::borrow::Borrow;
 use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
@@ -124,6 +125,13 @@ impl<const N: usize> AsRef<str> for Name<N> {
     }
 }
 
+/// A name is equal to, ordered and hashed as the string that it is.
+impl<const N: usize> Borrow<str> for Name<N> {
+    fn borrow(&self) -> &str {
+        self
+    }
+}
+
 impl<const N: usize> PartialEq for Name<N> {
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()
@@ -131,18 +139,6 @@ impl<const N: usize> PartialEq for Name<N> {
 }
 
 impl<const N: usize> Eq for Name<N> {}
-
-impl<const N: usize> PartialEq<str> for Name<N> {
-    fn eq(&self, other: &str) -> bool {
-        self.as_bytes() == other.as_bytes()
-    }
-}
-
-impl<const N: usize> PartialEq<&str> for Name<N> {
-    fn eq(&self, other: &&str) -> bool {
-        *self == **other
-    }
-}
 
 impl<const N: usize> PartialOrd for Name<N> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {

@@ -62,7 +62,7 @@ pub(super) fn an_incoming_connection_is_claimed_and_then_acknowledged<N: Handle 
     let accepting = net.start(accept(&listener));
     let claim = announced.outcome().expect("claimed");
     let local = claim.local_addr();
-    assert_eq!((local.network(), local.host()), (net.name(), "a"));
+    assert_eq!((local.network_name(), local.host()), (net.name(), "a"));
     assert_eq!(text(a.listen(local.port())), format!("listen {} {local}: address already in use", net.name()));
     assert_eq!(listener.try_accept().map_err(|error| error.kind()).err(), Some(crate::ErrorKind::WouldBlock));
     claim.acknowledge().expect("somebody listens");

@@ -43,7 +43,7 @@ pub(super) fn connections_take_the_lowest_free_ports<N: Handle + 'static>(net: &
         ends.map(|addr| addr.to_string())
     });
     assert_eq!(shown, [["b:1", "a:2", "a:2", "b:1"], ["b:2", "a:3", "a:3", "b:2"]]);
-    assert_eq!(pairs[0].0.local_addr().network(), net.name());
+    assert_eq!(pairs[0].0.local_addr().network_name(), net.name());
 }
 
 pub(super) fn dials_and_listeners_share_one_space_of_ports<N: Handle + 'static>(net: &Setup<N>) {

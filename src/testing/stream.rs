@@ -18,8 +18,8 @@ use crate::handle::Handle;
 pub(super) fn failed<N: Handle>(operation: &str, conn: &Conn<N>, cause: &str) -> String {
     let (local, peer) = (conn.local_addr(), conn.peer_addr());
     match operation {
-        "read" => format!("read {} {peer}->{local}: {cause}", local.network()),
-        _ => format!("{operation} {} {local}->{peer}: {cause}", local.network()),
+        "read" => format!("read {} {peer}->{local}: {cause}", local.network_name()),
+        _ => format!("{operation} {} {local}->{peer}: {cause}", local.network_name()),
     }
 }
 

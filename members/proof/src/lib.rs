@@ -4,6 +4,7 @@
 #![cfg(feature = "proof")]
 
 pub mod address;
+pub mod equality;
 pub mod hostile;
 pub mod machine;
 pub mod model;

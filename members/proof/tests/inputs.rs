@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use virtnet_proof::random::Random;
-use virtnet_proof::{address, hostile, operations, say};
+use virtnet_proof::{address, equality, hostile, operations, say};
 
 /// How many random inputs each entry has if nobody says otherwise.
 const INPUTS: u64 = 4_000;
@@ -62,4 +62,12 @@ fn operations_agree_with_the_model() {
 #[test]
 fn a_hostile_backend_does_no_harm() {
     run("hostile", hostile, 500);
+}
+
+#[test]
+fn equality_is_an_equivalence() {
+    for seed in 0..200 {
+        equality::addresses(&mut Random::new(seed));
+        equality::names(&mut Random::new(seed));
+    }
 }

@@ -266,7 +266,7 @@ where
             Got::Host(Ok(_)) | Got::Closed(Ok(())) | Got::Ready(Ok(())) | Got::Accept(Err(_)) => {}
             Got::Host(Err(error)) => check(&error, "virtnet \"x\": new host \""),
             Got::Conn(Ok(conn)) => {
-                assert!(conn.local_addr().port() > 0 && conn.peer_addr().network() == "x");
+                assert!(conn.local_addr().port() > 0 && conn.peer_addr().network_name() == "x");
                 self.conns.push(Arc::new(conn));
             }
             Got::Conn(Err(error)) if error.operation() == virtnet::Operation::Dial => check(&error, "dial x"),
