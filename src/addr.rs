@@ -78,7 +78,7 @@ impl Addr {
     pub(crate) fn text(&self) -> Text {
         let mut text = Text::EMPTY;
         // Writing to a text cannot fail.
-        let _ = write_host_port(&mut text, &self.host, self.port);
+        let _ = write_host_port(&mut text, &self.host, "", self.port);
         text
     }
 }
@@ -96,7 +96,7 @@ impl FromStr for Addr {
 
 impl fmt::Display for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_host_port(f, &self.host, self.port)
+        write_host_port(f, &self.host, "", self.port)
     }
 }
 
@@ -105,16 +105,18 @@ impl fmt::Debug for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A name in brackets, a colon and five digits.
         let mut text = heapless::String::<{ 63 + 2 + 1 + 5 }>::new();
-        write_host_port(&mut text, &self.host, self.port)?;
+        write_host_port(&mut text, &self.host, "", self.port)?;
         fmt::Debug::fmt(&*text, f)
     }
 }
 
-/// Writes without formatting, so that programs which print no error need not have what formats.
-pub(crate) fn write_host_port(to: &mut impl fmt::Write, host: &str, port: u16) -> fmt::Result {
+/// Writes without formatting, so that programs which print no error need not have what formats. `tail` stands for what was
+/// cut of the host.
+pub(crate) fn write_host_port(to: &mut impl fmt::Write, host: &str, tail: &str, port: u16) -> fmt::Result {
     let (open, close) = if first(host, b':').is_some() { ("[", "]:") } else { ("", ":") };
     to.write_str(open)?;
     to.write_str(host)?;
+    to.write_str(tail)?;
     to.write_str(close)?;
     write_number(to, port.into())
 }

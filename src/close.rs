@@ -4,15 +4,16 @@ use core::fmt;
 
 use crate::cause::{Cause, ErrorKind};
 use crate::code::Code;
-use crate::name::{HostName, NetworkName, Text};
+use crate::name::{HostName, Text};
 use crate::words::Words;
 
 /// Closing did not go well: every failure on the way, the cause of going down first, then the engine's, then the
 /// registry's.
 ///
 /// Prints `virtnet "x": close: CAUSE`, or each of several on a line of its own; a host's close that closed the network
-/// prints `virtnet "x": host "a": close: ` before that. The texts share 64 bytes, and names and texts 90; where they do
-/// not fit, the longest are cut and end in `…`.
+/// prints `virtnet "x": host "a": close: ` before that. The failures' texts share 64 bytes, and names and texts together
+/// 90. Where they do not fit, the longest are cut: they are printed with `…` behind, and what is returned of them
+/// [says](Text::is_cut) that they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CloseError {
     /// Network, host, texts of the causes.
@@ -22,18 +23,18 @@ pub struct CloseError {
 
 impl CloseError {
     /// The failures of closing `network`, by closing `host` if it is named, or `Ok` if there were none.
-    pub(crate) fn check(network: NetworkName, host: HostName, failures: &Failures) -> Result<(), Self> {
+    pub(crate) fn check(network: Text, host: HostName, failures: &Failures) -> Result<(), Self> {
         if failures.known == [false; 3] {
             return Ok(());
         }
         let [first, second, third] = failures.texts();
-        let words = [network.as_str().into(), host.as_str().into(), first, second, third];
+        let words = [network, host.as_str().into(), first, second, third];
         let code = |at: usize| failures.known[at].then_some(failures.codes[at]);
         Err(Self { words: Words::new(words), causes: [code(0), code(1), code(2)] })
     }
 
     /// The error of a close whose time is over.
-    pub(crate) fn timed_out(network: NetworkName, host: HostName) -> Result<(), Self> {
+    pub(crate) fn timed_out(network: Text, host: HostName) -> Result<(), Self> {
         let mut failures = Failures::NONE;
         failures.set(0, Cause::TimedOut);
         Self::check(network, host, &failures)
@@ -45,16 +46,16 @@ impl CloseError {
         packed.filter_map(|(i, code)| code.map(|code| code.cause(self.words.get(2 + i))))
     }
 
-    /// The full name of the network.
+    /// The full name of the network, or what is left of it where names and texts are long.
     #[must_use]
-    pub fn network(&self) -> &str {
+    pub fn network(&self) -> Text {
         self.words.get(0)
     }
 
-    /// The host whose close closed the network, if it was one.
+    /// The host whose close closed the network, if it was one, or what is left of its name.
     #[must_use]
-    pub fn host(&self) -> Option<&str> {
-        Some(self.words.get(1)).filter(|host| !host.is_empty())
+    pub fn host(&self) -> Option<Text> {
+        Some(self.words.get(1)).filter(|host| !host.as_str().is_empty())
     }
 
     /// The kind of the first failure.
@@ -84,7 +85,7 @@ impl Failures {
     }
 
     fn texts(&self) -> [Text; 3] {
-        [0, 1, 2].map(|at| Text::uncut(self.words.get(at)))
+        [0, 1, 2].map(|at| self.words.get(at))
     }
 }
 
@@ -112,7 +113,9 @@ impl fmt::Display for CloseError {
 
 impl fmt::Debug for CloseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.causes()).finish()
+        write!(f, "CloseError({:?} {:?} ", self.network(), self.host())?;
+        f.debug_list().entries(self.causes()).finish()?;
+        f.write_str(")")
     }
 }
 
@@ -134,13 +137,52 @@ impl From<CloseError> for std::io::Error {
 #[cfg(test)]
 mod tests {
     extern crate std;
+    use std::format;
     use std::string::ToString;
 
     use super::*;
+    use crate::words::tests::{is_kept, texts};
+
+    #[test]
+    fn what_a_close_returns_is_whole_or_says_that_it_is_cut() {
+        for seed in 0..4_000 {
+            let [network, host, first, second, third] = texts::<5>(seed);
+            let (host, mut failures) = (HostName::cut(&host).0, Failures::NONE);
+            // In any order; what is set again replaces what was there.
+            failures.set(1, Cause::backend(&"what is replaced"));
+            for (at, text) in [(2, &third), (0, &first), (1, &second)] {
+                failures.set(at, Cause::backend(text));
+            }
+            let error = CloseError::check(network.as_str().into(), host, &failures).expect_err("it failed");
+            is_kept(&error.network(), &network);
+            is_kept(&error.host().unwrap_or(Text::EMPTY), &host);
+            for (cause, whole) in error.causes().zip([&first, &second, &third]) {
+                let Cause::Backend(kept) = cause else { panic!("{cause}") };
+                // What was replaced had taken room.
+                assert!(
+                    kept == *whole.as_str() || kept.is_cut() && whole.starts_with(kept.as_str()),
+                    "{kept:?} of {whole:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_shows_all_that_makes_it_another() {
+        let error = |network: &str, host: &str, text: &str| {
+            let mut failures = Failures::NONE;
+            failures.set(1, Cause::backend(&text));
+            CloseError::check(network.into(), HostName::cut(host).0, &failures).expect_err("it failed")
+        };
+        let all = [error("x", "", "e"), error("y", "", "e"), error("x", "a", "e"), error("x", "", "e…")];
+        for (a, b) in all.iter().flat_map(|a| all.iter().map(move |b| (a, b))) {
+            assert_eq!(format!("{a:?}") == format!("{b:?}"), a == b, "{a:?} and {b:?}");
+        }
+    }
 
     #[test]
     fn several_failures_of_closing_are_listed() {
-        let network = NetworkName::cut("x").0;
+        let network = Text::from("x");
         let close = |host: HostName, failures: [(usize, &str); 2]| {
             let mut known = Failures::NONE;
             failures.into_iter().for_each(|(at, text)| known.set(at, Cause::backend(&text)));

@@ -73,13 +73,13 @@ impl Code {
         }
     }
 
-    pub(crate) fn cause(self, text: &str) -> Cause {
+    pub(crate) fn cause(self, text: Text) -> Cause {
         match self {
             Self::Plain(number) => plain(number).unwrap_or(Cause::NetworkDown),
             Self::Full(table, capacity) => Cause::Full(table, capacity),
-            Self::Addr(reason) => Cause::Addr(AddrError { input: Text::uncut(text), reason }),
-            Self::Registry(call, reason) => Cause::Registry(RegistryError { call, words: Text::uncut(text), reason }),
-            Self::Backend => Cause::Backend(Text::uncut(text)),
+            Self::Addr(reason) => Cause::Addr(AddrError { input: text, reason }),
+            Self::Registry(call, reason) => Cause::Registry(RegistryError { call, words: text, reason }),
+            Self::Backend => Cause::Backend(text),
         }
     }
 }
@@ -93,7 +93,7 @@ mod tests {
         let tables = [Table::Hosts, Table::Ports, Table::Pipes, Table::Backlog].map(|table| Cause::Full(table, 7));
         for cause in (0..).map_while(plain).chain(tables) {
             let (code, text) = Code::of(cause);
-            assert_eq!((code.cause(""), text), (cause, Text::EMPTY));
+            assert_eq!((code.cause(text), text), (cause, Text::EMPTY));
         }
     }
 }

@@ -24,24 +24,24 @@ impl<const N: usize> Format for Name<N> {
 
 impl Format for Text {
     fn format(&self, f: Formatter<'_>) {
-        write!(f, "{=str}{=str}", self.as_str(), if self.is_cut() { "…" } else { "" });
+        write!(f, "{=str}{=str}", self.as_str(), self.tail());
     }
 }
 
 impl Format for Addr {
     fn format(&self, f: Formatter<'_>) {
-        HostPort(self.host(), self.port()).format(f);
+        HostPort(self.host(), "", self.port()).format(f);
     }
 }
 
-/// An address without its network.
-struct HostPort<'a>(&'a str, u16);
+/// An address without its network: host, what is printed behind it if it was cut, and port.
+struct HostPort<'a>(&'a str, &'static str, u16);
 
 impl Format for HostPort<'_> {
     fn format(&self, f: Formatter<'_>) {
         match self.0.contains(':') {
-            true => write!(f, "[{=str}]:{=u16}", self.0, self.1),
-            false => write!(f, "{=str}:{=u16}", self.0, self.1),
+            true => write!(f, "[{=str}{=str}]:{=u16}", self.0, self.1, self.2),
+            false => write!(f, "{=str}{=str}:{=u16}", self.0, self.1, self.2),
         }
     }
 }
@@ -115,19 +115,21 @@ impl Format for Error {
     fn format(&self, f: Formatter<'_>) {
         match (self.operation(), self.source_addr(), self.addr()) {
             (Operation::NewHost | Operation::Resolve, _, Some((host, _))) => {
-                write!(f, "virtnet {=str}: {=str} {=str}", self.network(), self.operation().text(), host);
+                write!(f, "virtnet {}: {=str} {}", self.network(), self.operation().text(), host);
             }
             (Operation::NewHost | Operation::Resolve | Operation::NewNetwork | Operation::AutoClose, ..) => {
-                write!(f, "virtnet {=str}: {=str}", self.network(), self.operation().text());
+                write!(f, "virtnet {}: {=str}", self.network(), self.operation().text());
             }
             (operation, Some((source, from)), Some((host, port))) => {
-                let (source, addr) = (HostPort(source, from), HostPort(host, port));
-                write!(f, "{=str} {=str} {}->{}", operation.text(), self.network(), source, addr);
+                let source = HostPort(source.as_str(), source.tail(), from);
+                let addr = HostPort(host.as_str(), host.tail(), port);
+                write!(f, "{=str} {} {}->{}", operation.text(), self.network(), source, addr);
             }
             (operation, Some((host, port)), None) | (operation, None, Some((host, port))) => {
-                write!(f, "{=str} {=str} {}", operation.text(), self.network(), HostPort(host, port));
+                let addr = HostPort(host.as_str(), host.tail(), port);
+                write!(f, "{=str} {} {}", operation.text(), self.network(), addr);
             }
-            (operation, None, None) => write!(f, "{=str} {=str}", operation.text(), self.network()),
+            (operation, None, None) => write!(f, "{=str} {}", operation.text(), self.network()),
         }
         write!(f, ": {}", self.cause());
     }
@@ -136,9 +138,9 @@ impl Format for Error {
 impl Format for CloseError {
     fn format(&self, f: Formatter<'_>) {
         if let Some(host) = self.host() {
-            write!(f, "virtnet {=str}: host {=str}: close: ", self.network(), host);
+            write!(f, "virtnet {}: host {}: close: ", self.network(), host);
         }
-        write!(f, "virtnet {=str}: close", self.network());
+        write!(f, "virtnet {}: close", self.network());
         self.causes().for_each(|cause| write!(f, ": {}", cause));
     }
 }

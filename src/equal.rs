@@ -39,7 +39,7 @@ impl Hash for Addr {
 impl PartialEq<str> for Addr {
     fn eq(&self, other: &str) -> bool {
         let mut rest = Rest(other);
-        write_host_port(&mut rest, &self.host, self.port).is_ok() && rest.0.is_empty()
+        write_host_port(&mut rest, &self.host, "", self.port).is_ok() && rest.0.is_empty()
     }
 }
 

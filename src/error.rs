@@ -17,7 +17,8 @@ use crate::words::Words;
 /// The source of a read is the remote end, so the bytes' way reads from left to right.
 ///
 /// An error is a small value without a heap: network, both hosts and a text of the cause share 78 bytes. Where they do
-/// not fit, the longest are cut and end in `…`.
+/// not fit, the longest are cut: they are printed with `…` behind, and what is returned of them [says](Text::is_cut) that
+/// they are.
 ///
 /// As a `std::io::Error`, which reads and writes give, it is still in there: `error.downcast::<virtnet::Error>()` gives it
 /// back, with a kind that tells more apart.
@@ -43,7 +44,7 @@ use crate::words::Words;
 /// | `InvalidInput` | address a:b: invalid port, …; invalid host name; invalid network name; invalid buffer size; invalid timeout | `InvalidInput` | `InvalidInput` |
 /// | `Full` | host table is full (2); port table is full (4); pipe pool is full (2) | `OutOfMemory` | `OutOfMemory` |
 /// | `BacklogFull` | backlog is full (4096) | `ConnectionRefused` | `ConnectionRefused` |
-/// | `Backend` | the backend's own text, cut at 63 bytes | `Other` | `Other` |
+/// | `Backend` | the backend's own text, 63 bytes of it at most | `Other` | `Other` |
 ///
 /// # Examples
 ///
@@ -91,15 +92,9 @@ impl Error {
     }
 
     /// The error of an operation on a whole network, about a host where one is named.
-    pub(crate) fn subnet(operation: Operation, network: &str, host: &Text, cause: Cause) -> Self {
+    pub(crate) fn subnet(operation: Operation, network: Text, host: &Text, cause: Cause) -> Self {
         let (code, text) = Code::of(cause);
-        Self {
-            words: Words::new([network.into(), Text::EMPTY, *host, text]),
-            source_port: 0,
-            port: 0,
-            operation,
-            cause: code,
-        }
+        Self { words: Words::new([network, Text::EMPTY, *host, text]), source_port: 0, port: 0, operation, cause: code }
     }
 
     /// What kind of failure it is.
@@ -120,23 +115,43 @@ impl Error {
         self.operation
     }
 
-    /// The full name of the network.
+    /// The full name of the network, or what is left of it where names and texts are long.
     #[must_use]
-    pub fn network(&self) -> &str {
+    pub fn network(&self) -> Text {
         self.words.get(0)
     }
 
     /// Host and port where the operation came from, if known: the dialling side of a dial, the remote end of a read.
+    ///
+    /// Long names are cut: look at the host's [`Text::is_cut`] before it is taken for a name.
     #[must_use]
-    pub fn source_addr(&self) -> Option<(&str, u16)> {
-        Some((self.words.get(1), self.source_port)).filter(|(host, _)| !host.is_empty())
+    pub fn source_addr(&self) -> Option<(Text, u16)> {
+        Some((self.words.get(1), self.source_port)).filter(|(host, _)| !host.as_str().is_empty())
     }
 
     /// Host and port that the operation was about, if known: the dialled or listened address, the local end of a read.
     /// The port is 0 if it was about a host.
+    ///
+    /// Long names are cut: look at the host's [`Text::is_cut`] before it is taken for a name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use virtnet::pipenet;
+    ///
+    /// let net = pipenet::Network::new("t");
+    /// let (short, long) = (net.host("a")?, net.host(&"h".repeat(50))?);
+    /// let failed = |host: &pipenet::Host, addr| host.dial(addr).wait().unwrap_err().addr();
+    /// assert_eq!(failed(&short, "a:7"), Some(("a".into(), 7)));
+    ///
+    /// // Two names of 50 bytes do not fit: each is cut.
+    /// let (host, port) = failed(&long, (&*long.name(), 7)).unwrap();
+    /// assert_eq!((host.is_cut(), host.as_str(), port), (true, &*"h".repeat(36), 7));
+    /// # Ok::<(), virtnet::Error>(())
+    /// ```
     #[must_use]
-    pub fn addr(&self) -> Option<(&str, u16)> {
-        Some((self.words.get(2), self.port)).filter(|(host, _)| !host.is_empty())
+    pub fn addr(&self) -> Option<(Text, u16)> {
+        Some((self.words.get(2), self.port)).filter(|(host, _)| !host.as_str().is_empty())
     }
 }
 
@@ -154,7 +169,7 @@ impl fmt::Display for Error {
                 let mut before = " ";
                 for (host, port) in [self.source_addr(), self.addr()].into_iter().flatten() {
                     f.write_str(before)?;
-                    write_host_port(f, host, port)?;
+                    write_host_port(f, host.as_str(), host.tail(), port)?;
                     before = "->";
                 }
             }
@@ -237,9 +252,11 @@ impl fmt::Display for Operation {
 mod tests {
     extern crate std;
     use std::format;
-    use std::string::ToString;
+    use std::string::{String, ToString};
 
     use super::*;
+    use crate::addr::{AddrError, AddrReason};
+    use crate::words::tests::{is_kept, texts};
 
     fn dial(network: &str, source: &str, addr: &str, cause: Cause) -> Error {
         let at = |host: &str| Some(Addr::new("", host, 1).expect("valid"));
@@ -261,12 +278,42 @@ mod tests {
     fn the_longest_words_are_cut_evenly_where_not_all_fit() {
         let host = "h".repeat(63);
         let error = dial("pipet", &host, &host, Cause::TimedOut);
-        let kept = "h".repeat(33);
+        let kept = "h".repeat(36);
         assert_eq!(error.to_string(), format!("dial pipet {kept}…:1->{kept}…:1: timed out"));
         let wide = "é".repeat(31);
         let error = dial("n", &wide, "b", Cause::backend(&wide));
-        let kept = "é".repeat(17);
+        let kept = "é".repeat(19);
         assert_eq!(error.to_string(), format!("dial n {kept}…:1->b:1: {kept}…"));
+    }
+
+    #[test]
+    fn a_text_that_ends_in_an_ellipsis_is_not_cut() {
+        let cause = Cause::backend(&"and so on…");
+        assert_eq!(dial("pipet", "b", "a", cause).cause(), cause);
+        assert_eq!(dial("pipet", "b", "a", cause).to_string(), "dial pipet b:1->a:1: and so on…");
+    }
+
+    #[test]
+    fn what_an_error_returns_is_whole_or_says_that_it_is_cut() {
+        for seed in 0..4_000 {
+            let [network, source, host, text] = texts::<4>(seed);
+            let cause = [Cause::backend(&text), Cause::Addr(AddrError::new(&text, AddrReason::MissingPort))];
+            let cause = cause[seed as usize % 2];
+            let error = Error::subnet(Operation::NewHost, network.as_str().into(), &host.as_str().into(), cause);
+            is_kept(&error.network(), &network);
+            error.addr().iter().for_each(|(kept, _)| is_kept(kept, &host));
+            // The hosts of a dial have valid names.
+            let [source, host] = [source, host].map(|name| format!("{}h", name.chars().take(15).collect::<String>()));
+            let error = dial(&network, &source, &host, cause);
+            is_kept(&error.network(), &network);
+            is_kept(&error.source_addr().expect("it is known").0, &source);
+            is_kept(&error.addr().expect("it is known").0, &host);
+            match error.cause() {
+                Cause::Backend(kept) => is_kept(&kept, &text),
+                Cause::Addr(refused) => is_kept(refused.input(), &text),
+                other => panic!("{other}"),
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::error::{Error, Operation};
 use crate::host::Host;
 use crate::name::{HostName, Text};
 use crate::registry::Registry;
-use crate::subnet::SubNetwork;
+use crate::subnet::{Naming, SubNetwork};
 use crate::table::{Directory, HostFlags, Hosts, Tables};
 use crate::wait::{Expire, Expiring, Op};
 
@@ -38,7 +38,7 @@ pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
         let shown = Text::from(name);
         let net = self.clone();
         let name = HostName::valid(name, "");
-        let failed = move |cause| Error::subnet(Operation::NewHost, &net.name, &shown, cause);
+        let failed = move |cause| Error::subnet(Operation::NewHost, net.shown_name(), &shown, cause);
         let making = new_host(self.clone(), name);
         let expired = failed.clone();
         Op::new(Expiring {
@@ -72,7 +72,7 @@ pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
             };
             Err(cause)
         });
-        asked.map_err(|cause| Error::subnet(Operation::AutoClose, &self.name, &Text::EMPTY, cause))
+        asked.map_err(|cause| Error::subnet(Operation::AutoClose, self.shown_name(), &Text::EMPTY, cause))
     }
 
     /// Closes the network: all its hosts, then the engine, then the registry, each once. Everything that waits fails
@@ -87,10 +87,10 @@ pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
     /// The hosts are closed by the first poll. Dropping the operation before it is done leaves the rest to the next
     /// close.
     fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send + use<Self>> {
-        let (net, name) = (self.clone(), self.name);
+        let net = self.clone();
         Op::new(Expiring {
-            future: close(net, HostName::EMPTY),
-            expired: move || CloseError::timed_out(name, HostName::EMPTY),
+            future: close(self.clone(), HostName::EMPTY),
+            expired: move || CloseError::timed_out(net.shown_name(), HostName::EMPTY),
         })
     }
 }
@@ -115,7 +115,7 @@ pub(crate) type HostOf<N> = <<N as Handle>::Tables as Tables>::Host;
 pub(crate) type SlotOf<N> = <<N as Handle>::Tables as Tables>::Slot;
 
 async fn new_host<N: Handle>(net: N, name: Option<HostName>) -> Result<Host<N>, Cause> {
-    if !net.named {
+    if net.naming != Naming::Valid {
         return Err(Cause::Invalid(Input::NetworkName));
     }
     let name = name.ok_or(Cause::Invalid(Input::HostName))?;
@@ -162,5 +162,5 @@ pub(crate) async fn close<N: Handle>(net: N, host: HostName) -> Result<(), Close
 
 /// What came of closing the network, by closing `host` if it is named.
 pub(crate) fn closed<N: Handle>(net: &N, host: HostName) -> Result<(), CloseError> {
-    CloseError::check(net.name, host, &net.tables.directory(|directory| directory.network().failures))
+    CloseError::check(net.shown_name(), host, &net.tables.directory(|directory| directory.network().failures))
 }

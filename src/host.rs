@@ -150,7 +150,7 @@ impl<N: Handle> Host<N> {
     /// network to its next close.
     pub fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send + use<N>> {
         let (host, name, network) = (self.clone(), self.name(), self.net.network_name());
-        let expired = move || CloseError::timed_out(network, name);
+        let expired = move || CloseError::timed_out(network.as_str().into(), name);
         Op::new(Expiring { future: close(host, name), expired })
     }
 

@@ -2,7 +2,7 @@
 
 use core::borrow::Borrow;
 use core::cmp::Ordering;
-use core::fmt;
+use core::fmt::{self, Write as _};
 use core::hash::{Hash, Hasher};
 use core::ops::Deref;
 
@@ -50,8 +50,8 @@ impl<const N: usize> Name<N> {
         Some(name)
     }
 
-    /// `head` and `tail` put together, as much of them as fits, in whole characters.
-    pub(crate) const fn of(head: &str, tail: &str) -> Self {
+    /// `head` and `tail` put together, as much of them as fits, in whole characters, and whether that is all of them.
+    pub(crate) const fn of(head: &str, tail: &str) -> (Self, bool) {
         let (head, tail) = (head.as_bytes(), tail.as_bytes());
         let mut name = Self::EMPTY;
         let mut i = 0;
@@ -62,13 +62,13 @@ impl<const N: usize> Name<N> {
                 name.len = i as u8;
             }
             if i == N {
-                return name;
+                return (name, false);
             }
             name.bytes[i] = byte;
             i += 1;
         }
         name.len = i as u8;
-        name
+        (name, true)
     }
 
     /// As much of `text` as fits, in whole characters, and whether that is all of it.
@@ -170,7 +170,9 @@ impl<const N: usize> fmt::Debug for Name<N> {
     }
 }
 
-/// A text kept in an error: at most 63 bytes of it; a longer one is cut there and printed with `…` behind.
+/// A text kept in an error: 63 bytes of it, or fewer where it shares room with others, as [`Error`](crate::Error),
+/// [`CloseError`](crate::CloseError) and [`RegistryError`](crate::RegistryError) say. A longer one is cut there, between
+/// two characters. It [says](Self::is_cut) that it is, is printed with `…` behind, and equals no string.
 ///
 /// Made with [`From`], [`Text::display`] or [`core::fmt::Write`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -190,30 +192,48 @@ impl Text {
         text
     }
 
+    /// All of a text, or what is left of one that was cut.
+    pub(crate) fn head(kept: &str, cut: bool) -> Self {
+        let text = Self::from(kept);
+        Self { cut: text.cut || cut, ..text }
+    }
+
     /// Appends a part, if nothing was cut before it.
-    fn push_str(&mut self, part: &str) {
+    pub(crate) fn push_str(&mut self, part: &str) {
         if !self.cut {
             self.cut = !self.kept.push_str(part);
         }
     }
 
+    /// Appends what is left of a text. If that was cut, nothing comes behind it.
+    pub(crate) fn push(&mut self, text: &Self) {
+        self.push_str(&text.kept);
+        self.cut |= text.cut;
+    }
+
+    /// Appends a text in quotes, without the closing one if it was cut.
+    pub(crate) fn push_quoted(&mut self, text: &Self) {
+        // Writing to a text cannot fail.
+        let _ = write!(self, "{:?}", text.as_str());
+        if text.cut && !self.cut {
+            self.kept.len -= 1;
+            self.cut = true;
+        }
+    }
+
     /// The parts between separators: empty ones where there are fewer, and the last is all that is left. If the text was
-    /// cut, its last part is.
+    /// cut, its last part is, and those that are missing.
     pub(crate) fn split<const N: usize>(&self, separator: char) -> [Self; N] {
         let mut parts = self.as_str().splitn(N, separator).peekable();
         core::array::from_fn(|_| {
-            let part = parts.next();
-            let cut = self.cut && part.is_some() && parts.peek().is_none();
-            Self { cut, ..part.unwrap_or_default().into() }
+            let part = parts.next().unwrap_or_default();
+            Self::head(part, self.cut && parts.peek().is_none())
         })
     }
 
-    /// A text as it was printed, with `…` behind if it had been cut.
-    pub(crate) fn uncut(printed: &str) -> Self {
-        match printed.strip_suffix('…') {
-            Some(kept) => Self { cut: true, ..kept.into() },
-            None => printed.into(),
-        }
+    /// What is printed behind a text that was cut.
+    pub(crate) fn tail(&self) -> &'static str {
+        if self.cut { "…" } else { "" }
     }
 
     /// What `value` prints.
@@ -231,7 +251,7 @@ impl Text {
         &self.kept
     }
 
-    /// Whether the text was longer than what is kept of it.
+    /// Whether the text was longer than what is kept of it. One that ends in `…` by itself was not cut.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.cut
@@ -255,13 +275,13 @@ impl fmt::Write for Text {
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.kept)?;
-        f.write_str(if self.cut { "…" } else { "" })
+        f.write_str(self.tail())
     }
 }
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&*self.kept, f)?;
-        f.write_str(if self.cut { "…" } else { "" })
+        f.write_str(self.tail())
     }
 }

@@ -1,6 +1,6 @@
 //! The contract of who is where, and its error.
 
-use core::fmt::{self, Write as _};
+use core::fmt;
 use core::future::Future;
 
 use crate::cause::{Cause, ErrorKind};
@@ -42,7 +42,8 @@ pub trait Registry: Send + Sync {
 
 /// A failure of a registry; prints `REGISTRY: OPERATION [ARGUMENTS]: REASON`.
 ///
-/// Registry, operation and arguments together are kept to 63 bytes, cut with `…` beyond.
+/// Registry and arguments together are kept to 63 bytes, or fewer within an [`Error`](crate::Error), and what is printed
+/// of the call to 63. What is beyond is cut, see [`call`](Self::call).
 ///
 /// # Examples
 ///
@@ -80,7 +81,9 @@ impl RegistryError {
 
     /// Announcing `host` failed, with data that prints like this.
     pub(crate) fn refused(registry: &str, host: &str, data: Text, reason: RegistryReason) -> Self {
-        Self { call: Call::Announce, words: Text::of([registry, "\0", host, "\0", data.as_str()]), reason }
+        let mut words = Text::of([registry, "\0", host, "\0"]);
+        words.push(&data);
+        Self { call: Call::Announce, words, reason }
     }
 
     /// Asking the registry of this name about `host` failed.
@@ -97,8 +100,51 @@ impl RegistryError {
 
     /// Something else failed, in these words.
     pub(crate) fn told(registry: &str, failure: Text) -> Self {
-        let words = Text::of([registry, "\0", failure.as_str()]);
+        let mut words = Text::of([registry, "\0"]);
+        words.push(&failure);
         Self { call: Call::Other, words, reason: RegistryReason::Other }
+    }
+
+    /// What is printed before the reason: registry, operation and arguments, up to where any of them was cut.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use virtnet::{RegistryError, RegistryReason};
+    ///
+    /// let error = |host: &str| RegistryError::query("file(lab)", host, RegistryReason::NoSuchHost);
+    /// assert_eq!(error("γ").call(), r#"file(lab): query ["γ"]"#);
+    /// assert!(error(&"h".repeat(50)).call().is_cut());
+    /// ```
+    #[must_use]
+    pub fn call(&self) -> Text {
+        let mut call = Text::EMPTY;
+        let [registry, host, data] = self.words.split('\0');
+        call.push(&registry);
+        match self.call {
+            Call::Announce => {
+                call.push_str(": announce [");
+                call.push_quoted(&host);
+                call.push_str(" ");
+                call.push(&data);
+                call.push_str("]");
+            }
+            Call::Query => {
+                call.push_str(": query [");
+                call.push_quoted(&host);
+                call.push_str("]");
+            }
+            Call::Other => {
+                call.push_str(": ");
+                call.push(&host);
+                // Its own words have what separates these.
+                if data != Text::EMPTY {
+                    call.push_str("\0");
+                    call.push(&data);
+                }
+            }
+        }
+        call
     }
 
     /// Why it failed.
@@ -121,17 +167,7 @@ impl RegistryError {
 
 impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is printed of the call has a bound, too.
-        let mut call = Text::EMPTY;
-        let [registry, host, data] = self.words.split('\0');
-        match self.call {
-            Call::Announce => write!(call, "{registry}: announce [{host:?} {data}]"),
-            Call::Query => write!(call, "{registry}: query [{host:?}]"),
-            Call::Other if data.as_str().is_empty() => write!(call, "{registry}: {host}"),
-            // Its own words have what separates these.
-            Call::Other => write!(call, "{registry}: {host}\0{data}"),
-        }?;
-        write!(f, "{call}{}", self.reason.text())
+        write!(f, "{}{}", self.call(), self.reason.text())
     }
 }
 
@@ -165,6 +201,45 @@ impl RegistryReason {
             Self::HostExists => ": host already registered",
             Self::Down => ": registry is down",
             Self::Other => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::format;
+    use std::string::{String, ToString};
+
+    use super::*;
+    use crate::error::{Error, Operation};
+    use crate::words::tests::{is_kept, texts};
+
+    /// Each error of a registry, with what it prints before its reason if nothing is cut.
+    fn each([registry, host, data]: &[String; 3]) -> [(RegistryError, String); 3] {
+        let reason = RegistryReason::Down;
+        [
+            (
+                RegistryError::announce(registry, host, data, reason),
+                format!("{registry}: announce [{host:?} {data:?}]"),
+            ),
+            (RegistryError::query(registry, host, reason), format!("{registry}: query [{host:?}]")),
+            (RegistryError::other(registry, data), format!("{registry}: {data}")),
+        ]
+    }
+
+    #[test]
+    fn a_call_is_whole_or_says_that_it_is_cut() {
+        for seed in 0..4_000 {
+            for (error, whole) in each(&texts::<3>(seed)) {
+                is_kept(&error.call(), &whole);
+                assert_eq!(error.to_string(), format!("{}{}", error.call(), error.reason.text()));
+                // In an error with long names, less is left of it.
+                let [network, host] = texts::<2>(seed);
+                let within = Error::subnet(Operation::NewHost, (&*network).into(), &(&*host).into(), error.into());
+                let Cause::Registry(kept) = within.cause() else { panic!("{within}") };
+                is_kept(&kept.call(), &whole);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use core::task::{Context, Poll};
 use crate::addr::Addr;
 use crate::cause::Cause;
 use crate::engine::{Engine, Shutdown};
-use crate::name::NetworkName;
+use crate::name::{NetworkName, Text};
 use crate::notify::SubNetworkNotifier;
 use crate::registry::Registry;
 use crate::snapshot::Snapshot;
@@ -30,8 +30,7 @@ where
     T: Tables<Link = E::Link>,
 {
     pub(crate) name: NetworkName,
-    /// Whether the name it was given is one. If not, there will be no host.
-    pub(crate) named: bool,
+    pub(crate) naming: Naming,
     pub(crate) options: Options,
     pub(crate) engine: E,
     pub(crate) registry: R,
@@ -76,11 +75,12 @@ where
         tables: T,
         options: Options,
     ) -> Self {
-        let (name, named) = match NetworkName::valid(prefix, name) {
-            Some(name) => (name, true),
-            None => (NetworkName::of(prefix, name), false),
+        let (name, naming) = match (NetworkName::valid(prefix, name), NetworkName::of(prefix, name)) {
+            (Some(name), _) => (name, Naming::Valid),
+            (None, (name, true)) => (name, Naming::Invalid),
+            (None, (name, false)) => (name, Naming::Cut),
         };
-        Self { name, named, options, engine, registry, tables }
+        Self { name, naming, options, engine, registry, tables }
     }
 
     /// How many dials may wait at one listener before it refuses; 4096 by default.
@@ -128,6 +128,11 @@ where
 
     pub(crate) fn network_name(&self) -> NetworkName {
         self.name
+    }
+
+    /// The name that errors show, also where what was given is none.
+    pub(crate) fn shown_name(&self) -> Text {
+        Text::head(&self.name, self.naming == Naming::Cut)
     }
 
     /// The address of a socket of this network.
@@ -317,6 +322,16 @@ where
         self.take_down(None);
         let _ = pin!(self.close_backend()).poll(&mut Context::from_waker(idle()));
     }
+}
+
+/// What of the name that a subnetwork was given is its name. There will be no host unless all of it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    Valid,
+    /// All of it is kept, but it is no name.
+    Invalid,
+    /// It is too long, and what is kept is a part.
+    Cut,
 }
 
 impl<E, R, T> fmt::Debug for SubNetwork<E, R, T>

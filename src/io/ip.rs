@@ -43,7 +43,7 @@ impl<N: Handle> Host<N> {
         let host = host.ok_or_else(|| {
             let mut input = Text::EMPTY;
             // Writing to a text cannot fail.
-            let _ = write_host_port(&mut input, ip_text(addr.ip()).as_str(), addr.port());
+            let _ = write_host_port(&mut input, ip_text(addr.ip()).as_str(), "", addr.port());
             Cause::Addr(AddrError { input, reason: AddrReason::NoSuchHost })
         })?;
         Ok(Addr { network: self.net.network_name(), host, port: addr.port() })
@@ -92,7 +92,7 @@ impl<N: Handle> Host<N> {
     }
 
     fn unresolved(&self, what: Text, cause: Cause) -> Error {
-        Error::subnet(Operation::Resolve, self.network(), &what, cause)
+        Error::subnet(Operation::Resolve, self.network().into(), &what, cause)
     }
 }
 

@@ -232,14 +232,13 @@ impl Builder<'_> {
     ///
     /// `invalid network name`, `invalid buffer size`.
     pub fn build(self) -> Result<Network, Error> {
-        let mut full = NetworkName::EMPTY;
-        full.push_all([PREFIX, self.name]);
+        let full = Text::of([PREFIX, self.name]);
         let check = match () {
             () if NetworkName::valid(PREFIX, self.name).is_none() => Err(Input::NetworkName),
             () if self.buffer == 0 => Err(Input::BufferSize),
             () => Ok(()),
         };
-        let failed = |input| Error::subnet(Operation::NewNetwork, &full, &Text::EMPTY, Cause::Invalid(input));
+        let failed = |input| Error::subnet(Operation::NewNetwork, full, &Text::EMPTY, Cause::Invalid(input));
         check.map_err(failed)?;
         Ok(self.make())
     }

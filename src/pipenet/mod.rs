@@ -12,6 +12,7 @@ use crate::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::handle::{Handle as _, admit, closed, own};
 use crate::name::{HostName, Text};
+use crate::subnet::Naming;
 use crate::table::{Directory as _, Hosts as _, Tables};
 
 mod engine;
@@ -47,7 +48,7 @@ where
         return Ok(host);
     }
     let made = net.tables.directory(|directory| {
-        let name = valid(net.named, name)?;
+        let name = valid(net.naming, name)?;
         admit(directory, &name)?;
         match ram::announce(directory, &name) {
             // By somebody who was faster, or who makes it in several steps, through the core: what is left is done here.
@@ -60,13 +61,13 @@ where
     });
     match made {
         Ok(host) => Ok(crate::Host::new(net.clone(), host)),
-        Err(cause) => Err(not_made(net.name(), name, &net.registry, cause)),
+        Err(cause) => Err(not_made(net.shown_name(), name, &net.registry, cause)),
     }
 }
 
 /// The name of a new host.
-fn valid(named: bool, name: &str) -> Result<HostName, Cause> {
-    if !named {
+fn valid(naming: Naming, name: &str) -> Result<HostName, Cause> {
+    if naming != Naming::Valid {
         return Err(Cause::Invalid(Input::NetworkName));
     }
     HostName::valid(name, "").ok_or(Cause::Invalid(Input::HostName))
@@ -74,7 +75,7 @@ fn valid(named: bool, name: &str) -> Result<HostName, Cause> {
 
 #[cold]
 #[inline(never)]
-fn not_made<T: Tables>(network: &str, name: &str, registry: &Ram<T>, cause: Cause) -> Error {
+fn not_made<T: Tables>(network: Text, name: &str, registry: &Ram<T>, cause: Cause) -> Error {
     let cause = match cause {
         Cause::HostExists | Cause::RegistryDown => registry.refused(name, "", &cause).into(),
         cause => cause,

@@ -101,7 +101,7 @@ pub(super) fn network_close_wakes_all_who_wait<N: Handle + 'static>(net: &Setup<
         assert_eq!(text(accepting.outcome()), format!("accept {n} a:1: network is down"));
     }
     let error = dial.outcome().expect_err("the network is down");
-    assert_eq!((error.kind(), error.addr()), (ErrorKind::NetworkDown, Some(("b", 9))));
+    assert_eq!((error.kind(), error.addr()), (ErrorKind::NetworkDown, Some(("b".into(), 9))));
     drop(other);
 }
 
@@ -111,7 +111,7 @@ pub(super) fn after_host_close_the_host_is_down<N: Handle + 'static>(net: &Setup
     net.wait(pair.a.close()).expect("closing goes well");
     for _ in 0..2 {
         let error = net.wait(pair.a.dial("b:1")).expect_err("the host is down");
-        assert_eq!((error.kind(), error.addr()), (ErrorKind::HostDown, Some(("b", 1))));
+        assert_eq!((error.kind(), error.addr()), (ErrorKind::HostDown, Some(("b".into(), 1))));
         assert_eq!(text(pair.a.listen(":7")), format!("listen {n} a:7: host is down"));
         assert_eq!(text(net.wait(accept(&pair.listener))), format!("accept {n} a:1: host is down"));
         is_down(net, &pair.accepted, "host is down");
@@ -144,7 +144,7 @@ pub(super) fn host_close_wakes_all_who_wait<N: Handle + 'static>(net: &Setup<N>)
     own.fails(&pair.accepted, "host is down");
     assert_eq!(text(accepting.outcome()), format!("accept {n} a:1: host is down"));
     let error = dial.outcome().expect_err("the host is down");
-    assert_eq!((error.kind(), error.addr()), (ErrorKind::HostDown, Some(("b", 9))));
+    assert_eq!((error.kind(), error.addr()), (ErrorKind::HostDown, Some(("b".into(), 9))));
     peers.ends(net, &dialled);
     assert_eq!(text(other.try_accept()), format!("accept {n} b:9: would block"));
 }

@@ -2,7 +2,7 @@
 
 use std::format;
 use std::io;
-use std::string::ToString;
+use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::setup::Setup;
@@ -17,15 +17,38 @@ pub(super) fn an_error_tells_what_failed_where_and_why<N: Handle + 'static>(net:
     a.close();
     let reading = net.wait(read(a, 9)).expect_err("it is closed");
     assert_eq!((reading.operation(), reading.kind()), (Operation::Read, ErrorKind::SocketDown));
-    assert_eq!((reading.source_addr(), reading.addr()), (Some(("b", 1)), Some(("a", port))));
+    assert_eq!((reading.source_addr(), reading.addr()), (Some(("b".into(), 1)), Some(("a".into(), port))));
     let writing = net.wait(write(b, b"x")).expect_err("nobody reads");
     assert_eq!((writing.operation(), writing.kind()), (Operation::Write, ErrorKind::BrokenPipe));
-    assert_eq!((writing.source_addr(), writing.addr()), (Some(("b", 1)), Some(("a", port))));
+    assert_eq!((writing.source_addr(), writing.addr()), (Some(("b".into(), 1)), Some(("a".into(), port))));
     assert_eq!(writing.network(), net.name());
     let listening = pair.a.listen(":1").expect_err("somebody listens");
-    assert_eq!((listening.source_addr(), listening.addr()), (None, Some(("a", 1))));
+    assert_eq!((listening.source_addr(), listening.addr()), (None, Some(("a".into(), 1))));
     assert_eq!(listening.cause().to_string(), "address already in use");
     assert_eq!(format!("{listening:?}"), format!("Error(AddrInUse: {listening})"));
+}
+
+pub(super) fn an_error_says_which_names_are_cut<N: Handle + 'static>(net: &Setup<N>) {
+    // As long as a name may be: two of them do not fit, and a short one beside it does.
+    let (short, long) = (String::from("s"), "l".repeat(63));
+    let hosts = [net.host(&short), net.host(&long)];
+    for (host, name) in hosts.iter().zip([&short, &long]) {
+        for peer in [&short, &long] {
+            let error = net.wait(host.dial((peer.as_str(), 9))).expect_err("nobody listens");
+            let told = [error.source_addr(), error.addr()].map(|addr| addr.expect("both are known"));
+            let network = (error.network(), net.name());
+            for (kept, whole) in [(told[0].0, name.as_str()), (told[1].0, peer), network] {
+                let head = whole.strip_prefix(kept.as_str()).map(|rest| !rest.is_empty());
+                assert_eq!(head, Some(kept.is_cut()), "{kept:?} of {whole:?}");
+                assert_eq!(kept == *whole, !kept.is_cut(), "{kept:?} and {whole:?}");
+            }
+            let ports = format!("{}:{}->{}:9", told[0].0, told[0].1, told[1].0);
+            assert!(error.to_string().contains(&ports), "{error} names {ports}");
+            assert_eq!(told[0].0.is_cut() && told[1].0.is_cut(), (name, peer) == (&long, &long), "{error}");
+        }
+    }
+    let one = net.wait(hosts[0].dial((short.as_str(), 9))).expect_err("nobody listens");
+    assert!(one.addr() == Some(("s".into(), 9)), "{one}");
 }
 
 pub(super) fn an_error_is_one_of_std_and_of_embedded_io<N: Handle + 'static>(net: &Setup<N>) {

@@ -119,6 +119,7 @@ macro_rules! __virtnet_behaviours {
             closes_at_once_all_end
             a_close_that_waits_is_done_in_time
             an_error_tells_what_failed_where_and_why
+            an_error_says_which_names_are_cut
             an_error_is_one_of_std_and_of_embedded_io
         }
     };

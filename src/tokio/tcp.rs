@@ -58,7 +58,8 @@ impl TokioTcp {
     ///
     /// `invalid host name` if it is no IP address.
     pub fn new(ip: &str) -> Result<Self, Error> {
-        let invalid = |_| Error::subnet(Operation::NewHost, NETWORK, &ip.into(), Cause::Invalid(Input::HostName));
+        let invalid =
+            |_| Error::subnet(Operation::NewHost, NETWORK.into(), &ip.into(), Cause::Invalid(Input::HostName));
         let ip: IpAddr = ip.parse().map_err(invalid)?;
         Ok(Self { name: HostName::cut(&ip.to_string()).0, shared: Arc::default() })
     }
