@@ -66,6 +66,9 @@ pub enum Cause {
     /// A table, pool or queue has no room left.
     #[error("{0} is full ({1})")]
     Full(Table, u32),
+    /// The port table of this host, which is not the caller's, has no room left.
+    #[error("port table of {0:?} is full ({1})")]
+    PeerFull(Text, u32),
     /// The address is malformed, or of no host here.
     #[error("{0}")]
     Addr(AddrError),
@@ -111,7 +114,7 @@ impl Cause {
             Self::RegistryDown => ErrorKind::RegistryDown,
             Self::Invalid(_) => ErrorKind::InvalidInput,
             Self::Full(Table::Backlog, _) => ErrorKind::BacklogFull,
-            Self::Full(..) => ErrorKind::Full,
+            Self::Full(..) | Self::PeerFull(..) => ErrorKind::Full,
             Self::Addr(AddrError { reason: AddrReason::NoSuchHost, .. }) => ErrorKind::NoSuchHost,
             Self::Addr(_) => ErrorKind::InvalidInput,
             Self::Registry(error) => error.kind(),

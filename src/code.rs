@@ -10,6 +10,7 @@ use crate::registry::{Call, RegistryError, RegistryReason};
 pub(crate) enum Code {
     Plain(Plain),
     Full(Table, u32),
+    PeerFull(u32),
     Addr(AddrReason),
     Registry(Call, RegistryReason),
     Backend,
@@ -62,6 +63,7 @@ impl Code {
     pub(crate) fn of(cause: Cause) -> (Self, Text) {
         match cause {
             Cause::Full(table, capacity) => (Self::Full(table, capacity), Text::EMPTY),
+            Cause::PeerFull(host, capacity) => (Self::PeerFull(capacity), host),
             Cause::Addr(AddrError { input, reason }) => (Self::Addr(reason), input),
             Cause::Registry(RegistryError { call, words, reason }) => (Self::Registry(call, reason), words),
             Cause::Backend(text) => (Self::Backend, text),
@@ -77,6 +79,7 @@ impl Code {
         match self {
             Self::Plain(number) => plain(number).unwrap_or(Cause::NetworkDown),
             Self::Full(table, capacity) => Cause::Full(table, capacity),
+            Self::PeerFull(capacity) => Cause::PeerFull(text, capacity),
             Self::Addr(reason) => Cause::Addr(AddrError { input: text, reason }),
             Self::Registry(call, reason) => Cause::Registry(RegistryError { call, words: text, reason }),
             Self::Backend => Cause::Backend(text),
@@ -89,11 +92,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_cause_without_a_text_survives_the_packing() {
+    fn causes_survive_the_packing() {
         let tables = [Table::Hosts, Table::Ports, Table::Pipes, Table::Backlog].map(|table| Cause::Full(table, 7));
         for cause in (0..).map_while(plain).chain(tables) {
             let (code, text) = Code::of(cause);
             assert_eq!((code.cause(text), text), (cause, Text::EMPTY));
         }
+        let (code, text) = Code::of(Cause::PeerFull("a".into(), 7));
+        assert_eq!((code.cause(text), text), (Cause::PeerFull("a".into(), 7), "a".into()));
     }
 }

@@ -42,7 +42,7 @@ use crate::words::Words;
 /// | `NoOpenHost` | no open host | `NotFound` | `NotFound` |
 /// | `RegistryDown` | registry is down; ram(pipet): query ["b"]: registry is down | `NotConnected` | `NotConnected` |
 /// | `InvalidInput` | address a:b: invalid port, …; invalid host name; invalid network name; invalid buffer size; invalid timeout | `InvalidInput` | `InvalidInput` |
-/// | `Full` | host table is full (2); port table is full (4); pipe pool is full (2) | `OutOfMemory` | `OutOfMemory` |
+/// | `Full` | host table is full (2); port table is full (4); port table of "a" is full (65535); pipe pool is full (2) | `OutOfMemory` | `OutOfMemory` |
 /// | `BacklogFull` | backlog is full (4096) | `ConnectionRefused` | `ConnectionRefused` |
 /// | `Backend` | the backend's own text, 63 bytes of it at most | `Other` | `Other` |
 ///

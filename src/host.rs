@@ -86,7 +86,8 @@ impl<N: Handle> Host<N> {
     /// In this order: a full port table; a malformed address; `network is down`, `host is down`; what the registry says,
     /// such as `no such host`; what the engine says, such as `connection refused` if nobody listens there, or no longer, or
     /// that host is closed (`host is down` is the own one). They name both ends as far as they are known: like `dial pipet
-    /// b:1->a:1: connection refused`, with the own one alone `dial pipet b:1: address a: missing port in address`, and
+    /// b:1->a:1: connection refused` or, if the listening host has none left, `dial pipet b:1->a:1: port table of "a" is full
+    /// (65535)`, with the own one alone `dial pipet b:1: address a: missing port in address`, and
     /// `dial pipet: port table is full (4)`.
     ///
     /// # Cancel safety

@@ -1,7 +1,7 @@
 //! Where a socket is: what listeners, connections and requests hold.
 
 use crate::addr::Addr;
-use crate::cause::Cause;
+use crate::cause::{Cause, Table};
 use crate::handle::{Handle, HostOf, SlotOf};
 use crate::host::Host;
 use crate::table::{Ports, Socket, Tables};
@@ -59,6 +59,17 @@ impl<N: Handle> Place<N> {
     pub(crate) fn peer_addr(&self) -> Addr {
         let peer = self.socket(|socket| socket.peer).unwrap_or_default();
         self.net.addr(peer.host, peer.port)
+    }
+
+    /// The host has no port left for a connection from the socket's peer.
+    #[cold]
+    pub(crate) fn no_port(&self) -> Cause {
+        let (peer, capacity) =
+            self.ports(|ports| (ports.socket(self.slot()).map(|socket| socket.peer.host), ports.capacity()));
+        if N::Tables::POOLED || peer == Some(self.net.tables.id(&self.host)) {
+            return Cause::Full(Table::Ports, capacity);
+        }
+        Cause::PeerFull(self.net.tables.name(&self.host).as_str().into(), capacity)
     }
 
     /// Why an operation on the socket fails: the outermost thing that is down counts, and `cause` if none is.

@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::addr::{Addr, AddrError, AddrReason};
-use crate::cause::{Cause, Table};
+use crate::cause::Cause;
 use crate::handle::{Handle, HostOf, LinkOf};
 use crate::host::Host;
 use crate::notifier::Accept;
@@ -85,7 +85,7 @@ impl<N: Handle> Pending<N> {
                 match request.phase {
                     Phase::Claimed | Phase::Ready => Poll::Ready(Answer::Port(port)),
                     Phase::Refused => Poll::Ready(Answer::Refused),
-                    Phase::NoPort => Poll::Ready(Answer::NoPort(ports.capacity())),
+                    Phase::NoPort => Poll::Ready(Answer::NoPort),
                     Phase::Queued | Phase::Direct => {
                         seat.take(&mut request.backend);
                         Poll::Pending
@@ -99,7 +99,7 @@ impl<N: Handle> Pending<N> {
         answer.map(|answer| match answer {
             Answer::Port(port) => Ok(port),
             Answer::Refused => Err(Cause::ConnectionRefused),
-            Answer::NoPort(capacity) => Err(Cause::Full(Table::Ports, capacity)),
+            Answer::NoPort => Err(place.no_port()),
         })
     }
 }
@@ -108,7 +108,7 @@ impl<N: Handle> Pending<N> {
 enum Answer {
     Port(u16),
     Refused,
-    NoPort(u32),
+    NoPort,
 }
 
 /// Waits until a listener has the connection; gives its address. An `async` block would be twice as large.

@@ -228,7 +228,7 @@ fn a_dial_for_which_no_port_is_left_fails_and_accept_waits_on() {
         let mut accepting = pin!(listener.accept());
         assert!(accepting.as_mut().try_wait().is_none());
         let full = failed.try_wait().expect("refused");
-        assert_eq!(text(full), "dial pipet b:1->a:1: port table is full (65535)");
+        assert_eq!(text(full), r#"dial pipet b:1->a:1: port table of "a" is full (65535)"#);
         taken.pop();
         let mut dial = pin!(b.dial("a:1"));
         assert!(dial.as_mut().try_wait().is_none());

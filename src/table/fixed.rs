@@ -60,6 +60,8 @@ impl<L> fmt::Debug for Fixed<'_, L> {
 }
 
 impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
+    const POOLED: bool = true;
+
     type Link = L;
     type Wakers = TwoWakers;
     type Host = u16;

@@ -51,6 +51,8 @@ impl<L> fmt::Debug for Heap<L> {
 }
 
 impl<L: Clone + Send + Sync> Tables for Heap<L> {
+    const POOLED: bool = false;
+
     type Link = L;
     type Wakers = ManyWakers;
     /// Its place in the list.

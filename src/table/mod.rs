@@ -51,6 +51,9 @@ pub trait Tables: Send + Sync {
     where
         Self: 'a;
 
+    /// Whether the sockets of all hosts are in one table.
+    const POOLED: bool;
+
     /// Takes a look at who the hosts are. There may be more of them meanwhile.
     fn hosts<R>(&self, look: impl FnOnce(&Self::Hosts<'_>) -> R) -> R;
 

@@ -156,6 +156,7 @@ macro_rules! __virtnet_behaviours {
         $($do)*! { $args fresh_port
             connections_take_the_lowest_free_ports
             a_queued_dial_reserves_no_port_at_its_listener
+            a_full_port_table_of_a_growing_network_says_whose_it_is
             dial_to_port_of_accepted_connection_is_refused
         }
     };

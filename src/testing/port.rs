@@ -227,6 +227,28 @@ pub(super) fn a_full_port_table_refuses<N: Handle + 'static>(net: &Setup<N>) {
     let (_dialled, _accepted) = net.connect(&b, &listener);
 }
 
+pub(super) fn a_full_port_table_of_a_growing_network_says_whose_it_is<N: Handle + 'static>(net: &Setup<N>) {
+    if net.capacity.is_some() {
+        // The table is that of all hosts.
+        return;
+    }
+    let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
+    let listener = server(&a, ":1");
+    let mut dials = [super::task::Task::new(b.dial("a:1")), super::task::Task::new(a.dial("a:1"))];
+    dials.iter_mut().for_each(|dial| assert!(!dial.turn(), "it waits to be accepted"));
+    let others: Vec<_> = core::iter::from_fn(|| a.listen("").ok()).collect();
+    assert_eq!(others.len(), 65_533, "all but the listener's port and that of the dial");
+    assert!(listener.try_accept().is_err(), "there is no port for a connection");
+    let [across, own] = dials.map(|mut dial| {
+        assert!(dial.turn(), "no port is left for it");
+        dial.outcome().expect_err("no port is left for it")
+    });
+    assert_eq!(across.to_string(), format!("dial {n} b:1->a:1: port table of \"a\" is full (65535)"));
+    assert_eq!((across.kind(), across.cause()), (crate::ErrorKind::Full, Cause::PeerFull("a".into(), 65_535)));
+    assert_eq!(own.to_string(), format!("dial {n} a:2->a:1: port table is full (65535)"));
+    assert_eq!(own.cause(), Cause::Full(Table::Ports, 65_535));
+}
+
 pub(super) fn a_full_host_table_refuses<N: Handle + 'static>(net: &Setup<N>) {
     let (n, hosts) = (net.name(), net.capacity.map_or(0, |capacity| capacity.hosts));
     let made: Vec<_> = (0..hosts).map(|i| net.host(&format!("h{i}"))).collect();

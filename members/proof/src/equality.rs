@@ -1,5 +1,7 @@
 //! Equality of addresses and names, whatever they are compared with: an equivalence that order and hash agree with.
 
+#![allow(clippy::op_ref, clippy::nonminimal_bool, reason = "each way to compare is an implementation of its own")]
+
 use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
