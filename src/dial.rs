@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::name::Text;
 use crate::place::Place;
 use crate::registry::Registry;
-use crate::table::{Bind, Peer, Ports, State, Tables};
+use crate::table::{Bind, Hosts, Peer, Ports, State, Tables};
 use crate::to_addr::ToAddr;
 use crate::wait::Expire;
 use crate::waker::{Wakers, poll_step};
@@ -197,10 +197,22 @@ impl<N: Handle> DialState<N> {
         self.source = Some(source);
         let target = self.host.on_net(addr.to_addr()?);
         self.parsed = true;
+        let source = if net.options.share_port { self.exchange(source, &target)? } else { source };
         match is_open {
             true => Ok((source, target)),
             false => Err(Cause::HostDown),
         }
+    }
+
+    /// Exchanges the source port, if the host that is dialled has that pair already and shares its ports.
+    #[cold]
+    fn exchange(&mut self, (slot, port): (u32, u16), target: &Addr) -> Result<(u32, u16), Cause> {
+        let Host { net, host } = &self.host;
+        let there = net.tables.hosts(|hosts| hosts.find(target.host.as_bytes()).and_then(|id| hosts.host(id)));
+        let Some(there) = there else { return Ok((slot, port)) };
+        let source = (slot, net.tables.exchange_port(host, (slot, port), &there, target.port)?);
+        self.source = Some(source);
+        Ok(source)
     }
 
     /// Ready when the own host is closed.

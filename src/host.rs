@@ -75,7 +75,8 @@ impl<N: Handle> Host<N> {
         self.net.tables.ports(&self.host, |ports| ports.count()) as usize
     }
 
-    /// Connects to a listener. The connection's own port is the lowest free one.
+    /// Connects to a listener. The connection's own port is the lowest free one. Where accepted connections
+    /// [share a port](crate::SubNetwork::share_port), it is the lowest one with which the peer has no connection yet.
     ///
     /// The operation takes its port when it is first polled, and is done when the peer has accepted: unlike in TCP, there is
     /// no handshake before that. So to wait for a dial and then for its accept, on one thread, takes

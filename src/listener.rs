@@ -19,7 +19,7 @@ use crate::waker::{Wakers, discard, idle, poll_step};
 /// closes it.
 ///
 /// Dials wait in a queue of bounded length and are accepted in the order in which they arrived. Accepted connections
-/// take the lowest free port of the host, or keep the listener's if the network was made so.
+/// take the lowest free port of the host, or keep the listener's if the network was made so; then no two of them have the same peer.
 ///
 /// Several tasks or threads may wait for connections at once; each connection goes to one of them.
 pub struct Listener<N: Handle> {

@@ -29,7 +29,8 @@ pub trait Notifier: Send + Sync {
     /// # Errors
     ///
     /// `address b:1: no such host` if the host of `dst` is not one of this subnetwork's, [`Cause::ConnectionRefused`]
-    /// if nobody listens there (or no longer), a full backlog or port table, [`Cause::NetworkDown`].
+    /// if nobody listens there (or no longer), a full backlog, port or host table, [`Cause::NetworkDown`], and
+    /// [`Cause::AddrInUse`] if connections share the listener's port and one has this peer, or is queued.
     ///
     /// # Cancel safety
     ///

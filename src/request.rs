@@ -26,9 +26,8 @@ impl<N: Handle> Pending<N> {
     pub(crate) fn enqueue(net: N, src: &Addr, dst: &Addr, link: LinkOf<N>, phase: Phase) -> Result<Self, Cause> {
         let mut link = Some(link);
         let queued = Self::find(&net, src, dst).and_then(|(host, peer)| {
-            let backlog = net.options.backlog;
             let (slot, acceptors) =
-                net.tables.ports(&host, |ports| enqueue(ports, dst.port, backlog, peer, &mut link, phase))?;
+                net.tables.ports(&host, |ports| enqueue(ports, dst.port, &net.options, peer, &mut link, phase))?;
             acceptors.wake();
             Ok((host, slot))
         });

@@ -91,6 +91,10 @@ where
     }
 
     /// Whether accepted connections keep the listener's port, as those of TCP do, instead of taking one of their own.
+    ///
+    /// A connection is then told apart by both its ends. A dial to a host of this subnetwork whose lowest free port would
+    /// make a pair that the host still has, takes the next free port that makes a new one. A connection from another
+    /// subnetwork that has such a pair is refused with `address already in use`.
     #[must_use]
     pub const fn share_port(mut self, share: bool) -> Self {
         self.options.share_port = share;

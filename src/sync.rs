@@ -71,7 +71,7 @@ impl<T: ?Sized> fmt::Debug for Lock<T> {
 #[cold]
 #[inline(never)]
 fn taken_twice() -> ! {
-    unreachable!("no step takes a lock, and nobody else can meanwhile")
+    unreachable!("no step takes a lock that it has, and nobody else can meanwhile")
 }
 
 /// Spends a moment until the lock may be free: a step takes well under a microsecond, unless its thread lost the CPU.

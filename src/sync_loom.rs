@@ -32,7 +32,7 @@ impl<T: ?Sized> Lock<T> {
         // A model that has failed ends without turns.
         let going = !std::thread::panicking();
         let _turn = going.then(|| self.turn.get_or_init(loom::sync::Mutex::default).lock());
-        step(&mut self.content.try_lock().expect("no step takes a lock"))
+        step(&mut self.content.try_lock().expect("no step takes a lock that it has"))
     }
 }
 

@@ -215,6 +215,9 @@ impl Builder<'_> {
 
     /// Whether accepted connections keep the listener's port, as those of TCP do. By default, each takes the lowest free
     /// port of the host.
+    ///
+    /// A connection is then told apart by both its ends. A dial whose lowest free port would make a pair that the dialled
+    /// host still has, takes the next free port that makes a new one.
     pub fn share_port(mut self, on: bool) -> Self {
         self.options.share_port = on;
         self

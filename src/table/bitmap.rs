@@ -54,6 +54,13 @@ impl PortSet {
         page.is_some_and(|page| page.words[word] & bit != 0)
     }
 
+    /// Which of the ports from `64 * index` on are taken. Port 0 always is.
+    pub(super) fn word(&self, index: u16) -> u64 {
+        let (page, word) = (usize::from(index >> 6), usize::from(index & 63));
+        let page = self.pages.get(page).and_then(Option::as_deref);
+        page.map_or(0, |page| page.words[word]) | u64::from(index == 0)
+    }
+
     pub(super) fn insert(&mut self, port: u16) {
         let (page, word, bit) = place(port);
         if self.pages.len() <= page {

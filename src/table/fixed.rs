@@ -4,7 +4,9 @@ use core::fmt;
 
 use heapless::{Vec, VecView};
 
-use super::{Bind, Closed, Directory, Hold, HostFlags, Hosts, Layout, NetworkState, Ports, Socket, State, Tables};
+use super::{
+    Bind, Closed, Directory, Hold, HostFlags, Hosts, Layout, NetworkState, Peer, Ports, Socket, State, Tables,
+};
 use crate::cause::{Cause, Table};
 use crate::name::HostName;
 use crate::sync::Lock;
@@ -91,6 +93,22 @@ impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
         self.rows.with(|rows| {
             let (directory, sockets) = rows.views();
             step(&mut FixedPorts { host: *host, hosts: directory.hosts.rows, sockets })
+        })
+    }
+
+    fn exchange_port(&self, source: &u16, (slot, port): (u32, u16), target: &u16, at: u16) -> Result<u16, Cause> {
+        self.rows.with(|rows| {
+            let (directory, sockets) = rows.views();
+            let mut own = FixedPorts { host: *source, hosts: directory.hosts.rows, sockets };
+            let is_new = |port| !own.has_pair(*target, at, Peer { host: u32::from(*source), port });
+            if is_new(port) {
+                return Ok(port);
+            }
+            let port = own.lowest(is_new)?;
+            if let Some(socket) = own.socket(slot) {
+                socket.port = port;
+            }
+            Ok(port)
         })
     }
 
@@ -272,16 +290,31 @@ impl<L> FixedPorts<'_, L> {
     fn choose(&self, bind: Bind) -> Result<(u16, Hold), Cause> {
         match bind {
             Bind::None => Ok((0, Hold::None)),
-            Bind::Shared(port) => Ok((port, Hold::Shared)),
+            Bind::Shared(port, peer) if self.has_pair(self.host, port, peer) => Err(Cause::AddrInUse),
+            Bind::Shared(port, _) => Ok((port, Hold::Shared)),
             Bind::Exact(port) if self.bound().any(|socket| socket.port == port && socket.hold == Hold::Alone) => {
                 Err(Cause::AddrInUse)
             }
             Bind::Exact(port) => Ok((port, Hold::Alone)),
-            Bind::Lowest => {
-                let free = (1..=u16::MAX).find(|&port| !self.bound().any(|socket| socket.port == port));
-                Ok((free.ok_or_else(|| self.full())?, Hold::Alone))
-            }
+            Bind::Lowest => Ok((self.lowest(|_| true)?, Hold::Alone)),
         }
+    }
+
+    /// The lowest free port that will do.
+    fn lowest(&self, will_do: impl Fn(u16) -> bool) -> Result<u16, Cause> {
+        let is_free = |port| !self.bound().any(|socket| socket.port == port);
+        (1..=u16::MAX).find(|&port| is_free(port) && will_do(port)).ok_or_else(|| self.full())
+    }
+
+    /// Whether a connection that shares this port of `host` has this peer.
+    fn has_pair(&self, host: u16, port: u16, peer: Peer) -> bool {
+        self.sockets.iter().any(|SocketRow { host: of, socket }| {
+            *of == host
+                && socket.hold == Hold::Shared
+                && socket.port == port
+                && socket.peer == peer
+                && !matches!(socket.state, State::Free)
+        })
     }
 
     fn full(&self) -> Cause {
@@ -318,6 +351,9 @@ impl<L> Ports for FixedPorts<'_, L> {
         let (port, hold) = self.choose(bind)?;
         if let Some(socket) = self.socket(slot) {
             (socket.port, socket.hold) = (port, hold);
+            if let Bind::Shared(_, peer) = bind {
+                socket.peer = peer;
+            }
         }
         Ok(())
     }

@@ -2,12 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::cmp::Ordering::{Equal, Greater, Less};
 use core::fmt;
 use core::sync::atomic::Ordering;
 
 use super::list::{FIRST, List};
 use super::sockets::{CAPACITY, Sockets};
-use super::{Bind, Closed, Directory, HostFlags, Hosts, Layout, NetworkState, Ports, Rare, Socket, State, Tables};
+use super::{
+    Bind, Closed, Directory, HostFlags, Hosts, Layout, NetworkState, Peer, Ports, Rare, Socket, State, Tables,
+};
 use crate::cause::{Cause, Table};
 use crate::name::HostName;
 use crate::sync::{AtomicBool, Lock};
@@ -29,6 +32,15 @@ impl<L> Heap<L> {
         let hosts = HeapHosts { list: List::new(), closed };
         let network = Lock::new(NetworkState::new(ManyWakers::default()));
         Self { shared: Arc::new(Shared { hosts, network }) }
+    }
+
+    /// The sockets of a host.
+    #[inline]
+    fn lock(&self, host: u32) -> &Lock<HeapPorts<L>> {
+        match self.shared.hosts.list.get(host) {
+            Some((_, host)) => &host.ports,
+            None => unreachable!("hosts stay in the table that numbers them"),
+        }
     }
 }
 
@@ -83,9 +95,21 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
 
     #[inline]
     fn ports<R>(&self, host: &u32, step: impl FnOnce(&mut HeapPorts<L>) -> R) -> R {
-        match self.shared.hosts.list.get(*host) {
-            Some((_, host)) => host.ports.with(step),
-            None => unreachable!("hosts stay in the table that numbers them"),
+        self.lock(*host).with(step)
+    }
+
+    fn exchange_port(&self, source: &u32, (slot, port): (u32, u16), target: &u32, at: u16) -> Result<u16, Cause> {
+        let (own, there) = (self.lock(*source), self.lock(*target));
+        let peer = Peer { host: self.id(source), port };
+        if !there.with(|there| there.has_pair(at, peer)) {
+            return Ok(port);
+        }
+        // The only step that takes the locks of two hosts: that of the lower number first, so that no two of them wait
+        // for each other.
+        match source.cmp(target) {
+            Less => own.with(|own| there.with(|there| own.exchange(slot, peer, Some(there), at))),
+            Equal => own.with(|own| own.exchange(slot, peer, None, at)),
+            Greater => there.with(|there| own.with(|own| own.exchange(slot, peer, Some(there), at))),
         }
     }
 
@@ -224,6 +248,22 @@ pub struct HeapPorts<L> {
 impl<L> Default for HeapPorts<L> {
     fn default() -> Self {
         Self { open: true, sockets: None }
+    }
+}
+
+impl<L> HeapPorts<L> {
+    fn has_pair(&self, at: u16, peer: Peer) -> bool {
+        self.sockets.as_ref().is_some_and(|sockets| sockets.has_pair(at, peer))
+    }
+
+    /// Exchanges the port of the dial in `slot`, as far as its pair is taken at port `at` of `target`, or of this host.
+    fn exchange(&mut self, slot: u32, peer: Peer, target: Option<&Self>, at: u16) -> Result<u16, Cause> {
+        let Some(own) = &mut self.sockets else { return Ok(peer.port) };
+        let there = target.map_or(Some(&**own), |target| target.sockets.as_deref());
+        let Some(there) = there.filter(|there| there.has_pair(at, peer)) else { return Ok(peer.port) };
+        let port = own.lowest_pair(peer.host, there, at).ok_or(Cause::Full(Table::Ports, CAPACITY))?;
+        own.unbind(slot);
+        own.bind(slot, Bind::Exact(port)).map(|()| port)
     }
 }
 

@@ -14,6 +14,8 @@ mod fixed;
 mod heap;
 #[cfg(feature = "alloc")]
 mod list;
+#[cfg(feature = "alloc")]
+mod pairs;
 mod queue;
 mod row;
 #[cfg(feature = "alloc")]
@@ -62,6 +64,17 @@ pub trait Tables: Send + Sync {
 
     /// Takes a step on the sockets of one host.
     fn ports<R>(&self, host: &Self::Host, step: impl FnOnce(&mut Self::Ports<'_>) -> R) -> R;
+
+    /// Exchanges the port of a dial from `source`, if `target` has that pair already at its port `at`, which connections
+    /// share: for the lowest free one that makes a new pair. Gives the port that the dial has then.
+    ///
+    /// All in one step: nobody sees the dial without a port, no other dial gets the pair meanwhile, and the port is the
+    /// lowest there is. A pair comes up only by a dial that holds its port: so it stays free from then on.
+    ///
+    /// # Errors
+    ///
+    /// `port table is full`; the dial keeps its port.
+    fn exchange_port(&self, source: &Self::Host, dial: (u32, u16), target: &Self::Host, at: u16) -> Result<u16, Cause>;
 
     /// The host's number in the directory.
     fn id(&self, host: &Self::Host) -> u32;
@@ -220,11 +233,11 @@ pub trait Ports {
     /// `address already in use`, or a full table.
     fn insert(&mut self, bind: Bind, state: State<Self::Link, Self::Wakers>) -> Result<u32, Cause>;
 
-    /// Gives a socket without a port one.
+    /// Gives a socket without a port one, and for a shared one the peer, which stays as long as it has the port.
     ///
     /// # Errors
     ///
-    /// `port table is full`.
+    /// `port table is full`; `address already in use` if another socket has that port and that peer.
     fn bind(&mut self, slot: u32, bind: Bind) -> Result<(), Cause>;
 
     /// The socket in a slot.
@@ -258,8 +271,8 @@ pub enum Bind {
     Lowest,
     /// This one, if no other socket has it but accepted connections that share it.
     Exact(u16),
-    /// This one, which its listener has and other accepted connections may.
-    Shared(u16),
+    /// This one, which its listener has and other accepted connections may, if none of them has this peer.
+    Shared(u16, Peer),
 }
 
 /// No slot. A host has fewer sockets than this, with and without a port.

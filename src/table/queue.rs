@@ -4,6 +4,7 @@ use core::task::Waker;
 
 use super::{Bind, Hold, NIL, Peer, Phase, Ports, Queue, Rare, Request, State, U24};
 use crate::cause::{Cause, Table};
+use crate::subnet::Options;
 use crate::waker::Wakers;
 
 impl<W: Default> Queue<W> {
@@ -13,12 +14,12 @@ impl<W: Default> Queue<W> {
 }
 
 /// Puts a request at the end of the queue of the listener at `port`, and takes `link` for it. Gives its slot, and those who
-/// wait for it.
+/// wait for it. Where connections share their ports it has that of the listener from now on, and so its pair.
 #[cfg_attr(feature = "std", inline)]
 pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     ports: &mut P,
     port: u16,
-    backlog: u32,
+    options: &Options,
     peer: Peer,
     link: &mut Option<P::Link>,
     phase: Phase,
@@ -28,10 +29,16 @@ pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     }
     let listener = ports.listener(port).ok_or(Cause::ConnectionRefused)?;
     let tail = queue(ports, listener).map_or(NIL, |queue| queue.tail.get());
-    if queue(ports, listener).is_some_and(|queue| queue.len.get() >= backlog) {
-        return Err(Cause::Full(Table::Backlog, backlog));
+    if queue(ports, listener).is_some_and(|queue| queue.len.get() >= options.backlog) {
+        return Err(Cause::Full(Table::Backlog, options.backlog));
     }
     let slot = ports.insert(Bind::None, State::Closed)?;
+    if options.share_port
+        && let Err(cause) = ports.bind(slot, Bind::Shared(port, peer))
+    {
+        ports.remove(slot);
+        return Err(cause);
+    }
     if let Some(socket) = ports.socket(slot)
         && let Some(link) = link.take()
     {
@@ -81,11 +88,11 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
         return Delivery::Closed;
     }
     // A listener that is about to be closed has given its port back.
-    let Some(listening) = ports.socket(listener).filter(|socket| socket.hold != Hold::None) else {
+    if ports.socket(listener).is_none_or(|socket| socket.hold == Hold::None) {
         return Delivery::Closed;
-    };
-    let port = listening.port;
-    let bind = if share_port { Bind::Shared(port) } else { Bind::Lowest };
+    }
+    // A request for a shared port has it already.
+    let bind = |ports: &mut P, slot| if share_port { Ok(()) } else { ports.bind(slot, Bind::Lowest) };
     let Some(queue) = queue(ports, listener) else { return Delivery::Closed };
     // One claim for each accept that waits: this one, and those that wait already.
     let others = queue.acceptors.count() - usize::from(queue.acceptors.contains(waker));
@@ -95,11 +102,11 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
         let next = request.next.get();
         match request.phase {
             Phase::Ready => return connect(ports, slot),
-            Phase::Direct => match ports.bind(slot, bind) {
+            Phase::Direct => match bind(ports, slot) {
                 Ok(()) => return connect(ports, slot),
                 Err(cause) => return Delivery::Progress(fail(ports, slot, cause)),
             },
-            Phase::Queued if may_claim => match ports.bind(slot, bind) {
+            Phase::Queued if may_claim => match bind(ports, slot) {
                 Ok(()) => return Delivery::Progress(claim(ports, slot)),
                 Err(cause) => return Delivery::Progress(fail(ports, slot, cause)),
             },

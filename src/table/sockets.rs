@@ -6,7 +6,8 @@ use hashbrown::HashTable;
 
 use super::bitmap::PortSet;
 use super::heap::hash;
-use super::{Bind, Hold, NIL, Socket, State};
+use super::pairs::PairSet;
+use super::{Bind, Hold, NIL, Peer, Socket, State};
 use crate::cause::{Cause, Table};
 use crate::waker::ManyWakers;
 
@@ -20,6 +21,8 @@ pub(super) struct Sockets<L> {
     used: u32,
     /// The ports of listeners and of connections that share theirs.
     servers: HashTable<Server>,
+    /// The pairs of those connections.
+    pairs: PairSet,
 }
 
 /// How many ports there are.
@@ -27,7 +30,8 @@ pub(super) const CAPACITY: u32 = u16::MAX as u32;
 
 impl<L> Default for Sockets<L> {
     fn default() -> Self {
-        Self { taken: PortSet::default(), rows: Vec::new(), free: NIL, used: 0, servers: HashTable::new() }
+        let (taken, pairs) = (PortSet::default(), PairSet::default());
+        Self { taken, rows: Vec::new(), free: NIL, used: 0, servers: HashTable::new(), pairs }
     }
 }
 
@@ -65,7 +69,11 @@ impl<L> Sockets<L> {
                 self.taken.insert(port);
                 (port, Hold::Alone)
             }
-            Bind::Shared(port) => {
+            Bind::Shared(port, peer) => {
+                if self.pairs.contains(port, peer) {
+                    return Err(Cause::AddrInUse);
+                }
+                self.pairs.insert(port, peer);
                 self.taken.insert(port);
                 (port, Hold::Shared)
             }
@@ -121,8 +129,25 @@ impl<L> Sockets<L> {
         let (port, hold) = self.take_port(bind, slot, false)?;
         if let Some(socket) = self.socket(slot) {
             (socket.port, socket.hold) = (port, hold);
+            if let Bind::Shared(_, peer) = bind {
+                socket.peer = peer;
+            }
         }
         Ok(())
+    }
+
+    /// Whether a connection that shares this port has this peer.
+    pub(super) fn has_pair(&self, port: u16, peer: Peer) -> bool {
+        self.pairs.contains(port, peer)
+    }
+
+    /// The lowest port that is free here, and that the host with this number has no connection from at port `at` of
+    /// `target`.
+    pub(super) fn lowest_pair(&self, host: u32, target: &Self, at: u16) -> Option<u16> {
+        (0..1024).find_map(|index| {
+            let free = !(self.taken.word(index) | target.pairs.word(at, host, index));
+            (free != 0).then(|| (index << 6) + free.trailing_zeros() as u16)
+        })
     }
 
     #[inline]
@@ -137,7 +162,7 @@ impl<L> Sockets<L> {
     pub(super) fn unbind(&mut self, slot: u32) {
         let Some(socket) = self.socket(slot) else { return };
         let hold = core::mem::replace(&mut socket.hold, Hold::None);
-        let (port, listens) = (socket.port, matches!(socket.state, State::Listener(_)));
+        let (port, peer, listens) = (socket.port, socket.peer, matches!(socket.state, State::Listener(_)));
         if hold == Hold::None {
             return;
         }
@@ -145,6 +170,9 @@ impl<L> Sockets<L> {
             // A port that connections share is never held by a socket that is neither listener nor one of them.
             self.taken.remove(port);
             return;
+        }
+        if hold == Hold::Shared {
+            self.pairs.remove(port, peer);
         }
         let Ok(mut entry) = self.servers.find_entry(hash(&port.to_ne_bytes()), |s| s.port == port) else { return };
         let server = entry.get_mut();

@@ -58,7 +58,8 @@ impl<P: Ports<Link = u8, Wakers: Wakers>> AnyPorts for P {
 
     fn accept_on(&mut self, port: u16) -> Result<u32, Cause> {
         let slot = self.insert(Bind::None, State::Connected(7))?;
-        self.bind(slot, Bind::Shared(port)).map(|()| slot)
+        let peer = Peer { host: 7, port: slot as u16 };
+        self.bind(slot, Bind::Shared(port, peer)).map(|()| slot)
     }
 
     fn give_back(&mut self, slot: u32) {

@@ -165,6 +165,8 @@ macro_rules! __virtnet_behaviours {
             an_accepted_connection_keeps_the_listeners_port
             a_shared_port_is_in_use_while_any_connection_lives
             dial_to_port_of_connections_without_listener_is_refused
+            a_pair_that_is_held_is_not_dialled_again
+            a_pair_is_free_when_a_dial_for_it_was_withdrawn
         }
     };
     ([$($do:tt)*] $args:tt sized_buffer) => {
@@ -197,6 +199,7 @@ macro_rules! __virtnet_behaviours {
             a_withdrawn_connection_is_never_seen
             a_connection_in_one_step_is_the_listeners_when_it_is_taken
             a_connection_to_nobody_is_refused
+            a_pair_from_outside_is_refused_twice_where_ports_are_shared
             a_connection_is_refused_when_its_listener_closes_meanwhile
             a_connection_to_a_network_that_is_down_is_refused
         }
@@ -206,6 +209,7 @@ macro_rules! __virtnet_behaviours {
             hosts_of_two_subnetworks_dial_each_other
             a_name_of_the_other_subnetwork_is_taken
             a_dial_across_is_refused_where_nobody_listens
+            a_pair_that_is_held_is_refused_across
             a_dial_across_is_withdrawn_when_it_is_dropped
             the_end_of_one_subnetwork_is_the_end_of_the_stream_for_the_other
             closing_one_end_ends_the_stream_across

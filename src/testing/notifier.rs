@@ -250,6 +250,45 @@ pub(super) fn a_connection_to_nobody_is_refused<N: Handle + 'static>(net: &Setup
     assert_eq!(refused("b:1"), "connection refused");
 }
 
+pub(super) fn a_pair_from_outside_is_refused_twice_where_ports_are_shared<N: Handle + 'static>(net: &Setup<N>) {
+    let (a, b) = (net.host("a"), net.host("b"));
+    let listener = server(&a, ":1");
+    let again = |from: &'static str| {
+        let (near, far) = net.link_pair();
+        let mut announced = Task::new(announce(net, from, "a:1", &far));
+        assert_eq!(announced.turn(), net.shares_ports(), "{from}");
+        if net.shares_ports() {
+            assert_eq!(text(announced.outcome()), "address already in use", "{from}");
+            assert!(is_closed(net, &near));
+        }
+        net.shut(&near);
+    };
+    // It may have the name and a port of a host of this subnetwork.
+    for from in ["x:1", "b:1"] {
+        let (near, far) = net.link_pair();
+        let queued = Task::start(announce(net, from, "a:1", &far));
+        again(from);
+        let dial = net.hold_dial(&b, "a:1", &a);
+        let port = if from == "b:1" && net.shares_ports() { 2 } else { 1 };
+        assert_eq!(b.listen(port).map(drop).map_err(|error| error.kind()), Err(crate::ErrorKind::AddrInUse));
+        drop(dial);
+        until(|| a.sockets() == 2);
+        drop(queued);
+        net.shut(&near);
+        // What was withdrawn has no pair; what was accepted has, until it is closed.
+        let (near, far) = net.link_pair();
+        let mut accepting = net.start(accept(&listener));
+        claim(net, &mut accepting, from, &far).acknowledge().expect("somebody listens");
+        let conn = accepting.outcome().expect("accepted");
+        assert_eq!(conn.peer_addr().to_string(), from);
+        again(from);
+        conn.close();
+        let (near_2, far) = net.link_pair();
+        drop(Task::start(announce(net, from, "a:1", &far)));
+        [near, near_2].iter().for_each(|near| net.shut(near));
+    }
+}
+
 pub(super) fn a_connection_is_refused_when_its_listener_closes_meanwhile<N: Handle + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     for (to, host, drops) in [("a:1", &a, false), ("a:1", &a, true), ("b:1", &b, false)] {

@@ -5,7 +5,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::setup::Setup;
-use super::step::{server, text};
+use super::step::{server, text, until};
 use crate::addr::Addr;
 use crate::cause::{Cause, Table};
 use crate::handle::Handle;
@@ -111,9 +111,10 @@ pub(super) fn a_second_close_does_not_disturb_the_new_owner<N: Handle + 'static>
     let new = a.listen(":1").expect("a free port");
     old.close();
     drop(old);
-    let (old, _accepted) = net.connect(&b, &new);
+    let (old, accepted) = net.connect(&b, &new);
     old.close();
-    let (dialled, _accepted_2) = net.connect(&b, &new);
+    drop(accepted);
+    let (dialled, _accepted) = net.connect(&b, &new);
     assert_eq!(dialled.local_addr(), old.local_addr());
     old.close();
     old.abort();
@@ -205,6 +206,62 @@ pub(super) fn a_shared_port_is_in_use_while_any_connection_lives<N: Handle + 'st
     assert_eq!(listen(&a, "").1, "a:2");
     accepted.close();
     assert_eq!(listen(&a, "").1, "a:1");
+}
+
+pub(super) fn a_pair_that_is_held_is_not_dialled_again<N: Handle + 'static>(net: &Setup<N>) {
+    let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
+    let listener = server(&a, ":1");
+    let connect = |host: &Host<N>| {
+        let (dialled, accepted) = net.connect(host, &listener);
+        assert_eq!((dialled.peer_addr(), accepted.peer_addr()), (accepted.local_addr(), dialled.local_addr()));
+        let from = dialled.local_addr().to_string();
+        drop(dialled);
+        (accepted, from)
+    };
+    let (first, port) = connect(&b);
+    assert_eq!(port, "b:1");
+    let (second, port) = connect(&b);
+    assert_eq!(port, "b:2");
+    // The port is exchanged for the next that is free at both ends.
+    let (at_b, _) = listen(&b, ":3");
+    let (third, port) = connect(&b);
+    assert_eq!(port, "b:4");
+    // Other listeners and other hosts have pairs of their own.
+    let other = server(&a, ":5");
+    let (to_other, accepted) = net.connect(&b, &other);
+    assert_eq!(to_other.local_addr().to_string(), "b:1");
+    drop((to_other, accepted, other, at_b, third));
+    let (own, port) = connect(&a);
+    assert_eq!(port, "a:2");
+    let (own_2, port) = connect(&a);
+    assert_eq!(port, "a:3");
+    drop((own, own_2));
+    // A pair is free again when the accepted end is dropped, or closed.
+    drop(second);
+    let (_second, port) = connect(&b);
+    assert_eq!(port, "b:2");
+    first.close();
+    let (_first, port) = connect(&b);
+    assert_eq!(port, "b:1");
+    // Errors name the port that it was exchanged for, and a failed dial gives it back.
+    listener.close();
+    for _ in 0..2 {
+        assert_eq!(text(net.wait(b.dial("a:1"))), format!("dial {n} b:3->a:1: connection refused"));
+    }
+    assert_eq!(text(net.wait(b.dial("c:1"))).split("->").next(), Some(&*format!("dial {n} b:1")));
+    assert_eq!(listen(&b, "").1, "b:1");
+}
+
+pub(super) fn a_pair_is_free_when_a_dial_for_it_was_withdrawn<N: Handle + 'static>(net: &Setup<N>) {
+    let (a, b) = (net.host("a"), net.host("b"));
+    let listener = server(&a, ":1");
+    let (dialled, accepted) = net.connect(&b, &listener);
+    drop(dialled);
+    drop(net.hold_dial(&b, "a:1", &a));
+    until(|| a.sockets() == 2);
+    let (dialled, _accepted) = net.connect(&b, &listener);
+    assert_eq!(dialled.local_addr().to_string(), "b:2");
+    drop((dialled, accepted));
 }
 
 pub(super) fn a_full_port_table_refuses<N: Handle + 'static>(net: &Setup<N>) {

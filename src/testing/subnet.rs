@@ -52,6 +52,19 @@ pub(super) fn a_dial_across_is_refused_where_nobody_listens<N: Handle + 'static>
     assert_eq!(text(net.wait(a.dial("b:1"))), refused);
 }
 
+pub(super) fn a_pair_that_is_held_is_refused_across<N: Handle + 'static>(net: &Setup<N>) {
+    let (n, (a, b)) = (net.name(), hosts(net));
+    let listener = server(&a, ":1");
+    let (dialled, accepted) = net.connect(&b, &listener);
+    drop(dialled);
+    if net.shares_ports() {
+        assert_eq!(text(net.wait(b.dial("a:1"))), format!("dial {n} b:1->a:1: address already in use"));
+        drop(accepted);
+    }
+    let (dialled, _accepted) = net.connect(&b, &listener);
+    assert_eq!(dialled.local_addr().to_string(), "b:1");
+}
+
 pub(super) fn a_dial_across_is_withdrawn_when_it_is_dropped<N: Handle + 'static>(net: &Setup<N>) {
     let (a, b) = hosts(net);
     let listener = server(&b, ":1");
