@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use virtnet::pipenet::Network;
-use virtnet::{Conn, Error, Listener, Op};
+use virtnet::{Conn, Error, Host, Listener, Op};
 
 use crate::act::*;
 use crate::explore::*;
@@ -265,4 +265,66 @@ fn a_full_backlog_refuses_or_has_room_again() {
         "b:1-a:2, a:2-b:1; dial pipet b:2->a:1: connection refused",
     ]);
     assert_eq!(explore(Preemptions(3), model), outcomes);
+}
+
+/// A connection of which the dialled end is gone: the accepted one.
+fn half<N: Net>(from: &Host<N>, listener: &Listener<N>) -> Conn<N> {
+    let mut dial = pin!(from.dial(listener.local_addr()));
+    assert!(dial.as_mut().try_wait().is_none(), "nobody has accepted it");
+    listener.try_accept().expect("a dial waits")
+}
+
+#[test]
+fn two_dials_get_pairs_of_their_own() {
+    fn model<N: Net>(net: N) -> String {
+        let listener = listen(&net);
+        let held = half(&host(&net, "b"), &listener);
+        assert_eq!(held.peer_addr().to_string(), "b:1");
+        let clients = [(); 2].map(|()| {
+            let host = host(&net, "b");
+            spawn(move || host.dial("a:1").wait().expect("there is an accept"))
+        });
+        let accepted = [(); 2].map(|()| listener.accept().wait().expect("there is a dial"));
+        let mut accepted = accepted.map(|conn| conn.peer_addr());
+        let mut dialled = clients.map(|client| join(client).local_addr());
+        accepted.sort();
+        dialled.sort();
+        assert_eq!(accepted, dialled, "who has accepted whom");
+        format!("{}, {}", dialled[0], dialled[1])
+    }
+    assert_eq!(explore_both(Preemptions(2), Shared, model, model), set(["b:2, b:3"]));
+}
+
+#[test]
+fn a_dial_against_the_end_of_a_connection_of_its_pair() {
+    fn model<N: Net>(net: N) -> String {
+        let listener = listen(&net);
+        let held = half(&host(&net, "b"), &listener);
+        let client = spawn({
+            let host = host(&net, "b");
+            move || ends(&host.dial("a:1").wait())
+        });
+        drop(held);
+        let accepted = ends(&listener.accept().wait());
+        format!("{}; {accepted}", join(client))
+    }
+    let outcomes = set(["b:1-a:1; a:1-b:1", "b:2-a:1; a:1-b:2"]);
+    assert_eq!(explore_both(Preemptions(4), Shared, model, model), outcomes);
+}
+
+#[test]
+fn hosts_that_dial_each_other_exchange_their_ports() {
+    fn model<N: Net>(net: N) -> String {
+        let hosts = ["a", "b"].map(|name| host(&net, name));
+        let listeners = hosts.each_ref().map(|host| host.listen(":9").expect("a free port"));
+        let held = [half(&hosts[1], &listeners[0]), half(&hosts[0], &listeners[1])];
+        drop(listeners);
+        let [a, b] = hosts;
+        let other = spawn(move || ends(&a.dial("b:9").wait()));
+        let own = ends(&b.dial("a:9").wait());
+        drop(held);
+        format!("{}; {own}", join(other))
+    }
+    let refused = "dial pipet a:2->b:9: connection refused; dial pipet b:2->a:9: connection refused";
+    assert_eq!(explore_both(Preemptions(4), Shared, model, model), set([refused]));
 }

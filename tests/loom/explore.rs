@@ -73,9 +73,11 @@ pub(crate) enum Mode {
     Buffered,
     /// With room for two bytes.
     Rendezvous,
+    /// As `Buffered`, with connections that share the listener's port.
+    Shared,
 }
 
-pub(crate) use Mode::{Buffered, Rendezvous};
+pub(crate) use Mode::{Buffered, Rendezvous, Shared};
 
 /// The network of a fixed size.
 pub(crate) type Fixed = fixed::Handle<'static, 'static>;
@@ -102,6 +104,7 @@ pub(crate) fn explore_heap(
     explore_named(type_name_of_val(&model), orders, move || {
         let rendezvous = mode == Rendezvous;
         let builder = pipenet::Network::builder("t").buffer(1 + usize::from(rendezvous)).rendezvous(rendezvous);
+        let builder = builder.share_port(mode == Shared);
         run(builder.build().expect("valid options").subnetwork(), &model)
     })
 }
@@ -116,6 +119,9 @@ pub(crate) fn explore_fixed(
         // A thread could outlive the model, as far as the compiler knows: so a run leaks its network, some kilobytes.
         let net: &fixed::Network<'_> = Box::leak(Box::new(match mode {
             Buffered => fixed::Network::new("t", Box::leak(Box::new(fixed::Memory::<2, 6, 2, 1>::new()))),
+            Shared => {
+                fixed::Network::new("t", Box::leak(Box::new(fixed::Memory::<2, 6, 3, 1>::new()))).share_port(true)
+            }
             Rendezvous => {
                 fixed::Network::new("t", Box::leak(Box::new(fixed::Memory::<2, 6, 2, 2>::new()))).rendezvous(true)
             }

@@ -18,6 +18,11 @@ impl Model {
             Ok(Parsed { host: name, port }) => Addr { host: name.into(), port },
             Err(cause) => return Err(self.fail_dial(source, None, &cause)),
         };
+        // The first free port with which the peer has no connection: there is one among as many as there are sockets.
+        while self.has_pair(&target, &self.sockets[&source].addr()) {
+            let next = self.sockets[&source].port + 1;
+            self.at(source).port = self.free_port_from(next, host);
+        }
         let entered = match self.down(host) {
             Some(cause) => Err(cause.into()),
             None => self.enqueue(source, &target),

@@ -83,8 +83,27 @@ impl Socket {
 impl Model {
     /// The lowest free port.
     pub(super) fn lowest_port(&self, host: &str) -> u16 {
+        self.free_port_from(1, host)
+    }
+
+    /// The first free port from `first` on.
+    pub(super) fn free_port_from(&self, first: u16, host: &str) -> u16 {
         let free = |port: &u16| !self.bound(host).any(|socket| socket.port == *port);
-        (1..).find(free).expect("these tests do not take all ports")
+        (first..).find(free).expect("these tests do not take all ports")
+    }
+
+    /// Whether a connection with these two ends is accepted, or waits to be, where several may have one port.
+    pub(super) fn has_pair(&self, local: &Addr, peer: &Addr) -> bool {
+        let has = |socket: &Socket| match socket.state {
+            State::Request { listener, phase: Phase::Queued } => self.sockets[&listener].port == local.port,
+            _ => socket.bound && socket.shared && socket.port == local.port,
+        };
+        let shares = self.rules.share_port;
+        shares
+            && self
+                .sockets
+                .values()
+                .any(|socket| socket.host == local.host && socket.peer.as_ref() == Some(peer) && has(socket))
     }
 
     fn bound(&self, host: &str) -> impl Iterator<Item = &Socket> {
