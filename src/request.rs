@@ -14,6 +14,9 @@ use crate::place::Place;
 use crate::table::{Hosts, Peer, Phase, Ports, Rare, State, Tables, acknowledge, drop_request, enqueue};
 use crate::waker::{Wakers, poll_step};
 
+/// The sockets of a host of a handle's subnetwork, under lock.
+type PortsOf<'a, N> = <<N as Handle>::Tables as Tables>::Ports<'a>;
+
 /// A request in the queue of a listener. Dropping it withdraws the request.
 pub(crate) struct Pending<N: Handle> {
     /// A connection has come of it, and nothing is left to withdraw.
@@ -25,7 +28,12 @@ impl<N: Handle> Pending<N> {
     /// Lets a connection from `src` wait at the listener at `dst`.
     pub(crate) fn enqueue(net: N, src: &Addr, dst: &Addr, link: LinkOf<N>, phase: Phase) -> Result<Self, Cause> {
         let mut link = Some(link);
-        let queued = Self::find(&net, src, dst).and_then(|(host, peer)| {
+        let queued = Self::find(&net, src, dst).and_then(|(host, known)| {
+            // The name of a stranger is kept once the request has a place, and not if it is refused.
+            let peer = |ports: &mut PortsOf<'_, N>| {
+                let id = known.map_or_else(|| net.tables.intern_within(ports, &src.host), Ok)?;
+                Ok(Peer { host: id, port: src.port })
+            };
             let (slot, acceptors) =
                 net.tables.ports(&host, |ports| enqueue(ports, dst.port, &net.options, peer, &mut link, phase))?;
             acceptors.wake();
@@ -40,8 +48,8 @@ impl<N: Handle> Pending<N> {
         }
     }
 
-    /// The host that is meant, and the number of the one where the connection comes from.
-    fn find(net: &N, src: &Addr, dst: &Addr) -> Result<(HostOf<N>, Peer), Cause> {
+    /// The host that is meant, and the number of the one where the connection comes from, if its name came up before.
+    fn find(net: &N, src: &Addr, dst: &Addr) -> Result<(HostOf<N>, Option<u32>), Cause> {
         let (down, host, known) = net.tables.hosts(|hosts| {
             let host = hosts.find(dst.host.as_bytes()).and_then(|id| hosts.host(id));
             (hosts.closed().network, host, hosts.find(src.host.as_bytes()))
@@ -50,12 +58,7 @@ impl<N: Handle> Pending<N> {
             return Err(Cause::NetworkDown);
         }
         let unknown = || Cause::Addr(AddrError { input: dst.text(), reason: AddrReason::NoSuchHost });
-        let host = host.ok_or_else(unknown)?;
-        let id = match known {
-            Some(id) => id,
-            None => net.tables.intern(&src.host)?,
-        };
-        Ok((host, Peer { host: id, port: src.port }))
+        Ok((host.ok_or_else(unknown)?, known))
     }
 
     /// Waits until a listener has claimed the connection.

@@ -112,6 +112,10 @@ impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
         })
     }
 
+    fn intern_within(&self, ports: &mut FixedPorts<'_, L>, name: &HostName) -> Result<u32, Cause> {
+        intern(ports.hosts, name)
+    }
+
     fn id(&self, host: &u16) -> u32 {
         u32::from(*host)
     }
@@ -195,7 +199,7 @@ impl Hosts for FixedHosts<'_> {
     type Host = u16;
 
     fn find(&self, name: &[u8]) -> Option<u32> {
-        self.rows.iter().position(|row| row.name.as_bytes() == name).map(|at| at as u32)
+        find(self.rows, name)
     }
 
     fn name(&self, id: u32) -> HostName {
@@ -226,10 +230,22 @@ pub struct FixedDirectory<'a> {
     hosts: FixedHosts<'a>,
 }
 
-impl FixedDirectory<'_> {
-    fn full(&self) -> Cause {
-        Cause::Full(Table::Hosts, self.hosts.rows.capacity() as u32)
+/// The number that goes with a name, a new one if it comes up for the first time.
+fn intern(rows: &mut VecView<HostRow>, name: &HostName) -> Result<u32, Cause> {
+    if let Some(id) = find(rows, name.as_bytes()) {
+        return Ok(id);
     }
+    let row = HostRow { name: *name, flags: HostFlags::default(), open: true };
+    rows.push(row).map_err(|_| full(rows))?;
+    Ok(rows.len() as u32 - 1)
+}
+
+fn find(rows: &VecView<HostRow>, name: &[u8]) -> Option<u32> {
+    rows.iter().position(|row| row.name.as_bytes() == name).map(|at| at as u32)
+}
+
+fn full(rows: &VecView<HostRow>) -> Cause {
+    Cause::Full(Table::Hosts, rows.capacity() as u32)
 }
 
 impl<'a> Directory for FixedDirectory<'a> {
@@ -246,18 +262,13 @@ impl<'a> Directory for FixedDirectory<'a> {
 
     fn room(&self, name: &HostName) -> Result<(), Cause> {
         match self.hosts.rows.is_full() && self.hosts.find(name.as_bytes()).is_none() {
-            true => Err(self.full()),
+            true => Err(full(self.hosts.rows)),
             false => Ok(()),
         }
     }
 
     fn intern(&mut self, name: &HostName) -> Result<u32, Cause> {
-        if let Some(id) = self.hosts.find(name.as_bytes()) {
-            return Ok(id);
-        }
-        let row = HostRow { name: *name, flags: HostFlags::default(), open: true };
-        self.hosts.rows.push(row).map_err(|_| self.full())?;
-        Ok(self.hosts.count() - 1)
+        intern(self.hosts.rows, name)
     }
 
     fn set_flags(&mut self, id: u32, flags: HostFlags) {

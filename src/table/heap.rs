@@ -125,6 +125,10 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
         number
     }
 
+    fn intern_within(&self, _: &mut HeapPorts<L>, name: &HostName) -> Result<u32, Cause> {
+        self.intern(name)
+    }
+
     fn intern(&self, name: &HostName) -> Result<u32, Cause> {
         let Shared { hosts, network } = &*self.shared;
         match hosts.find(name.as_bytes()) {

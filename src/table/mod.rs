@@ -96,6 +96,14 @@ pub trait Tables: Send + Sync {
     fn intern(&self, name: &HostName) -> Result<u32, Cause> {
         self.directory(|directory| directory.intern(name))
     }
+
+    /// As [`intern`](Tables::intern), as part of a step on the sockets of a host. A directory's step takes no step on
+    /// sockets, so that the two never wait for each other.
+    ///
+    /// # Errors
+    ///
+    /// `host table is full`.
+    fn intern_within(&self, ports: &mut Self::Ports<'_>, name: &HostName) -> Result<u32, Cause>;
 }
 
 /// Who the hosts of a subnetwork are. They are numbered from 0 in the order in which their names came up; numbers and

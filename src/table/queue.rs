@@ -13,14 +13,15 @@ impl<W: Default> Queue<W> {
     }
 }
 
-/// Puts a request at the end of the queue of the listener at `port`, and takes `link` for it. Gives its slot, and those who
+/// Puts a request of `peer`, which is asked for once there is room, at the end of the queue of the listener at `port`, and
+/// takes `link` for it. Gives its slot, and those who
 /// wait for it. Where connections share their ports it has that of the listener from now on, and so its pair.
 #[cfg_attr(feature = "std", inline)]
 pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     ports: &mut P,
     port: u16,
     options: &Options,
-    peer: Peer,
+    peer: impl FnOnce(&mut P) -> Result<Peer, Cause>,
     link: &mut Option<P::Link>,
     phase: Phase,
 ) -> Result<(u32, P::Wakers), Cause> {
@@ -33,12 +34,15 @@ pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
         return Err(Cause::Full(Table::Backlog, options.backlog));
     }
     let slot = ports.insert(Bind::None, State::Closed)?;
-    if options.share_port
-        && let Err(cause) = ports.bind(slot, Bind::Shared(port, peer))
-    {
+    let peer = peer(ports).and_then(|peer| {
+        if options.share_port {
+            ports.bind(slot, Bind::Shared(port, peer))?;
+        }
+        Ok(peer)
+    });
+    let peer = peer.inspect_err(|_| {
         ports.remove(slot);
-        return Err(cause);
-    }
+    })?;
     if let Some(socket) = ports.socket(slot)
         && let Some(link) = link.take()
     {

@@ -199,6 +199,8 @@ macro_rules! __virtnet_behaviours {
             a_withdrawn_connection_is_never_seen
             a_connection_in_one_step_is_the_listeners_when_it_is_taken
             a_connection_to_nobody_is_refused
+            a_stranger_who_is_refused_leaves_no_name
+            a_stranger_for_whom_there_is_no_room_leaves_nothing
             a_pair_from_outside_is_refused_twice_where_ports_are_shared
             a_connection_is_refused_when_its_listener_closes_meanwhile
             a_connection_to_a_network_that_is_down_is_refused

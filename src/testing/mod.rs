@@ -29,10 +29,10 @@
 //! use virtnet::testing::{Setup, links_by_dial};
 //!
 //! fn heap() -> Setup<pipenet::Handle> {
-//!     Setup::new(pipenet::Network::new("t").subnetwork().clone()).links(links_by_dial)
+//!     Setup::new(pipenet::Network::new("t").subnetwork().clone()).resets_unread().links(links_by_dial)
 //! }
 //!
-//! virtnet::conformance!(heap, heap, [buffered, fresh_port, links]);
+//! virtnet::conformance!(heap, heap, [buffered, unread_resets, fresh_port, links]);
 //! # fn main() {
 //! # testing::run("dial_and_accept_connect", heap);
 //! # }
@@ -45,7 +45,7 @@
 //! use virtnet::pipenet;
 //! use virtnet::testing::{self, Setup};
 //!
-//! let make = || Setup::new(pipenet::Network::new("t").subnetwork().clone());
+//! let make = || Setup::new(pipenet::Network::new("t").subnetwork().clone()).resets_unread();
 //! for behaviour in testing::suite(&make()) {
 //!     println!("{}", behaviour.name());
 //!     behaviour.run(make());

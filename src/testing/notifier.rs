@@ -6,7 +6,7 @@ use std::format;
 use std::string::ToString;
 use std::vec;
 
-use super::setup::Setup;
+use super::setup::{SMALL_BACKLOG, Setup};
 use super::step::{accept, read, server, text, until};
 use super::task::{Started, Task};
 use crate::addr::Addr;
@@ -16,6 +16,7 @@ use crate::handle::{Handle, LinkOf};
 use crate::notifier::{Accept, Notifier};
 use crate::notify::SubNetworkNotifier;
 use crate::request::Incoming;
+use crate::table::{Hosts, Tables};
 
 /// What a backend does when a connection from `from` to `to` comes in.
 fn announce<N: Handle + 'static>(
@@ -248,6 +249,69 @@ pub(super) fn a_connection_to_nobody_is_refused<N: Handle + 'static>(net: &Setup
     drop(conn);
     net.wait(b.close()).expect("closing goes well");
     assert_eq!(refused("b:1"), "connection refused");
+}
+
+pub(super) fn a_stranger_who_is_refused_leaves_no_name<N: Handle + 'static>(net: &Setup<N>) {
+    let (a, b) = (net.host("a"), net.host("b"));
+    let listener = server(&b, ":1");
+    let names = || net.net.tables.hosts(|hosts| hosts.count());
+    let before = names();
+    let refused = |from: &str, to: &str| {
+        let (near, far) = net.link_pair();
+        let error = text(net.wait(announce(net, from, to, &far)));
+        assert!(is_closed(net, &near));
+        net.shut(&near);
+        error
+    };
+    for stranger in 0..20 {
+        for to in ["a:9", "a:0", "b:2"] {
+            assert_eq!(refused(&format!("stranger{stranger}:1"), to), "connection refused");
+        }
+        assert_eq!(refused(&format!("stranger{stranger}:1"), "c:1"), "address c:1: no such host");
+    }
+    assert_eq!(names(), before, "names after refusals");
+    // One that is queued is known from then on, and a host of that name may still be made.
+    let queue = |port: usize| {
+        let (near, far) = net.link_pair();
+        let queued = Task::start(announce(net, &format!("x:{port}"), "b:1", &far));
+        net.shut(&near);
+        queued
+    };
+    drop(queue(1));
+    assert_eq!(names(), before + 1);
+    let _x = net.host("x");
+    if net.backlog() <= SMALL_BACKLOG {
+        let backlog = net.backlog() as usize;
+        let queued: vec::Vec<_> = (1..=backlog).map(queue).collect();
+        assert_eq!(refused("stranger:1", "b:1"), format!("backlog is full ({backlog})"));
+        drop(queued);
+        assert_eq!(names(), before + 1);
+    }
+    net.wait(b.close()).expect("closing goes well");
+    assert_eq!(refused("stranger:1", "b:1"), "connection refused");
+    let (near, far) = net.link_pair();
+    net.wait(net.net.close()).expect("closing goes well");
+    assert_eq!(text(net.wait(announce(net, "stranger:1", "a:9", &far))), "network is down");
+    net.shut(&near);
+    assert_eq!(names(), before + 1);
+    drop((a, listener));
+}
+
+pub(super) fn a_stranger_for_whom_there_is_no_room_leaves_nothing<N: Handle + 'static>(net: &Setup<N>) {
+    let Some(super::Capacity { hosts, .. }) = net.capacity else { return };
+    let others = (1..hosts).map(|at| format!("h{at}"));
+    let made: vec::Vec<_> = core::iter::once("a".into()).chain(others).map(|name| net.host(&name)).collect();
+    let listener = server(&made[0], ":1");
+    for _ in 0..2 {
+        let (near, far) = net.link_pair();
+        let error = text(net.wait(announce(net, "x:1", "a:1", &far)));
+        assert_eq!(error, format!("host table is full ({hosts})"));
+        assert!(is_closed(net, &near));
+        net.shut(&near);
+        assert_eq!(made[0].sockets(), 1);
+        assert_eq!(text(listener.try_accept()), format!("accept {} a:1: would block", net.name()));
+    }
+    let (_dialled, _accepted) = net.connect(&made[1], &listener);
 }
 
 pub(super) fn a_pair_from_outside_is_refused_twice_where_ports_are_shared<N: Handle + 'static>(net: &Setup<N>) {

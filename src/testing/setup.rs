@@ -325,4 +325,4 @@ fn arrived<N: Handle, T>(mut dial: Started<T>, from: &Host<N>, to: &Host<N>, bef
 }
 
 /// As long a backlog as behaviours fill.
-const SMALL_BACKLOG: u32 = 4;
+pub(super) const SMALL_BACKLOG: u32 = 4;

@@ -96,6 +96,7 @@ pub(super) fn closing_one_end_ends_the_stream_across<N: Handle + 'static>(net: &
     let (dialled, accepted) = net.connect(&b, &listener);
     dialled.close();
     assert_eq!(net.wait(read(&accepted, 9)), Ok(vec![]));
+    drop(accepted);
     let (dialled, accepted) = net.connect(&b, &listener);
     accepted.abort();
     assert_eq!(net.wait(read(&dialled, 9)).map_err(|error| error.kind()), Err(crate::ErrorKind::ConnectionReset));
