@@ -1,8 +1,9 @@
 //! Blocking waits on threads: look, spin for a moment if that has paid lately, sleep.
 
 use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -22,86 +23,77 @@ pub(crate) fn block_on<R>(
     if look && let Poll::Ready(outcome) = poll(&mut Context::from_waker(idle())) {
         return outcome;
     }
-    let deadline = patience.limit.get().and_then(|limit| Instant::now().checked_add(limit));
+    let limit = patience.timeouts.get(patience.key);
+    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
     Parker::with(|parker| {
         parker.wait(|cx| poll(cx), deadline, patience.score).unwrap_or_else(|| expired(parker.waker()))
     })
 }
 
-/// How long blocking reads, or writes, of one connection may take, and whether spinning has paid for them.
+/// How long a blocking read, or write, of one connection may take, and whether spinning has paid for those before.
 #[derive(Clone, Copy)]
 pub(crate) struct Patience<'a> {
-    limit: &'a Limit,
+    timeouts: &'a Timeouts,
+    key: Key,
     score: &'a Score,
 }
 
-/// What a connection keeps of that for its reads and its writes: each has it, so it takes 12 bytes.
+impl<'a> Patience<'a> {
+    pub(crate) fn new(timeouts: &'a Timeouts, key: Key, scores: &'a Scores) -> Self {
+        let (.., writes) = key;
+        Self { timeouts, key, score: &scores.0[usize::from(writes)] }
+    }
+}
+
+/// Whose timeout it is: a host's number, the slot of a connection of it, and whether it is that of writes.
+pub(crate) type Key = (u32, u32, bool);
+
+/// The timeouts of all connections of a network: few have any, and all handles of one connection share them.
+pub(crate) struct Timeouts {
+    /// Whether there is any: where there is none, nothing is locked.
+    any: AtomicBool,
+    limits: Mutex<BTreeMap<Key, Duration>>,
+}
+
+impl Timeouts {
+    pub(crate) const fn new() -> Self {
+        Self { any: AtomicBool::new(false), limits: Mutex::new(BTreeMap::new()) }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, key: Key) -> Option<Duration> {
+        match self.any.load(Ordering::Relaxed) {
+            true => self.limits().get(&key).copied(),
+            false => None,
+        }
+    }
+
+    pub(crate) fn set(&self, key: Key, limit: Option<Duration>) {
+        let mut limits = self.limits();
+        match limit {
+            Some(limit) => limits.insert(key, limit),
+            None => limits.remove(&key),
+        };
+        self.any.store(!limits.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Forgets those of a connection that has no handle any more.
+    #[inline]
+    pub(crate) fn forget(&self, (host, slot, _): Key) {
+        if self.any.load(Ordering::Relaxed) {
+            self.set((host, slot, false), None);
+            self.set((host, slot, true), None);
+        }
+    }
+
+    fn limits(&self) -> MutexGuard<'_, BTreeMap<Key, Duration>> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a handle of a connection has learned of its reads and its writes: each has it, so it takes 4 bytes.
 #[derive(Default)]
-pub(crate) struct Patiences {
-    limits: [Limit; 2],
-    scores: [Score; 2],
-}
-
-impl Patiences {
-    pub(crate) fn reading(&self) -> Patience<'_> {
-        Patience { limit: &self.limits[0], score: &self.scores[0] }
-    }
-
-    pub(crate) fn writing(&self) -> Patience<'_> {
-        Patience { limit: &self.limits[1], score: &self.scores[1] }
-    }
-
-    /// Takes over how long writes may take.
-    pub(crate) fn take_writing(&self, other: &Self) {
-        self.writing().set_limit(other.writing().limit());
-    }
-}
-
-/// The same limits, and nothing learned yet.
-impl Clone for Patiences {
-    fn clone(&self) -> Self {
-        let copy = Self::default();
-        copy.reading().set_limit(self.reading().limit());
-        copy.take_writing(self);
-        copy
-    }
-}
-
-impl Patience<'_> {
-    pub(crate) fn limit(self) -> Option<Duration> {
-        self.limit.get()
-    }
-
-    pub(crate) fn set_limit(self, limit: Option<Duration>) {
-        self.limit.set(limit);
-    }
-}
-
-/// A limit of time: the two highest bits say of which of `UNITS` the others are a count. None is 0.
-#[derive(Default)]
-struct Limit(AtomicU32);
-
-/// Limits of up to a second are kept in nanoseconds, then up to 17 minutes in microseconds, up to 12 days in milliseconds.
-const UNITS: [Duration; 4] =
-    [Duration::from_nanos(1), Duration::from_micros(1), Duration::from_millis(1), Duration::from_secs(60)];
-/// The highest count: of minutes, 2,000 years. A longer limit is that one.
-const MOST: u32 = (1 << 30) - 1;
-
-impl Limit {
-    fn get(&self) -> Option<Duration> {
-        let packed = self.0.load(Ordering::Relaxed);
-        (packed > 0).then(|| UNITS[(packed >> 30) as usize] * (packed & MOST))
-    }
-
-    /// In the smallest unit that it fits, rounded up.
-    fn set(&self, limit: Option<Duration>) {
-        let nanos = limit.map_or(0, |limit| limit.as_nanos());
-        let counts = UNITS.iter().map(|unit| nanos.div_ceil(unit.as_nanos()));
-        let fits = counts.enumerate().find(|&(_, count)| count <= MOST.into());
-        let packed = fits.map_or(u32::MAX, |(unit, count)| (unit as u32) << 30 | count as u32);
-        self.0.store(packed, Ordering::Relaxed);
-    }
-}
+pub(crate) struct Scores([Score; 2]);
 
 /// Whether spinning before sleeping has paid lately: a mood from 8 down to 0, at which one tries, and below that, how many
 /// waits are not to spin before one tries again. Several threads may use one at once; what gets lost then costs only
@@ -294,27 +286,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_never_shorter_than_asked() {
-        let limit = Limit::default();
-        let kept = |asked: Option<Duration>| {
-            limit.set(asked);
-            limit.get()
-        };
-        let [nano, micro, milli, minute] = UNITS;
-        let day = minute * 60 * 24;
-        for exact in [nano, nano * MOST, micro * MOST, milli * MOST, day * 365_000].map(Some).into_iter().chain([None])
-        {
-            assert_eq!(kept(exact), exact);
-        }
-        for (asked, unit) in [(milli * 2000, micro), (minute * 30, milli), (day * 13, minute)] {
-            assert_eq!(kept(Some(asked + nano)), Some(asked + unit));
-        }
-        assert_eq!(kept(Some(Duration::MAX)), Some(minute * MOST));
-    }
-
-    #[test]
-    fn each_connection_has_room_for_it() {
-        assert_eq!(size_of::<Patiences>(), 12);
+    fn each_handle_has_room_for_it() {
+        assert_eq!(size_of::<Scores>(), 4);
     }
 
     #[test]

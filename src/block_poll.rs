@@ -1,6 +1,7 @@
 //! Blocking waits where there are no threads: polling, with something else in between. There is no clock, so there are no
 //! timeouts.
 
+use core::marker::PhantomData;
 use core::task::{Context, Poll, Waker};
 
 use crate::waker::idle;
@@ -21,25 +22,34 @@ pub(crate) fn block_on<R>(
     }
 }
 
-/// How long blocking reads, or writes, of one connection may take: as long as it takes.
-pub(crate) type Patience<'a> = &'a Patiences;
+/// How long a blocking read or write may take: as long as it takes.
+pub(crate) struct Patience<'a>(PhantomData<&'a Timeouts>);
 
-/// What a connection keeps of that: nothing.
-#[derive(Clone)]
-pub(crate) struct Patiences;
+impl<'a> Patience<'a> {
+    pub(crate) fn new(_: &'a Timeouts, _: Key, _: &'a Scores) -> Self {
+        Self(PhantomData)
+    }
+}
 
-impl Patiences {
-    pub(crate) fn default() -> Self {
+/// Whose timeout it would be.
+pub(crate) type Key = (u32, u32, bool);
+
+/// The timeouts of all connections of a network: none.
+pub(crate) struct Timeouts;
+
+impl Timeouts {
+    pub(crate) const fn new() -> Self {
         Self
     }
 
-    pub(crate) fn take_writing(&self, _: &Self) {}
+    pub(crate) fn forget(&self, _: Key) {}
+}
 
-    pub(crate) fn reading(&self) -> Patience<'_> {
-        self
-    }
+/// What a handle of a connection learns of its waits: nothing.
+pub(crate) struct Scores;
 
-    pub(crate) fn writing(&self) -> Patience<'_> {
-        self
+impl Scores {
+    pub(crate) fn default() -> Self {
+        Self
     }
 }

@@ -5,7 +5,7 @@ use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
-use crate::block::Patiences;
+use crate::block::{Patience, Scores};
 use crate::cause::Cause;
 use crate::end::End;
 use crate::engine::{Engine, Shutdown};
@@ -54,13 +54,22 @@ use crate::wait::{Expire, Op, Waiting};
 /// where the peer may have it.
 pub struct Conn<N: Handle> {
     pub(crate) end: End<N>,
-    /// How long blocking reads and writes may take.
-    pub(crate) patience: Patiences,
+    /// Whether spinning pays for blocking reads and writes.
+    pub(crate) scores: Scores,
 }
 
 impl<N: Handle> Conn<N> {
     pub(crate) fn new(place: Place<N>, link: LinkOf<N>) -> Self {
-        Self { end: End { place, link }, patience: Patiences::default() }
+        Self::of(End { place, link })
+    }
+
+    pub(crate) fn of(end: End<N>) -> Self {
+        Self { end, scores: Scores::default() }
+    }
+
+    /// How long a blocking read may take, or a write.
+    pub(crate) fn patience(&self, writes: bool) -> Patience<'_> {
+        Patience::new(&self.end.net().timeouts, self.end.timeout(writes), &self.scores)
     }
 
     /// The address of this end.
@@ -76,7 +85,7 @@ impl<N: Handle> Conn<N> {
     }
 
     /// Whether a write is done only when the peer has read it.
-    #[cfg(feature = "tokio")]
+    #[cfg(feature = "std")]
     pub(crate) fn is_rendezvous(&self) -> bool {
         self.end.net().engine.is_rendezvous()
     }

@@ -5,7 +5,7 @@ use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
-use crate::block::{Patience, block_on};
+use crate::block::{Key, Patience, block_on};
 use crate::cause::Cause;
 #[cfg(feature = "tokio")]
 use crate::engine::LinkStatus;
@@ -13,7 +13,7 @@ use crate::engine::{Engine, Quick, Shutdown};
 use crate::error::{Error, Operation};
 use crate::handle::{Handle, LinkOf};
 use crate::place::Place;
-use crate::table::{Ports, State};
+use crate::table::{Ports, State, Tables};
 use crate::wait::{Expire, Op, Waiting};
 use crate::waker::idle;
 
@@ -41,6 +41,11 @@ impl<N: Handle> End<N> {
         core::ptr::eq(&**self.net(), &**other.net())
             && self.place.host == other.place.host
             && self.place.slot() == other.place.slot()
+    }
+
+    /// Where the network has the timeout of the connection's reads, or writes.
+    pub(crate) fn timeout(&self, writes: bool) -> Key {
+        (self.net().tables.id(&self.place.host), self.place.slot(), writes)
     }
 
     /// Reads, if that is simple.
@@ -169,46 +174,59 @@ impl<N: Handle> End<N> {
         }
     }
 
-    /// Waits to read, at most as long as `patience` says.
-    pub(crate) fn wait_read<T>(
+    /// Waits to read, at most as long as `patience` says. `expired` makes the error for when that is over.
+    pub(crate) fn wait_read<E: From<Error>>(
         &self,
         patience: Patience<'_>,
-        poll: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Error>>,
-    ) -> Result<T, Error> {
-        block_on(poll, true, patience, self.net().options.relax, |waker| {
-            self.net().engine.cancel_read(&self.link, waker);
-            Err(self.error(Operation::Read, Cause::TimedOut))
-        })
+        buf: &mut [u8],
+        expired: fn(Error) -> E,
+    ) -> Result<usize, E> {
+        block_on(
+            |cx| self.poll_read(cx, buf).map_err(E::from),
+            true,
+            patience,
+            self.net().options.relax,
+            |waker| {
+                self.net().engine.cancel_read(&self.link, waker);
+                Err(expired(self.error(Operation::Read, Cause::TimedOut)))
+            },
+        )
     }
 
-    /// Waits to write, at most as long as `patience` says.
-    pub(crate) fn wait_write(&self, patience: Patience<'_>, buf: &[u8]) -> Result<usize, Error> {
+    /// Waits to write, at most as long as `patience` says. `expired` makes the error for when that is over.
+    pub(crate) fn wait_write<E: From<Error>>(
+        &self,
+        patience: Patience<'_>,
+        buf: &[u8],
+        expired: fn(Error) -> E,
+    ) -> Result<usize, E> {
         let (engine, relax) = (&self.net().engine, self.net().options.relax);
         block_on(
-            |cx| self.poll_write(cx, buf),
+            |cx| self.poll_write(cx, buf).map_err(E::from),
             !engine.is_rendezvous(),
             patience,
             relax,
             |waker| {
                 engine.cancel_write(&self.link, waker);
                 match engine.withdraw_write(&self.link, waker) {
-                    0 => Err(self.error(Operation::Write, Cause::TimedOut)),
-                    count => self.moved(Operation::Write, count, buf.len()),
+                    0 => Err(expired(self.error(Operation::Write, Cause::TimedOut))),
+                    count => Ok(self.moved(Operation::Write, count, buf.len())?),
                 }
             },
         )
     }
 
-    /// Waits until what was written is on its way, at most as long as `patience` says.
-    pub(crate) fn wait_flush(&self, patience: Patience<'_>) -> Result<(), Error> {
+    /// Waits until what was written is on its way, at most as long as `patience` says. `expired` makes the error for when
+    /// that is over.
+    pub(crate) fn wait_flush<E: From<Error>>(&self, patience: Patience<'_>, expired: fn(Error) -> E) -> Result<(), E> {
         block_on(
-            |cx| self.poll_flush(cx),
+            |cx| self.poll_flush(cx).map_err(E::from),
             true,
             patience,
             self.net().options.relax,
             |waker| {
                 self.net().engine.cancel_write(&self.link, waker);
-                Err(self.error(Operation::Write, Cause::TimedOut))
+                Err(expired(self.error(Operation::Write, Cause::TimedOut)))
             },
         )
     }
@@ -290,6 +308,8 @@ impl<N: Handle> Drop for End<N> {
             if socket.handles > 0 {
                 return None;
             }
+            // Before another connection can have the slot.
+            self.net().timeouts.forget(self.timeout(false));
             if !socket.awaited {
                 return Some(ports.remove(slot));
             }

@@ -23,6 +23,9 @@ use crate::words::Words;
 /// As a `std::io::Error`, which reads and writes give, it is still in there: `error.downcast::<virtnet::Error>()` gives it
 /// back, with a kind that tells more apart.
 ///
+/// A blocking `std::io` read, write or flush that reached the timeout set for it has the kind that std's TCP has on the
+/// platform: `WouldBlock` on Unix, `TimedOut` on Windows. The error in there is a `TimedOut` one everywhere.
+///
 /// # Kinds
 ///
 /// | kind | cause prints | `std::io::ErrorKind` | `embedded_io::ErrorKind` |
@@ -35,7 +38,7 @@ use crate::words::Words;
 /// | `ConnectionRefused` | connection refused | `ConnectionRefused` | `ConnectionRefused` |
 /// | `ConnectionReset` | connection reset | `ConnectionReset` | `ConnectionReset` |
 /// | `BrokenPipe` | broken pipe | `BrokenPipe` | `BrokenPipe` |
-/// | `TimedOut` | timed out | `TimedOut` | `TimedOut` |
+/// | `TimedOut` | timed out | `TimedOut`; of `std::io` reads and writes the platform's, see above | `TimedOut` |
 /// | `WouldBlock` | would block | `WouldBlock` | `Other` |
 /// | `NoSuchHost` | no such host; address b:1: no such host; ram(pipet): query ["b"]: no such host | `NotFound` | `NotFound` |
 /// | `HostExists` | host already registered; ram(pipet): announce ["a" ""]: host already registered | `AlreadyExists` | `AlreadyExists` |

@@ -15,13 +15,13 @@ pub struct WriteHalf<'a, N: Handle>(&'a Conn<N>);
 
 /// The reading half of a connection; see [`Conn::into_split`].
 ///
-/// It derefs to the connection, with its addresses, and `try_` and `poll_` methods. Its read timeout is its own.
+/// It derefs to the connection, with its addresses, and `try_` and `poll_` methods. Timeouts are the connection's.
 pub struct OwnedReadHalf<N: Handle>(Conn<N>);
 
 /// The writing half of a connection; see [`Conn::into_split`]. Dropping it shuts down writing: the peer reads what is
 /// left and then the end of the stream.
 ///
-/// It derefs to the connection, with its addresses, and `try_` and `poll_` methods. Its write timeout is its own.
+/// It derefs to the connection, with its addresses, and `try_` and `poll_` methods. Timeouts are the connection's.
 pub struct OwnedWriteHalf<N: Handle> {
     conn: Conn<N>,
     shut_on_drop: bool,
@@ -59,13 +59,13 @@ impl<N: Handle> Conn<N> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn into_split(self) -> (OwnedReadHalf<N>, OwnedWriteHalf<N>) {
-        let read = Self { end: self.end.clone(), patience: self.patience.clone() };
+        let read = Self::of(self.end.clone());
         (OwnedReadHalf(read), OwnedWriteHalf { conn: self, shut_on_drop: true })
     }
 }
 
 impl<N: Handle> OwnedReadHalf<N> {
-    /// Puts the two halves of one connection together again, with the timeouts of each.
+    /// Puts the two halves of one connection together again.
     ///
     /// # Errors
     ///
@@ -74,14 +74,13 @@ impl<N: Handle> OwnedReadHalf<N> {
         if !self.0.end.is_same(&write.conn.end) {
             return Err(ReuniteError(self, write));
         }
-        self.0.patience.take_writing(&write.conn.patience);
         write.forget();
         Ok(self.0)
     }
 }
 
 impl<N: Handle> OwnedWriteHalf<N> {
-    /// Puts the two halves of one connection together again, with the timeouts of each.
+    /// Puts the two halves of one connection together again.
     ///
     /// # Errors
     ///

@@ -6,6 +6,7 @@ use core::pin::pin;
 use core::task::{Context, Poll};
 
 use crate::addr::Addr;
+use crate::block::Timeouts;
 use crate::cause::Cause;
 use crate::engine::{Engine, Shutdown};
 use crate::name::{NetworkName, Text};
@@ -32,6 +33,7 @@ where
     pub(crate) name: NetworkName,
     pub(crate) naming: Naming,
     pub(crate) options: Options,
+    pub(crate) timeouts: Timeouts,
     pub(crate) engine: E,
     pub(crate) registry: R,
     pub(crate) tables: T,
@@ -80,7 +82,7 @@ where
             (None, (name, true)) => (name, Naming::Invalid),
             (None, (name, false)) => (name, Naming::Cut),
         };
-        Self { name, naming, options, engine, registry, tables }
+        Self { name, naming, options, timeouts: Timeouts::new(), engine, registry, tables }
     }
 
     /// How many dials may wait at one listener before it refuses; 4096 by default.

@@ -1,7 +1,7 @@
 //! One generic function over a virtual network and over the operating system's TCP.
 #![cfg(all(feature = "std", feature = "pipenet"))]
 
-use std::io::{Read, Write};
+use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::thread;
 
 use virtnet::{Acceptor, ErrorKind, Networker, Stream, Tcp, ToAddr, pipenet};
@@ -83,6 +83,44 @@ fn errors_have_the_same_kinds_on_pipes_and_on_tcp() {
         listener.local_addr().expect("it has an address").port()
     };
     fails_alike(&Tcp::new("127.0.0.1").expect("an IP address"), free);
+}
+
+/// Both ends of a connection to the own access point.
+fn connect_to_itself<N: Networker>(net: &N) -> (N::Conn, N::Conn) {
+    let listener = net.listen("").expect("a free port");
+    thread::scope(|scope| {
+        let accepting = scope.spawn(|| listener.accept().wait());
+        let dialled = net.dial(listener.local_addr()).wait().expect("a listener waits");
+        (dialled, accepting.join().expect("no panic").expect("a dial comes in"))
+    })
+}
+
+/// Vectored writes and reads, of a connection and of a reference to it.
+fn uses_all_buffers<N: Networker<Conn: Read + Write>>(net: &N)
+where
+    for<'a> &'a N::Conn: Read + Write,
+{
+    let (mut dialled, mut accepted) = connect_to_itself(net);
+    assert_eq!((&dialled).write_vectored(&[&b""[..], b"on", b"e"].map(IoSlice::new)).expect("room"), 3);
+    assert_eq!(dialled.write_vectored(&[b"tw", b"o!"].map(|text| IoSlice::new(text))).expect("room"), 4);
+    let mut text = [0; 7];
+    accepted.read_exact(&mut text).expect("it was sent");
+    assert_eq!(&text, b"onetwo!");
+    dialled.write_all(b"abc").expect("room");
+    let (mut first, mut second) = ([0; 1], [0; 2]);
+    accepted.read_exact(&mut first).expect("it was sent");
+    assert_eq!(accepted.read_vectored(&mut [&mut first[..], &mut second].map(IoSliceMut::new)).expect("sent"), 2);
+    assert_eq!((&first, &second), (b"b", b"c\0"));
+    dialled.write_all(b"de").expect("room");
+    assert_eq!((&accepted).read_vectored(&mut [&mut first[..], &mut second].map(IoSliceMut::new)).expect("sent"), 2);
+    assert_eq!((&first, &second), (b"d", b"e\0"));
+}
+
+#[test]
+fn vectored_reads_and_writes_use_all_buffers_on_pipes_and_on_tcp() {
+    let net = pipenet::Network::new("t");
+    uses_all_buffers(&net.host("a").expect("a host"));
+    uses_all_buffers(&Tcp::new("127.0.0.1").expect("an IP address"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use virtnet::pipenet::{Conn, Host, Listener, Network};
 /// An operation: makes what it needs and does it so many times.
 pub(crate) type Operation = fn(u64);
 
-pub(crate) const OPERATIONS: [(&str, Operation); 19] = [
+pub(crate) const OPERATIONS: [(&str, Operation); 21] = [
     ("write_read_1_byte", |times| write_read(1, 1, times)),
     ("write_read_1_kib", |times| write_read(1 << 10, 1, times)),
     ("write_read_64_kib", |times| write_read(64 << 10, 1, times)),
@@ -26,6 +26,8 @@ pub(crate) const OPERATIONS: [(&str, Operation); 19] = [
     ("round_trip_of_tasks", |times| round_trips(&one_thread(), times)),
     ("round_trip_of_one_task", round_trips_of_one),
     ("stream_1_kib_of_tasks", streams),
+    ("read_1_byte_into_16_mib", |times| read_into_spare(1, 16 << 20, times)),
+    ("read_256_kib_into_1_mib", |times| read_into_spare(256 << 10, 1 << 20, times)),
     ("dial_accept_close", |times| dials(0, times)),
     ("dial_accept_close_10000_held", |times| dials(10_000, times)),
     ("dial_accept_close_of_tasks", dials_of_tasks),
@@ -146,6 +148,24 @@ fn streams(times: u64) {
         while b.read(&mut to).await.expect("the peer is there or has closed") > 0 {}
     });
     runtime.block_on(reading).expect("it does not panic");
+}
+
+/// Written by one half of a task, and read by the other into room that is not touched before.
+fn read_into_spare(size: usize, room: usize, times: u64) {
+    let (mut a, mut b) = conns(&Network::new("t"), 1).remove(0);
+    let (from, mut to) = (vec![1; size], Vec::with_capacity(room));
+    one_thread().block_on(async {
+        for _ in 0..times {
+            to.clear();
+            let reading = async {
+                while to.len() < size {
+                    b.read_buf(&mut to).await.expect("the peer is there");
+                }
+            };
+            let (written, ()) = tokio::join!(a.write_all(&from), reading);
+            written.expect("the peer is there");
+        }
+    });
 }
 
 fn dials(held: usize, times: u64) {

@@ -33,6 +33,7 @@ mod report;
 mod result;
 mod sample;
 mod setup;
+mod spare;
 mod task;
 mod turmoil;
 
@@ -107,6 +108,7 @@ fn measure(quick: bool, words: Vec<String>) -> Results {
     let results = Results { machine: machine::machine(), rows: Vec::new(), goals: Vec::new() };
     let mut bench = Bench { quick, words, results };
     task::run(&mut bench);
+    spare::run(&mut bench);
     blocking::run(&mut bench);
     crowd::run(&mut bench);
     setup::run(&mut bench);

@@ -1,5 +1,6 @@
 //! `embedded-io`: blocking reads and writes, and whether they would block.
 
+use core::convert::identity;
 use core::task::Context;
 
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
@@ -37,17 +38,17 @@ impl<N: Handle> ErrorType for OwnedWriteHalf<N> {
 /// Where threads can sleep, waiting sleeps; elsewhere it polls, with the network's `relax` in between.
 impl<N: Handle> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
-        self.end.wait_read(self.patience.reading(), |cx| self.end.poll_read(cx, buf))
+        self.end.wait_read(self.patience(false), buf, identity)
     }
 }
 
 impl<N: Handle> Write for &Conn<N> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
-        self.end.wait_write(self.patience.writing(), buf)
+        self.end.wait_write(self.patience(true), buf, identity)
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        self.end.wait_flush(self.patience.writing())
+        self.end.wait_flush(self.patience(true), identity)
     }
 }
 

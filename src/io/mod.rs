@@ -13,6 +13,8 @@ mod ip;
 mod std_io;
 #[cfg(feature = "std")]
 mod tcp;
+#[cfg(feature = "std")]
+pub(crate) mod vectored;
 
 #[cfg(feature = "tokio")]
 pub(crate) use tcp::{NETWORK, os_addr, os_cause, os_resolve};

@@ -1,15 +1,16 @@
 //! `std::io`: blocking reads and writes, with timeouts.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::time::Duration;
 
-use crate::cause::{Cause, Input};
+use crate::cause::{Cause, ErrorKind, Input};
 use crate::conn::Conn;
 use crate::end::End;
 use crate::engine::Quick;
-use crate::error::Operation;
+use crate::error::{Error, Operation};
 use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::handle::Handle;
+use crate::io::vectored::{first, first_mut};
 use crate::waker::idle;
 
 /// How many handles of one connection there may be: each can be split in two halves, which are counted, too.
@@ -21,7 +22,7 @@ impl<N: Handle> Conn<N> {
     /// [`close_write`](Conn::close_write). A `&Conn` reads and writes, too, and [`into_split`](Conn::into_split) makes two
     /// handles that can do one each.
     ///
-    /// Each handle has timeouts of its own, at first those of this one.
+    /// Timeouts are the connection's, and so are shared by all its handles.
     ///
     /// # Errors
     ///
@@ -61,44 +62,45 @@ impl<N: Handle> Conn<N> {
             return Err(io::Error::other(std::format!("a connection has at most {MOST_HANDLES} handles")));
         }
         let end = End { place: self.end.place.clone(), link: self.end.link.clone() };
-        Ok(Self { end, patience: self.patience.clone() })
+        Ok(Self::of(end))
     }
 
-    /// How long a blocking read of this connection may take before it fails with `timed out`; `None` for as long as it
-    /// takes, which is the default. Halves made later keep it.
+    /// How long a blocking read of this connection may take, through any of its handles and halves, before it fails with
+    /// `timed out`; `None` for as long as it takes, which is the default.
+    ///
+    /// As a `std::io::Error`, that has the kind which std's TCP has on the platform: `WouldBlock` on Unix, `TimedOut` on
+    /// Windows.
     ///
     /// # Errors
     ///
     /// `invalid timeout` if it is zero, as in std.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.check(Operation::Read, timeout)?;
-        self.patience.reading().set_limit(timeout);
+        self.end.net().timeouts.set(self.end.timeout(false), timeout);
         Ok(())
     }
 
-    /// How long a blocking write of this connection may take before it fails with `timed out`; `None` for as long as it
-    /// takes, which is the default. Halves made later keep it.
+    /// How long a blocking write of this connection may take, as the [read timeout](Conn::set_read_timeout) of reads.
     ///
     /// # Errors
     ///
     /// `invalid timeout` if it is zero, as in std.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.check(Operation::Write, timeout)?;
-        self.patience.writing().set_limit(timeout);
+        self.end.net().timeouts.set(self.end.timeout(true), timeout);
         Ok(())
     }
 
-    /// The read timeout. A long one may have been rounded up: by a microsecond, a millisecond from 17 minutes on, a minute
-    /// from 12 days on.
+    /// The read timeout.
     #[must_use]
     pub fn read_timeout(&self) -> Option<Duration> {
-        self.patience.reading().limit()
+        self.end.net().timeouts.get(self.end.timeout(false))
     }
 
-    /// The write timeout, rounded up as the [read timeout](Conn::read_timeout) is.
+    /// The write timeout.
     #[must_use]
     pub fn write_timeout(&self) -> Option<Duration> {
-        self.patience.writing().limit()
+        self.end.net().timeouts.get(self.end.timeout(true))
     }
 
     /// Does nothing: whatever is written is on its way at once. For code that asks it of a `TcpStream`.
@@ -130,12 +132,12 @@ impl<N: Handle> Conn<N> {
 
     #[inline(never)]
     fn slow_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(self.end.wait_read(self.patience.reading(), |cx| self.end.poll_read(cx, buf))?)
+        self.end.wait_read(self.patience(false), buf, expired)
     }
 
     #[inline(never)]
     fn slow_write(&self, buf: &[u8]) -> io::Result<usize> {
-        Ok(self.end.wait_write(self.patience.writing(), buf)?)
+        self.end.wait_write(self.patience(true), buf, expired)
     }
 
     fn check(&self, operation: Operation, timeout: Option<Duration>) -> io::Result<()> {
@@ -146,12 +148,27 @@ impl<N: Handle> Conn<N> {
     }
 }
 
+/// The error of a read or write that reached its timeout.
+fn expired(error: Error) -> io::Error {
+    let kind = if cfg!(windows) { io::ErrorKind::TimedOut } else { io::ErrorKind::WouldBlock };
+    match error.kind() {
+        ErrorKind::TimedOut => io::Error::new(kind, error),
+        // What is down counts for more.
+        _ => error.into(),
+    }
+}
+
 impl<N: Handle> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self.end.quick_read(idle(), buf) {
             Quick::Moved(count) => Ok(count),
             Quick::Waits | Quick::Slow => self.slow_read(buf),
         }
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let count = self.read(first_mut(bufs))?;
+        Ok(self.read_more(count, bufs))
     }
 }
 
@@ -163,55 +180,49 @@ impl<N: Handle> Write for &Conn<N> {
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(self.end.wait_flush(self.patience.writing())?)
-    }
-}
-
-impl<N: Handle> Read for Conn<N> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-}
-
-impl<N: Handle> Write for Conn<N> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        let count = self.write(first(bufs))?;
+        Ok(self.write_more(count, bufs))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        (&*self).flush()
+        self.end.wait_flush(self.patience(true), expired)
     }
 }
 
-impl<N: Handle> Read for ReadHalf<'_, N> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.as_ref().read(buf)
-    }
+/// Reads through a reference to the connection.
+macro_rules! read_through {
+    ($($type:ty),*) => {$(
+        impl<N: Handle> Read for $type {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                self.as_ref().read(buf)
+            }
+
+            fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                self.as_ref().read_vectored(bufs)
+            }
+        }
+    )*};
 }
 
-impl<N: Handle> Read for OwnedReadHalf<N> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.as_ref().read(buf)
-    }
+/// Writes through a reference to the connection.
+macro_rules! write_through {
+    ($($type:ty),*) => {$(
+        impl<N: Handle> Write for $type {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.as_ref().write(buf)
+            }
+
+            fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                self.as_ref().write_vectored(bufs)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                self.as_ref().flush()
+            }
+        }
+    )*};
 }
 
-impl<N: Handle> Write for WriteHalf<'_, N> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.as_ref().write(buf)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.as_ref().flush()
-    }
-}
-
-impl<N: Handle> Write for OwnedWriteHalf<N> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.as_ref().write(buf)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.as_ref().flush()
-    }
-}
+read_through!(Conn<N>, ReadHalf<'_, N>, OwnedReadHalf<N>);
+write_through!(Conn<N>, WriteHalf<'_, N>, OwnedWriteHalf<N>);

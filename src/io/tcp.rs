@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::string::ToString;
@@ -273,11 +273,19 @@ impl Read for &TcpConn {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         (&*self.stream).read(buf)
     }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self.stream).read_vectored(bufs)
+    }
 }
 
 impl Write for &TcpConn {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         (&*self.stream).write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self.stream).write_vectored(bufs)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -289,11 +297,19 @@ impl Read for TcpConn {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         (&*self.stream).read(buf)
     }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self.stream).read_vectored(bufs)
+    }
 }
 
 impl Write for TcpConn {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         (&*self.stream).write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self.stream).write_vectored(bufs)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -73,7 +73,11 @@ pub(super) fn a_read_timeout_leaves_no_trace<N: Handle + 'static>(net: &Setup<N>
     assert_eq!(a.read_timeout(), Some(SHORT));
     for _ in 0..2 {
         let error = (&**a).read(&mut [0]).expect_err("nothing comes");
-        assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::TimedOut, failed("read", a, "timed out")));
+        assert_eq!((error.kind(), error.to_string()), (timed_out(), failed("read", a, "timed out")));
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<crate::Error>()).expect("the crate's error");
+        assert_eq!(inner.kind(), crate::ErrorKind::TimedOut);
+        let expired = embedded_io::Read::read(&mut &**a, &mut [0]).expect_err("nothing comes");
+        assert_eq!(embedded_io::Error::kind(&expired), embedded_io::ErrorKind::TimedOut);
         assert_eq!(text(a.peek(&mut [0]).wait_timeout(SHORT)), failed("read", a, "timed out"));
     }
     a.set_read_timeout(None).expect("none is a timeout, too");
@@ -83,6 +87,29 @@ pub(super) fn a_read_timeout_leaves_no_trace<N: Handle + 'static>(net: &Setup<N>
         (reading.join().expect("no panic").map_err(|error| error.kind()), sent)
     });
     assert_eq!((got, sent), (Ok(3), Ok(3)));
+}
+
+pub(super) fn timeouts_are_shared_by_clones_and_halves<N: Handle + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let (a, other) = (own(pair.accepted), &pair.dialled);
+    let mut clone = a.try_clone().expect("there are few");
+    a.set_read_timeout(Some(SHORT)).expect("more than zero");
+    clone.set_write_timeout(Some(LONG)).expect("more than zero");
+    let error = clone.read(&mut [0]).expect_err("nothing comes");
+    assert_eq!((error.kind(), error.to_string()), (timed_out(), failed("read", &a, "timed out")));
+    assert_eq!((a.read_timeout(), a.write_timeout()), (Some(SHORT), Some(LONG)));
+    assert_eq!((other.read_timeout(), other.write_timeout()), (None, None));
+
+    let (mut read_half, write_half) = a.into_split();
+    assert_eq!((read_half.write_timeout(), write_half.read_timeout()), (Some(LONG), Some(SHORT)));
+    write_half.set_read_timeout(Some(2 * SHORT)).expect("more than zero");
+    let error = read_half.read(&mut [0]).expect_err("nothing comes");
+    assert_eq!(error.kind(), timed_out());
+    read_half.set_write_timeout(None).expect("none is a timeout, too");
+    let (read_limit, write_limit) = (clone.read_timeout(), clone.write_timeout());
+    assert_eq!((read_limit, write_limit), (Some(2 * SHORT), None));
+    let whole = read_half.reunite(write_half).expect("of one connection");
+    assert_eq!((whole.read_timeout(), whole.write_timeout()), (read_limit, write_limit));
 }
 
 pub(super) fn what_is_there_wins_over_a_short_timeout<N: Handle + 'static>(net: &Setup<N>) {
@@ -182,6 +209,11 @@ pub(super) fn halves_are_put_together_again<N: Handle + 'static>(net: &Setup<N>)
     assert_eq!(net.both(write(&conn, b"x"), read(&pair.accepted, 9)), (Ok(1), Ok(b"x".into())));
     assert_eq!(other_write.reunite(other_read).expect("of one connection").local_addr().to_string(), "b:2");
     assert_eq!(pair.b.sockets(), 1);
+}
+
+/// The kind of a timeout of a read or write, which is that of the platform's TCP.
+pub(super) fn timed_out() -> io::ErrorKind {
+    if cfg!(windows) { io::ErrorKind::TimedOut } else { io::ErrorKind::WouldBlock }
 }
 
 /// Long enough for an operation to begin to wait.

@@ -93,6 +93,7 @@ macro_rules! __virtnet_behaviours {
             connections_are_std_streams
             connections_are_embedded_streams
             a_read_timeout_leaves_no_trace
+            timeouts_are_shared_by_clones_and_halves
             what_is_there_wins_over_a_short_timeout
             a_timeout_of_zero_is_invalid
             borrowed_halves_work_at_once
@@ -130,6 +131,7 @@ macro_rules! __virtnet_behaviours {
             a_dropped_write_has_written_nothing
             what_was_buffered_is_read_after_the_peer_closed
             a_write_timeout_has_written_nothing
+            vectored_reads_and_writes_use_all_buffers
         }
     };
     ([$($do:tt)*] $args:tt rendezvous) => {

@@ -1,25 +1,30 @@
 //! `tokio::io`: asynchronous reads and writes that keep to tokio's cooperative budget.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use ::tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use ::tokio::task::coop::{RestoreOnPending, poll_proceed};
 
-use crate::cause::Cause;
 use crate::conn::Conn;
-use crate::engine::Quick;
-use crate::error::{Error, Operation};
+use crate::engine::{Engine, Quick};
 use crate::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::handle::Handle;
+use crate::io::vectored::first;
 use crate::waker::idle;
 
-/// Reads what is there. A greedy task yields when its budget is spent.
+/// Reads what is there, and touches no more than that of the room that it is given, but for some bytes. A greedy task
+/// yields when its budget is spent.
 impl<N: Handle> AsyncRead for &Conn<N> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let coop = ready!(poll_proceed(cx));
+        if buf.initialized().len() < buf.capacity() {
+            let outcome = ready!(read_spare(&self, cx, buf));
+            keep_share(coop);
+            return Poll::Ready(outcome);
+        }
         let free = buf.initialize_unfilled();
         let outcome = match self.end.quick_read(cx.waker(), free) {
             Quick::Moved(count) => Ok(count),
@@ -52,9 +57,9 @@ impl<N: Handle> AsyncWrite for &Conn<N> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let coop = ready!(poll_proceed(cx));
-        let outcome = ready!(self.poll_write_each(cx, bufs));
+        let outcome = ready!(self.end.poll_write(cx, first(bufs)));
         coop.made_progress();
-        Poll::Ready(Ok(outcome?))
+        Poll::Ready(Ok(self.write_more(outcome?, bufs)))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -123,50 +128,6 @@ impl<N: Handle> Conn<N> {
         }
         found
     }
-
-    /// Reads what is there into one buffer after the other. In a rendezvous network, only into the first.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`try_read`](Conn::try_read).
-    pub fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> Result<usize, Error> {
-        let mut empty = bufs.iter_mut().filter(|buf| !buf.is_empty());
-        let Some(first) = empty.next() else { return self.try_read(&mut []) };
-        let mut total = self.try_read(first)?;
-        let mut more = total == first.len() && !self.is_rendezvous();
-        while let Some(next) = empty.next().filter(|_| more) {
-            let Ok(count) = self.try_read(next) else { break };
-            total += count;
-            more = count == next.len();
-        }
-        Ok(total)
-    }
-
-    /// Writes what there is room for, of one buffer after the other. In a rendezvous network, only of the first.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`try_write`](Conn::try_write).
-    pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> Result<usize, Error> {
-        match self.poll_write_each(&mut Context::from_waker(idle()), bufs) {
-            Poll::Ready(outcome) => outcome,
-            Poll::Pending => Err(self.end.error(Operation::Write, Cause::WouldBlock)),
-        }
-    }
-
-    /// Writes one buffer after the other, as long as there is room. Only the first may wait, or fail.
-    fn poll_write_each(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<Result<usize, Error>> {
-        let mut full = bufs.iter().filter(|buf| !buf.is_empty());
-        let Some(first) = full.next() else { return Conn::poll_write(self, cx, &[]) };
-        let mut total = ready!(Conn::poll_write(self, cx, first))?;
-        let mut more = total == first.len() && !self.is_rendezvous();
-        while let Some(next) = full.next().filter(|_| more) {
-            let Ok(count) = self.try_write(next) else { break };
-            total += count;
-            more = count == next.len();
-        }
-        Poll::Ready(Ok(total))
-    }
 }
 
 /// The operation has used its share of the budget. `made_progress` says the same, at the price of a call into tokio: what
@@ -179,6 +140,46 @@ fn keep_share(share: RestoreOnPending) {
 fn slow_read<N: Handle>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
     conn.end.slow_read(cx, buf).map_err(io::Error::from)
 }
+
+/// Reads into room that has not been touched before, and touches no more of it than can be filled, but for a piece.
+#[inline(never)]
+fn read_spare<N: Handle>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    let piece = touch(buf, PIECE);
+    let len = piece.len();
+    match conn.end.quick_read(cx.waker(), piece) {
+        Quick::Moved(count) => {
+            buf.advance(count);
+            let left = if count == len { waiting(conn) } else { 0 };
+            if left > 0
+                && let Quick::Moved(count) = conn.end.quick_read(idle(), touch(buf, left))
+            {
+                buf.advance(count);
+            }
+        }
+        Quick::Waits => return Poll::Pending,
+        // All at once: in a rendezvous network, it is of one write.
+        Quick::Slow => {
+            let count = ready!(slow_read(conn, cx, touch(buf, waiting(conn).max(PIECE))))?;
+            buf.advance(count);
+        }
+    }
+    Poll::Ready(Ok(()))
+}
+
+/// The room that was touched before, and at least so much of it.
+fn touch<'a>(buf: &'a mut ReadBuf<'_>, least: usize) -> &'a mut [u8] {
+    let touched = buf.initialized().len() - buf.filled().len();
+    let len = touched.max(least).min(buf.remaining());
+    buf.initialize_unfilled_to(len)
+}
+
+/// How much can be read, as far as the engine knows.
+fn waiting<N: Handle>(conn: &Conn<N>) -> usize {
+    conn.end.net().engine.status(&conn.end.link).to_read
+}
+
+/// How much room is touched before it is known how much there is to read.
+const PIECE: usize = 2 << 10;
 
 #[inline(never)]
 fn slow_write<N: Handle>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {

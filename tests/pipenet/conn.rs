@@ -7,11 +7,8 @@ fn a_connection_stays_open_until_the_last_of_its_clones_is_dropped() {
     let net = Network::new("t");
     let listener = net.host("a").unwrap().listen(":1").unwrap();
     let (dialled, accepted) = connect(&net.host("b").unwrap(), &listener);
-    dialled.set_read_timeout(Some(Duration::from_secs(7))).unwrap();
     let clone = dialled.try_clone().unwrap();
-    assert_eq!((clone.local_addr(), clone.read_timeout()), (dialled.local_addr(), dialled.read_timeout()));
-    clone.set_read_timeout(None).unwrap();
-    assert_eq!(dialled.read_timeout(), Some(Duration::from_secs(7)));
+    assert_eq!(clone.local_addr(), dialled.local_addr());
 
     drop(dialled);
     (&clone).write_all(b"hi").unwrap();
@@ -44,16 +41,26 @@ fn a_connection_has_a_bounded_number_of_clones() {
 }
 
 #[test]
-fn halves_keep_their_timeouts_when_they_are_put_together() {
+fn timeouts_are_those_of_one_connection_and_end_with_it() {
     let net = Network::new("t");
     let b = net.host("b").unwrap();
-    let (dialled, _accepted) = connect(&b, &b.listen(":1").unwrap());
-    let (read, write) = dialled.into_split();
-    let [short, long] = [1, 2].map(|secs| Some(Duration::from_secs(secs)));
-    read.set_read_timeout(short).unwrap();
-    write.set_write_timeout(long).unwrap();
-    let whole = read.reunite(write).unwrap();
-    assert_eq!((whole.read_timeout(), whole.write_timeout()), (short, long));
+    let listener = b.listen(":1").unwrap();
+    let (dialled, accepted) = connect(&b, &listener);
+    let limits = [Duration::new(1, 1), Duration::MAX].map(Some);
+    dialled.set_read_timeout(limits[0]).unwrap();
+    dialled.set_write_timeout(limits[1]).unwrap();
+    assert_eq!([dialled.read_timeout(), dialled.write_timeout()], limits);
+    assert_eq!([accepted.read_timeout(), accepted.write_timeout()], [None; 2]);
+    // The next one takes its place, with none of them.
+    dialled.close();
+    assert_eq!([dialled.read_timeout(), dialled.write_timeout()], limits);
+    let addr = dialled.local_addr();
+    drop((dialled, accepted));
+    let (dialled, accepted) = connect(&b, &listener);
+    assert_eq!(dialled.local_addr(), addr);
+    for conn in [&dialled, &accepted] {
+        assert_eq!([conn.read_timeout(), conn.write_timeout()], [None; 2]);
+    }
 }
 
 /// A waker of its own.

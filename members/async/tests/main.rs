@@ -15,6 +15,7 @@ mod parity;
 mod proxy;
 mod rendezvous;
 mod routes;
+mod spare;
 mod storm;
 mod stream;
 mod support;

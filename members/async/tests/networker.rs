@@ -188,3 +188,18 @@ fn closing_loopback_tcp_wakes_a_dial() {
         assert_eq!(dialled.map(drop).unwrap_err().to_string(), format!("dial tcp {addr}: host is down"));
     });
 }
+
+#[test]
+fn a_vectored_write_of_tcp_takes_all_buffers() {
+    on_each_runtime(|| async {
+        let tcp = TokioTcp::new("127.0.0.1").unwrap();
+        let listener = tcp.listen("").unwrap();
+        let (mut dialled, mut accepted) = tokio::try_join!(tcp.dial(listener.local_addr()), listener.accept()).unwrap();
+        assert!(dialled.is_write_vectored());
+        let bufs = [&b""[..], b"one", b"two"].map(std::io::IoSlice::new);
+        assert_eq!(dialled.write_vectored(&bufs).await.unwrap(), 6);
+        let mut text = [0; 6];
+        accepted.read_exact(&mut text).await.unwrap();
+        assert_eq!(&text, b"onetwo");
+    });
+}

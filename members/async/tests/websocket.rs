@@ -1,12 +1,19 @@
-//! tokio-tungstenite.
+//! tokio-tungstenite, and tungstenite on threads.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::HandshakeError;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{accept_hdr_async, client_async};
-use virtnet::pipenet::Conn;
+use virtnet::pipenet::{Conn, Network};
 
-use crate::support::{assert_all_ports_free, ends, host, on_each_network};
+use crate::support::{assert_all_ports_free, connect, ends, host, on_each_network, within_limit};
 
 /// Larger than the buffer of a connection.
 const LARGE: usize = 200_000;
@@ -58,4 +65,56 @@ fn messages_come_back_until_the_socket_is_closed() {
         drop(socket);
         assert_all_ports_free(&[&a, &b]);
     });
+}
+
+/// Shakes hands with a client that says nothing before the server, whose reads time out, was interrupted; then sends a
+/// message.
+fn shake_hands_slowly<S: Read + Write + Send + 'static>(server: S, client: S) {
+    let (interrupted, has_been) = mpsc::channel();
+    let serving = thread::spawn(move || {
+        let mut outcome = tungstenite::accept(server);
+        loop {
+            match outcome {
+                Ok(mut socket) => return socket.send(Message::text("hello")),
+                Err(HandshakeError::Interrupted(unfinished)) => {
+                    // The client may be past that.
+                    let _ = interrupted.send(());
+                    outcome = unfinished.handshake();
+                }
+                Err(HandshakeError::Failure(error)) => return Err(error),
+            }
+        }
+    });
+    // A server that gave up says why.
+    if has_been.recv().is_ok() {
+        let (mut socket, _) = tungstenite::client("ws://a/", client).expect("the server goes on");
+        assert_eq!(socket.read().expect("it was sent"), Message::text("hello"));
+    }
+    serving.join().expect("no panic").expect("an interrupted handshake can be resumed");
+}
+
+/// On Windows, a timeout of TCP does not interrupt it either.
+#[cfg(unix)]
+#[test]
+fn a_read_timeout_interrupts_a_handshake_as_that_of_tcp_does() {
+    const SHORT: Option<Duration> = Some(Duration::from_millis(5));
+
+    within_limit(|| -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let client = TcpStream::connect(listener.local_addr()?)?;
+        let (server, _) = listener.accept()?;
+        server.set_read_timeout(SHORT)?;
+        shake_hands_slowly(server, client);
+        Ok(())
+    })
+    .unwrap();
+    within_limit(|| -> io::Result<()> {
+        let net = Network::new("t");
+        let listener = host(&net, "a").listen(":80")?;
+        let (client, server) = futures::executor::block_on(connect(&host(&net, "b"), &listener));
+        server.set_read_timeout(SHORT)?;
+        shake_hands_slowly(server, client);
+        Ok(())
+    })
+    .unwrap();
 }

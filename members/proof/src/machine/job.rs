@@ -213,21 +213,21 @@ impl<'w, N: Handle + 'w> World<'w, N> {
             }
             Wait::Accept(listener) => Actual::conn(self.listeners[listener].accept().wait_timeout(Duration::ZERO)),
             Wait::Read { conn, len, take } => {
-                let (mut conn, mut buf) = (self.conns[conn].any(), vec![0; *len]);
+                let (mut conn, other, mut buf) = (self.conns[conn].any(), self.conns[conn].other(), vec![0; *len]);
                 if !take {
                     let read = conn.peek(&mut buf).wait_timeout(Duration::ZERO);
                     return Actual::read(read, buf);
                 }
-                conn.set_read_timeout(shortest).expect("it is not zero");
+                other.set_read_timeout(shortest).expect("it is not zero");
                 let read = conn.read(&mut buf);
-                conn.set_read_timeout(None).expect("no limit is one");
+                other.set_read_timeout(None).expect("no limit is one");
                 Actual::read(read, buf)
             }
             Wait::Write { conn, bytes, .. } => {
-                let mut conn = self.conns[conn].any();
-                conn.set_write_timeout(shortest).expect("it is not zero");
+                let (mut conn, other) = (self.conns[conn].any(), self.conns[conn].other());
+                other.set_write_timeout(shortest).expect("it is not zero");
                 let written = conn.write(bytes);
-                conn.set_write_timeout(None).expect("no limit is one");
+                other.set_write_timeout(None).expect("no limit is one");
                 Actual::count(written)
             }
             Wait::Readable(conn) => Actual::nothing(self.conns[conn].any().readable().wait_timeout(Duration::ZERO)),

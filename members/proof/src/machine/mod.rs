@@ -105,6 +105,14 @@ impl<N: Handle> Ends<N> {
             Self::Halves(None, None) => unreachable!("a connection without halves is dropped"),
         }
     }
+
+    /// Another handle of the connection, if there is one: what is set by it counts for all.
+    fn other(&self) -> &Conn<N> {
+        match self {
+            Self::Halves(_, Some(write)) => write,
+            Self::Whole(_) | Self::Halves(_, None) => self.any(),
+        }
+    }
 }
 
 /// An operation under way, and the task that it is polled by.
