@@ -19,6 +19,9 @@ mod spare;
 mod storm;
 mod stream;
 mod support;
+// It reads the table of sockets of Linux.
+#[cfg(target_os = "linux")]
+mod tcp_table;
 mod timeout;
 mod tls;
 mod websocket;
