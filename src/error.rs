@@ -145,7 +145,7 @@ impl Error {
     /// let net = pipenet::Network::new("t");
     /// let (short, long) = (net.host("a")?, net.host(&"h".repeat(50))?);
     /// let failed = |host: &pipenet::Host, addr| host.dial(addr).wait().unwrap_err().addr();
-    /// assert_eq!(failed(&short, "a:7"), Some(("a".into(), 7)));
+    /// assert_eq!(failed(&short, ("a", 7)), Some(("a".into(), 7)));
     ///
     /// // Two names of 50 bytes do not fit: each is cut.
     /// let (host, port) = failed(&long, (&*long.name(), 7)).unwrap();
