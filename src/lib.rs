@@ -171,78 +171,63 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+// Level 0: addresses and the lock.
 mod addr;
-#[cfg_attr(not(feature = "std"), path = "block_poll.rs")]
-mod block;
-#[cfg_attr(feature = "tokio", path = "tokio/budget.rs")]
-mod budget;
-mod cause;
-mod close;
-mod code;
-mod conn;
-#[cfg(feature = "defmt")]
-mod defmt;
-mod dial;
-mod end;
-mod engine;
-mod equal;
-mod error;
-mod half;
-mod handle;
-mod host;
-mod io;
-mod listener;
-mod name;
-mod networker;
-mod notifier;
-mod notify;
-mod place;
-mod registry;
-mod request;
-pub mod snapshot;
-mod subnet;
-#[cfg_attr(loom, path = "sync_loom.rs")]
 mod sync;
-pub mod table;
-#[cfg(feature = "testing")]
-pub mod testing;
-mod to_addr;
-#[cfg(feature = "tokio")]
-mod tokio;
+
+// Level 1: errors, and waiting.
+mod error;
 mod wait;
-mod waker;
-mod words;
 
-pub use addr::{Addr, AddrError, AddrReason};
-pub use cause::{Cause, ErrorKind, Input, Table};
-pub use close::CloseError;
-pub use conn::Conn;
-pub use engine::{Engine, LinkStatus, Shutdown};
-pub use error::{Error, Operation};
-pub use half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
-pub use handle::Handle;
-pub use host::Host;
+// Level 2: what backends implement, and where hosts and sockets are kept.
+mod contract;
+pub mod table;
+
+// Level 4: what users hold.
+mod net;
 #[cfg(feature = "std")]
-pub use io::{Tcp, TcpConn, TcpListener};
-pub use listener::Listener;
-pub use name::{HostName, Name, NetworkName, Text};
-pub use networker::{Acceptor, Networker, Stream};
-pub use notifier::{Accept, Notifier};
-pub use notify::SubNetworkNotifier;
-pub use registry::{Registry, RegistryError, RegistryReason};
-pub use request::Incoming;
-pub use subnet::SubNetwork;
-pub use to_addr::ToAddr;
-#[cfg(feature = "stream")]
-pub use tokio::IncomingStream;
-#[cfg(feature = "tower")]
-pub use tokio::{ConnInfo, Connecting, Connector};
-#[cfg(feature = "tokio")]
-pub use tokio::{TokioTcp, TokioTcpListener, TokioTcpStream};
-pub use wait::{Expire, Op};
+mod tcp;
 
+// Level 5: a look at all of it.
+pub mod snapshot;
+
+// Level 7: backends, and the suite that proves them.
 #[cfg(feature = "pipenet")]
 pub mod pipenet;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+// Level 8: the traits of others.
+mod adapter;
+
+#[cfg(feature = "stream")]
+pub use adapter::tokio::IncomingStream;
+#[cfg(feature = "tower")]
+pub use adapter::tokio::{ConnInfo, Connecting, Connector};
+pub use addr::name::{HostName, Name, NetworkName, Text};
+pub use addr::to_addr::ToAddr;
+pub use addr::{Addr, AddrError, AddrReason};
+pub use contract::engine::{Engine, LinkStatus, Shutdown};
+pub use contract::networker::{Acceptor, Networker, Stream};
+pub use contract::notifier::{Accept, Notifier};
+pub use contract::registry::Registry;
+pub use error::cause::{Cause, ErrorKind, Input, Table};
+pub use error::close::CloseError;
+pub use error::registry::{RegistryError, RegistryReason};
+pub use error::{Error, Operation};
+pub use net::conn::Conn;
+pub use net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use net::host::Host;
+pub use net::listener::Listener;
+pub use net::net_ref::Handle;
+pub use net::notifier::SubNetworkNotifier;
+pub use net::request::Incoming;
+pub use net::subnet::SubNetwork;
+#[cfg(feature = "std")]
+pub use tcp::{Tcp, TcpConn, TcpListener};
+#[cfg(feature = "tokio")]
+pub use tcp::{TokioTcp, TokioTcpListener, TokioTcpStream};
+pub use wait::{Expire, Op};
 
 // With tokio, as some of its programs are written for it.
 #[cfg(all(doctest, feature = "pipenet", feature = "tokio"))]

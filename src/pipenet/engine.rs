@@ -7,11 +7,11 @@ use core::task::{Context, Poll, Waker};
 use super::memory::PipeMemory;
 use super::pipe::{Failure, Moved};
 use crate::addr::Addr;
-use crate::cause::Cause;
-use crate::engine::{Engine, LinkStatus, Quick, Shutdown};
-use crate::notifier::Notifier;
-use crate::registry::Registry;
-use crate::waker::{Task, Wakers, discard, poll_step};
+use crate::contract::engine::{Engine, LinkStatus, Quick, Shutdown};
+use crate::contract::notifier::Notifier;
+use crate::contract::registry::Registry;
+use crate::error::cause::Cause;
+use crate::wait::waker::{Task, Wakers, discard, poll_step};
 
 /// The engine of in-process networks: connections are pipes in memory.
 pub struct Pipes<M> {

@@ -7,12 +7,12 @@ use core::fmt;
 
 use super::memory::{FixedLink, FixedPipes, PipePool, Pool};
 use super::{PREFIX, Pipes, Ram};
-use crate::close::CloseError;
+use crate::addr::name::NetworkName;
 use crate::error::Error;
-use crate::handle::Handle as _;
-use crate::name::NetworkName;
+use crate::error::close::CloseError;
+use crate::net::net_ref::Handle as _;
+use crate::net::subnet::{self, Options};
 use crate::snapshot::Snapshot;
-use crate::subnet::{self, Options};
 use crate::table::{Fixed, FixedMemory};
 
 /// The subnetwork of a [`Network`].

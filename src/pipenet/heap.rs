@@ -5,13 +5,13 @@ use core::fmt;
 use core::ops::Deref;
 
 use super::{HeapPipes, PREFIX, Pipes, Ram};
-use crate::cause::{Cause, Input};
-use crate::close::CloseError;
+use crate::addr::name::{NetworkName, Text};
+use crate::error::cause::{Cause, Input};
+use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
-use crate::handle::Handle as _;
-use crate::name::{NetworkName, Text};
+use crate::net::net_ref::Handle as _;
+use crate::net::subnet::{self, Options};
 use crate::snapshot::Snapshot;
-use crate::subnet::{self, Options};
 use crate::table::Heap;
 
 /// The subnetwork of a [`Network`].

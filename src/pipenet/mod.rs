@@ -7,12 +7,12 @@ use core::ops::Deref;
 use core::pin::pin;
 
 use self::memory::PipeMemory;
-use crate::cause::{Cause, Input};
-use crate::close::CloseError;
+use crate::addr::name::{HostName, Text};
+use crate::error::cause::{Cause, Input};
+use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
-use crate::handle::{Handle as _, admit, closed, own};
-use crate::name::{HostName, Text};
-use crate::subnet::Naming;
+use crate::net::net_ref::{Handle as _, admit, closed, own};
+use crate::net::subnet::Naming;
 use crate::table::{Directory as _, Hosts as _, Tables};
 
 mod engine;

@@ -2,10 +2,11 @@
 
 use core::fmt::{self, Write as _};
 
+use crate::addr::name::{HostName, NetworkName, Text};
 use crate::addr::write_number;
-use crate::cause::{Cause, Input};
-use crate::name::{HostName, NetworkName, Text};
-use crate::registry::{Registry, RegistryError, RegistryReason};
+use crate::contract::registry::Registry;
+use crate::error::cause::{Cause, Input};
+use crate::error::registry::{RegistryError, RegistryReason};
 use crate::table::{Closed, Directory, HostFlags, Hosts, Tables};
 
 /// The registry of a network whose hosts are all in one subnetwork. It keeps no names of its own: it marks those in the

@@ -5,9 +5,9 @@ use core::iter;
 
 use heapless::Vec;
 
-use crate::handle::Handle;
-use crate::host::Host;
-use crate::name::HostName;
+use crate::addr::name::HostName;
+use crate::net::host::Host;
+use crate::net::net_ref::Handle;
 use crate::table::{Directory, Hosts, Ports, Tables};
 
 mod socket;

@@ -3,12 +3,12 @@
 use core::fmt::{self, Write as _};
 
 use crate::addr::Addr;
-use crate::engine::{Engine, LinkStatus};
-use crate::handle::Handle;
-use crate::host::Host;
-use crate::name::Text;
+use crate::addr::name::Text;
+use crate::contract::engine::{Engine, LinkStatus};
+use crate::net::host::Host;
+use crate::net::net_ref::Handle;
 use crate::table::{Phase, Ports, Rare, State, Tables};
-use crate::waker::Wakers;
+use crate::wait::waker::Wakers;
 
 /// A socket in a [`Snapshot`](super::Snapshot). Prints as a line of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use heapless::{Vec, VecView};
 use super::{
     Bind, Closed, Directory, Hold, HostFlags, Hosts, Layout, NetworkState, Peer, Ports, Socket, State, Tables,
 };
-use crate::cause::{Cause, Table};
-use crate::name::HostName;
+use crate::addr::name::HostName;
+use crate::error::cause::{Cause, Table};
 use crate::sync::Lock;
-use crate::waker::TwoWakers;
+use crate::wait::waker::TwoWakers;
 
 /// The tables of a subnetwork in memory of a fixed size: hosts, and sockets of all hosts together.
 ///

@@ -11,10 +11,10 @@ use super::sockets::{CAPACITY, Sockets};
 use super::{
     Bind, Closed, Directory, HostFlags, Hosts, Layout, NetworkState, Peer, Ports, Rare, Socket, State, Tables,
 };
-use crate::cause::{Cause, Table};
-use crate::name::HostName;
+use crate::addr::name::HostName;
+use crate::error::cause::{Cause, Table};
 use crate::sync::{AtomicBool, Lock};
-use crate::waker::{ManyWakers, OneWaker};
+use crate::wait::waker::{ManyWakers, OneWaker};
 
 /// The tables of a subnetwork on the heap: as many hosts and sockets as memory holds, each host under a lock of its own.
 ///

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 use core::{array, fmt};
 
 use super::heap::hash;
-use crate::name::HostName;
+use crate::addr::name::HostName;
 use crate::sync::{AtomicU32, Once};
 
 /// What has a name and a place. It only grows, by one at a time; whoever reads it meanwhile waits for nobody.

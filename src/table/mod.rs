@@ -3,9 +3,9 @@
 //! The core reaches both through the traits here, one lock step at a time. A *directory* is what the hosts of a
 //! subnetwork share, and who they are; *ports* are the sockets of one host.
 
-use crate::cause::Cause;
-use crate::close::Failures;
-use crate::name::HostName;
+use crate::addr::name::HostName;
+use crate::error::cause::Cause;
+use crate::error::close::Failures;
 
 #[cfg(feature = "alloc")]
 mod bitmap;

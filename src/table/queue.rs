@@ -3,9 +3,9 @@
 use core::task::Waker;
 
 use super::{Bind, Hold, NIL, Peer, Phase, Ports, Queue, Rare, Request, State, U24};
-use crate::cause::{Cause, Table};
-use crate::subnet::Options;
-use crate::waker::Wakers;
+use crate::error::cause::{Cause, Table};
+use crate::net::subnet::Options;
+use crate::wait::waker::Wakers;
 
 impl<W: Default> Queue<W> {
     pub(crate) fn new() -> Self {

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::NIL;
-use crate::waker::Wakers;
+use crate::wait::waker::Wakers;
 
 /// How the sockets of a kind of tables are laid out in memory; `Self` is those who wait for one thing there.
 pub trait Layout: Wakers {

@@ -8,8 +8,8 @@ use super::bitmap::PortSet;
 use super::heap::hash;
 use super::pairs::PairSet;
 use super::{Bind, Hold, NIL, Peer, Socket, State};
-use crate::cause::{Cause, Table};
-use crate::waker::ManyWakers;
+use crate::error::cause::{Cause, Table};
+use crate::wait::waker::ManyWakers;
 
 /// As many sockets as there are ports, and a few that have none yet.
 pub(super) struct Sockets<L> {

@@ -1,8 +1,8 @@
 //! One suite for tables of either kind.
 
 use super::*;
-use crate::cause::Table;
-use crate::waker::Wakers;
+use crate::error::cause::Table;
+use crate::wait::waker::Wakers;
 
 type Slots = std::vec::Vec<u32>;
 

@@ -11,7 +11,7 @@ use super::step::{read, read_all, text, write, write_all};
 use super::stream::failed;
 use super::task::{Started, Task};
 use crate::ErrorKind;
-use crate::handle::Handle;
+use crate::net::net_ref::Handle;
 
 pub(super) fn write_is_done_before_the_peer_reads<N: Handle + 'static>(net: &Setup<N>) {
     let pair = net.pair();

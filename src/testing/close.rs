@@ -11,8 +11,8 @@ use super::step::{accept, read, read_all, server, text, write};
 use super::stream::failed;
 use super::task::Started;
 use crate::ErrorKind;
-use crate::conn::Conn;
-use crate::handle::Handle;
+use crate::net::conn::Conn;
+use crate::net::net_ref::Handle;
 
 /// One read and one write that wait.
 struct Blocked {

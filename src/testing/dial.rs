@@ -8,7 +8,7 @@ use std::vec::Vec;
 use super::setup::Setup;
 use super::step::{accept, server, text, until};
 use super::task::{Task, Waiting};
-use crate::handle::Handle;
+use crate::net::net_ref::Handle;
 
 pub(super) fn dial_and_accept_connect<N: Handle + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));

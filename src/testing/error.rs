@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::setup::Setup;
 use super::step::{read, write};
-use crate::handle::Handle;
+use crate::net::net_ref::Handle;
 use crate::{ErrorKind, Operation};
 
 pub(super) fn an_error_tells_what_failed_where_and_why<N: Handle + 'static>(net: &Setup<N>) {

@@ -12,9 +12,9 @@ use embedded_io::{ReadReady, WriteReady};
 use super::setup::Setup;
 use super::step::{read, text, write};
 use super::stream::failed;
-use crate::conn::Conn;
-use crate::half::ReuniteError;
-use crate::handle::Handle;
+use crate::net::conn::Conn;
+use crate::net::half::ReuniteError;
+use crate::net::net_ref::Handle;
 
 /// A connection that nobody else has.
 /// The connection, which nobody else holds.

@@ -4,11 +4,11 @@ use core::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::addr::Addr;
-use crate::cause::Cause;
-use crate::engine::Engine;
-use crate::handle::{Handle, LinkOf};
-use crate::notifier::{Accept, Notifier};
-use crate::registry::Registry;
+use crate::contract::engine::Engine;
+use crate::contract::notifier::{Accept, Notifier};
+use crate::contract::registry::Registry;
+use crate::error::cause::Cause;
+use crate::net::net_ref::{Handle, LinkOf};
 use crate::wait::Op;
 
 /// Makes the two ends of a connection by a dial of the engine: the near one, and the one that it hands over. For engines

@@ -6,7 +6,7 @@ use super::{
     super::*, Behaviour, buffer::*, close::*, dial::*, error::*, half::*, notifier::*, port::*, shut::*, stream::*,
     subnet::*,
 };
-use crate::handle::Handle;
+use crate::net::net_ref::Handle;
 
 /// All behaviours of all groups.
 pub(super) fn all<N: Handle + 'static>() -> Vec<Behaviour<N>> {

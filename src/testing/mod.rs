@@ -58,7 +58,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::vec::Vec;
 
-use crate::handle::Handle;
+use crate::net::net_ref::Handle;
 
 mod buffer;
 mod close;

@@ -10,12 +10,12 @@ use super::setup::{SMALL_BACKLOG, Setup};
 use super::step::{accept, read, server, text, until};
 use super::task::{Started, Task};
 use crate::addr::Addr;
-use crate::cause::Cause;
-use crate::engine::Engine;
-use crate::handle::{Handle, LinkOf};
-use crate::notifier::{Accept, Notifier};
-use crate::notify::SubNetworkNotifier;
-use crate::request::Incoming;
+use crate::contract::engine::Engine;
+use crate::contract::notifier::{Accept, Notifier};
+use crate::error::cause::Cause;
+use crate::net::net_ref::{Handle, LinkOf};
+use crate::net::notifier::SubNetworkNotifier;
+use crate::net::request::Incoming;
 use crate::table::{Hosts, Tables};
 
 /// What a backend does when a connection from `from` to `to` comes in.

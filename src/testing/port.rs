@@ -7,10 +7,10 @@ use std::vec::Vec;
 use super::setup::Setup;
 use super::step::{server, text, until};
 use crate::addr::Addr;
-use crate::cause::{Cause, Table};
-use crate::handle::Handle;
-use crate::host::Host;
-use crate::listener::Listener;
+use crate::error::cause::{Cause, Table};
+use crate::net::host::Host;
+use crate::net::listener::Listener;
+use crate::net::net_ref::Handle;
 
 /// Listens, and gives the address that it became.
 #[track_caller]

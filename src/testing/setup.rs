@@ -13,12 +13,12 @@ use std::vec::Vec;
 
 use super::step::{PATIENCE, server, until, write};
 use super::task::{Started, Task, Waiting, along};
-use crate::conn::Conn;
-use crate::engine::{Engine, Shutdown};
+use crate::contract::engine::{Engine, Shutdown};
 use crate::error::Error;
-use crate::handle::{Handle, LinkOf};
-use crate::host::Host;
-use crate::listener::Listener;
+use crate::net::conn::Conn;
+use crate::net::host::Host;
+use crate::net::listener::Listener;
+use crate::net::net_ref::{Handle, LinkOf};
 
 /// A network under test, new and without hosts, and what it is like.
 ///

@@ -7,8 +7,8 @@ use super::half::own;
 use super::setup::{Pair, Setup};
 use super::step::{read, text, write};
 use super::stream::failed;
-use crate::conn::Conn;
-use crate::handle::Handle;
+use crate::net::conn::Conn;
+use crate::net::net_ref::Handle;
 
 /// The peer of `conn` was closed with bytes unread: what had reached `conn` comes first, here `ab`.
 #[track_caller]

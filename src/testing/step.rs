@@ -9,11 +9,11 @@ use std::time::Instant;
 use std::vec;
 use std::vec::Vec;
 
-use crate::conn::Conn;
 use crate::error::Error;
-use crate::handle::Handle;
-use crate::host::Host;
-use crate::listener::Listener;
+use crate::net::conn::Conn;
+use crate::net::host::Host;
+use crate::net::listener::Listener;
+use crate::net::net_ref::Handle;
 
 /// Listens at a free port.
 #[track_caller]

@@ -11,8 +11,8 @@ use super::half::SHORT;
 use super::setup::Setup;
 use super::step::{read, read_all, text, write, write_all};
 use crate::ErrorKind;
-use crate::conn::Conn;
-use crate::handle::Handle;
+use crate::net::conn::Conn;
+use crate::net::net_ref::Handle;
 
 /// What an operation on `conn` prints when it fails, both ends in the direction of the bytes.
 pub(super) fn failed<N: Handle>(operation: &str, conn: &Conn<N>, cause: &str) -> String {

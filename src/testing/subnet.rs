@@ -7,8 +7,8 @@ use std::vec;
 use super::setup::Setup;
 use super::step::{read, server, text, until, write};
 use super::task::Task;
-use crate::handle::Handle;
-use crate::host::Host;
+use crate::net::host::Host;
+use crate::net::net_ref::Handle;
 
 /// A host `a` of the first subnetwork and a host `b` of the second.
 fn hosts<N: Handle + 'static>(net: &Setup<N>) -> (Host<N>, Host<N>) {

@@ -3,11 +3,11 @@
 use core::fmt;
 
 use super::PipeMemory;
-use crate::cause::{Cause, Table};
+use crate::error::cause::{Cause, Table};
 use crate::pipenet::pipe::Direction;
 use crate::pipenet::ring::FixedRing;
 use crate::sync::Lock;
-use crate::waker::TwoWakers;
+use crate::wait::waker::TwoWakers;
 
 /// Pipes in a pool of a fixed size.
 #[derive(Clone, Copy)]

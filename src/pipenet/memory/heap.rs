@@ -6,12 +6,12 @@ use core::task::Waker;
 
 use super::PipeMemory;
 use super::pool::Pool;
-use crate::cause::Cause;
-use crate::engine::Quick;
+use crate::contract::engine::Quick;
+use crate::error::cause::Cause;
 use crate::pipenet::pipe::Direction;
 use crate::pipenet::ring::HeapRing;
 use crate::sync::Lock;
-use crate::waker::{ManyWakers, ReusedWakers, Wakers, discard, wake_by_ref};
+use crate::wait::waker::{ManyWakers, ReusedWakers, Wakers, discard, wake_by_ref};
 
 /// Pipes on the heap.
 #[derive(Debug)]
@@ -290,7 +290,7 @@ mod tests {
     use core::task::{Context, Waker};
 
     use super::*;
-    use crate::engine::Engine;
+    use crate::contract::engine::Engine;
     use crate::pipenet::Pipes;
 
     #[test]

@@ -4,9 +4,9 @@ use core::task::Waker;
 
 use super::pipe::Direction;
 use super::ring::Ring;
-use crate::cause::Cause;
-use crate::engine::Quick;
-use crate::waker::Wakers;
+use crate::contract::engine::Quick;
+use crate::error::cause::Cause;
+use crate::wait::waker::Wakers;
 
 mod fixed;
 #[cfg(feature = "alloc")]

@@ -3,9 +3,9 @@
 use core::task::Poll;
 
 use super::ring::{Answer, Ring};
-use crate::cause::Cause;
-use crate::engine::{LinkStatus, Shutdown};
-use crate::waker::{Seat, Task, Wakers};
+use crate::contract::engine::{LinkStatus, Shutdown};
+use crate::error::cause::Cause;
+use crate::wait::waker::{Seat, Task, Wakers};
 
 #[cfg(feature = "alloc")]
 mod quick;

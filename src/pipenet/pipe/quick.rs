@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use core::task::Waker;
 
 use super::{Direction, End};
-use crate::engine::Quick;
+use crate::contract::engine::Quick;
 use crate::pipenet::ring::{HeapRing, Ring};
-use crate::waker::{ManyWakers, ReusedWakers, Wakers};
+use crate::wait::waker::{ManyWakers, ReusedWakers, Wakers};
 
 impl Direction<ReusedWakers, HeapRing> {
     /// Whether a write is simple, and would be the first.

@@ -1,7 +1,7 @@
 //! A ring in an array.
 
 use super::{Answer, Ring, copy_in, copy_out};
-use crate::waker::Task;
+use crate::wait::waker::Task;
 
 /// A ring in an array.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{Answer, Ring, copy_in, copy_out};
-use crate::waker::Task;
+use crate::wait::waker::Task;
 
 /// A ring that grows to its bound as it is filled, and gives its memory back when it is drained.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Where the bytes of one direction wait, and what becomes of writes in a rendezvous network.
 
-use crate::waker::Task;
+use crate::wait::waker::Task;
 
 mod fixed;
 #[cfg(feature = "alloc")]

@@ -1,0 +1,209 @@
+//! `defmt`: logging without formatting on the chip. What is logged reads as what [`Display`](core::fmt::Display) and
+//! [`Debug`](core::fmt::Debug) print, apart from how words are quoted.
+
+use ::defmt::{Format, Formatter, write};
+
+use crate::addr::name::{Name, Text};
+use crate::addr::{Addr, AddrError, AddrReason};
+use crate::error::cause::{Cause, Input, Table};
+use crate::error::close::CloseError;
+use crate::error::registry::{Call, RegistryError, RegistryReason};
+use crate::error::{Error, Operation};
+use crate::net::conn::Conn;
+use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::net::host::Host;
+use crate::net::listener::Listener;
+use crate::net::net_ref::Handle;
+use crate::snapshot::{HostRow, Snapshot};
+
+impl<const N: usize> Format for Name<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "{=str}", self.as_str());
+    }
+}
+
+impl Format for Text {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "{=str}{=str}", self.as_str(), self.tail());
+    }
+}
+
+impl Format for Addr {
+    fn format(&self, f: Formatter<'_>) {
+        HostPort(self.host(), "", self.port()).format(f);
+    }
+}
+
+/// An address without its network: host, what is printed behind it if it was cut, and port.
+struct HostPort<'a>(&'a str, &'static str, u16);
+
+impl Format for HostPort<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        match self.0.contains(':') {
+            true => write!(f, "[{=str}{=str}]:{=u16}", self.0, self.1, self.2),
+            false => write!(f, "{=str}{=str}:{=u16}", self.0, self.1, self.2),
+        }
+    }
+}
+
+impl Format for AddrError {
+    fn format(&self, f: Formatter<'_>) {
+        match self.input().as_str() {
+            "" => write!(f, "{=str}", self.reason().text()),
+            _ => write!(f, "address {}: {=str}", self.input(), self.reason().text()),
+        }
+    }
+}
+
+impl Format for RegistryError {
+    fn format(&self, f: Formatter<'_>) {
+        let [registry, host, data] = self.words.split('\0');
+        match self.call {
+            Call::Announce => write!(f, "{}: announce [{} {}]", registry, host, data),
+            Call::Query => write!(f, "{}: query [{}]", registry, host),
+            Call::Other => write!(f, "{}: {}", registry, host),
+        }
+        write!(f, "{=str}", self.reason().text());
+    }
+}
+
+impl Format for Cause {
+    fn format(&self, f: Formatter<'_>) {
+        match self {
+            Self::NetworkDown => write!(f, "network is down"),
+            Self::HostDown => write!(f, "host is down"),
+            Self::SocketDown => write!(f, "socket is down"),
+            Self::AddrInUse => write!(f, "address already in use"),
+            Self::AddrNotAvailable => write!(f, "cannot listen on requested address"),
+            Self::ConnectionRefused => write!(f, "connection refused"),
+            Self::ConnectionReset => write!(f, "connection reset"),
+            Self::BrokenPipe => write!(f, "broken pipe"),
+            Self::TimedOut => write!(f, "timed out"),
+            Self::WouldBlock => write!(f, "would block"),
+            Self::NoSuchHost => write!(f, "no such host"),
+            Self::HostExists => write!(f, "host already registered"),
+            Self::NoOpenHost => write!(f, "no open host"),
+            Self::RegistryDown => write!(f, "registry is down"),
+            Self::Invalid(input) => write!(f, "invalid {=str}", input.text()),
+            Self::Full(table, capacity) => write!(f, "{=str} is full ({=u32})", table.text(), capacity),
+            Self::PeerFull(host, capacity) => write!(f, "port table of {} is full ({=u32})", host, capacity),
+            Self::Addr(error) => error.format(f),
+            Self::Registry(error) => error.format(f),
+            Self::Backend(text) => text.format(f),
+        }
+    }
+}
+
+macro_rules! format_as_text {
+    ($($name:ty)*) => {
+        $(impl Format for $name {
+            fn format(&self, f: Formatter<'_>) {
+                write!(f, "{=str}", self.text());
+            }
+        })*
+    };
+}
+
+format_as_text! { AddrReason Input Operation Table }
+
+impl Format for RegistryReason {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "{=str}", self.text().trim_start_matches(": "));
+    }
+}
+
+impl Format for Error {
+    fn format(&self, f: Formatter<'_>) {
+        match (self.operation(), self.source_addr(), self.addr()) {
+            (Operation::NewHost | Operation::Resolve, _, Some((host, _))) => {
+                write!(f, "virtnet {}: {=str} {}", self.network(), self.operation().text(), host);
+            }
+            (Operation::NewHost | Operation::Resolve | Operation::NewNetwork | Operation::AutoClose, ..) => {
+                write!(f, "virtnet {}: {=str}", self.network(), self.operation().text());
+            }
+            (operation, Some((source, from)), Some((host, port))) => {
+                let source = HostPort(source.as_str(), source.tail(), from);
+                let addr = HostPort(host.as_str(), host.tail(), port);
+                write!(f, "{=str} {} {}->{}", operation.text(), self.network(), source, addr);
+            }
+            (operation, Some((host, port)), None) | (operation, None, Some((host, port))) => {
+                let addr = HostPort(host.as_str(), host.tail(), port);
+                write!(f, "{=str} {} {}", operation.text(), self.network(), addr);
+            }
+            (operation, None, None) => write!(f, "{=str} {}", operation.text(), self.network()),
+        }
+        write!(f, ": {}", self.cause());
+    }
+}
+
+impl Format for CloseError {
+    fn format(&self, f: Formatter<'_>) {
+        if let Some(host) = self.host() {
+            write!(f, "virtnet {}: host {}: close: ", self.network(), host);
+        }
+        write!(f, "virtnet {}: close", self.network());
+        self.causes().for_each(|cause| write!(f, ": {}", cause));
+    }
+}
+
+impl<N: Handle> Format for Host<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Host({=str} {})", self.network(), self.name());
+    }
+}
+
+impl<N: Handle> Format for Listener<N> {
+    fn format(&self, f: Formatter<'_>) {
+        let addr = self.local_addr();
+        write!(f, "Listener({=str} {})", addr.network_name(), addr);
+    }
+}
+
+impl<N: Handle> Format for Conn<N> {
+    fn format(&self, f: Formatter<'_>) {
+        let addr = self.local_addr();
+        write!(f, "Conn({=str} {}->{})", addr.network_name(), addr, self.peer_addr());
+    }
+}
+
+impl<N: Handle> Format for ReadHalf<'_, N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "ReadHalf({})", self.as_ref());
+    }
+}
+
+impl<N: Handle> Format for WriteHalf<'_, N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "WriteHalf({})", self.as_ref());
+    }
+}
+
+impl<N: Handle> Format for OwnedReadHalf<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "OwnedReadHalf({})", self.as_ref());
+    }
+}
+
+impl<N: Handle> Format for OwnedWriteHalf<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "OwnedWriteHalf({})", self.as_ref());
+    }
+}
+
+/// All of it, a line a host or socket.
+impl<N: Handle> Format for Snapshot<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "network {=str}: {=str}", self.network(), if self.is_up() { "up" } else { "down" });
+        write!(f, "{=str}", if self.is_auto_close() { ", auto-close" } else { "" });
+        for host in self.hosts() {
+            write!(f, "\n{}", host);
+            host.sockets().for_each(|socket| write!(f, "\n{}", socket));
+        }
+    }
+}
+
+impl<N: Handle> Format for HostRow<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "host {}: {=str}", self.name(), if self.is_open() { "open" } else { "closed" });
+    }
+}

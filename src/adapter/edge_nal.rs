@@ -1,0 +1,122 @@
+//! `edge-nal`: hosts dial and listen at IP addresses, connections split, shut down and say when they are readable.
+
+use core::future::poll_fn;
+use core::net::{IpAddr, SocketAddr};
+
+use edge_nal::{AddrType, Close, Dns, Readable, TcpAccept, TcpBind, TcpConnect, TcpShutdown, TcpSplit};
+
+use crate::error::{Error, Operation};
+use crate::net::conn::Conn;
+use crate::net::half::{OwnedReadHalf, ReadHalf, WriteHalf};
+use crate::net::host::Host;
+use crate::net::ip::ip_of;
+use crate::net::listener::Listener;
+use crate::net::net_ref::Handle;
+
+/// Dials the host that has the IP address; see [`Host::ip_addr`].
+impl<N: Handle> TcpConnect for Host<N> {
+    type Error = Error;
+    type Socket<'a>
+        = Conn<N>
+    where
+        Self: 'a;
+
+    async fn connect(&self, remote: SocketAddr) -> Result<Conn<N>, Error> {
+        self.dial_ip(remote).await
+    }
+}
+
+/// Names are those of the network's hosts; there are no IPv6 addresses.
+impl<N: Handle> Dns for Host<N> {
+    type Error = Error;
+
+    async fn get_host_by_name(&self, host: &str, addr_type: AddrType) -> Result<IpAddr, Error> {
+        self.ip_by_name(host, addr_type != AddrType::IPv6).await
+    }
+
+    async fn get_host_by_address(&self, addr: IpAddr, result: &mut [u8]) -> Result<usize, Error> {
+        self.name_by_ip(addr, result)
+    }
+}
+
+/// Listens at the host's own IP address, the unspecified one, or the loopback.
+impl<N: Handle> TcpBind for Host<N> {
+    type Error = Error;
+    type Accept<'a>
+        = Listener<N>
+    where
+        Self: 'a;
+
+    async fn bind(&self, local: SocketAddr) -> Result<Listener<N>, Error> {
+        match self.resolve(local) {
+            Ok(addr) => self.listen(addr),
+            Err(cause) => Err(Error::new(Operation::Listen, self.network(), None, None, cause)),
+        }
+    }
+}
+
+impl<N: Handle> TcpAccept for Listener<N> {
+    type Error = Error;
+    type Socket<'a>
+        = Conn<N>
+    where
+        Self: 'a;
+
+    async fn accept(&self) -> Result<(SocketAddr, Conn<N>), Error> {
+        let conn = Listener::accept(self).await?;
+        let peer = conn.end.place.socket(|socket| socket.peer).unwrap_or_default();
+        Ok((SocketAddr::new(ip_of(peer.host).into(), peer.port), conn))
+    }
+}
+
+impl<N: Handle> TcpSplit for Conn<N> {
+    type Read<'a>
+        = ReadHalf<'a, N>
+    where
+        Self: 'a;
+    type Write<'a>
+        = WriteHalf<'a, N>
+    where
+        Self: 'a;
+
+    fn split(&mut self) -> (ReadHalf<'_, N>, WriteHalf<'_, N>) {
+        Conn::split(self)
+    }
+}
+
+/// Closing to read waits for the end of the stream, and drops what comes before it.
+impl<N: Handle> TcpShutdown for Conn<N> {
+    async fn close(&mut self, what: Close) -> Result<(), Error> {
+        if matches!(what, Close::Write | Close::Both) {
+            self.close_write()?;
+        }
+        if matches!(what, Close::Read | Close::Both) {
+            let mut dropped = [0; 16];
+            while poll_fn(|cx| self.poll_read(cx, &mut dropped)).await? > 0 {}
+        }
+        Ok(())
+    }
+
+    async fn abort(&mut self) -> Result<(), Error> {
+        Conn::abort(self);
+        Ok(())
+    }
+}
+
+impl<N: Handle> Readable for Conn<N> {
+    async fn readable(&mut self) -> Result<(), Error> {
+        Conn::readable(self).await
+    }
+}
+
+impl<N: Handle> Readable for ReadHalf<'_, N> {
+    async fn readable(&mut self) -> Result<(), Error> {
+        Conn::readable(self).await
+    }
+}
+
+impl<N: Handle> Readable for OwnedReadHalf<N> {
+    async fn readable(&mut self) -> Result<(), Error> {
+        Conn::readable(self).await
+    }
+}

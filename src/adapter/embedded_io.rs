@@ -1,0 +1,151 @@
+//! `embedded-io`: blocking reads and writes, and whether they would block.
+
+use core::convert::identity;
+use core::task::Context;
+
+use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
+
+use crate::error::Error;
+use crate::net::conn::Conn;
+use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::net::net_ref::Handle;
+use crate::wait::waker::idle;
+
+impl<N: Handle> ErrorType for Conn<N> {
+    type Error = Error;
+}
+
+impl<N: Handle> ErrorType for &Conn<N> {
+    type Error = Error;
+}
+
+impl<N: Handle> ErrorType for ReadHalf<'_, N> {
+    type Error = Error;
+}
+
+impl<N: Handle> ErrorType for WriteHalf<'_, N> {
+    type Error = Error;
+}
+
+impl<N: Handle> ErrorType for OwnedReadHalf<N> {
+    type Error = Error;
+}
+
+impl<N: Handle> ErrorType for OwnedWriteHalf<N> {
+    type Error = Error;
+}
+
+/// Where threads can sleep, waiting sleeps; elsewhere it polls, with the network's `relax` in between.
+impl<N: Handle> Read for &Conn<N> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
+        self.end.wait_read(self.patience(false), buf, identity)
+    }
+}
+
+impl<N: Handle> Write for &Conn<N> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
+        self.end.wait_write(self.patience(true), buf, identity)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.end.wait_flush(self.patience(true), identity)
+    }
+}
+
+/// Also ready at the end of the stream, and when a read would fail.
+impl<N: Handle> ReadReady for &Conn<N> {
+    fn read_ready(&mut self) -> Result<bool, Error> {
+        Ok(self.poll_read_ready(&mut Context::from_waker(idle())).is_ready())
+    }
+}
+
+/// Also ready when a write would fail.
+impl<N: Handle> WriteReady for &Conn<N> {
+    fn write_ready(&mut self) -> Result<bool, Error> {
+        Ok(self.poll_write_ready(&mut Context::from_waker(idle())).is_ready())
+    }
+}
+
+impl<N: Handle> Read for Conn<N> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
+        Read::read(&mut &*self, buf)
+    }
+}
+
+impl<N: Handle> Write for Conn<N> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
+        Write::write(&mut &*self, buf)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Write::flush(&mut &*self)
+    }
+}
+
+impl<N: Handle> ReadReady for Conn<N> {
+    fn read_ready(&mut self) -> Result<bool, Error> {
+        (&*self).read_ready()
+    }
+}
+
+impl<N: Handle> WriteReady for Conn<N> {
+    fn write_ready(&mut self) -> Result<bool, Error> {
+        (&*self).write_ready()
+    }
+}
+
+impl<N: Handle> Read for ReadHalf<'_, N> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
+        Read::read(&mut self.as_ref(), buf)
+    }
+}
+
+impl<N: Handle> ReadReady for ReadHalf<'_, N> {
+    fn read_ready(&mut self) -> Result<bool, Error> {
+        self.as_ref().read_ready()
+    }
+}
+
+impl<N: Handle> Read for OwnedReadHalf<N> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
+        Read::read(&mut self.as_ref(), buf)
+    }
+}
+
+impl<N: Handle> ReadReady for OwnedReadHalf<N> {
+    fn read_ready(&mut self) -> Result<bool, Error> {
+        self.as_ref().read_ready()
+    }
+}
+
+impl<N: Handle> Write for WriteHalf<'_, N> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
+        Write::write(&mut self.as_ref(), buf)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Write::flush(&mut self.as_ref())
+    }
+}
+
+impl<N: Handle> WriteReady for WriteHalf<'_, N> {
+    fn write_ready(&mut self) -> Result<bool, Error> {
+        self.as_ref().write_ready()
+    }
+}
+
+impl<N: Handle> Write for OwnedWriteHalf<N> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
+        Write::write(&mut self.as_ref(), buf)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Write::flush(&mut self.as_ref())
+    }
+}
+
+impl<N: Handle> WriteReady for OwnedWriteHalf<N> {
+    fn write_ready(&mut self) -> Result<bool, Error> {
+        self.as_ref().write_ready()
+    }
+}

@@ -1,0 +1,77 @@
+//! `embedded-io-async`: reads and writes that are futures.
+//!
+//! They are as safe to cancel as [`Conn`] says: a read or write that is dropped has moved nothing, except that in a
+//! rendezvous network the peer may have the bytes of the write.
+
+use core::future::{Future, poll_fn};
+
+use embedded_io_async::{Read, Write};
+
+use crate::error::Error;
+use crate::net::conn::Conn;
+use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::net::net_ref::Handle;
+
+impl<N: Handle> Read for &Conn<N> {
+    fn read(&mut self, buf: &mut [u8]) -> impl Future<Output = Result<usize, Error>> {
+        poll_fn(|cx| self.poll_read(cx, buf))
+    }
+}
+
+impl<N: Handle> Write for &Conn<N> {
+    fn write(&mut self, buf: &[u8]) -> impl Future<Output = Result<usize, Error>> {
+        poll_fn(|cx| self.poll_write(cx, buf))
+    }
+
+    fn flush(&mut self) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(|cx| self.poll_flush(cx))
+    }
+}
+
+impl<N: Handle> Read for Conn<N> {
+    fn read(&mut self, buf: &mut [u8]) -> impl Future<Output = Result<usize, Error>> {
+        poll_fn(|cx| self.poll_read(cx, buf))
+    }
+}
+
+impl<N: Handle> Write for Conn<N> {
+    fn write(&mut self, buf: &[u8]) -> impl Future<Output = Result<usize, Error>> {
+        poll_fn(|cx| self.poll_write(cx, buf))
+    }
+
+    fn flush(&mut self) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(|cx| self.poll_flush(cx))
+    }
+}
+
+impl<N: Handle> Read for ReadHalf<'_, N> {
+    fn read(&mut self, buf: &mut [u8]) -> impl Future<Output = Result<usize, Error>> {
+        poll_fn(|cx| self.poll_read(cx, buf))
+    }
+}
+
+impl<N: Handle> Read for OwnedReadHalf<N> {
+    fn read(&mut self, buf: &mut [u8]) -> impl Future<Output = Result<usize, Error>> {
+        poll_fn(|cx| self.poll_read(cx, buf))
+    }
+}
+
+impl<N: Handle> Write for WriteHalf<'_, N> {
+    fn write(&mut self, buf: &[u8]) -> impl Future<Output = Result<usize, Error>> {
+        poll_fn(|cx| self.poll_write(cx, buf))
+    }
+
+    fn flush(&mut self) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(|cx| self.poll_flush(cx))
+    }
+}
+
+impl<N: Handle> Write for OwnedWriteHalf<N> {
+    fn write(&mut self, buf: &[u8]) -> impl Future<Output = Result<usize, Error>> {
+        poll_fn(|cx| self.poll_write(cx, buf))
+    }
+
+    fn flush(&mut self) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(|cx| self.poll_flush(cx))
+    }
+}

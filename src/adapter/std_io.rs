@@ -1,0 +1,228 @@
+//! `std::io`: blocking reads and writes, with timeouts.
+
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::time::Duration;
+
+use crate::adapter::vectored::{first, first_mut};
+use crate::contract::engine::Quick;
+use crate::error::cause::{Cause, ErrorKind, Input};
+use crate::error::{Error, Operation};
+use crate::net::conn::Conn;
+use crate::net::conn_ref::End;
+use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::net::net_ref::Handle;
+use crate::wait::waker::idle;
+
+/// How many handles of one connection there may be: each can be split in two halves, which are counted, too.
+const MOST_HANDLES: u16 = u16::MAX / 2;
+
+impl<N: Handle> Conn<N> {
+    /// Another handle of this connection, as for a `BufReader` in one place and a writer in another. The connection is
+    /// closed when the last one is dropped: a peer that reads to the end waits for that, or for
+    /// [`close_write`](Conn::close_write). A `&Conn` reads and writes, too, and [`into_split`](Conn::into_split) makes two
+    /// handles that can do one each.
+    ///
+    /// Timeouts are the connection's, and so are shared by all its handles.
+    ///
+    /// # Errors
+    ///
+    /// If there are 32,767 handles.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{BufRead, BufReader, Write};
+    /// use std::thread;
+    /// use virtnet::pipenet::{Conn, Network};
+    ///
+    /// fn echo_lines(mut conn: Conn) -> std::io::Result<()> {
+    ///     for line in BufReader::new(conn.try_clone()?).lines() {
+    ///         writeln!(conn, "{}", line?)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let net = Network::new("t");
+    /// let listener = net.host("a")?.listen(":1")?;
+    /// let server = thread::spawn(move || echo_lines(listener.accept().wait()?));
+    /// let mut conn = net.host("b")?.dial("a:1").wait()?;
+    /// conn.write_all(b"hi\n")?;
+    /// conn.close_write()?;
+    /// assert_eq!(std::io::read_to_string(&conn)?, "hi\n");
+    /// server.join().unwrap()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let counted = self.end.place.socket(|socket| {
+            let more = socket.handles < MOST_HANDLES;
+            socket.handles += u16::from(more);
+            more
+        });
+        if counted != Some(true) {
+            return Err(io::Error::other(std::format!("a connection has at most {MOST_HANDLES} handles")));
+        }
+        let end = End { place: self.end.place.clone(), link: self.end.link.clone() };
+        Ok(Self::of(end))
+    }
+
+    /// How long a blocking read of this connection may take, through any of its handles and halves, before it fails with
+    /// `timed out`; `None` for as long as it takes, which is the default.
+    ///
+    /// As a `std::io::Error`, that has the kind which std's TCP has on the platform: `WouldBlock` on Unix, `TimedOut` on
+    /// Windows.
+    ///
+    /// # Errors
+    ///
+    /// `invalid timeout` if it is zero, as in std.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.check(Operation::Read, timeout)?;
+        self.end.net().timeouts.set(self.end.timeout(false), timeout);
+        Ok(())
+    }
+
+    /// How long a blocking write of this connection may take, as the [read timeout](Conn::set_read_timeout) of reads.
+    ///
+    /// # Errors
+    ///
+    /// `invalid timeout` if it is zero, as in std.
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.check(Operation::Write, timeout)?;
+        self.end.net().timeouts.set(self.end.timeout(true), timeout);
+        Ok(())
+    }
+
+    /// The read timeout.
+    #[must_use]
+    pub fn read_timeout(&self) -> Option<Duration> {
+        self.end.net().timeouts.get(self.end.timeout(false))
+    }
+
+    /// The write timeout.
+    #[must_use]
+    pub fn write_timeout(&self) -> Option<Duration> {
+        self.end.net().timeouts.get(self.end.timeout(true))
+    }
+
+    /// Does nothing: whatever is written is on its way at once. For code that asks it of a `TcpStream`.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn set_nodelay(&self, _: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// `true`: whatever is written is on its way at once.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// `None`: every error is told by the operation that it is of.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        Ok(None)
+    }
+
+    #[inline(never)]
+    fn slow_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.end.wait_read(self.patience(false), buf, expired)
+    }
+
+    #[inline(never)]
+    fn slow_write(&self, buf: &[u8]) -> io::Result<usize> {
+        self.end.wait_write(self.patience(true), buf, expired)
+    }
+
+    fn check(&self, operation: Operation, timeout: Option<Duration>) -> io::Result<()> {
+        match timeout {
+            Some(Duration::ZERO) => Err(self.end.error(operation, Cause::Invalid(Input::Timeout)).into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The error of a read or write that reached its timeout.
+fn expired(error: Error) -> io::Error {
+    let kind = if cfg!(windows) { io::ErrorKind::TimedOut } else { io::ErrorKind::WouldBlock };
+    match error.kind() {
+        ErrorKind::TimedOut => io::Error::new(kind, error),
+        // What is down counts for more.
+        _ => error.into(),
+    }
+}
+
+impl<N: Handle> Read for &Conn<N> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.end.quick_read(idle(), buf) {
+            Quick::Moved(count) => Ok(count),
+            Quick::Waits | Quick::Slow => self.slow_read(buf),
+        }
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let count = self.read(first_mut(bufs))?;
+        Ok(self.read_more(count, bufs))
+    }
+}
+
+impl<N: Handle> Write for &Conn<N> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self.end.quick_write(idle(), buf) {
+            Quick::Moved(count) => Ok(count),
+            Quick::Waits | Quick::Slow => self.slow_write(buf),
+        }
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        let count = self.write(first(bufs))?;
+        Ok(self.write_more(count, bufs))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.end.wait_flush(self.patience(true), expired)
+    }
+}
+
+/// Reads through a reference to the connection.
+macro_rules! read_through {
+    ($($type:ty),*) => {$(
+        impl<N: Handle> Read for $type {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                self.as_ref().read(buf)
+            }
+
+            fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                self.as_ref().read_vectored(bufs)
+            }
+        }
+    )*};
+}
+
+/// Writes through a reference to the connection.
+macro_rules! write_through {
+    ($($type:ty),*) => {$(
+        impl<N: Handle> Write for $type {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.as_ref().write(buf)
+            }
+
+            fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                self.as_ref().write_vectored(bufs)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                self.as_ref().flush()
+            }
+        }
+    )*};
+}
+
+read_through!(Conn<N>, ReadHalf<'_, N>, OwnedReadHalf<N>);
+write_through!(Conn<N>, WriteHalf<'_, N>, OwnedWriteHalf<N>);

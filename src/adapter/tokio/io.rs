@@ -1,0 +1,236 @@
+//! `tokio::io`: asynchronous reads and writes that keep to tokio's cooperative budget.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use ::tokio::task::coop::{RestoreOnPending, poll_proceed};
+
+use crate::adapter::vectored::first;
+use crate::contract::engine::{Engine, Quick};
+use crate::net::conn::Conn;
+use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::net::net_ref::Handle;
+use crate::wait::waker::idle;
+
+/// Reads what is there, and touches no more than that of the room that it is given, but for some bytes. A greedy task
+/// yields when its budget is spent.
+impl<N: Handle> AsyncRead for &Conn<N> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let coop = ready!(poll_proceed(cx));
+        if buf.initialized().len() < buf.capacity() {
+            let outcome = ready!(read_spare(&self, cx, buf));
+            keep_share(coop);
+            return Poll::Ready(outcome);
+        }
+        let free = buf.initialize_unfilled();
+        let outcome = match self.end.quick_read(cx.waker(), free) {
+            Quick::Moved(count) => Ok(count),
+            Quick::Waits => return Poll::Pending,
+            Quick::Slow => ready!(slow_read(&self, cx, free)),
+        };
+        keep_share(coop);
+        buf.advance(outcome?);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Writes what there is room for. A greedy task yields when its budget is spent. Shutting down is
+/// [`close_write`](Conn::close_write).
+impl<N: Handle> AsyncWrite for &Conn<N> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let coop = ready!(poll_proceed(cx));
+        let outcome = match self.end.quick_write(cx.waker(), buf) {
+            Quick::Moved(count) => Ok(count),
+            Quick::Waits => return Poll::Pending,
+            Quick::Slow => ready!(slow_write(&self, cx, buf)),
+        };
+        keep_share(coop);
+        Poll::Ready(outcome)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let coop = ready!(poll_proceed(cx));
+        let outcome = ready!(self.end.poll_write(cx, first(bufs)));
+        coop.made_progress();
+        Poll::Ready(Ok(self.write_more(outcome?, bufs)))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Conn::poll_flush(&self, cx).map_err(io::Error::from)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.close_write().map_err(io::Error::from))
+    }
+}
+
+impl<N: Handle> Conn<N> {
+    /// Waits until what is of interest would not have to wait: a read, a write, or an error that the peer caused; returns
+    /// which.
+    ///
+    /// As tokio's `TcpStream` does, it adds `READ_CLOSED` to `READABLE` where nothing comes after the bytes that can be read
+    /// already, and `WRITE_CLOSED` to `WRITABLE` where both directions are over. `ERROR` means that the peer reset the
+    /// connection, or that this end is closed.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it loses nothing.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        poll_fn(|cx| {
+            let coop = ready!(poll_proceed(cx));
+            let found = self.found(cx, interest);
+            if found.is_empty() {
+                return Poll::Pending;
+            }
+            coop.made_progress();
+            Poll::Ready(Ok(found))
+        })
+        .await
+    }
+
+    /// What is of interest and ready; the task waits for the rest.
+    fn found(&self, cx: &mut Context<'_>, interest: Interest) -> Ready {
+        let mut found = Ready::EMPTY;
+        if interest.is_readable() && self.poll_read_ready(cx).is_ready() {
+            found |= Ready::READABLE;
+        }
+        if interest.is_writable() && self.poll_write_ready(cx).is_ready() {
+            found |= Ready::WRITABLE;
+        }
+        if interest.is_error() {
+            // Before the look at the status: what changes after it wakes the task.
+            self.end.watch(cx.waker());
+        }
+        let status = self.end.status();
+        if interest.is_error() && (status.reset || self.end.is_down()) {
+            found |= Ready::ERROR;
+        }
+        if found.is_readable() && status.read_closed {
+            found |= Ready::READ_CLOSED;
+        }
+        if found.is_writable() && status.read_closed && status.write_closed {
+            found |= Ready::WRITE_CLOSED;
+        }
+        found
+    }
+}
+
+/// The operation has used its share of the budget. `made_progress` says the same, at the price of a call into tokio: what
+/// is dropped would give the share back.
+fn keep_share(share: RestoreOnPending) {
+    std::mem::forget(share);
+}
+
+#[inline(never)]
+fn slow_read<N: Handle>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    conn.end.slow_read(cx, buf).map_err(io::Error::from)
+}
+
+/// Reads into room that has not been touched before, and touches no more of it than can be filled, but for a piece.
+#[inline(never)]
+fn read_spare<N: Handle>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    let piece = touch(buf, PIECE);
+    let len = piece.len();
+    match conn.end.quick_read(cx.waker(), piece) {
+        Quick::Moved(count) => {
+            buf.advance(count);
+            let left = if count == len { waiting(conn) } else { 0 };
+            if left > 0
+                && let Quick::Moved(count) = conn.end.quick_read(idle(), touch(buf, left))
+            {
+                buf.advance(count);
+            }
+        }
+        Quick::Waits => return Poll::Pending,
+        // All at once: in a rendezvous network, it is of one write.
+        Quick::Slow => {
+            let count = ready!(slow_read(conn, cx, touch(buf, waiting(conn).max(PIECE))))?;
+            buf.advance(count);
+        }
+    }
+    Poll::Ready(Ok(()))
+}
+
+/// The room that was touched before, and at least so much of it.
+fn touch<'a>(buf: &'a mut ReadBuf<'_>, least: usize) -> &'a mut [u8] {
+    let touched = buf.initialized().len() - buf.filled().len();
+    let len = touched.max(least).min(buf.remaining());
+    buf.initialize_unfilled_to(len)
+}
+
+/// How much can be read, as far as the engine knows.
+fn waiting<N: Handle>(conn: &Conn<N>) -> usize {
+    conn.end.net().engine.status(&conn.end.link).to_read
+}
+
+/// How much room is touched before it is known how much there is to read.
+const PIECE: usize = 2 << 10;
+
+#[inline(never)]
+fn slow_write<N: Handle>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    conn.end.slow_write(cx, buf).map_err(io::Error::from)
+}
+
+/// Reads through a reference to the connection.
+macro_rules! read_through {
+    ($($type:ty),*) => {$(
+        impl<N: Handle> AsyncRead for $type {
+            fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut as_conn(&*self)).poll_read(cx, buf)
+            }
+        }
+    )*};
+}
+
+/// Writes through a reference to the connection.
+macro_rules! write_through {
+    ($($type:ty),*) => {$(
+        impl<N: Handle> AsyncWrite for $type {
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+                Pin::new(&mut as_conn(&*self)).poll_write(cx, buf)
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                Pin::new(&mut as_conn(&*self)).poll_write_vectored(cx, bufs)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                true
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                AsyncWrite::poll_flush(Pin::new(&mut as_conn(&*self)), cx)
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut as_conn(&*self)).poll_shutdown(cx)
+            }
+        }
+    )*};
+}
+
+fn as_conn<N: Handle>(stream: &impl AsRef<Conn<N>>) -> &Conn<N> {
+    stream.as_ref()
+}
+
+read_through!(Conn<N>, ReadHalf<'_, N>, OwnedReadHalf<N>);
+write_through!(Conn<N>, WriteHalf<'_, N>, OwnedWriteHalf<N>);

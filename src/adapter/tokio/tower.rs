@@ -1,0 +1,104 @@
+//! Clients that connect by URI: a `tower` service for hyper-util and tonic.
+
+use std::boxed::Box;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::Uri;
+use http::uri::Scheme;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+
+use crate::addr::Addr;
+use crate::error::Error;
+use crate::net::conn::Conn;
+use crate::net::host::Host;
+use crate::net::net_ref::Handle;
+
+/// Dials the host and port of a URI from a host: what hyper-util's client and tonic's `connect_with_connector` take.
+///
+/// The port is the URI's, or that of its scheme: 443 for `https`, 80 for any other. Whether there is TLS is up to
+/// whoever uses the connection.
+///
+/// # Errors
+///
+/// Those of [`Host::dial`]; a URI without a host is `missing port in address`.
+#[derive(Clone, Debug)]
+pub struct Connector<N: Handle> {
+    host: Host<N>,
+}
+
+impl<N: Handle> Host<N> {
+    /// A service that dials from this host.
+    #[must_use]
+    pub fn connector(&self) -> Connector<N> {
+        Connector { host: self.clone() }
+    }
+}
+
+impl<N: Handle + 'static> tower_service::Service<Uri> for Connector<N> {
+    type Response = TokioIo<Conn<N>>;
+    type Error = Error;
+    type Future = Connecting<N>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Connecting<N> {
+        let host = self.host.clone();
+        Connecting(Box::pin(async move {
+            let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
+            let name = uri.host().map(|name| name.trim_start_matches('[').trim_end_matches(']'));
+            let conn = match name {
+                Some(name) => host.dial((name, port)).await,
+                None => host.dial("").await,
+            };
+            conn.map(TokioIo::new)
+        }))
+    }
+}
+
+type Outcome<N> = Result<TokioIo<Conn<N>>, Error>;
+
+/// A dial of a [`Connector`] under way.
+pub struct Connecting<N: Handle>(Pin<Box<dyn Future<Output = Outcome<N>> + Send>>);
+
+impl<N: Handle> Future for Connecting<N> {
+    type Output = Outcome<N>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl<N: Handle> fmt::Debug for Connecting<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connecting")
+    }
+}
+
+/// [`ConnInfo`] is among the extensions of each response.
+impl<N: Handle> Connection for Conn<N> {
+    fn connected(&self) -> Connected {
+        Connected::new().extra(ConnInfo::of(self))
+    }
+}
+
+/// The addresses of the connection that a request or a response came on: among the extensions of a response of
+/// hyper-util's client, and of a request to tonic's server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnInfo {
+    /// The own end.
+    pub local_addr: Addr,
+    /// The other end.
+    pub peer_addr: Addr,
+}
+
+impl ConnInfo {
+    pub(super) fn of<N: Handle>(conn: &Conn<N>) -> Self {
+        Self { local_addr: conn.local_addr(), peer_addr: conn.peer_addr() }
+    }
+}

@@ -1,0 +1,216 @@
+//! The contract of a named access point, so that one program runs over any network.
+
+use crate::addr::Addr;
+use crate::addr::name::HostName;
+use crate::error::Error;
+use crate::error::close::CloseError;
+use crate::net::conn::Conn;
+use crate::net::host::Host;
+use crate::net::listener::Listener;
+use crate::net::net_ref::Handle;
+use crate::wait::{Expire, Op};
+
+/// A named access point of a network: dial, listen, close. A [`Host`] of a virtual network, or the operating system's
+/// TCP: [`Tcp`](crate::Tcp) for threads, `TokioTcp` for tokio. It is for generic functions; there is no `dyn Networker`.
+///
+/// # Examples
+///
+/// One function, over a virtual network and over real TCP:
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::thread;
+/// use virtnet::{Acceptor as _, Networker, Stream, Tcp, pipenet};
+///
+/// fn greet<S, C>(server: &S, client: &C) -> std::io::Result<String>
+/// where
+///     S: Networker<Conn: Write>,
+///     C: Networker<Conn: Read>,
+/// {
+///     let listener = server.listen("")?;
+///     let addr = listener.local_addr();
+///     thread::scope(|scope| {
+///         let serving = scope.spawn(|| listener.accept().wait()?.write_all(b"hi"));
+///         let mut conn = client.dial(addr).wait()?;
+///         let mut text = String::new();
+///         conn.read_to_string(&mut text)?;
+///         serving.join().unwrap()?;
+///         Ok(text)
+///     })
+/// }
+///
+/// let net = pipenet::Network::new("t");
+/// assert_eq!(greet(&net.host("a")?, &net.host("b")?)?, "hi");
+/// let tcp = Tcp::new("127.0.0.1")?;
+/// assert_eq!(greet(&tcp, &tcp)?, "hi");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// The same in async code:
+///
+/// ```
+/// # #[cfg(feature = "tokio")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+/// use virtnet::{Acceptor as _, Networker, TokioTcp, pipenet};
+///
+/// async fn greet<S, C>(server: &S, client: &C) -> std::io::Result<String>
+/// where
+///     S: Networker<Listener: 'static, Conn: AsyncWrite + Unpin + 'static>,
+///     C: Networker<Conn: AsyncRead + Unpin>,
+/// {
+///     let listener = server.listen("")?;
+///     let addr = listener.local_addr();
+///     let serving = tokio::spawn(async move { listener.accept().await?.write_all(b"hi").await });
+///     let mut text = String::new();
+///     client.dial(addr).await?.read_to_string(&mut text).await?;
+///     serving.await??;
+///     Ok(text)
+/// }
+///
+/// let net = pipenet::Network::new("t");
+/// assert_eq!(greet(&net.host("a")?, &net.host("b")?).await?, "hi");
+/// let tcp = TokioTcp::new("127.0.0.1")?;
+/// assert_eq!(greet(&tcp, &tcp).await?, "hi");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "tokio"))]
+/// # fn main() {}
+/// ```
+pub trait Networker: Send + Sync {
+    /// What dial and accept give.
+    type Conn: Stream;
+
+    /// What listen gives.
+    type Listener: Acceptor<Conn = Self::Conn>;
+
+    /// The full name of the network.
+    fn network(&self) -> &str;
+
+    /// The name of the access point: the host of its addresses.
+    fn name(&self) -> HostName;
+
+    /// Connects to a listener; see [`Host::dial`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Host::dial`].
+    fn dial(&self, addr: impl crate::ToAddr + Send) -> Op<impl Expire<Output = Result<Self::Conn, Error>> + Send>;
+
+    /// Listens at a port; see [`Host::listen`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Host::listen`].
+    fn listen(&self, addr: impl crate::ToAddr) -> Result<Self::Listener, Error>;
+
+    /// Closes the access point with all its sockets; see [`Host::close`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Host::close`].
+    fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send>;
+}
+
+/// A listener of a [`Networker`].
+pub trait Acceptor: Send + Sync {
+    /// What accept gives.
+    type Conn;
+
+    /// Waits for the next connection; see [`Listener::accept`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Listener::accept`].
+    fn accept(&self) -> Op<impl Expire<Output = Result<Self::Conn, Error>> + Send>;
+
+    /// The listener's address.
+    fn local_addr(&self) -> Addr;
+
+    /// Closes the listener and wakes whoever waits in an accept.
+    fn close(&self);
+}
+
+/// A connection of a [`Networker`]. How it is read and written is up to the bounds of whoever uses it: `std::io::Read`,
+/// or another: `N: Networker<Conn: Read + Write>`.
+pub trait Stream: Send + Sync + Sized {
+    /// The address of this end.
+    fn local_addr(&self) -> Addr;
+
+    /// The address of the other end.
+    fn peer_addr(&self) -> Addr;
+
+    /// Ends the own stream; see [`Conn::close_write`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Conn::close_write`].
+    fn close_write(&self) -> Result<(), Error>;
+
+    /// Stops reading; see [`Conn::close_read`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Conn::close_read`].
+    fn close_read(&self) -> Result<(), Error>;
+}
+
+impl<N: Handle> Networker for Host<N> {
+    type Conn = Conn<N>;
+    type Listener = Listener<N>;
+
+    fn network(&self) -> &str {
+        Host::network(self)
+    }
+
+    fn name(&self) -> HostName {
+        Host::name(self)
+    }
+
+    fn dial(&self, addr: impl crate::ToAddr + Send) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + Send> {
+        Host::dial(self, addr)
+    }
+
+    fn listen(&self, addr: impl crate::ToAddr) -> Result<Listener<N>, Error> {
+        Host::listen(self, addr)
+    }
+
+    fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send> {
+        Host::close(self)
+    }
+}
+
+impl<N: Handle> Acceptor for Listener<N> {
+    type Conn = Conn<N>;
+
+    fn accept(&self) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + Send> {
+        Listener::accept(self)
+    }
+
+    fn local_addr(&self) -> Addr {
+        Listener::local_addr(self)
+    }
+
+    fn close(&self) {
+        Listener::close(self);
+    }
+}
+
+impl<N: Handle> Stream for Conn<N> {
+    fn local_addr(&self) -> Addr {
+        Conn::local_addr(self)
+    }
+
+    fn peer_addr(&self) -> Addr {
+        Conn::peer_addr(self)
+    }
+
+    fn close_write(&self) -> Result<(), Error> {
+        Conn::close_write(self)
+    }
+
+    fn close_read(&self) -> Result<(), Error> {
+        Conn::close_read(self)
+    }
+}

@@ -1,0 +1,285 @@
+//! Why an operation failed: what backends answer, and what errors are made of.
+
+use core::fmt;
+
+use crate::addr::name::Text;
+use crate::addr::{AddrError, AddrReason};
+use crate::error::registry::RegistryError;
+
+// The derive names `std::error::Error` by a relative path if anything else in the build turns on its `std` feature.
+#[cfg(not(feature = "std"))]
+#[allow(unused_imports, reason = "used only then")]
+mod std {
+    pub(super) use core::*;
+}
+
+/// Why an operation failed, without where: what an [`Engine`](crate::Engine) answers and an
+/// [`Error`](crate::Error) carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror_no_std::Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The network was closed, or its backend failed.
+    #[error("network is down")]
+    NetworkDown,
+    /// The own host was closed.
+    #[error("host is down")]
+    HostDown,
+    /// The own listener or connection was closed.
+    #[error("socket is down")]
+    SocketDown,
+    /// Somebody on the host has the port.
+    #[error("address already in use")]
+    AddrInUse,
+    /// The address to listen on names another host.
+    #[error("cannot listen on requested address")]
+    AddrNotAvailable,
+    /// Nobody listens there, or no longer.
+    #[error("connection refused")]
+    ConnectionRefused,
+    /// The peer aborted the connection.
+    #[error("connection reset")]
+    ConnectionReset,
+    /// The peer does not read any more, or the own side has shut down writing.
+    #[error("broken pipe")]
+    BrokenPipe,
+    /// The time given to the operation is over.
+    #[error("timed out")]
+    TimedOut,
+    /// The operation would have to wait.
+    #[error("would block")]
+    WouldBlock,
+    /// The network has no host of that name.
+    #[error("no such host")]
+    NoSuchHost,
+    /// The network has a host of that name, open or closed.
+    #[error("host already registered")]
+    HostExists,
+    /// There is no open host whose closing could close the network.
+    #[error("no open host")]
+    NoOpenHost,
+    /// The registry was closed.
+    #[error("registry is down")]
+    RegistryDown,
+    /// A value is invalid.
+    #[error("invalid {0}")]
+    Invalid(Input),
+    /// A table, pool or queue has no room left.
+    #[error("{0} is full ({1})")]
+    Full(Table, u32),
+    /// The port table of this host, which is not the caller's, has no room left.
+    #[error("port table of {0:?} is full ({1})")]
+    PeerFull(Text, u32),
+    /// The address is malformed, or of no host here.
+    #[error("{0}")]
+    Addr(AddrError),
+    /// The registry failed.
+    #[error("{0}")]
+    Registry(RegistryError),
+    /// The backend failed, in its own words.
+    #[error("{0}")]
+    Backend(Text),
+}
+
+impl Cause {
+    /// A failure of a backend's own, told by what `value` prints (cut at 63 bytes).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cause = virtnet::Cause::backend(&"cable unplugged");
+    /// assert_eq!(cause.to_string(), "cable unplugged");
+    /// ```
+    #[must_use]
+    pub fn backend(value: &dyn fmt::Display) -> Self {
+        Self::Backend(Text::display(value))
+    }
+
+    /// The kind of this cause.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NetworkDown => ErrorKind::NetworkDown,
+            Self::HostDown => ErrorKind::HostDown,
+            Self::SocketDown => ErrorKind::SocketDown,
+            Self::AddrInUse => ErrorKind::AddrInUse,
+            Self::AddrNotAvailable => ErrorKind::AddrNotAvailable,
+            Self::ConnectionRefused => ErrorKind::ConnectionRefused,
+            Self::ConnectionReset => ErrorKind::ConnectionReset,
+            Self::BrokenPipe => ErrorKind::BrokenPipe,
+            Self::TimedOut => ErrorKind::TimedOut,
+            Self::WouldBlock => ErrorKind::WouldBlock,
+            Self::NoSuchHost => ErrorKind::NoSuchHost,
+            Self::HostExists => ErrorKind::HostExists,
+            Self::NoOpenHost => ErrorKind::NoOpenHost,
+            Self::RegistryDown => ErrorKind::RegistryDown,
+            Self::Invalid(_) => ErrorKind::InvalidInput,
+            Self::Full(Table::Backlog, _) => ErrorKind::BacklogFull,
+            Self::Full(..) | Self::PeerFull(..) => ErrorKind::Full,
+            Self::Addr(AddrError { reason: AddrReason::NoSuchHost, .. }) => ErrorKind::NoSuchHost,
+            Self::Addr(_) => ErrorKind::InvalidInput,
+            Self::Registry(error) => error.kind(),
+            Self::Backend(_) => ErrorKind::Backend,
+        }
+    }
+}
+
+impl From<AddrError> for Cause {
+    fn from(error: AddrError) -> Self {
+        Self::Addr(error)
+    }
+}
+
+impl From<RegistryError> for Cause {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
+    }
+}
+
+/// What can be invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input {
+    /// A host's name: 1 to 63 bytes without brackets and control characters.
+    HostName,
+    /// A network's full name: 1 to 31 bytes without brackets and control characters.
+    NetworkName,
+    /// The size of a connection's buffers: at least 1 byte.
+    BufferSize,
+    /// A timeout: more than zero.
+    Timeout,
+}
+
+impl Input {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::HostName => "host name",
+            Self::NetworkName => "network name",
+            Self::BufferSize => "buffer size",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+/// What can be full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Table {
+    /// The hosts of a network.
+    Hosts,
+    /// The sockets of a fixed network, or the ports of a host.
+    Ports,
+    /// The connections of a fixed network.
+    Pipes,
+    /// The dials that wait at a listener.
+    Backlog,
+}
+
+impl Table {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Hosts => "host table",
+            Self::Ports => "port table",
+            Self::Pipes => "pipe pool",
+            Self::Backlog => "backlog",
+        }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+/// What kind of failure an error is, to match on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The network was closed, or its backend failed.
+    NetworkDown,
+    /// The own host was closed.
+    HostDown,
+    /// The own listener or connection was closed.
+    SocketDown,
+    /// Somebody on the host has the port.
+    AddrInUse,
+    /// The address to listen on names another host.
+    AddrNotAvailable,
+    /// Nobody listens there, or no longer.
+    ConnectionRefused,
+    /// The peer aborted the connection.
+    ConnectionReset,
+    /// The peer does not read any more, or the own side has shut down writing.
+    BrokenPipe,
+    /// The time given to the operation is over.
+    TimedOut,
+    /// The operation would have to wait.
+    WouldBlock,
+    /// The network has no host of that name.
+    NoSuchHost,
+    /// The network has a host of that name, open or closed.
+    HostExists,
+    /// There is no open host whose closing could close the network.
+    NoOpenHost,
+    /// The registry was closed.
+    RegistryDown,
+    /// An address, a name or another value is invalid.
+    InvalidInput,
+    /// A table or pool has no room left.
+    Full,
+    /// As many dials wait at the listener as it lets wait.
+    BacklogFull,
+    /// The backend or registry failed, in its own words.
+    Backend,
+}
+
+impl From<ErrorKind> for embedded_io::ErrorKind {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::NetworkDown | ErrorKind::HostDown | ErrorKind::SocketDown | ErrorKind::RegistryDown => {
+                Self::NotConnected
+            }
+            ErrorKind::AddrInUse => Self::AddrInUse,
+            ErrorKind::AddrNotAvailable => Self::AddrNotAvailable,
+            ErrorKind::ConnectionRefused | ErrorKind::BacklogFull => Self::ConnectionRefused,
+            ErrorKind::ConnectionReset => Self::ConnectionReset,
+            ErrorKind::BrokenPipe => Self::BrokenPipe,
+            ErrorKind::TimedOut => Self::TimedOut,
+            ErrorKind::NoSuchHost | ErrorKind::NoOpenHost => Self::NotFound,
+            ErrorKind::HostExists => Self::AlreadyExists,
+            ErrorKind::InvalidInput => Self::InvalidInput,
+            ErrorKind::Full => Self::OutOfMemory,
+            ErrorKind::WouldBlock | ErrorKind::Backend => Self::Other,
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+impl From<ErrorKind> for ::std::io::ErrorKind {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::NetworkDown => Self::NetworkDown,
+            ErrorKind::HostDown => Self::HostUnreachable,
+            ErrorKind::SocketDown | ErrorKind::RegistryDown => Self::NotConnected,
+            ErrorKind::AddrInUse => Self::AddrInUse,
+            ErrorKind::AddrNotAvailable => Self::AddrNotAvailable,
+            ErrorKind::ConnectionRefused | ErrorKind::BacklogFull => Self::ConnectionRefused,
+            ErrorKind::ConnectionReset => Self::ConnectionReset,
+            ErrorKind::BrokenPipe => Self::BrokenPipe,
+            ErrorKind::TimedOut => Self::TimedOut,
+            ErrorKind::WouldBlock => Self::WouldBlock,
+            ErrorKind::NoSuchHost | ErrorKind::NoOpenHost => Self::NotFound,
+            ErrorKind::HostExists => Self::AlreadyExists,
+            ErrorKind::InvalidInput => Self::InvalidInput,
+            ErrorKind::Full => Self::OutOfMemory,
+            ErrorKind::Backend => Self::Other,
+        }
+    }
+}

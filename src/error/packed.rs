@@ -1,0 +1,104 @@
+//! Causes packed for errors: a code, and a text that stands among the error's words.
+
+use crate::addr::name::Text;
+use crate::addr::{AddrError, AddrReason};
+use crate::error::cause::{Cause, Input, Table};
+use crate::error::registry::{Call, RegistryError, RegistryReason};
+
+/// A cause without its text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    Plain(Plain),
+    Full(Table, u32),
+    PeerFull(u32),
+    Addr(AddrReason),
+    Registry(Call, RegistryReason),
+    Backend,
+}
+
+/// The causes that have nothing but a name.
+type Plain = u8;
+
+/// The numbers of the causes that have nothing but a name.
+macro_rules! plain {
+    ($($number:literal: $name:ident $((Input::$input:ident))?,)*) => {
+        fn number(cause: &Cause) -> Option<Plain> {
+            match cause {
+                $(Cause::$name $((Input::$input))? => Some($number),)*
+                _ => None,
+            }
+        }
+
+        fn plain(number: Plain) -> Option<Cause> {
+            match number {
+                $($number => Some(Cause::$name $((Input::$input))?),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+plain! {
+    0: NetworkDown,
+    1: HostDown,
+    2: SocketDown,
+    3: AddrInUse,
+    4: AddrNotAvailable,
+    5: ConnectionRefused,
+    6: ConnectionReset,
+    7: BrokenPipe,
+    8: TimedOut,
+    9: WouldBlock,
+    10: NoSuchHost,
+    11: HostExists,
+    12: NoOpenHost,
+    13: RegistryDown,
+    14: Invalid(Input::HostName),
+    15: Invalid(Input::NetworkName),
+    16: Invalid(Input::BufferSize),
+    17: Invalid(Input::Timeout),
+}
+
+impl Code {
+    pub(crate) fn of(cause: Cause) -> (Self, Text) {
+        match cause {
+            Cause::Full(table, capacity) => (Self::Full(table, capacity), Text::EMPTY),
+            Cause::PeerFull(host, capacity) => (Self::PeerFull(capacity), host),
+            Cause::Addr(AddrError { input, reason }) => (Self::Addr(reason), input),
+            Cause::Registry(RegistryError { call, words, reason }) => (Self::Registry(call, reason), words),
+            Cause::Backend(text) => (Self::Backend, text),
+            plain => {
+                let number = number(&plain);
+                debug_assert!(number.is_some(), "each cause without a text has a number");
+                (Self::Plain(number.unwrap_or_default()), Text::EMPTY)
+            }
+        }
+    }
+
+    pub(crate) fn cause(self, text: Text) -> Cause {
+        match self {
+            Self::Plain(number) => plain(number).unwrap_or(Cause::NetworkDown),
+            Self::Full(table, capacity) => Cause::Full(table, capacity),
+            Self::PeerFull(capacity) => Cause::PeerFull(text, capacity),
+            Self::Addr(reason) => Cause::Addr(AddrError { input: text, reason }),
+            Self::Registry(call, reason) => Cause::Registry(RegistryError { call, words: text, reason }),
+            Self::Backend => Cause::Backend(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_survive_the_packing() {
+        let tables = [Table::Hosts, Table::Ports, Table::Pipes, Table::Backlog].map(|table| Cause::Full(table, 7));
+        for cause in (0..).map_while(plain).chain(tables) {
+            let (code, text) = Code::of(cause);
+            assert_eq!((code.cause(text), text), (cause, Text::EMPTY));
+        }
+        let (code, text) = Code::of(Cause::PeerFull("a".into(), 7));
+        assert_eq!((code.cause(text), text), (Cause::PeerFull("a".into(), 7), "a".into()));
+    }
+}

@@ -1,0 +1,106 @@
+//! Several texts in one small buffer.
+
+use crate::addr::name::{Name, Text};
+
+/// `COUNT` texts in `BYTES` bytes. Where they do not fit, the longest are cut, and each knows whether it was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Words<const COUNT: usize, const BYTES: usize> {
+    bytes: Name<BYTES>,
+    /// Where each text ends, and [`CUT`] if it was cut.
+    ends: [u8; COUNT],
+}
+
+impl<const COUNT: usize, const BYTES: usize> Words<COUNT, BYTES> {
+    pub(crate) const EMPTY: Self = Self { bytes: Name::EMPTY, ends: [0; COUNT] };
+
+    pub(crate) fn new(words: [Text; COUNT]) -> Self {
+        const { assert!(BYTES < CUT as usize, "an end has seven bits") };
+        let share = fair_share(words.map(|word| word.as_str().len()), BYTES);
+        let (mut bytes, mut ends) = (Name::EMPTY, [0; COUNT]);
+        for (end, word) in ends.iter_mut().zip(&words) {
+            let kept = head(word.as_str(), share);
+            bytes.push_all([kept]);
+            let cut = word.is_cut() || kept.len() < word.as_str().len();
+            *end = bytes.len() as u8 | if cut { CUT } else { 0 };
+        }
+        Self { bytes, ends }
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Text {
+        let end = |index: usize| self.ends.get(index).copied().unwrap_or_default();
+        let start = index.checked_sub(1).map_or(0, end) & !CUT;
+        let kept = self.bytes.get(usize::from(start)..usize::from(end(index) & !CUT)).unwrap_or_default();
+        Text::head(kept, end(index) & CUT != 0)
+    }
+}
+
+/// The bit of an end that says that its text was cut.
+const CUT: u8 = 0x80;
+
+/// The most that one word gets of `total`, so that no shorter one loses anything.
+fn fair_share<const COUNT: usize>(lens: [usize; COUNT], total: usize) -> usize {
+    let mut share = total;
+    while lens.iter().map(|&len| len.min(share)).sum::<usize>() > total {
+        share -= 1;
+    }
+    share
+}
+
+/// The longest head of `text` of whole characters that has at most `len` bytes.
+fn head(text: &str, mut len: usize) -> &str {
+    len = len.min(text.len());
+    while !text.is_char_boundary(len) {
+        len -= 1;
+    }
+    text.get(..len).unwrap_or_default()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    extern crate std;
+    use std::format;
+    use std::string::String;
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// Texts for tests: of every length, of characters of one to four bytes, some ending in `…`.
+    pub(crate) fn texts<const N: usize>(seed: u32) -> [String; N] {
+        let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
+        let mut below = |end: u32| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state % end
+        };
+        core::array::from_fn(|_| {
+            let most = [4, 12, 40, 80][below(4) as usize];
+            let mut text: String =
+                (0..below(most)).map(|_| ['a', 'é', 'h', '\'', '"', '…', '𝄞'][below(7) as usize]).collect();
+            text.push_str(["", "", "…"][below(3) as usize]);
+            text
+        })
+    }
+
+    /// Checks that `kept` is all of `whole`, or a head of it that says that it was cut.
+    #[track_caller]
+    pub(crate) fn is_kept(kept: &Text, whole: &str) {
+        let (head, cut) = (kept.as_str(), kept.is_cut());
+        assert!(whole.starts_with(head) && cut == (head.len() < whole.len()), "{kept:?} of {whole:?}");
+        assert_eq!(format!("{kept}"), if cut { format!("{head}…") } else { whole.into() });
+        assert_eq!(*kept == *whole, !cut, "{kept:?} and {whole:?}");
+    }
+
+    #[test]
+    fn texts_come_out_whole_or_say_that_they_were_cut() {
+        for seed in 0..4_000 {
+            let whole = texts::<4>(seed);
+            let words = Words::<4, 78>::new([0, 1, 2, 3].map(|at| whole[at].as_str().into()));
+            let kept: Vec<_> = (0..4).map(|at| words.get(at)).collect();
+            kept.iter().zip(&whole).for_each(|(kept, whole)| is_kept(kept, whole));
+            let fits = whole.iter().map(String::len).sum::<usize>() <= 78 && whole.iter().all(|text| text.len() <= 63);
+            assert_eq!(kept.iter().all(|text| !text.is_cut()), fits, "{whole:?}");
+            assert!(Words::new([0, 1, 2, 3].map(|at| words.get(at))) == words, "what was kept is kept");
+        }
+    }
+}

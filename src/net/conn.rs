@@ -1,0 +1,254 @@
+//! Connections.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::task::{Context, Poll, Waker};
+
+use crate::addr::Addr;
+use crate::contract::engine::{Engine, Shutdown};
+use crate::error::cause::Cause;
+use crate::error::{Error, Operation};
+use crate::net::conn_ref::End;
+use crate::net::net_ref::{Handle, LinkOf};
+use crate::net::socket_ref::Place;
+use crate::wait::block::{Patience, Scores};
+use crate::wait::{Expire, Op, Waiting};
+
+/// A connection: a stream of bytes in each direction; mostly as [`pipenet::Conn`](crate::pipenet::Conn). Dropping it closes
+/// it.
+///
+/// Read and written through the traits of [`std::io`] and `embedded-io`, which [`Conn`] and `&Conn` implement, or
+/// through the `try_` and `poll_` methods. Both directions are independent: one task may read while another writes.
+///
+/// # Reading and writing
+///
+/// Reading gives what is there, at least one byte, or waits for it; `Ok(0)` is the end of the stream. Writing takes at
+/// least one byte, or waits until there is room; it never gives `Ok(0)` for a buffer that is not empty. With an empty
+/// buffer both return at once: `Ok(0)`, or why the connection is down if it is.
+///
+/// In a *rendezvous* network a write is done when the peer has read it.
+///
+/// # Errors
+///
+/// | closed | reading | writing |
+/// |---|---|---|
+/// | the network | network is down | network is down |
+/// | the own host | host is down | host is down |
+/// | this connection | socket is down | socket is down |
+/// | writing, by [`close_write`](Conn::close_write) | goes on | broken pipe |
+/// | reading, by [`close_read`](Conn::close_read) | `Ok(0)` | goes on |
+/// | the peer, its host, or its writing | what is left, then `Ok(0)` | broken pipe (not if it only shut down writing) |
+/// | the peer or its host, with bytes unread there | what is left, then connection reset | connection reset |
+/// | the peer, by [`abort`](Conn::abort) | connection reset | connection reset |
+///
+/// An end that is closed while bytes wait unread at it resets the connection, as TCP does (RFC 9293, section 3.6.1), so
+/// that the peer learns that not all was read. A network made with `reset_unread(false)` does not, nor does a *rendezvous*
+/// network.
+///
+/// Errors name both ends, in the direction of the bytes: `write pipet a:1->b:1: broken pipe`,
+/// `read pipet b:1->a:1: connection reset`.
+///
+/// # Cancel safety
+///
+/// A read that is given up has taken no byte. A write that is given up has written none, except in a rendezvous network,
+/// where the peer may have it.
+pub struct Conn<N: Handle> {
+    pub(crate) end: End<N>,
+    /// Whether spinning pays for blocking reads and writes.
+    pub(crate) scores: Scores,
+}
+
+impl<N: Handle> Conn<N> {
+    pub(crate) fn new(place: Place<N>, link: LinkOf<N>) -> Self {
+        Self::of(End { place, link })
+    }
+
+    pub(crate) fn of(end: End<N>) -> Self {
+        Self { end, scores: Scores::default() }
+    }
+
+    /// How long a blocking read may take, or a write.
+    pub(crate) fn patience(&self, writes: bool) -> Patience<'_> {
+        Patience::new(&self.end.net().timeouts, self.end.timeout(writes), &self.scores)
+    }
+
+    /// The address of this end.
+    #[must_use]
+    pub fn local_addr(&self) -> Addr {
+        self.end.place.local_addr()
+    }
+
+    /// The address of the other end.
+    #[must_use]
+    pub fn peer_addr(&self) -> Addr {
+        self.end.place.peer_addr()
+    }
+
+    /// Whether a write is done only when the peer has read it.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_rendezvous(&self) -> bool {
+        self.end.net().engine.is_rendezvous()
+    }
+
+    /// Polls to read into `buf`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Conn`].
+    #[inline(always)]
+    pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        self.end.poll_read(cx, buf)
+    }
+
+    /// Polls to write `buf`. In a rendezvous network, a task has one write at a time: it polls on with the same bytes
+    /// until it is done, and other bytes withdraw it. A task is known by its waker: with another one, it is another write,
+    /// and the peer may read the bytes twice. In a network of a fixed size, a task whose waker has the address of one that
+    /// was dropped is taken for that one.
+    ///
+    /// # Errors
+    ///
+    /// See [`Conn`].
+    #[inline(always)]
+    pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        self.end.poll_write(cx, buf)
+    }
+
+    /// Polls until what was written is on its way. An in-process connection always is.
+    ///
+    /// # Errors
+    ///
+    /// See [`Conn`].
+    pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.end.poll_flush(cx)
+    }
+
+    /// Polls to read into `buf` without taking the bytes: the next read gives them again, unless in a rendezvous network
+    /// they were withdrawn by their writer.
+    ///
+    /// # Errors
+    ///
+    /// See [`Conn`].
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        self.end.poll_peek(cx, buf)
+    }
+
+    /// Polls until a read would not have to wait: there are bytes, the stream has ended, or it would fail.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.end.poll_read_ready(cx)
+    }
+
+    /// Polls until a write would not have to wait: there is room, or it would fail. In a rendezvous network, until no
+    /// write is under way.
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.end.poll_write_ready(cx)
+    }
+
+    /// Reads what is there.
+    ///
+    /// # Errors
+    ///
+    /// `would block` if nothing is there; see [`Conn`].
+    pub fn try_read(&self, buf: &mut [u8]) -> Result<usize, Error> {
+        self.end.at_once(Operation::Read, |cx| self.end.poll_read(cx, buf))
+    }
+
+    /// Writes what there is room for. In a rendezvous network it offers the bytes, and gives their count when it is
+    /// called with the same bytes again after the peer has read them.
+    ///
+    /// # Errors
+    ///
+    /// `would block` if there is no room; see [`Conn`].
+    pub fn try_write(&self, buf: &[u8]) -> Result<usize, Error> {
+        self.end.at_once(Operation::Write, |cx| self.end.poll_write(cx, buf))
+    }
+
+    /// Reads into `buf` without taking the bytes: the next read gives them again. Waits for the first byte.
+    ///
+    /// # Errors
+    ///
+    /// See [`Conn`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation loses nothing.
+    pub fn peek(&self, buf: &mut [u8]) -> Op<impl Expire<Output = Result<usize, Error>>> {
+        self.end.reading(move |cx| self.end.poll_peek(cx, buf))
+    }
+
+    /// Waits until a read would not have to: there are bytes, the stream has ended, or it would fail.
+    ///
+    /// # Errors
+    ///
+    /// None but `timed out`, of [`Op::wait_timeout`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation loses nothing.
+    pub fn readable(&self) -> Op<impl Expire<Output = Result<(), Error>>> {
+        self.end.reading(|cx| self.end.poll_read_ready(cx).map(Ok))
+    }
+
+    /// Waits until a write would not have to: there is room, or it would fail. In a rendezvous network, until no write
+    /// is under way.
+    ///
+    /// # Errors
+    ///
+    /// None but `timed out`, of [`Op::wait_timeout`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation loses nothing.
+    pub fn writable(&self) -> Op<impl Expire<Output = Result<(), Error>>> {
+        let expired = || Err(self.end.error(Operation::Write, Cause::TimedOut));
+        let leave = |waker: &Waker| self.end.net().engine.cancel_write(&self.end.link, waker);
+        Op::new(Waiting::new(poll_fn(|cx| self.end.poll_write_ready(cx).map(Ok)), expired, leave))
+    }
+
+    /// Ends the own stream: the peer reads what is left and then the end. Reading goes on, writing fails with `broken
+    /// pipe`.
+    ///
+    /// # Errors
+    ///
+    /// What is down, if this end is: like `shutdown pipet a:1->b:1: socket is down`.
+    #[doc(alias = "shutdown")]
+    pub fn close_write(&self) -> Result<(), Error> {
+        self.end.shut(Shutdown::Write)
+    }
+
+    /// Stops reading: own reads give `Ok(0)`, one that waits as well; bytes that have arrived unread and what the peer still
+    /// sends are dropped, and its writes go on. With [`close_write`](Conn::close_write) it is what std calls
+    /// `Shutdown::Both`; [`close`](Conn::close) is more: it gives the port back.
+    ///
+    /// # Errors
+    ///
+    /// What is down, if this end is: like `shutdown pipet a:1->b:1: socket is down`.
+    pub fn close_read(&self) -> Result<(), Error> {
+        self.end.shut(Shutdown::Read)
+    }
+
+    /// Closes the connection: its port is free, all tasks that wait on it are woken and fail, and the peer reads what is left
+    /// and then the end of the stream, or `connection reset` if bytes waited here unread. Closing it again does nothing.
+    /// Dropping it does the same.
+    pub fn close(&self) {
+        self.end.close(Shutdown::CloseOrReset);
+    }
+
+    /// Closes the connection so that the peer's reads and writes fail with `connection reset`; what was in flight is
+    /// lost, as with a TCP reset. Does nothing once it is closed.
+    #[doc(alias = "reset")]
+    pub fn abort(&self) {
+        self.end.close(Shutdown::Abort);
+    }
+}
+
+impl<N: Handle> AsRef<Conn<N>> for Conn<N> {
+    fn as_ref(&self) -> &Conn<N> {
+        self
+    }
+}
+
+impl<N: Handle> fmt::Debug for Conn<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Conn({:?})", self.end)
+    }
+}

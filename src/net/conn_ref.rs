@@ -1,0 +1,332 @@
+//! One end of a connection: what the connection and its halves share.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::task::{Context, Poll, Waker};
+
+use crate::addr::Addr;
+#[cfg(feature = "tokio")]
+use crate::contract::engine::LinkStatus;
+use crate::contract::engine::{Engine, Quick, Shutdown};
+use crate::error::cause::Cause;
+use crate::error::{Error, Operation};
+use crate::net::net_ref::{Handle, LinkOf};
+use crate::net::socket_ref::Place;
+use crate::table::{Ports, State, Tables};
+use crate::wait::block::{Key, Patience, block_on};
+use crate::wait::waker::idle;
+use crate::wait::{Expire, Op, Waiting};
+
+/// One end of a connection, held by the connection or by each of its halves. The last one dropped closes it.
+pub(crate) struct End<N: Handle> {
+    pub(crate) link: LinkOf<N>,
+    pub(crate) place: Place<N>,
+}
+
+impl<N: Handle> End<N> {
+    pub(crate) fn net(&self) -> &N {
+        &self.place.net
+    }
+
+    pub(crate) fn local_addr(&self) -> Addr {
+        self.place.local_addr()
+    }
+
+    pub(crate) fn peer_addr(&self) -> Addr {
+        self.place.peer_addr()
+    }
+
+    /// Whether both are of the same connection.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        core::ptr::eq(&**self.net(), &**other.net())
+            && self.place.host == other.place.host
+            && self.place.slot() == other.place.slot()
+    }
+
+    /// Where the network has the timeout of the connection's reads, or writes.
+    pub(crate) fn timeout(&self, writes: bool) -> Key {
+        (self.net().tables.id(&self.place.host), self.place.slot(), writes)
+    }
+
+    /// Reads, if that is simple.
+    #[inline]
+    pub(crate) fn quick_read(&self, waker: &Waker, buf: &mut [u8]) -> Quick {
+        match buf.is_empty() {
+            true => Quick::Slow,
+            false => self.net().engine.quick_read(&self.link, waker, buf),
+        }
+    }
+
+    /// Writes, if that is simple.
+    #[inline]
+    pub(crate) fn quick_write(&self, waker: &Waker, buf: &[u8]) -> Quick {
+        match buf.is_empty() {
+            true => Quick::Slow,
+            false => self.net().engine.quick_write(&self.link, waker, buf),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        match self.quick_read(cx.waker(), buf) {
+            Quick::Moved(count) => Poll::Ready(Ok(count)),
+            Quick::Waits => Poll::Pending,
+            Quick::Slow => self.slow_read(cx, buf),
+        }
+    }
+
+    /// Reads in all cases.
+    #[inline(never)]
+    pub(crate) fn slow_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        match buf.is_empty() {
+            true => Poll::Ready(self.check_up(Operation::Read).map(|()| 0)),
+            false => self.read_outcome(self.net().engine.poll_read(&self.link, cx, buf), buf.len()),
+        }
+    }
+
+    pub(crate) fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        match buf.is_empty() {
+            true => Poll::Ready(self.check_up(Operation::Read).map(|()| 0)),
+            false => self.read_outcome(self.net().engine.poll_peek(&self.link, cx, buf), buf.len()),
+        }
+    }
+
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.net().engine.poll_peek(&self.link, cx, &mut [0]).map(|_| ())
+    }
+
+    pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.net().engine.poll_writable(&self.link, cx)
+    }
+
+    /// An operation that waits for bytes.
+    pub(crate) fn reading<T>(
+        &self,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Error>>,
+    ) -> Op<impl Expire<Output = Result<T, Error>>> {
+        let expired = || Err(self.error(Operation::Read, Cause::TimedOut));
+        let leave = |waker: &Waker| self.net().engine.cancel_read(&self.link, waker);
+        Op::new(Waiting::new(poll_fn(poll), expired, leave))
+    }
+
+    /// The end of the stream is one only while the own side is up.
+    #[inline]
+    fn read_outcome(&self, outcome: Poll<Result<usize, Cause>>, len: usize) -> Poll<Result<usize, Error>> {
+        match outcome {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(0)) => Poll::Ready(self.check_up(Operation::Read).map(|()| 0)),
+            Poll::Ready(Ok(count)) => Poll::Ready(self.moved(Operation::Read, count, len)),
+            Poll::Ready(Err(cause)) => Poll::Ready(Err(self.error(Operation::Read, cause))),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        match self.quick_write(cx.waker(), buf) {
+            Quick::Moved(count) => Poll::Ready(Ok(count)),
+            Quick::Waits => Poll::Pending,
+            Quick::Slow => self.slow_write(cx, buf),
+        }
+    }
+
+    /// Writes in all cases.
+    #[inline(never)]
+    pub(crate) fn slow_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        if buf.is_empty() {
+            return Poll::Ready(self.check_up(Operation::Write).map(|()| 0));
+        }
+        match self.net().engine.poll_write(&self.link, cx, buf) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(count)) => Poll::Ready(self.moved(Operation::Write, count, buf.len())),
+            Poll::Ready(Err(cause)) => Poll::Ready(Err(self.error(Operation::Write, cause))),
+        }
+    }
+
+    /// How many of `len` bytes the engine says that it moved, if that can be.
+    #[inline]
+    fn moved(&self, operation: Operation, count: usize, len: usize) -> Result<usize, Error> {
+        match N::Engine::EXACT || 0 < count && count <= len {
+            true => Ok(count),
+            false => Err(self.miscounted(operation)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn miscounted(&self, operation: Operation) -> Error {
+        self.error(operation, Cause::Backend("engine miscounts the bytes that it moves".into()))
+    }
+
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let outcome = self.net().engine.poll_flush(&self.link, cx);
+        outcome.map_err(|cause| self.error(Operation::Write, cause))
+    }
+
+    /// One poll, of which nothing is left if it would have to wait.
+    pub(crate) fn at_once<T>(
+        &self,
+        operation: Operation,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<Result<T, Error>>,
+    ) -> Result<T, Error> {
+        match poll(&mut Context::from_waker(idle())) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Err(self.error(operation, Cause::WouldBlock)),
+        }
+    }
+
+    /// Waits to read, at most as long as `patience` says. `expired` makes the error for when that is over.
+    pub(crate) fn wait_read<E: From<Error>>(
+        &self,
+        patience: Patience<'_>,
+        buf: &mut [u8],
+        expired: fn(Error) -> E,
+    ) -> Result<usize, E> {
+        block_on(
+            |cx| self.poll_read(cx, buf).map_err(E::from),
+            true,
+            patience,
+            self.net().options.relax,
+            |waker| {
+                self.net().engine.cancel_read(&self.link, waker);
+                Err(expired(self.error(Operation::Read, Cause::TimedOut)))
+            },
+        )
+    }
+
+    /// Waits to write, at most as long as `patience` says. `expired` makes the error for when that is over.
+    pub(crate) fn wait_write<E: From<Error>>(
+        &self,
+        patience: Patience<'_>,
+        buf: &[u8],
+        expired: fn(Error) -> E,
+    ) -> Result<usize, E> {
+        let (engine, relax) = (&self.net().engine, self.net().options.relax);
+        block_on(
+            |cx| self.poll_write(cx, buf).map_err(E::from),
+            !engine.is_rendezvous(),
+            patience,
+            relax,
+            |waker| {
+                engine.cancel_write(&self.link, waker);
+                match engine.withdraw_write(&self.link, waker) {
+                    0 => Err(expired(self.error(Operation::Write, Cause::TimedOut))),
+                    count => Ok(self.moved(Operation::Write, count, buf.len())?),
+                }
+            },
+        )
+    }
+
+    /// Waits until what was written is on its way, at most as long as `patience` says. `expired` makes the error for when
+    /// that is over.
+    pub(crate) fn wait_flush<E: From<Error>>(&self, patience: Patience<'_>, expired: fn(Error) -> E) -> Result<(), E> {
+        block_on(
+            |cx| self.poll_flush(cx).map_err(E::from),
+            true,
+            patience,
+            self.net().options.relax,
+            |waker| {
+                self.net().engine.cancel_write(&self.link, waker);
+                Err(expired(self.error(Operation::Write, Cause::TimedOut)))
+            },
+        )
+    }
+
+    /// Shuts one direction down.
+    pub(crate) fn shut(&self, how: Shutdown) -> Result<(), Error> {
+        self.check_up(Operation::Shutdown)?;
+        self.net().engine.shutdown(&self.link, how);
+        Ok(())
+    }
+
+    pub(crate) fn close(&self, how: Shutdown) {
+        let before = self.place.ports(|ports| {
+            let slot = self.place.slot();
+            ports.unbind(slot);
+            ports.socket(slot).map(|socket| core::mem::replace(&mut socket.state, State::Closed))
+        });
+        if let Some(State::Connected(_)) = before {
+            self.net().engine.shutdown(&self.link, how);
+        }
+    }
+
+    /// Why this end is down, if it is.
+    fn down(&self) -> Option<Cause> {
+        let connected = self.place.socket(|socket| matches!(socket.state, State::Connected(_))).unwrap_or_default();
+        match self.place.outermost(Cause::SocketDown) {
+            Cause::SocketDown if connected => None,
+            cause => Some(cause),
+        }
+    }
+
+    /// The error of an operation on an end that is down, if it is.
+    #[cold]
+    fn check_up(&self, operation: Operation) -> Result<(), Error> {
+        self.down().map_or(Ok(()), |cause| Err(self.error(operation, cause)))
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_down(&self) -> bool {
+        self.down().is_some()
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn status(&self) -> LinkStatus {
+        self.net().engine.status(&self.link)
+    }
+
+    /// Registers the task of `waker` for whatever comes next, bytes or the end.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn watch(&self, waker: &Waker) {
+        self.net().engine.watch(&self.link, waker);
+    }
+
+    #[cold]
+    pub(crate) fn error(&self, operation: Operation, cause: Cause) -> Error {
+        let (local, peer) = (Some(self.local_addr()), Some(self.peer_addr()));
+        let (source, addr) = if operation == Operation::Read { (peer, local) } else { (local, peer) };
+        Error::new(operation, self.net().name(), source, addr, self.place.outermost(cause))
+    }
+}
+
+/// No part of it is ever pinned.
+impl<N: Handle> Unpin for End<N> {}
+
+/// Another handle of the same end.
+impl<N: Handle> Clone for End<N> {
+    fn clone(&self) -> Self {
+        self.place.socket(|socket| socket.handles += 1);
+        Self { place: self.place.clone(), link: self.link.clone() }
+    }
+}
+
+impl<N: Handle> Drop for End<N> {
+    fn drop(&mut self) {
+        let slot = self.place.slot();
+        let last = self.place.ports(|ports| {
+            let socket = ports.socket(slot)?;
+            socket.handles -= 1;
+            if socket.handles > 0 {
+                return None;
+            }
+            // Before another connection can have the slot.
+            self.net().timeouts.forget(self.timeout(false));
+            if !socket.awaited {
+                return Some(ports.remove(slot));
+            }
+            ports.unbind(slot);
+            Some(ports.socket(slot).map(|socket| core::mem::replace(&mut socket.state, State::Closed)))
+        });
+        let Some(state) = last else { return };
+        if let Some(State::Connected(link)) = state {
+            drop(link);
+            self.net().engine.shutdown(&self.link, Shutdown::CloseOrReset);
+        }
+        self.net().engine.release(&self.link);
+    }
+}
+
+impl<N: Handle> fmt::Debug for End<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}->{}", self.net().name(), self.local_addr(), self.peer_addr())
+    }
+}

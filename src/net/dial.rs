@@ -1,0 +1,254 @@
+//! One dial, from its source port to its connection.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use pin_project_lite::pin_project;
+
+use crate::addr::Addr;
+use crate::addr::name::Text;
+use crate::addr::to_addr::ToAddr;
+use crate::contract::engine::Engine;
+use crate::contract::registry::Registry;
+use crate::error::cause::Cause;
+use crate::error::{Error, Operation};
+use crate::net::conn::Conn;
+use crate::net::host::Host;
+use crate::net::net_ref::{Handle, LinkOf};
+use crate::net::socket_ref::Place;
+use crate::table::{Bind, Hosts, Peer, Ports, State, Tables};
+use crate::wait::Expire;
+use crate::wait::waker::{Wakers, poll_step};
+
+/// Dials an address from a host.
+pub(crate) fn dial<N: Handle, A: ToAddr>(
+    host: Host<N>,
+    addr: A,
+) -> impl Expire<Output = Result<Conn<N>, Error>> + use<N, A> {
+    let state = DialState { host, source: None, parsed: false };
+    Dial { addr, dialling: Dialling { connect, state, running: None } }
+}
+
+pin_project! {
+    /// A dial, to an address of any type.
+    struct Dial<N: Handle, A, C, F> {
+        addr: A,
+        #[pin]
+        dialling: Dialling<N, C, F>,
+    }
+}
+
+pin_project! {
+    /// What is the same in all dials: takes a port, asks registry and engine, and makes the connection.
+    struct Dialling<N: Handle, C, F> {
+        connect: C,
+        state: DialState<N>,
+        #[pin]
+        running: Option<F>,
+    }
+
+    impl<N: Handle, C, F> PinnedDrop for Dialling<N, C, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            // The request leaves its listener before the port is free again.
+            this.running.set(None);
+            this.state.give_up();
+        }
+    }
+}
+
+struct DialState<N: Handle> {
+    /// Slot and port of the source, from the first poll until it is a connection or the dial has failed.
+    source: Option<(u32, u16)>,
+    /// Whether the address is one. It is parsed again when it is needed: it would be most of what a dial has to keep.
+    parsed: bool,
+    host: Host<N>,
+}
+
+/// What is done with a source port: the registry tells where the host is, the engine connects, and the source becomes a
+/// connection.
+#[allow(clippy::manual_async_fn, reason = "an `async fn` would keep its arguments twice")]
+fn connect<N: Handle>(
+    host: Host<N>,
+    (slot, port): (u32, u16),
+    dst: Addr,
+) -> impl Future<Output = Result<Conn<N>, Cause>> + Send + use<N> {
+    async move {
+        let net = &host.net;
+        let data = net.registry().query(&dst.host).await?;
+        let src = host.addr(port);
+        let (link, peer) = net.engine.dial(&src, &dst, data, &net.notifier()).await?;
+        if let Err(cause) = settle(&host, slot, &link, &dst, &peer) {
+            net.discard(&link);
+            return Err(cause);
+        }
+        Ok(Conn::new(Place::new(host, slot), link))
+    }
+}
+
+/// Makes the source a connection.
+fn settle<N: Handle>(host: &Host<N>, slot: u32, link: &LinkOf<N>, dst: &Addr, peer: &Addr) -> Result<(), Cause> {
+    if peer.host != dst.host || peer.port == 0 {
+        return Err(misled(peer));
+    }
+    let Host { net, host } = host;
+    let peer = Peer { host: net.tables.intern(&peer.host)?, port: peer.port };
+    let dialling = net.tables.ports(host, |ports| {
+        if !ports.is_open() {
+            return Err(Cause::HostDown);
+        }
+        let socket = ports.socket(slot).ok_or(Cause::SocketDown)?;
+        socket.peer = peer;
+        Ok(core::mem::replace(&mut socket.state, State::Connected(link.clone())))
+    })?;
+    dialling.discard();
+    Ok(())
+}
+
+/// The engine connected to a host that was not meant.
+#[cold]
+fn misled(peer: &Addr) -> Cause {
+    Cause::Backend(Text::of(["engine connected to ", peer.text().as_str(), " instead"]))
+}
+
+impl<N, A, C, F> Future for Dial<N, A, C, F>
+where
+    N: Handle,
+    A: ToAddr,
+    C: Fn(Host<N>, (u32, u16), Addr) -> F,
+    F: Future<Output = Result<Conn<N>, Cause>>,
+{
+    type Output = Result<Conn<N>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.dialling.poll(this.addr, cx)
+    }
+}
+
+impl<N, A, C, F> Expire for Dial<N, A, C, F>
+where
+    N: Handle,
+    A: ToAddr,
+    C: Fn(Host<N>, (u32, u16), Addr) -> F,
+    F: Future<Output = Result<Conn<N>, Cause>>,
+{
+    fn expire(self: Pin<&mut Self>, _: &Waker) -> Self::Output {
+        let this = self.project();
+        Err(this.dialling.expire(this.addr))
+    }
+}
+
+impl<N, C, F> Dialling<N, C, F>
+where
+    N: Handle,
+    C: Fn(Host<N>, (u32, u16), Addr) -> F,
+    F: Future<Output = Result<Conn<N>, Cause>>,
+{
+    fn poll(self: Pin<&mut Self>, addr: &dyn ToAddr, cx: &mut Context<'_>) -> Poll<Result<Conn<N>, Error>> {
+        let mut this = self.project();
+        let state = this.state;
+        let starts = this.running.is_none();
+        if starts {
+            match state.start(addr, cx.waker()) {
+                Ok((source, dst)) => this.running.set(Some((this.connect)(state.host.clone(), source, dst))),
+                Err(cause) => return Poll::Ready(Err(state.fail(addr, cause))),
+            }
+        }
+        let Some(running) = this.running.as_mut().as_pin_mut() else { return Poll::Pending };
+        let cause = match running.poll(cx) {
+            Poll::Ready(Ok(conn)) => {
+                state.source = None;
+                this.running.set(None);
+                return Poll::Ready(Ok(conn));
+            }
+            // The network that is down is the peer's, unless it turns out to be the own one.
+            Poll::Ready(Err(Cause::NetworkDown)) => Cause::ConnectionRefused,
+            Poll::Ready(Err(cause)) => cause,
+            // Whoever closes the host from now on wakes the task.
+            Poll::Pending if starts => return Poll::Pending,
+            Poll::Pending => match state.poll_closed(cx) {
+                Poll::Ready(()) => Cause::SocketDown,
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        this.running.set(None);
+        Poll::Ready(Err(state.fail(addr, cause)))
+    }
+
+    fn expire(self: Pin<&mut Self>, addr: &dyn ToAddr) -> Error {
+        let mut this = self.project();
+        this.running.set(None);
+        this.state.fail(addr, Cause::TimedOut)
+    }
+}
+
+impl<N: Handle> DialState<N> {
+    /// Takes the source port, to be told when the host closes, and looks at the address: from which port, where to.
+    fn start(&mut self, addr: &dyn ToAddr, waker: &Waker) -> Result<((u32, u16), Addr), Cause> {
+        let Host { net, host } = &self.host;
+        let waiting = State::Dialling(Wakers::of(waker));
+        let (source, is_open) = net.tables.ports(host, |ports| {
+            let slot = ports.insert(Bind::Lowest, waiting)?;
+            let port = ports.socket(slot).map_or(0, |socket| socket.port);
+            Ok::<_, Cause>(((slot, port), ports.is_open()))
+        })?;
+        self.source = Some(source);
+        let target = self.host.on_net(addr.to_addr()?);
+        self.parsed = true;
+        let source = if net.options.share_port { self.exchange(source, &target)? } else { source };
+        match is_open {
+            true => Ok((source, target)),
+            false => Err(Cause::HostDown),
+        }
+    }
+
+    /// Exchanges the source port, if the host that is dialled has that pair already and shares its ports.
+    #[cold]
+    fn exchange(&mut self, (slot, port): (u32, u16), target: &Addr) -> Result<(u32, u16), Cause> {
+        let Host { net, host } = &self.host;
+        let there = net.tables.hosts(|hosts| hosts.find(target.host.as_bytes()).and_then(|id| hosts.host(id)));
+        let Some(there) = there else { return Ok((slot, port)) };
+        let source = (slot, net.tables.exchange_port(host, (slot, port), &there, target.port)?);
+        self.source = Some(source);
+        Ok(source)
+    }
+
+    /// Ready when the own host is closed.
+    fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let slot = self.source.map_or(0, |(slot, _)| slot);
+        poll_step(cx.waker(), |seat| {
+            self.host.net.tables.ports(&self.host.host, |ports| {
+                if !ports.is_open() {
+                    return Poll::Ready(());
+                }
+                if let Some(State::Dialling(wakers)) = ports.socket(slot).map(|socket| &mut socket.state) {
+                    seat.take(wakers);
+                }
+                Poll::Pending
+            })
+        })
+    }
+
+    /// The error of this dial, which gives its port back.
+    #[cold]
+    fn fail(&mut self, addr: &dyn ToAddr, cause: Cause) -> Error {
+        let Host { net, host } = &self.host;
+        let source = self.source.map(|(_, port)| self.host.addr(port));
+        let target = if self.parsed { addr.to_addr().ok() } else { None };
+        let target = target.map(|target| self.host.on_net(target));
+        let early = source.is_none() || target.is_none();
+        let cause = if early { cause } else { net.outermost(host, cause) };
+        self.give_up();
+        Error::new(Operation::Dial, self.host.network(), source, target, cause)
+    }
+
+    /// Gives the port back, if it is still held.
+    fn give_up(&mut self) {
+        if let Some((slot, _)) = self.source.take() {
+            let gone = self.host.net.tables.ports(&self.host.host, |ports| ports.remove(slot));
+            gone.into_iter().for_each(State::discard);
+        }
+    }
+}

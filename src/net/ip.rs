@@ -1,0 +1,116 @@
+//! IP addresses of hosts, for interfaces that know no names.
+
+use core::fmt::Write as _;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::addr::name::{HostName, Text};
+use crate::addr::{Addr, AddrError, AddrReason, write_host_port, write_number};
+use crate::contract::registry::Registry;
+use crate::error::cause::{Cause, Input};
+use crate::error::{Error, Operation};
+use crate::net::conn::Conn;
+use crate::net::host::Host;
+use crate::net::net_ref::Handle;
+use crate::table::{Hosts, Tables};
+
+impl<N: Handle> Host<N> {
+    /// The host's IP address: 10.0.0.1 for the first host of the network, and one more for each that was made after it.
+    ///
+    /// Where several subnetworks form a network, each numbers its own hosts and those that it has heard of.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::net::Ipv4Addr;
+    /// use virtnet::pipenet;
+    ///
+    /// let net = pipenet::Network::new("t");
+    /// let (a, b) = (net.host("a")?, net.host("b")?);
+    /// assert_eq!([a.ip_addr(), b.ip_addr()], [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)]);
+    /// # Ok::<(), virtnet::Error>(())
+    /// ```
+    #[must_use]
+    pub fn ip_addr(&self) -> Ipv4Addr {
+        ip_of(self.net.tables.id(&self.host))
+    }
+
+    /// What an IP address and port mean on this host: its own for the loopback and the unspecified address.
+    pub(crate) fn resolve(&self, addr: SocketAddr) -> Result<Addr, Cause> {
+        let host = match addr.ip() {
+            ip if ip.is_unspecified() || ip.is_loopback() => Some(self.name()),
+            ip => self.name_of(ip),
+        };
+        let host = host.ok_or_else(|| {
+            let mut input = Text::EMPTY;
+            // Writing to a text cannot fail.
+            let _ = write_host_port(&mut input, ip_text(addr.ip()).as_str(), "", addr.port());
+            Cause::Addr(AddrError { input, reason: AddrReason::NoSuchHost })
+        })?;
+        Ok(Addr { network: self.net.network_name(), host, port: addr.port() })
+    }
+
+    /// Dials an IP address.
+    pub(crate) async fn dial_ip(&self, remote: SocketAddr) -> Result<Conn<N>, Error> {
+        match self.resolve(remote) {
+            Ok(addr) => self.dial(addr).await,
+            Err(cause) => Err(Error::new(Operation::Dial, self.network(), None, None, cause)),
+        }
+    }
+
+    /// The name of the host that has this IP address.
+    fn name_of(&self, ip: IpAddr) -> Option<HostName> {
+        let IpAddr::V4(ip) = ip else { return None };
+        let id = u32::from(ip).checked_sub(FIRST)?;
+        self.net.tables.hosts(|hosts| (id < hosts.count()).then(|| hosts.name(id)))
+    }
+
+    /// The IP address of the host of this name, which the registry must know; that of a host names itself. There are
+    /// IPv4 addresses only.
+    pub(crate) async fn ip_by_name(&self, name: &str, ipv4: bool) -> Result<IpAddr, Error> {
+        let failed = |cause| self.unresolved(name.into(), cause);
+        if let Ok(ip) = name.parse()
+            && ipv4
+            && self.name_of(ip).is_some()
+        {
+            return Ok(ip);
+        }
+        let known = HostName::valid(name, "").ok_or(Cause::Invalid(Input::HostName)).map_err(failed)?;
+        self.net.registry().query(name).await.map_err(|error| failed(error.into()))?;
+        let id = self.net.tables.intern(&known).map_err(failed)?;
+        if ipv4 { Ok(ip_of(id).into()) } else { Err(failed(Cause::NoSuchHost)) }
+    }
+
+    /// Writes the name of the host that has this IP address into `result`; says how long it is.
+    pub(crate) fn name_by_ip(&self, ip: IpAddr, result: &mut [u8]) -> Result<usize, Error> {
+        let name = self.name_of(ip).ok_or(Cause::NoSuchHost);
+        let written = name.and_then(|name| {
+            let room = result.get_mut(..name.len()).ok_or(Cause::Invalid(Input::BufferSize))?;
+            room.copy_from_slice(name.as_bytes());
+            Ok(name.len())
+        });
+        written.map_err(|cause| self.unresolved(ip_text(ip), cause))
+    }
+
+    fn unresolved(&self, what: Text, cause: Cause) -> Error {
+        Error::subnet(Operation::Resolve, self.network().into(), &what, cause)
+    }
+}
+
+/// The address of the first host, 10.0.0.1.
+const FIRST: u32 = 0x0a00_0001;
+
+/// An IP address as text, without formatting: that may be all that a program would need it for.
+fn ip_text(ip: IpAddr) -> Text {
+    let IpAddr::V4(ip) = ip else { return "IPv6".into() };
+    let (mut text, mut before) = (Text::EMPTY, "");
+    for octet in ip.octets() {
+        // Writing to a text cannot fail.
+        let _ = text.write_str(before).and_then(|()| write_number(&mut text, octet.into()));
+        before = ".";
+    }
+    text
+}
+
+pub(crate) fn ip_of(id: u32) -> Ipv4Addr {
+    Ipv4Addr::from(FIRST.wrapping_add(id))
+}

@@ -1,0 +1,194 @@
+//! Listeners: accept, close.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::task::{Context, Poll, Waker};
+
+use crate::addr::Addr;
+use crate::error::cause::Cause;
+use crate::error::{Error, Operation};
+use crate::net::conn::Conn;
+use crate::net::host::Host;
+use crate::net::net_ref::Handle;
+use crate::net::socket_ref::Place;
+use crate::table::{Delivery, Ports, Rare, State, next_delivery, queue};
+use crate::wait::waker::{Wakers, discard, idle, poll_step};
+use crate::wait::{Expire, Op, Waiting};
+
+/// A port of a host at which connections come in; mostly as [`pipenet::Listener`](crate::pipenet::Listener). Dropping it
+/// closes it.
+///
+/// Dials wait in a queue of bounded length and are accepted in the order in which they arrived. Accepted connections
+/// take the lowest free port of the host, or keep the listener's if the network was made so; then no two of them have the same peer.
+///
+/// Several tasks or threads may wait for connections at once; each connection goes to one of them.
+pub struct Listener<N: Handle> {
+    place: Place<N>,
+}
+
+impl<N: Handle> Listener<N> {
+    pub(crate) fn new(place: Place<N>) -> Self {
+        Self { place }
+    }
+
+    /// The listener's address.
+    #[must_use]
+    pub fn local_addr(&self) -> Addr {
+        self.place.local_addr()
+    }
+
+    /// The host that listens.
+    #[must_use]
+    pub fn host(&self) -> Host<N> {
+        self.place.host()
+    }
+
+    /// Waits for the next connection. It borrows the listener: to spawn it, `async move { listener.accept().await }`.
+    ///
+    /// # Errors
+    ///
+    /// `network is down`, `host is down`, `socket is down`, like `accept pipet a:1: socket is down`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation loses no connection: the next accept has it.
+    pub fn accept(&self) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + use<'_, N>> {
+        let expired = || Err(self.error(Cause::TimedOut));
+        let leave = |waker: &Waker| {
+            let (place, listener) = (&self.place, self.place.slot());
+            let left = place.ports(|ports| queue(ports, listener).and_then(|queue| queue.acceptors.remove(waker)));
+            left.into_iter().for_each(discard);
+        };
+        Op::new(Waiting::new(poll_fn(|cx| self.poll_accept(cx)), expired, leave))
+    }
+
+    /// The next connection, if one is there. Where the backend still has to acknowledge it, the first attempt claims it
+    /// and a later one has it.
+    ///
+    /// # Errors
+    ///
+    /// `would block` if none is there, else those of [`accept`](Listener::accept).
+    pub fn try_accept(&self) -> Result<Conn<N>, Error> {
+        match self.poll_accept(&mut Context::from_waker(idle())) {
+            Poll::Ready(accepted) => accepted,
+            Poll::Pending => Err(self.error(Cause::WouldBlock)),
+        }
+    }
+
+    /// Polls for the next connection. Each task that got `Pending` is woken when it is worth another poll.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accept`](Listener::accept).
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<Conn<N>, Error>> {
+        let (place, listener) = (&self.place, self.place.slot());
+        let share_port = place.net.options.share_port;
+        loop {
+            let delivery = poll_step(cx.waker(), |seat| {
+                place.ports(|ports| match next_delivery(ports, listener, share_port, seat.waker) {
+                    Delivery::Nothing => {
+                        if let Some(queue) = queue(ports, listener) {
+                            seat.take(&mut queue.acceptors);
+                        }
+                        Poll::Pending
+                    }
+                    delivery => Poll::Ready(delivery),
+                })
+            });
+            match delivery {
+                Poll::Pending | Poll::Ready(Delivery::Nothing) => return Poll::Pending,
+                Poll::Ready(Delivery::Progress(backend)) => backend.wake(),
+                Poll::Ready(Delivery::Closed) => return Poll::Ready(Err(self.error(Cause::SocketDown))),
+                Poll::Ready(Delivery::Connection(slot, link, backend)) => {
+                    let conn = Conn::new(Place::new(place.host(), slot), link);
+                    backend.wake();
+                    return Poll::Ready(Ok(conn));
+                }
+            }
+        }
+    }
+
+    /// Closes the listener: its port is free, whoever waits in an accept or a dial to it is woken and fails. Connections
+    /// that were accepted stay. Closing it again does nothing.
+    pub fn close(&self) {
+        let (place, slot) = (&self.place, self.place.slot());
+        place.ports(|ports| ports.unbind(slot));
+        place.net.refuse_all(&place.host, slot);
+        let before = place.socket(|socket| core::mem::replace(&mut socket.state, State::Closed));
+        if let Some(State::Listener(queue)) = before {
+            queue.into_value().acceptors.wake();
+        }
+    }
+
+    /// The connections that come in, one after the other, each waited for by blocking the thread: in async code, accept in a
+    /// loop, or see `into_stream`. It ends with an error, when the listener, its host or the network is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::thread;
+    /// use virtnet::pipenet;
+    ///
+    /// let net = pipenet::Network::new("t");
+    /// let listener = Arc::new(net.host("a")?.listen(":1")?);
+    /// let server = thread::spawn({
+    ///     let listener = listener.clone();
+    ///     move || listener.incoming().map(|conn| conn.map(drop)).filter_map(Result::err).count()
+    /// });
+    /// net.host("b")?.dial("a:1").wait()?;
+    /// listener.close();
+    /// assert_eq!(server.join().unwrap(), 1);
+    /// # Ok::<(), virtnet::Error>(())
+    /// ```
+    #[cfg(feature = "std")]
+    pub fn incoming(&self) -> impl Iterator<Item = Result<Conn<N>, Error>> + fmt::Debug + use<'_, N> {
+        IncomingConns { listener: self, over: false }
+    }
+
+    fn error(&self, cause: Cause) -> Error {
+        let cause = self.place.outermost(cause);
+        Error::new(Operation::Accept, self.place.net.name(), None, Some(self.local_addr()), cause)
+    }
+}
+
+impl<N: Handle> Drop for Listener<N> {
+    fn drop(&mut self) {
+        self.close();
+        let gone = self.place.ports(|ports| ports.remove(self.place.slot()));
+        drop(gone);
+    }
+}
+
+impl<N: Handle> fmt::Debug for Listener<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Listener({} {})", self.place.net.name(), self.local_addr())
+    }
+}
+
+#[cfg(feature = "std")]
+struct IncomingConns<'a, N: Handle> {
+    listener: &'a Listener<N>,
+    over: bool,
+}
+
+#[cfg(feature = "std")]
+impl<N: Handle> Iterator for IncomingConns<'_, N> {
+    type Item = Result<Conn<N>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let next = self.listener.accept().wait();
+        self.over = next.is_err();
+        Some(next)
+    }
+}
+
+#[cfg(feature = "std")]
+impl<N: Handle> fmt::Debug for IncomingConns<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incoming({})", self.listener.local_addr())
+    }
+}

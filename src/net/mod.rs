@@ -1,0 +1,15 @@
+//! What users hold: subnetworks, hosts, listeners and connections, over any engine, registry and tables.
+
+pub(crate) mod conn;
+pub(crate) mod conn_ref;
+pub(crate) mod dial;
+pub(crate) mod half;
+pub(crate) mod host;
+#[cfg(any(feature = "edge-nal", feature = "embedded-nal-async"))]
+pub(crate) mod ip;
+pub(crate) mod listener;
+pub(crate) mod net_ref;
+pub(crate) mod notifier;
+pub(crate) mod request;
+pub(crate) mod socket_ref;
+pub(crate) mod subnet;

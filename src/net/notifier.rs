@@ -1,0 +1,90 @@
+//! The core's side of [`Notifier`].
+
+use core::future::Future;
+
+use crate::addr::Addr;
+#[cfg(feature = "alloc")]
+use crate::contract::engine::Engine;
+use crate::contract::notifier::Notifier;
+#[cfg(feature = "alloc")]
+use crate::contract::registry::Registry;
+use crate::error::cause::Cause;
+use crate::net::net_ref::{Handle, LinkOf};
+use crate::net::request::{Connecting, Incoming, Pending};
+#[cfg(feature = "alloc")]
+use crate::net::subnet::SubNetwork;
+use crate::table::Phase;
+#[cfg(feature = "alloc")]
+use crate::table::Tables;
+
+/// Hands connections over to a subnetwork; see [`Notifier`].
+#[derive(Clone, Debug)]
+pub struct SubNetworkNotifier<N>(pub(crate) N);
+
+impl<N: Handle> Notifier for SubNetworkNotifier<N> {
+    type Link = LinkOf<N>;
+    type Accept = Incoming<N>;
+
+    fn accept(
+        &self,
+        src: &Addr,
+        dst: &Addr,
+        link: Self::Link,
+    ) -> impl Future<Output = Result<Self::Accept, Cause>> + Send {
+        let pending = Pending::enqueue(self.0.clone(), src, dst, link, Phase::Queued);
+        async move { Ok(Incoming::new(pending?.claimed().await?)) }
+    }
+
+    fn connect(&self, src: &Addr, dst: &Addr, link: Self::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
+        Connecting(Pending::enqueue(self.0.clone(), src, dst, link, Phase::Direct))
+    }
+
+    fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
+        down(self.0.clone(), cause)
+    }
+}
+
+/// Takes the network down at once; the future closes the backend.
+fn down<N: Handle>(net: N, cause: Cause) -> impl Future<Output = ()> + Send + use<N> {
+    let was_up = net.take_down(Some(cause));
+    async move {
+        if was_up {
+            net.close_backend().await;
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<E, R, T> Notifier for alloc::sync::Weak<SubNetwork<E, R, T>>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    type Link = E::Link;
+    type Accept = Incoming<alloc::sync::Arc<SubNetwork<E, R, T>>>;
+
+    fn accept(
+        &self,
+        src: &Addr,
+        dst: &Addr,
+        link: E::Link,
+    ) -> impl Future<Output = Result<Self::Accept, Cause>> + Send {
+        let pending = self.upgrade().map(|net| Pending::enqueue(net, src, dst, link, Phase::Queued));
+        async move { Ok(Incoming::new(pending.ok_or(Cause::NetworkDown)??.claimed().await?)) }
+    }
+
+    fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
+        let net = self.upgrade().ok_or(Cause::NetworkDown);
+        Connecting(net.and_then(|net| Pending::enqueue(net, src, dst, link, Phase::Direct)))
+    }
+
+    fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
+        let closing = self.upgrade().map(|net| down(net, cause));
+        async move {
+            if let Some(closing) = closing {
+                closing.await;
+            }
+        }
+    }
+}

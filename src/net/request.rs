@@ -1,0 +1,168 @@
+//! A connection that a backend hands over, while it waits for a listener.
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use crate::addr::{Addr, AddrError, AddrReason};
+use crate::contract::notifier::Accept;
+use crate::error::cause::Cause;
+use crate::net::host::Host;
+use crate::net::net_ref::{Handle, HostOf, LinkOf};
+use crate::net::socket_ref::Place;
+use crate::table::{Hosts, Peer, Phase, Ports, Rare, State, Tables, acknowledge, drop_request, enqueue};
+use crate::wait::waker::{Wakers, poll_step};
+
+/// The sockets of a host of a handle's subnetwork, under lock.
+type PortsOf<'a, N> = <<N as Handle>::Tables as Tables>::Ports<'a>;
+
+/// A request in the queue of a listener. Dropping it withdraws the request.
+pub(crate) struct Pending<N: Handle> {
+    /// A connection has come of it, and nothing is left to withdraw.
+    settled: bool,
+    place: Place<N>,
+}
+
+impl<N: Handle> Pending<N> {
+    /// Lets a connection from `src` wait at the listener at `dst`.
+    pub(crate) fn enqueue(net: N, src: &Addr, dst: &Addr, link: LinkOf<N>, phase: Phase) -> Result<Self, Cause> {
+        let mut link = Some(link);
+        let queued = Self::find(&net, src, dst).and_then(|(host, known)| {
+            // The name of a stranger is kept once the request has a place, and not if it is refused.
+            let peer = |ports: &mut PortsOf<'_, N>| {
+                let id = known.map_or_else(|| net.tables.intern_within(ports, &src.host), Ok)?;
+                Ok(Peer { host: id, port: src.port })
+            };
+            let (slot, acceptors) =
+                net.tables.ports(&host, |ports| enqueue(ports, dst.port, &net.options, peer, &mut link, phase))?;
+            acceptors.wake();
+            Ok((host, slot))
+        });
+        match queued {
+            Ok((host, slot)) => Ok(Self { settled: false, place: Place::new(Host::new(net, host), slot) }),
+            Err(cause) => {
+                link.iter().for_each(|link| net.discard(link));
+                Err(cause)
+            }
+        }
+    }
+
+    /// The host that is meant, and the number of the one where the connection comes from, if its name came up before.
+    fn find(net: &N, src: &Addr, dst: &Addr) -> Result<(HostOf<N>, Option<u32>), Cause> {
+        let (down, host, known) = net.tables.hosts(|hosts| {
+            let host = hosts.find(dst.host.as_bytes()).and_then(|id| hosts.host(id));
+            (hosts.closed().network, host, hosts.find(src.host.as_bytes()))
+        });
+        if down {
+            return Err(Cause::NetworkDown);
+        }
+        let unknown = || Cause::Addr(AddrError { input: dst.text(), reason: AddrReason::NoSuchHost });
+        Ok((host.ok_or_else(unknown)?, known))
+    }
+
+    /// Waits until a listener has claimed the connection.
+    pub(crate) async fn claimed(mut self) -> Result<Self, Cause> {
+        poll_fn(|cx| self.poll(cx)).await.map(|_| self)
+    }
+
+    /// The accepted connection's port, once a listener has taken the request.
+    #[cfg_attr(feature = "std", inline)]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<u16, Cause>> {
+        let (place, settled) = (&self.place, &mut self.settled);
+        let mut gone = None;
+        let answer = poll_step(cx.waker(), |seat| {
+            place.ports(|ports| {
+                let Some(socket) = ports.socket(place.slot()) else { return Poll::Ready(Answer::Refused) };
+                let port = socket.port;
+                let State::Request(request) = &mut socket.state else {
+                    *settled = true;
+                    match socket.handles {
+                        0 => gone = drop_request(ports, place.slot()).0,
+                        _ => socket.awaited = false,
+                    }
+                    return Poll::Ready(Answer::Port(port));
+                };
+                let request = request.value_mut();
+                match request.phase {
+                    Phase::Claimed | Phase::Ready => Poll::Ready(Answer::Port(port)),
+                    Phase::Refused => Poll::Ready(Answer::Refused),
+                    Phase::NoPort => Poll::Ready(Answer::NoPort),
+                    Phase::Queued | Phase::Direct => {
+                        seat.take(&mut request.backend);
+                        Poll::Pending
+                    }
+                }
+            })
+        });
+        if let Some(left) = gone {
+            place.net.scrap(left);
+        }
+        answer.map(|answer| match answer {
+            Answer::Port(port) => Ok(port),
+            Answer::Refused => Err(Cause::ConnectionRefused),
+            Answer::NoPort => Err(place.no_port()),
+        })
+    }
+}
+
+/// What has become of a request. Smaller than a `Cause`, so that it is not copied under the lock.
+enum Answer {
+    Port(u16),
+    Refused,
+    NoPort,
+}
+
+/// Waits until a listener has the connection; gives its address. An `async` block would be twice as large.
+pub(crate) struct Connecting<N: Handle>(pub(crate) Result<Pending<N>, Cause>);
+
+impl<N: Handle> Future for Connecting<N> {
+    type Output = Result<Addr, Cause>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Ok(pending) => pending.poll(cx).map_ok(|port| pending.place.addr(port)),
+            Err(cause) => Poll::Ready(Err(*cause)),
+        }
+    }
+}
+
+impl<N: Handle> Drop for Pending<N> {
+    fn drop(&mut self) {
+        if !self.settled {
+            let (gone, acceptors) = self.place.ports(|ports| drop_request(ports, self.place.slot()));
+            acceptors.wake();
+            gone.into_iter().for_each(|left| self.place.net.scrap(left));
+        }
+    }
+}
+
+/// A connection that a listener has claimed, until the backend [acknowledges](Accept::acknowledge) it.
+pub struct Incoming<N: Handle>(Pending<N>);
+
+impl<N: Handle> Incoming<N> {
+    pub(crate) fn new(claimed: Pending<N>) -> Self {
+        Self(claimed)
+    }
+}
+
+impl<N: Handle> Accept for Incoming<N> {
+    fn local_addr(&self) -> Addr {
+        self.0.place.local_addr()
+    }
+
+    fn acknowledge(self) -> Result<(), Cause> {
+        let place = &self.0.place;
+        // Dropping what is acknowledged takes nothing back.
+        place.ports(|ports| acknowledge(ports, place.slot()))?.wake();
+        Ok(())
+    }
+
+    fn refuse(self) {}
+}
+
+impl<N: Handle> fmt::Debug for Incoming<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incoming({})", self.local_addr())
+    }
+}

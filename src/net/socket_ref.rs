@@ -1,0 +1,88 @@
+//! Where a socket is: what listeners, connections and requests hold.
+
+use crate::addr::Addr;
+use crate::error::cause::{Cause, Table};
+use crate::net::host::Host;
+use crate::net::net_ref::{Handle, HostOf, SlotOf};
+use crate::table::{Ports, Socket, Tables};
+
+/// A socket of a host. Whoever holds it owns the slot, and takes it out of the table in the end.
+pub(crate) struct Place<N: Handle> {
+    slot: SlotOf<N>,
+    pub(crate) host: HostOf<N>,
+    // Last, as rustc 1.95 cannot drop a list of what ends in an associated type.
+    pub(crate) net: N,
+}
+
+/// A socket as the tables of `N` keep it.
+pub(crate) type SocketOf<N> =
+    Socket<<<N as Handle>::Tables as Tables>::Link, <<N as Handle>::Tables as Tables>::Wakers>;
+
+impl<N: Handle> Place<N> {
+    #[cfg_attr(feature = "std", inline)]
+    pub(crate) fn new(host: Host<N>, slot: u32) -> Self {
+        let Host { net, host } = host;
+        Self { net, host, slot: N::Tables::slot(slot) }
+    }
+
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot.into()
+    }
+
+    /// The host that the socket is of.
+    pub(crate) fn host(&self) -> Host<N> {
+        Host::new(self.net.clone(), self.host.clone())
+    }
+
+    /// Takes a step on the sockets of the host.
+    #[cfg_attr(feature = "std", inline)]
+    pub(crate) fn ports<R>(&self, step: impl FnOnce(&mut <N::Tables as Tables>::Ports<'_>) -> R) -> R {
+        self.net.tables.ports(&self.host, step)
+    }
+
+    /// Takes a step on the socket.
+    pub(crate) fn socket<R>(&self, step: impl FnOnce(&mut SocketOf<N>) -> R) -> Option<R> {
+        self.ports(|ports| ports.socket(self.slot()).map(step))
+    }
+
+    /// An address of the host.
+    pub(crate) fn addr(&self, port: u16) -> Addr {
+        Addr { network: self.net.network_name(), host: self.net.tables.name(&self.host), port }
+    }
+
+    /// The address of the socket itself.
+    pub(crate) fn local_addr(&self) -> Addr {
+        self.addr(self.socket(|socket| socket.port).unwrap_or_default())
+    }
+
+    /// The address of the other end.
+    pub(crate) fn peer_addr(&self) -> Addr {
+        let peer = self.socket(|socket| socket.peer).unwrap_or_default();
+        self.net.addr(peer.host, peer.port)
+    }
+
+    /// The host has no port left for a connection from the socket's peer.
+    #[cold]
+    pub(crate) fn no_port(&self) -> Cause {
+        let (peer, capacity) =
+            self.ports(|ports| (ports.socket(self.slot()).map(|socket| socket.peer.host), ports.capacity()));
+        if N::Tables::POOLED || peer == Some(self.net.tables.id(&self.host)) {
+            return Cause::Full(Table::Ports, capacity);
+        }
+        Cause::PeerFull(self.net.tables.name(&self.host).as_str().into(), capacity)
+    }
+
+    /// Why an operation on the socket fails: the outermost thing that is down counts, and `cause` if none is.
+    pub(crate) fn outermost(&self, cause: Cause) -> Cause {
+        self.net.outermost(&self.host, cause)
+    }
+}
+
+/// No part of it is ever pinned.
+impl<N: Handle> Unpin for Place<N> {}
+
+impl<N: Handle> Clone for Place<N> {
+    fn clone(&self) -> Self {
+        Self { net: self.net.clone(), host: self.host.clone(), slot: self.slot }
+    }
+}

@@ -1,0 +1,355 @@
+//! A subnetwork: its hosts and its close.
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Context, Poll};
+
+use crate::addr::Addr;
+use crate::addr::name::{NetworkName, Text};
+use crate::contract::engine::{Engine, Shutdown};
+use crate::contract::registry::Registry;
+use crate::error::cause::Cause;
+use crate::net::notifier::SubNetworkNotifier;
+use crate::snapshot::Snapshot;
+use crate::table::{Closed, Closing, Directory, Hosts, Layout, Ports, Rare, State, Tables, refuse_next};
+use crate::wait::block::Timeouts;
+use crate::wait::waker::{Wakers, idle, poll_step};
+
+/// The part of a network that this process, or this part of it, owns: an [`Engine`], a [`Registry`], and tables of hosts
+/// and sockets. Several subnetworks that share a registry form one network.
+///
+/// It is used through a [`Handle`](crate::Handle), such as an `Arc` of it.
+///
+/// # Examples
+///
+/// See [`Heap`](crate::table::Heap), and the example `custom_engine`.
+pub struct SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    pub(crate) name: NetworkName,
+    pub(crate) naming: Naming,
+    pub(crate) options: Options,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) engine: E,
+    pub(crate) registry: R,
+    pub(crate) tables: T,
+}
+
+/// What may differ from network to network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Dials that may wait at one listener.
+    pub(crate) backlog: u32,
+    /// Whether an accepted connection keeps the listener's port.
+    pub(crate) share_port: bool,
+    /// What a blocking wait does meanwhile, where no thread can sleep.
+    pub(crate) relax: fn(),
+}
+
+impl Options {
+    pub(crate) const DEFAULT: Self = Self { backlog: 4096, share_port: false, relax: core::hint::spin_loop };
+}
+
+impl<E, R, T> SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    /// A subnetwork of the network with the full name `name`.
+    ///
+    /// If that is no valid name (1 to 31 bytes without brackets and control characters), every new host fails with
+    /// `invalid network name`.
+    #[must_use]
+    pub const fn new(name: &str, engine: E, registry: R, tables: T) -> Self {
+        Self::with_options("", name, engine, registry, tables, Options::DEFAULT)
+    }
+
+    pub(crate) const fn with_options(
+        prefix: &str,
+        name: &str,
+        engine: E,
+        registry: R,
+        tables: T,
+        options: Options,
+    ) -> Self {
+        let (name, naming) = match (NetworkName::valid(prefix, name), NetworkName::of(prefix, name)) {
+            (Some(name), _) => (name, Naming::Valid),
+            (None, (name, true)) => (name, Naming::Invalid),
+            (None, (name, false)) => (name, Naming::Cut),
+        };
+        Self { name, naming, options, timeouts: Timeouts::new(), engine, registry, tables }
+    }
+
+    /// How many dials may wait at one listener before it refuses; 4096 by default.
+    #[must_use]
+    pub const fn backlog(mut self, most: u32) -> Self {
+        self.options.backlog = most;
+        self
+    }
+
+    /// Whether accepted connections keep the listener's port, as those of TCP do, instead of taking one of their own.
+    ///
+    /// A connection is then told apart by both its ends. A dial to a host of this subnetwork whose lowest free port would
+    /// make a pair that the host still has, takes the next free port that makes a new one. A connection from another
+    /// subnetwork that has such a pair is refused with `address already in use`.
+    #[must_use]
+    pub const fn share_port(mut self, share: bool) -> Self {
+        self.options.share_port = share;
+        self
+    }
+
+    /// The full name of the network.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &E {
+        &self.engine
+    }
+
+    /// The registry.
+    #[must_use]
+    pub fn registry(&self) -> &R {
+        &self.registry
+    }
+
+    /// A look at its hosts and sockets, and at who waits.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<&Self> {
+        Snapshot::new(self)
+    }
+
+    /// What a backend uses to hand over connections and to report failures.
+    pub fn notifier(&self) -> SubNetworkNotifier<&Self> {
+        SubNetworkNotifier(self)
+    }
+
+    pub(crate) fn network_name(&self) -> NetworkName {
+        self.name
+    }
+
+    /// The name that errors show, also where what was given is none.
+    pub(crate) fn shown_name(&self) -> Text {
+        Text::head(&self.name, self.naming == Naming::Cut)
+    }
+
+    /// The address of a socket of this network.
+    pub(crate) fn addr(&self, host: u32, port: u16) -> Addr {
+        Addr { network: self.name, host: self.tables.hosts(|hosts| hosts.name(host)), port }
+    }
+
+    /// Why an operation of `host` fails: the outermost thing that is down counts, and `cause` if none is.
+    pub(crate) fn outermost(&self, host: &T::Host, cause: Cause) -> Cause {
+        // In this order: a network is down before it closes its hosts.
+        let is_open = self.tables.ports(host, |ports| ports.is_open());
+        match self.tables.hosts(|hosts| hosts.closed().network) {
+            true => Cause::NetworkDown,
+            false if !is_open => Cause::HostDown,
+            false => cause,
+        }
+    }
+
+    /// Closes what is left of a socket that was taken out of its table.
+    pub(crate) fn scrap(&self, left: State<E::Link, T::Wakers>) {
+        if let State::Request(request) = &left {
+            self.discard(&request.value().link);
+        }
+        left.discard();
+    }
+
+    /// Closes an end of a connection that nobody holds.
+    pub(crate) fn discard(&self, link: &E::Link) {
+        self.engine.shutdown(link, Shutdown::CloseOrReset);
+        self.engine.release(link);
+    }
+
+    /// Turns away whoever waits in the queue of a listener.
+    pub(crate) fn refuse_all(&self, host: &T::Host, listener: u32) {
+        while let Some((backend, gone)) = self.tables.ports(host, |ports| refuse_next(ports, listener)) {
+            backend.wake();
+            gone.into_iter().for_each(|left| self.scrap(left));
+        }
+    }
+
+    /// Closes a host; says whether it was open.
+    pub(crate) fn close_host(&self, host: &T::Host) -> bool {
+        let was_open = self.tables.ports(host, |ports| ports.close());
+        if was_open {
+            self.close_sockets(host);
+            self.tables.directory(|directory| directory.network().open_hosts -= 1);
+        }
+        was_open
+    }
+
+    /// Wakes all who wait on the sockets of a closed host, and shuts its connections down. The sockets keep their ports.
+    fn close_sockets(&self, host: &T::Host) {
+        let mut from = 0;
+        while let Some((slot, found)) = self.tables.ports(host, |ports| {
+            let slot = ports.next(from)?;
+            Some((slot, ports.socket(slot).map(|socket| Found::of(&mut socket.state))))
+        }) {
+            match found {
+                Some(Found::Dial(wakers)) => wakers.wake(),
+                Some(Found::Listener(acceptors)) => {
+                    acceptors.wake();
+                    self.refuse_all(host, slot);
+                }
+                Some(Found::Link(link)) => {
+                    self.engine.shutdown(&link, Shutdown::CloseOrReset);
+                }
+                Some(Found::Nothing) | None => {}
+            }
+            from = slot + 1;
+        }
+    }
+
+    /// Takes the network down, the first time with `cause`; says whether it was up.
+    pub(crate) fn take_down(&self, cause: Option<Cause>) -> bool {
+        let was_up = self.tables.directory(|directory| {
+            let closed = directory.hosts().closed();
+            directory.set_closed(Closed { network: true, ..closed });
+            if let Some(cause) = cause
+                && !closed.network
+            {
+                directory.network().failures.set(0, cause);
+            }
+            !closed.network
+        });
+        for id in 0..self.tables.hosts(|hosts| hosts.count()) {
+            let Some(host) = self.tables.hosts(|hosts| hosts.host(id)) else { continue };
+            if !self.close_host(&host) {
+                // Somebody else may be at it, and the engine is not closed before all sockets are.
+                self.close_sockets(&host);
+            }
+        }
+        was_up
+    }
+
+    /// Closes engine and registry, or waits until somebody else has.
+    pub(crate) async fn close_backend(&self) {
+        if let Some(mut turn) = poll_fn(|cx| self.poll_turn(cx)).await {
+            if turn.next == Closing::NotYet {
+                if let Err(cause) = self.engine.close().await {
+                    self.tables.directory(|directory| directory.network().failures.set(1, cause));
+                }
+                turn.next = Closing::EngineDone;
+            }
+            if let Err(cause) = self.registry.close().await {
+                self.tables.directory(|directory| directory.network().failures.set(2, cause));
+            }
+            turn.next = Closing::Done;
+        }
+    }
+
+    /// The turn to close the backend, or none if that is done.
+    fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<Option<Turn<'_, E, R, T>>> {
+        let next = poll_step(cx.waker(), |seat| {
+            self.tables.directory(|directory| {
+                let network = directory.network();
+                match network.closing {
+                    Closing::Done => Poll::Ready(None),
+                    Closing::Running => {
+                        seat.take(&mut network.closers);
+                        Poll::Pending
+                    }
+                    next => {
+                        network.closing = Closing::Running;
+                        Poll::Ready(Some(next))
+                    }
+                }
+            })
+        });
+        next.map(|next| next.map(|next| Turn { subnet: self, next }))
+    }
+}
+
+/// What closing a host finds in a slot.
+enum Found<L, W: Layout> {
+    Dial(W::Dial),
+    Listener(W),
+    Link(L),
+    Nothing,
+}
+
+impl<L: Clone, W: Layout> Found<L, W> {
+    fn of(state: &mut State<L, W>) -> Self {
+        match state {
+            State::Dialling(wakers) => Self::Dial(wakers.take()),
+            State::Listener(queue) => Self::Listener(queue.value_mut().acceptors.take()),
+            State::Connected(link) => Self::Link(link.clone()),
+            State::Request(_) | State::Closed | State::Free => Self::Nothing,
+        }
+    }
+}
+
+/// The turn to close engine and registry. Dropped early, it goes to whoever closes next.
+struct Turn<'a, E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    subnet: &'a SubNetwork<E, R, T>,
+    next: Closing,
+}
+
+impl<E, R, T> Drop for Turn<'_, E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    fn drop(&mut self) {
+        let closers = self.subnet.tables.directory(|directory| {
+            let network = directory.network();
+            network.closing = self.next;
+            network.closers.take()
+        });
+        closers.wake();
+    }
+}
+
+impl<E, R, T> Drop for SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    /// Closes the network. An engine or registry that has to wait for its close gets no chance to: close explicitly.
+    fn drop(&mut self) {
+        self.take_down(None);
+        let _ = pin!(self.close_backend()).poll(&mut Context::from_waker(idle()));
+    }
+}
+
+/// What of the name that a subnetwork was given is its name. There will be no host unless all of it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    Valid,
+    /// All of it is kept, but it is no name.
+    Invalid,
+    /// It is too long, and what is kept is a part.
+    Cut,
+}
+
+impl<E, R, T> fmt::Debug for SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let down = self.tables.hosts(|hosts| hosts.closed().network);
+        let hosts = self.tables.directory(|directory| directory.network().open_hosts);
+        let mut shown = f.debug_struct("SubNetwork");
+        shown.field("name", &self.name).field("down", &down).field("open_hosts", &hosts).finish()
+    }
+}

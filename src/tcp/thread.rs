@@ -1,0 +1,375 @@
+//! The operating system's TCP as a [`Networker`], for threads.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::string::ToString;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+use std::vec::Vec;
+
+use crate::addr::name::{HostName, NetworkName};
+use crate::addr::to_addr::{ToAddr, to_listen_addr};
+use crate::addr::{Addr, AddrError};
+use crate::contract::networker::{Acceptor, Networker, Stream};
+use crate::error::cause::{Cause, Input};
+use crate::error::close::CloseError;
+use crate::error::{Error, Operation};
+use crate::wait::{Expire, Op};
+
+/// The operating system's TCP at one of its IP addresses, as a [`Networker`]: its name is the IP address, its network
+/// `tcp`. Clones are the same access point.
+///
+/// At `0.0.0.0` or `::` it listens at all addresses of the machine. Hosts that are dialled may be names, of at most 63
+/// bytes, that the operating system resolves. A failure of the operating system that is none of
+/// [`ErrorKind`](crate::ErrorKind) is a `Backend` one with its text.
+///
+/// Its operations do their system call when they are polled, and block there: made for [`Op::wait`], not for an
+/// executor. A timeout is looked at only between system calls.
+#[derive(Clone)]
+pub struct Tcp {
+    name: HostName,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    closed: AtomicBool,
+    /// What is to be closed with the access point.
+    sockets: Mutex<Vec<Weak<dyn Close>>>,
+}
+
+trait Close: Send + Sync {
+    fn close(&self);
+}
+
+impl Tcp {
+    /// TCP at an IP address of this machine, such as `127.0.0.1` or `::1`.
+    ///
+    /// # Errors
+    ///
+    /// `invalid host name` if it is no IP address.
+    pub fn new(ip: &str) -> Result<Self, Error> {
+        let invalid =
+            |_| Error::subnet(Operation::NewHost, NETWORK.into(), &ip.into(), Cause::Invalid(Input::HostName));
+        let ip: IpAddr = ip.parse().map_err(invalid)?;
+        Ok(Self { name: HostName::cut(&ip.to_string()).0, shared: Arc::default() })
+    }
+
+    fn check_up(&self) -> Result<(), Cause> {
+        match self.shared.closed.load(Ordering::SeqCst) {
+            true => Err(Cause::HostDown),
+            false => Ok(()),
+        }
+    }
+
+    /// Notes a socket, to be closed with the access point.
+    fn keep<S: Close + 'static>(&self, socket: &Arc<S>) -> Result<(), Cause> {
+        let mut sockets = self.shared.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_up()?;
+        sockets.retain(|socket| socket.strong_count() > 0);
+        let socket: Weak<S> = Arc::downgrade(socket);
+        sockets.push(socket);
+        Ok(())
+    }
+
+    fn connect(&self, addr: &Addr) -> Result<TcpConn, Cause> {
+        self.check_up()?;
+        TcpConn::new(TcpStream::connect((addr.host(), addr.port())).map_err(os_cause)?, self)
+    }
+}
+
+impl Networker for Tcp {
+    type Conn = TcpConn;
+    type Listener = TcpListener;
+
+    fn network(&self) -> &str {
+        NETWORK
+    }
+
+    fn name(&self) -> HostName {
+        self.name
+    }
+
+    fn dial(&self, addr: impl ToAddr + Send) -> Op<impl Expire<Output = Result<TcpConn, Error>> + Send> {
+        Op::new(SystemCall(move || {
+            let failed = |addr, cause| Error::new(Operation::Dial, NETWORK, None, addr, cause);
+            let addr = os_resolve(&addr, self.name).map_err(|error| failed(None, error.into()))?;
+            self.connect(&addr).map_err(|cause| failed(Some(addr), cause))
+        }))
+    }
+
+    fn listen(&self, addr: impl ToAddr) -> Result<TcpListener, Error> {
+        let failed = |addr, cause| Error::new(Operation::Listen, NETWORK, None, addr, cause);
+        let asked = to_listen_addr(&addr).and_then(|addr| os_resolve(&addr, self.name));
+        let asked = asked.map_err(|error| failed(None, error.into()))?;
+        let check = || match asked.host == self.name {
+            true => self.check_up(),
+            false => Err(Cause::AddrNotAvailable),
+        };
+        let bind = || {
+            let listener = net::TcpListener::bind((asked.host(), asked.port())).map_err(os_cause)?;
+            let addr = listener.local_addr().map_err(os_cause)?;
+            let socket = Arc::new(ListenerSocket { listener: Mutex::new(Some(Arc::new(listener))), addr });
+            self.keep(&socket)?;
+            Ok(TcpListener { socket, access: self.clone() })
+        };
+        check().and_then(|()| bind()).map_err(|cause| failed(Some(asked), cause))
+    }
+
+    fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send> {
+        Op::new(SystemCall(|| {
+            let sockets = {
+                let mut sockets = self.shared.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+                self.shared.closed.store(true, Ordering::SeqCst);
+                core::mem::take(&mut *sockets)
+            };
+            sockets.iter().filter_map(Weak::upgrade).for_each(|socket| socket.close());
+            Ok(())
+        }))
+    }
+}
+
+impl fmt::Debug for Tcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tcp({})", self.name)
+    }
+}
+
+/// A listener of [`Tcp`]. Dropping it closes it.
+pub struct TcpListener {
+    socket: Arc<ListenerSocket>,
+    access: Tcp,
+}
+
+struct ListenerSocket {
+    /// None once it is closed. Who waits in an accept keeps it until that ends.
+    listener: Mutex<Option<Arc<net::TcpListener>>>,
+    addr: SocketAddr,
+}
+
+impl ListenerSocket {
+    fn listener(&self) -> Option<Arc<net::TcpListener>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn accept(&self, access: &Tcp) -> Result<TcpConn, Cause> {
+        let down = || access.check_up().err().unwrap_or(Cause::SocketDown);
+        let listener = self.listener().ok_or_else(down)?;
+        let (stream, _) = listener.accept().map_err(os_cause)?;
+        if self.listener().is_some() {
+            return TcpConn::new(stream, access);
+        }
+        self.nudge(listener);
+        Err(down())
+    }
+
+    /// Ends the accept of somebody else who waits at a closed listener, by a connection that nobody means.
+    fn nudge(&self, listener: Arc<net::TcpListener>) {
+        let ip = match self.addr.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        if Arc::strong_count(&listener) > 1 {
+            drop(TcpStream::connect((ip, self.addr.port())));
+        }
+    }
+}
+
+impl Close for ListenerSocket {
+    fn close(&self) {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(listener) = listener {
+            self.nudge(listener);
+        }
+    }
+}
+
+impl Acceptor for TcpListener {
+    type Conn = TcpConn;
+
+    fn accept(&self) -> Op<impl Expire<Output = Result<TcpConn, Error>> + Send> {
+        Op::new(SystemCall(|| {
+            let failed = |cause| Error::new(Operation::Accept, NETWORK, None, Some(self.local_addr()), cause);
+            self.socket.accept(&self.access).map_err(failed)
+        }))
+    }
+
+    fn local_addr(&self) -> Addr {
+        os_addr(self.socket.addr)
+    }
+
+    fn close(&self) {
+        self.socket.close();
+    }
+}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TcpListener({})", self.local_addr())
+    }
+}
+
+/// A connection of [`Tcp`]. [`AsRef`] gives the stream of the standard library.
+pub struct TcpConn {
+    stream: Arc<TcpStream>,
+    local: Addr,
+    peer: Addr,
+}
+
+impl TcpConn {
+    fn new(stream: TcpStream, access: &Tcp) -> Result<Self, Cause> {
+        let (local, peer) = (stream.local_addr().map_err(os_cause)?, stream.peer_addr().map_err(os_cause)?);
+        let stream = Arc::new(stream);
+        access.keep(&stream)?;
+        Ok(Self { stream, local: os_addr(local), peer: os_addr(peer) })
+    }
+}
+
+impl Close for TcpStream {
+    fn close(&self) {
+        // A connection that is down already needs no shutting down.
+        let _ = self.shutdown(net::Shutdown::Both);
+    }
+}
+
+impl Stream for TcpConn {
+    fn local_addr(&self) -> Addr {
+        self.local
+    }
+
+    fn peer_addr(&self) -> Addr {
+        self.peer
+    }
+
+    fn close_write(&self) -> Result<(), Error> {
+        self.shut(net::Shutdown::Write)
+    }
+
+    fn close_read(&self) -> Result<(), Error> {
+        self.shut(net::Shutdown::Read)
+    }
+}
+
+impl TcpConn {
+    fn shut(&self, how: net::Shutdown) -> Result<(), Error> {
+        let failed =
+            |error| Error::new(Operation::Shutdown, NETWORK, Some(self.local), Some(self.peer), os_cause(error));
+        self.stream.shutdown(how).map_err(failed)
+    }
+}
+
+impl AsRef<TcpStream> for TcpConn {
+    fn as_ref(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+impl Read for &TcpConn {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self.stream).read(buf)
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self.stream).read_vectored(bufs)
+    }
+}
+
+impl Write for &TcpConn {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self.stream).write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self.stream).write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self.stream).flush()
+    }
+}
+
+impl Read for TcpConn {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self.stream).read(buf)
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self.stream).read_vectored(bufs)
+    }
+}
+
+impl Write for TcpConn {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self.stream).write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self.stream).write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self.stream).flush()
+    }
+}
+
+impl fmt::Debug for TcpConn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TcpConn({}->{})", self.local, self.peer)
+    }
+}
+
+/// An operation that blocks in its poll until it is done.
+struct SystemCall<F>(F);
+
+impl<F> Unpin for SystemCall<F> {}
+
+impl<T, F: FnMut() -> T> Future for SystemCall<F> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready((self.0)())
+    }
+}
+
+impl<T, F: FnMut() -> T> Expire for SystemCall<F> {
+    fn expire(mut self: Pin<&mut Self>, _: &Waker) -> Self::Output {
+        (self.0)()
+    }
+}
+
+pub(crate) const NETWORK: &str = "tcp";
+
+/// What an address means to an access point of this name.
+pub(crate) fn os_resolve(addr: &impl ToAddr, name: HostName) -> Result<Addr, AddrError> {
+    let mut addr = addr.to_addr()?;
+    addr.network = NetworkName::cut(NETWORK).0;
+    if addr.host.is_empty() {
+        addr.host = name;
+    }
+    Ok(addr)
+}
+
+/// An address of the operating system as one of this crate.
+pub(crate) fn os_addr(addr: SocketAddr) -> Addr {
+    Addr { network: NetworkName::cut(NETWORK).0, host: HostName::cut(&addr.ip().to_string()).0, port: addr.port() }
+}
+
+/// What this crate calls a failure of the operating system.
+pub(crate) fn os_cause(error: io::Error) -> Cause {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => Cause::AddrInUse,
+        io::ErrorKind::AddrNotAvailable => Cause::AddrNotAvailable,
+        io::ErrorKind::ConnectionRefused => Cause::ConnectionRefused,
+        io::ErrorKind::ConnectionReset => Cause::ConnectionReset,
+        io::ErrorKind::BrokenPipe => Cause::BrokenPipe,
+        io::ErrorKind::TimedOut => Cause::TimedOut,
+        io::ErrorKind::WouldBlock => Cause::WouldBlock,
+        io::ErrorKind::NotConnected => Cause::SocketDown,
+        _ => Cause::backend(&error),
+    }
+}

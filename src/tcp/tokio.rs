@@ -1,0 +1,325 @@
+//! The operating system's TCP on tokio as a [`Networker`].
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::net::{self, IpAddr, Shutdown, SocketAddr};
+use std::pin::{Pin, pin};
+use std::string::ToString;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll, ready};
+use std::vec::Vec;
+
+use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ::tokio::net::{TcpListener, TcpStream};
+use ::tokio::runtime;
+use ::tokio::sync::Notify;
+use ::tokio::sync::futures::Notified;
+use socket2::SockRef;
+
+use super::thread::{NETWORK, os_addr, os_cause, os_resolve};
+use crate::addr::name::HostName;
+use crate::addr::to_addr::{ToAddr, to_listen_addr};
+use crate::addr::{Addr, AddrError};
+use crate::contract::networker::{Acceptor, Networker, Stream};
+use crate::error::cause::{Cause, Input};
+use crate::error::close::CloseError;
+use crate::error::{Error, Operation};
+use crate::wait::{Expire, Expiring, Op};
+
+/// The operating system's TCP at one of its IP addresses, on tokio, as a [`Networker`]: its name is the IP address, its
+/// network `tcp`. Clones are the same access point.
+///
+/// It is used within a tokio runtime; elsewhere dial and listen fail.
+///
+/// # Panics
+///
+/// Dial and listen do, as tokio's sockets, in a runtime whose I/O is not enabled.
+#[derive(Clone)]
+pub struct TokioTcp {
+    name: HostName,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    closed: AtomicBool,
+    /// Tells those who dial.
+    closing: Notify,
+    listeners: Mutex<Vec<Weak<Socket>>>,
+    streams: Mutex<Vec<Weak<TcpStream>>>,
+}
+
+impl TokioTcp {
+    /// TCP at an IP address of this machine, such as `127.0.0.1` or `::1`.
+    ///
+    /// # Errors
+    ///
+    /// `invalid host name` if it is no IP address.
+    pub fn new(ip: &str) -> Result<Self, Error> {
+        let invalid =
+            |_| Error::subnet(Operation::NewHost, NETWORK.into(), &ip.into(), Cause::Invalid(Input::HostName));
+        let ip: IpAddr = ip.parse().map_err(invalid)?;
+        Ok(Self { name: HostName::cut(&ip.to_string()).0, shared: Arc::default() })
+    }
+
+    fn check_up(&self) -> Result<(), Cause> {
+        runtime::Handle::try_current().map_err(|_| Cause::backend(&"not within a tokio runtime"))?;
+        match self.shared.closed.load(Ordering::SeqCst) {
+            true => Err(Cause::HostDown),
+            false => Ok(()),
+        }
+    }
+
+    /// Notes a socket among others, to be closed with the access point.
+    fn keep<S>(&self, sockets: &Mutex<Vec<Weak<S>>>, socket: &Arc<S>) -> Result<(), Cause> {
+        let mut sockets = sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_up()?;
+        sockets.retain(|socket| socket.strong_count() > 0);
+        sockets.push(Arc::downgrade(socket));
+        Ok(())
+    }
+
+    fn stream(&self, stream: TcpStream) -> Result<TokioTcpStream, Cause> {
+        let local = os_addr(stream.local_addr().map_err(os_cause)?);
+        let peer = os_addr(stream.peer_addr().map_err(os_cause)?);
+        let stream = Arc::new(stream);
+        self.keep(&self.shared.streams, &stream)?;
+        Ok(TokioTcpStream { stream, local, peer })
+    }
+
+    async fn connect(self, addr: Result<Addr, AddrError>) -> Result<TokioTcpStream, Error> {
+        let failed = |addr, cause| Error::new(Operation::Dial, NETWORK, None, addr, cause);
+        let addr = addr.map_err(|error| failed(None, error.into()))?;
+        let connect = async {
+            let mut closing = pin!(self.shared.closing.notified());
+            closing.as_mut().enable();
+            self.check_up()?;
+            let connecting = TcpStream::connect((addr.host(), addr.port()));
+            self.stream(unless(closing, connecting).await.ok_or(Cause::HostDown)?.map_err(os_cause)?)
+        };
+        connect.await.map_err(|cause| failed(Some(addr), cause))
+    }
+
+    fn bind(&self, addr: &Addr) -> Result<TokioTcpListener, Cause> {
+        if addr.host != self.name {
+            return Err(Cause::AddrNotAvailable);
+        }
+        self.check_up()?;
+        let listener = net::TcpListener::bind((addr.host(), addr.port())).map_err(os_cause)?;
+        listener.set_nonblocking(true).map_err(os_cause)?;
+        let addr = listener.local_addr().map_err(os_cause)?;
+        let listener = TcpListener::from_std(listener).map_err(os_cause)?;
+        let listener = Mutex::new(Some(Arc::new(listener)));
+        let socket = Arc::new(Socket { listener, addr, closing: Notify::new() });
+        self.keep(&self.shared.listeners, &socket)?;
+        Ok(TokioTcpListener { socket, access: self.clone() })
+    }
+}
+
+impl Networker for TokioTcp {
+    type Conn = TokioTcpStream;
+    type Listener = TokioTcpListener;
+
+    fn network(&self) -> &str {
+        NETWORK
+    }
+
+    fn name(&self) -> HostName {
+        self.name
+    }
+
+    fn dial(&self, addr: impl ToAddr + Send) -> Op<impl Expire<Output = Result<TokioTcpStream, Error>> + Send> {
+        let addr = os_resolve(&addr, self.name);
+        let asked = addr.ok();
+        Op::new(Expiring {
+            future: self.clone().connect(addr),
+            expired: move || Err(Error::new(Operation::Dial, NETWORK, None, asked, Cause::TimedOut)),
+        })
+    }
+
+    fn listen(&self, addr: impl ToAddr) -> Result<TokioTcpListener, Error> {
+        let failed = |addr, cause| Error::new(Operation::Listen, NETWORK, None, addr, cause);
+        let addr = to_listen_addr(&addr).and_then(|addr| os_resolve(&addr, self.name));
+        let addr = addr.map_err(|error| failed(None, error.into()))?;
+        self.bind(&addr).map_err(|cause| failed(Some(addr), cause))
+    }
+
+    fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send> {
+        let shared = self.shared.clone();
+        let future = async move {
+            shared.closed.store(true, Ordering::SeqCst);
+            shared.closing.notify_waiters();
+            let listeners = core::mem::take(&mut *shared.listeners.lock().unwrap_or_else(PoisonError::into_inner));
+            listeners.iter().filter_map(Weak::upgrade).for_each(|socket| socket.close());
+            let streams = core::mem::take(&mut *shared.streams.lock().unwrap_or_else(PoisonError::into_inner));
+            for stream in streams.iter().filter_map(Weak::upgrade) {
+                // A connection that is down already needs no shutting down.
+                let _ = SockRef::from(&*stream).shutdown(Shutdown::Both);
+            }
+            Ok(())
+        };
+        Op::new(Expiring { future, expired: || Ok(()) })
+    }
+}
+
+impl fmt::Debug for TokioTcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokioTcp({})", self.name)
+    }
+}
+
+/// A listener of [`TokioTcp`]. Dropping it closes it.
+pub struct TokioTcpListener {
+    socket: Arc<Socket>,
+    access: TokioTcp,
+}
+
+struct Socket {
+    /// None once it is closed. Who waits in an accept keeps it until that ends.
+    listener: Mutex<Option<Arc<TcpListener>>>,
+    addr: SocketAddr,
+    closing: Notify,
+}
+
+impl Socket {
+    async fn accept(&self, access: &TokioTcp) -> Result<TokioTcpStream, Cause> {
+        let mut closing = pin!(self.closing.notified());
+        closing.as_mut().enable();
+        let down = || access.check_up().err().unwrap_or(Cause::SocketDown);
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(down)?;
+        // Not by `poll_accept`, which wakes only whoever called it last.
+        let (stream, _) = unless(closing, listener.accept()).await.ok_or_else(down)?.map_err(os_cause)?;
+        access.stream(stream)
+    }
+
+    fn close(&self) {
+        drop(self.listener.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.closing.notify_waiters();
+    }
+}
+
+/// What `future` gives, unless it is closed meanwhile.
+async fn unless<T>(mut closing: Pin<&mut Notified<'_>>, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match closing.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => future.as_mut().poll(cx).map(Some),
+    })
+    .await
+}
+
+impl Acceptor for TokioTcpListener {
+    type Conn = TokioTcpStream;
+
+    fn accept(&self) -> Op<impl Expire<Output = Result<TokioTcpStream, Error>> + Send> {
+        let failed = |cause| Error::new(Operation::Accept, NETWORK, None, Some(self.local_addr()), cause);
+        let future = async move { self.socket.accept(&self.access).await.map_err(failed) };
+        Op::new(Expiring { future, expired: move || Err(failed(Cause::TimedOut)) })
+    }
+
+    fn local_addr(&self) -> Addr {
+        os_addr(self.socket.addr)
+    }
+
+    fn close(&self) {
+        self.socket.close();
+    }
+}
+
+impl fmt::Debug for TokioTcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokioTcpListener({})", self.local_addr())
+    }
+}
+
+/// A connection of [`TokioTcp`]. [`AsRef`] gives the stream of tokio.
+pub struct TokioTcpStream {
+    stream: Arc<TcpStream>,
+    local: Addr,
+    peer: Addr,
+}
+
+impl Stream for TokioTcpStream {
+    fn local_addr(&self) -> Addr {
+        self.local
+    }
+
+    fn peer_addr(&self) -> Addr {
+        self.peer
+    }
+
+    fn close_write(&self) -> Result<(), Error> {
+        self.shut(Shutdown::Write)
+    }
+
+    fn close_read(&self) -> Result<(), Error> {
+        self.shut(Shutdown::Read)
+    }
+}
+
+impl TokioTcpStream {
+    fn shut(&self, how: Shutdown) -> Result<(), Error> {
+        let failed =
+            |error| Error::new(Operation::Shutdown, NETWORK, Some(self.local), Some(self.peer), os_cause(error));
+        SockRef::from(&*self.stream).shutdown(how).map_err(failed)
+    }
+}
+
+impl AsRef<TcpStream> for TokioTcpStream {
+    fn as_ref(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+impl AsyncRead for TokioTcpStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.stream.poll_read_ready(cx))?;
+            // Unlike `try_read`, it touches none of the room.
+            match self.stream.try_read_buf(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome.map(|_| ())),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for TokioTcpStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            match self.stream.try_write_vectored(bufs) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.close_write().map_err(io::Error::from))
+    }
+}
+
+impl fmt::Debug for TokioTcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokioTcpStream({}->{})", self.local, self.peer)
+    }
+}
