@@ -86,7 +86,7 @@ impl Format for Cause {
             Self::RegistryDown => write!(f, "registry is down"),
             Self::Invalid(input) => write!(f, "invalid {=str}", input.text()),
             Self::Full(table, capacity) => write!(f, "{=str} is full ({=u32})", table.text(), capacity),
-            Self::PeerFull(host, capacity) => write!(f, "port table of {} is full ({=u32})", host, capacity),
+            Self::PeerFull(host, capacity) => write!(f, "port table of {} is full ({=u16})", host, capacity),
             Self::Addr(error) => error.format(f),
             Self::Registry(error) => error.format(f),
             Self::Backend(text) => text.format(f),

@@ -68,7 +68,7 @@ pub enum Cause {
     Full(Table, u32),
     /// The port table of this host, which is not the caller's, has no room left.
     #[error("port table of {0:?} is full ({1})")]
-    PeerFull(Text, u32),
+    PeerFull(Text, u16),
     /// The address is malformed, or of no host here.
     #[error("{0}")]
     Addr(AddrError),

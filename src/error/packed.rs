@@ -10,7 +10,7 @@ use crate::error::registry::{Call, RegistryError, RegistryReason};
 pub(crate) enum Code {
     Plain(Plain),
     Full(Table, u32),
-    PeerFull(u32),
+    PeerFull(u16),
     Addr(AddrReason),
     Registry(Call, RegistryReason),
     Backend,

@@ -206,6 +206,7 @@ impl<N: Handle> DialState<N> {
 
     /// Exchanges the source port, if the host that is dialled has that pair already and shares its ports.
     #[cold]
+    #[inline(never)]
     fn exchange(&mut self, (slot, port): (u32, u16), target: &Addr) -> Result<(u32, u16), Cause> {
         let Host { net, host } = &self.host;
         let there = net.tables.hosts(|hosts| hosts.find(target.host.as_bytes()).and_then(|id| hosts.host(id)));

@@ -69,7 +69,8 @@ impl<N: Handle> Place<N> {
         if N::Tables::POOLED || peer == Some(self.net.tables.id(&self.host)) {
             return Cause::Full(Table::Ports, capacity);
         }
-        Cause::PeerFull(self.net.tables.name(&self.host).as_str().into(), capacity)
+        // A host has no more ports than that.
+        Cause::PeerFull(self.net.tables.name(&self.host).as_str().into(), capacity as u16)
     }
 
     /// Why an operation on the socket fails: the outermost thing that is down counts, and `cause` if none is.

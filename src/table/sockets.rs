@@ -70,11 +70,7 @@ impl<L> Sockets<L> {
                 (port, Hold::Alone)
             }
             Bind::Shared(port, peer) => {
-                if self.pairs.contains(port, peer) {
-                    return Err(Cause::AddrInUse);
-                }
-                self.pairs.insert(port, peer);
-                self.taken.insert(port);
+                self.share(port, peer)?;
                 (port, Hold::Shared)
             }
         };
@@ -82,6 +78,17 @@ impl<L> Sockets<L> {
             self.serve(port, slot, listens);
         }
         Ok((port, hold))
+    }
+
+    /// Takes note of a pair at a shared port, if it is a new one.
+    #[cold]
+    fn share(&mut self, port: u16, peer: Peer) -> Result<(), Cause> {
+        if self.pairs.contains(port, peer) {
+            return Err(Cause::AddrInUse);
+        }
+        self.pairs.insert(port, peer);
+        self.taken.insert(port);
+        Ok(())
     }
 
     #[cold]
@@ -94,6 +101,7 @@ impl<L> Sockets<L> {
     }
 
     /// Takes note of a listener, or of a connection that shares its port.
+    #[cold]
     fn serve(&mut self, port: u16, slot: u32, listens: bool) {
         let (key, new) = (hash(&port.to_ne_bytes()), Server { port, listener: NIL, connections: 0 });
         let entry = self.servers.entry(key, |s| s.port == port, |s| hash(&s.port.to_ne_bytes()));
@@ -171,7 +179,13 @@ impl<L> Sockets<L> {
             self.taken.remove(port);
             return;
         }
-        if hold == Hold::Shared {
+        self.unserve(port, listens, (hold == Hold::Shared).then_some(peer));
+    }
+
+    /// Takes note that a listener is gone, or a connection with this peer that shares its port.
+    #[cold]
+    fn unserve(&mut self, port: u16, listens: bool, peer: Option<Peer>) {
+        if let Some(peer) = peer {
             self.pairs.remove(port, peer);
         }
         let Ok(mut entry) = self.servers.find_entry(hash(&port.to_ne_bytes()), |s| s.port == port) else { return };

@@ -75,6 +75,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Reads, or only looks. Gives those to wake.
+    #[cfg_attr(feature = "std", inline)]
     pub(in crate::pipenet) fn read(&mut self, seat: &mut Seat<'_>, buf: &mut [u8], take: bool) -> (Moved, W::Taken) {
         if self.ring.len() == 0 {
             let moved = match (self.reader, self.writer) {
@@ -130,6 +131,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     ///
     /// A task has one write at a time. It is known by its waker and its bytes: the same task with other bytes has
     /// given up its last write.
+    #[cfg_attr(feature = "std", inline)]
     pub(in crate::pipenet) fn rendezvous(&mut self, seat: &mut Seat<'_>, bytes: &[u8], woken: &mut W::Taken) -> Moved {
         let task = seat.task();
         if let Some(offer) = self.ring.offer().take_if(|offer| offer.task == task) {
@@ -227,6 +229,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// The writer shuts down. Returns the tasks to wake.
+    #[cfg_attr(feature = "std", inline)]
     pub(in crate::pipenet) fn shut_writer(&mut self, how: Shutdown) -> (W, W) {
         match (how, self.writer) {
             (Shutdown::Write, End::Open) => self.writer = End::Finished,
@@ -260,6 +263,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// The reader shuts down. Returns how the writer of the same end does, and the tasks to wake.
+    #[cfg_attr(feature = "std", inline)]
     pub(in crate::pipenet) fn shut_reader(&mut self, how: Shutdown) -> (Shutdown, (W, W)) {
         let (next, how) = match (how, self.reader) {
             (Shutdown::Read, End::Open) => (End::Finished, how),
