@@ -93,11 +93,11 @@ fn settle<N: Handle>(host: &Host<N>, slot: u32, link: &LinkOf<N>, dst: &Addr, pe
         return Err(misled(peer));
     }
     let Host { net, host } = host;
-    let peer = Peer { host: net.tables.intern(&peer.host)?, port: peer.port };
     let dialling = net.tables.ports(host, |ports| {
         if !ports.is_open() {
             return Err(Cause::HostDown);
         }
+        let peer = Peer { host: net.tables.intern_within(ports, &peer.host)?, port: peer.port };
         let socket = ports.socket(slot).ok_or(Cause::SocketDown)?;
         socket.peer = peer;
         Ok(core::mem::replace(&mut socket.state, State::Connected(link.clone())))

@@ -215,6 +215,7 @@ macro_rules! __virtnet_behaviours {
             a_dial_across_is_refused_where_nobody_listens
             a_pair_that_is_held_is_refused_across
             a_dial_across_is_withdrawn_when_it_is_dropped
+            a_dial_across_that_fails_leaves_no_name
             the_end_of_one_subnetwork_is_the_end_of_the_stream_for_the_other
             closing_one_end_ends_the_stream_across
         }

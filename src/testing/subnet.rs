@@ -5,10 +5,11 @@ use std::string::ToString;
 use std::vec;
 
 use super::setup::Setup;
-use super::step::{read, server, text, until, write};
+use super::step::{accept, read, server, text, until, write};
 use super::task::Task;
 use crate::net::host::Host;
 use crate::net::net_ref::Handle;
+use crate::table::{Hosts, Tables};
 
 /// A host `a` of the first subnetwork and a host `b` of the second.
 fn hosts<N: Handle + 'static>(net: &Setup<N>) -> (Host<N>, Host<N>) {
@@ -71,6 +72,25 @@ pub(super) fn a_dial_across_is_withdrawn_when_it_is_dropped<N: Handle + 'static>
     drop(net.hold_dial(&a, "b:1", &b));
     until(|| (a.sockets(), b.sockets()) == (0, 1));
     assert_eq!(text(listener.try_accept()), format!("accept {} b:1: would block", net.name()));
+}
+
+pub(super) fn a_dial_across_that_fails_leaves_no_name<N: Handle + 'static>(net: &Setup<N>) {
+    let (n, (a, b)) = (net.name(), hosts(net));
+    let names = || second(net).tables.hosts(|hosts| hosts.count());
+    let before = names();
+    assert!(net.wait(b.dial("a:1")).is_err());
+    let listener = server(&a, ":1");
+    let mut dial = Task::start(b.dial("a:1"));
+    let mut accepting = Task::start(accept(&listener));
+    until(|| {
+        accepting.turn();
+        a.sockets() == 2
+    });
+    // The peer is about to be connected, and the host is gone.
+    net.wait(b.close()).expect("closing goes well");
+    assert!(dial.turn());
+    assert_eq!(text(dial.outcome()), format!("dial {n} b:1->a:1: host is down"));
+    assert_eq!(names(), before);
 }
 
 pub(super) fn the_end_of_one_subnetwork_is_the_end_of_the_stream_for_the_other<N: Handle + 'static>(net: &Setup<N>) {
