@@ -76,8 +76,10 @@ impl<N: Handle> Host<N> {
         }
         let known = HostName::valid(name, "").ok_or(Cause::Invalid(Input::HostName)).map_err(failed)?;
         self.net.registry().query(name).await.map_err(|error| failed(error.into()))?;
-        let id = self.net.tables.intern(&known).map_err(failed)?;
-        if ipv4 { Ok(ip_of(id).into()) } else { Err(failed(Cause::NoSuchHost)) }
+        if !ipv4 {
+            return Err(failed(Cause::NoSuchHost));
+        }
+        self.net.tables.intern(&known).map(|id| ip_of(id).into()).map_err(failed)
     }
 
     /// Writes the name of the host that has this IP address into `result`; says how long it is.
