@@ -15,8 +15,13 @@ pub(crate) type Idle = Arc<SubNetwork<IdleEngine, IdleRegistry, Heap<Link>>>;
 
 /// A network with an engine that is done with its close when `close` happens.
 pub(crate) fn idle(close: Arc<Event>) -> Idle {
+    idle_in(Heap::new(), close, 2)
+}
+
+/// As [`idle`], in tables that others may look at, and with a backlog.
+pub(crate) fn idle_in(tables: Heap<Link>, close: Arc<Event>, backlog: u32) -> Idle {
     let engine = IdleEngine { close, closes: AtomicUsize::new(0) };
-    Arc::new(SubNetwork::new("t", engine, IdleRegistry::default(), Heap::new()))
+    Arc::new(SubNetwork::new("t", engine, IdleRegistry::default(), tables).backlog(backlog))
 }
 
 /// One end of a connection that moves nothing.

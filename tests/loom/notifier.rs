@@ -2,11 +2,13 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
+use virtnet::table::{Heap, Hosts as _, Tables as _};
 use virtnet::{Accept as _, Addr, Cause, Handle as _, Host, Notifier as _, Op};
 
 use crate::act::*;
-use crate::backend::{Idle, Link, idle};
+use crate::backend::{Idle, Link, idle, idle_in};
 use crate::explore::*;
 
 /// Runs a model in each order, on a network with the host `a`. Each link that was handed over is released once.
@@ -121,6 +123,47 @@ fn a_connection_that_is_refused_makes_way_for_the_next() {
     });
     let outcomes = set(["a:2-x:2, refused, a:2; released 2", "a:2-x:2, connection refused, a:2; released 2"]);
     assert_eq!(seen, outcomes);
+}
+
+#[test]
+fn a_stranger_is_known_from_when_it_is_queued() {
+    let model = || {
+        let tables = Heap::new();
+        let net = idle_in(tables.clone(), Arc::new(Event::new(true)), 1);
+        let listener = made(&net, "a").listen(":1").expect("a free port");
+        // There is room for one of them, unless that has given up by then.
+        let queued = |name: &str, net: &Idle| {
+            let (src, dst, notifier) = (addr(name, 1), addr("a", 1), net.notifier());
+            match Arc::new(Task::default()).poll(pin!(notifier.accept(&src, &dst, Link::default()))) {
+                Poll::Pending => true,
+                Poll::Ready(Err(Cause::Full(..))) => false,
+                Poll::Ready(other) => panic!("{name}: {}", told(other.map(|incoming| incoming.local_addr()))),
+            }
+        };
+        let other = spawn({
+            let net = net.clone();
+            move || queued("x", &net)
+        });
+        let queued = [queued("y", &net), join(other)];
+        let known = ["y", "x"].map(|name| tables.hosts(|hosts| hosts.find(name.as_bytes()).is_some()));
+        assert_eq!(known, queued, "whose name is kept");
+        drop(listener);
+        format!("{known:?}")
+    };
+    assert_eq!(explore(Preemptions(3), model), set(["[true, true]", "[true, false]", "[false, true]"]));
+}
+
+#[test]
+fn a_stranger_has_the_name_of_a_host_that_is_made() {
+    let seen = explore_idle(Preemptions(3), |net, host, [link, _]| {
+        let listener = host.listen(":1").expect("a free port");
+        let backend = hand_over(net, 1, link, Answer::Acknowledge);
+        let new = made(net, "x");
+        let conn = listener.accept().wait().expect("there is one");
+        assert_eq!(conn.peer_addr().host(), new.name(), "it is one name");
+        join(backend)
+    });
+    assert_eq!(seen, set(["a:2; released 1"]));
 }
 
 #[test]
