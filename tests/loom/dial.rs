@@ -322,8 +322,9 @@ fn hosts_that_dial_each_other_exchange_their_ports() {
         let [a, b] = hosts;
         let other = spawn(move || ends(&a.dial("b:9").wait()));
         let own = ends(&b.dial("a:9").wait());
+        let other = join(other);
         drop(held);
-        format!("{}; {own}", join(other))
+        format!("{other}; {own}")
     }
     let refused = "dial pipet a:2->b:9: connection refused; dial pipet b:2->a:9: connection refused";
     assert_eq!(explore_both(Preemptions(4), Shared, model, model), set([refused]));

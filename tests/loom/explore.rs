@@ -120,7 +120,7 @@ pub(crate) fn explore_fixed(
         let net: &fixed::Network<'_> = Box::leak(Box::new(match mode {
             Buffered => fixed::Network::new("t", Box::leak(Box::new(fixed::Memory::<2, 6, 2, 1>::new()))),
             Shared => {
-                fixed::Network::new("t", Box::leak(Box::new(fixed::Memory::<2, 6, 3, 1>::new()))).share_port(true)
+                fixed::Network::new("t", Box::leak(Box::new(fixed::Memory::<2, 6, 4, 1>::new()))).share_port(true)
             }
             Rendezvous => {
                 fixed::Network::new("t", Box::leak(Box::new(fixed::Memory::<2, 6, 2, 2>::new()))).rendezvous(true)
