@@ -129,29 +129,25 @@ impl<M: PipeMemory> Engine for Pipes<M> {
         if self.memory.is_last(link) {
             return false;
         }
-        let how = match how {
+        let mut how = match how {
             Shutdown::CloseOrReset if self.rendezvous || !self.reset_unread => Shutdown::Close,
             how => how,
         };
+        let wake = |(readers, writers): (M::Wakers, M::Wakers)| {
+            readers.wake();
+            writers.wake();
+        };
         // What this end reads comes first: whether bytes wait there decides how a close ends what it writes.
-        let (how, incoming) = match how {
-            Shutdown::Write => (how, None),
-            how => self.memory.incoming(link, |direction| match direction {
-                Some(direction) => {
-                    let (how, woken) = direction.shut_reader(how);
-                    (how, Some(woken))
-                }
-                None => (how, None),
-            }),
+        let incoming = match how {
+            Shutdown::Write => None,
+            _ => self.memory.incoming(link, |direction| Some(direction?.shut_reader(&mut how))),
         };
         let outgoing = match how {
             Shutdown::Read => None,
-            how => self.memory.outgoing(link, |direction| Some(direction?.shut_writer(how))),
+            _ => self.memory.outgoing(link, |direction| Some(direction?.shut_writer(how))),
         };
-        for (readers, writers) in outgoing.into_iter().chain(incoming) {
-            readers.wake();
-            writers.wake();
-        }
+        outgoing.into_iter().for_each(wake);
+        incoming.into_iter().for_each(wake);
         matches!(how, Shutdown::Reset | Shutdown::Abort)
     }
 

@@ -262,21 +262,24 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         }
     }
 
-    /// The reader shuts down. Returns how the writer of the same end does, and the tasks to wake.
+    /// The reader shuts down, and says how the writer of the same end does. Returns the tasks to wake.
     #[cfg_attr(feature = "std", inline)]
-    pub(in crate::pipenet) fn shut_reader(&mut self, how: Shutdown) -> (Shutdown, (W, W)) {
-        let (next, how) = match (how, self.reader) {
-            (Shutdown::Read, End::Open) => (End::Finished, how),
-            (Shutdown::Reset | Shutdown::Abort, End::Open | End::Finished) => (End::Reset, how),
-            (Shutdown::CloseOrReset, End::Open | End::Finished) if self.ring.len() > 0 => (End::Reset, Shutdown::Reset),
-            (Shutdown::Close | Shutdown::CloseOrReset, End::Open | End::Finished) => (End::Closed, Shutdown::Close),
-            // Another thread shuts this end down, too: both do the same to its writer.
-            (Shutdown::CloseOrReset, End::Reset) => return (Shutdown::Reset, (W::default(), W::default())),
-            _ => return (how, (W::default(), W::default())),
+    pub(in crate::pipenet) fn shut_reader(&mut self, how: &mut Shutdown) -> (W, W) {
+        let open = matches!(self.reader, End::Open | End::Finished);
+        if *how == Shutdown::CloseOrReset {
+            // Where another thread shuts this end down, too, both do the same to its writer.
+            let resets = if open { self.ring.len() > 0 } else { self.reader == End::Reset };
+            *how = if resets { Shutdown::Reset } else { Shutdown::Close };
+        }
+        let next = match how {
+            Shutdown::Read if self.reader == End::Open => End::Finished,
+            Shutdown::Reset | Shutdown::Abort if open => End::Reset,
+            Shutdown::Close if open => End::Closed,
+            _ => return (W::default(), W::default()),
         };
         self.reader = next;
         self.settle_offer(next == End::Finished);
         self.ring.clear();
-        (how, (self.readers.take(), self.writers.take()))
+        (self.readers.take(), self.writers.take())
     }
 }
