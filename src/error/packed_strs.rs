@@ -15,12 +15,13 @@ impl<const COUNT: usize, const BYTES: usize> Words<COUNT, BYTES> {
 
     pub(crate) fn new(words: [Text; COUNT]) -> Self {
         const { assert!(BYTES < CUT as usize, "an end has seven bits") };
-        let share = fair_share(words.map(|word| word.as_str().len()), BYTES);
+        let texts = words.each_ref().map(Text::as_str);
+        let share = fair_share(texts.map(str::len), BYTES);
         let (mut bytes, mut ends) = (Name::EMPTY, [0; COUNT]);
-        for (end, word) in ends.iter_mut().zip(&words) {
-            let kept = head(word.as_str(), share);
+        for (end, (word, text)) in ends.iter_mut().zip(words.iter().zip(texts)) {
+            let kept = head(text, share);
             bytes.push_all([kept]);
-            let cut = word.is_cut() || kept.len() < word.as_str().len();
+            let cut = word.is_cut() || kept.len() < text.len();
             *end = bytes.len() as u8 | if cut { CUT } else { 0 };
         }
         Self { bytes, ends }

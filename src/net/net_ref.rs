@@ -48,6 +48,7 @@ pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
     }
 
     /// The host of this name, if it was made here; a closed one, too.
+    #[inline]
     fn get_host(&self, name: &str) -> Option<Host<Self>> {
         let host = self.tables.hosts(|hosts| hosts.find(name.as_bytes()).and_then(|id| hosts.host(id)))?;
         Some(Host::new(self.clone(), host))

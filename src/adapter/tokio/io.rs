@@ -18,6 +18,7 @@ use crate::wait::waker::idle;
 /// Reads what is there, and touches no more than that of the room that it is given, but for some bytes. A greedy task
 /// yields when its budget is spent.
 impl<N: Handle> AsyncRead for &Conn<N> {
+    #[inline]
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let coop = ready!(poll_proceed(cx));
         if buf.initialized().len() < buf.capacity() {
@@ -40,6 +41,7 @@ impl<N: Handle> AsyncRead for &Conn<N> {
 /// Writes what there is room for. A greedy task yields when its budget is spent. Shutting down is
 /// [`close_write`](Conn::close_write).
 impl<N: Handle> AsyncWrite for &Conn<N> {
+    #[inline]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let coop = ready!(poll_proceed(cx));
         let outcome = match self.end.quick_write(cx.waker(), buf) {
@@ -190,6 +192,7 @@ fn slow_write<N: Handle>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &[u8]) -> Po
 macro_rules! read_through {
     ($($type:ty),*) => {$(
         impl<N: Handle> AsyncRead for $type {
+            #[inline]
             fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
                 Pin::new(&mut as_conn(&*self)).poll_read(cx, buf)
             }
@@ -201,6 +204,7 @@ macro_rules! read_through {
 macro_rules! write_through {
     ($($type:ty),*) => {$(
         impl<N: Handle> AsyncWrite for $type {
+            #[inline]
             fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
                 Pin::new(&mut as_conn(&*self)).poll_write(cx, buf)
             }
