@@ -100,11 +100,11 @@ b: dial goes on
 b: b:1 -> a:1
 a: a:1 <- b:1
 b: close
-  engine: shut down Near end: Close
+  engine: shut down Near end: CloseOrReset
   engine: release Near end
 = one end has freed its port, the other has not: a has 2 sockets, free from :2; b has 0, free from :1
 a: close
-  engine: shut down Far end: Close
+  engine: shut down Far end: CloseOrReset
   engine: release Far end
 = all is as it was: a has 0 sockets, free from :1; b has 0, free from :1
 # Dials that fail
@@ -114,7 +114,7 @@ b: dial n b:1->c:7: names: query ["c"]: no such host
   registry: query "a"
   engine: dial b:1 -> a:7 with "data of a"
     notifier: accept b:1 -> a:7, Far end
-  engine: shut down Far end: Close
+  engine: shut down Far end: CloseOrReset
   engine: release Far end
     notifier: connection refused
 b: dial n b:1->a:7: connection refused
@@ -124,7 +124,7 @@ b: dial n b:1->a:7: connection refused
   engine: dial b:1 -> a:7 with "data of a"
     notifier: accept b:1 -> a:7, Far end
 = the dial waits: a has 2 sockets, free from :1; b has 1, free from :2
-  engine: shut down Far end: Close
+  engine: shut down Far end: CloseOrReset
   engine: release Far end
 = it is gone: a has 1 sockets, free from :1; b has 0, free from :1
 a: accept n a:7: would block

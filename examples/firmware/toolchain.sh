@@ -22,8 +22,18 @@ skip() {
 install() {
     command -v apt-get >/dev/null || skip "$* is missing, and there is no apt-get to install it with"
     [[ $(id -u) == 0 ]] || skip "$* is missing: apt-get install $*"
-    { apt-get install -y --no-install-recommends "$@" || { apt-get update && apt-get install -y --no-install-recommends "$@"; }; } \
-        >/dev/null 2>&1 || skip "the distribution has no $*, and no toolchain of rustup has ${targets[*]}"
+    # A list of packages that is old names an old Rust; without one that is new, what is known has to do.
+    { apt-get update || true; apt-get install -y --no-install-recommends "$@"; } >/dev/null 2>&1 ||
+        skip "the distribution has no $*, and no toolchain of rustup has ${targets[*]}"
+}
+
+# is_new_enough: whether the distribution's Rust is there, and no older than the manifest asks for.
+is_new_enough() {
+    local oldest installed
+    dpkg -s "${packages[@]}" >/dev/null 2>&1 || return 1
+    oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+    installed=$(/usr/bin/rustc --version | cut -d ' ' -f 2)
+    [[ $(printf '%s\n' "$oldest" "$installed" | sort -V | head -n 1) == "$oldest" ]]
 }
 
 # has_targets: whether the toolchain that `cargo` is has them all.
@@ -41,7 +51,8 @@ toolchain() {
     if has_targets; then
         cargo=cargo
     else
-        dpkg -s "${packages[@]}" >/dev/null 2>&1 || install "${packages[@]}"
+        is_new_enough || install "${packages[@]}"
+        is_new_enough || skip "the distribution's Rust is older than the manifest asks for"
         cargo=/usr/bin/cargo
         export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
         export CARGO_TARGET_THUMBV7M_NONE_EABI_LINKER=ld.lld CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER=ld.lld

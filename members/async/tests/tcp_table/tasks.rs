@@ -91,6 +91,7 @@ fn interest(names: &str) -> Interest {
 /// Calls that are the same on both, to the letter.
 macro_rules! of_streams {
     ($name:ident, $Stream:ty) => {
+        #[allow(clippy::needless_question_mark, reason = "the errors of one of them become the other's")]
         async fn $name(stream: &mut $Stream, call: &str) -> String {
             let mut buf = [0; 8];
             let (first, second) = buf.split_at_mut(2);
