@@ -51,10 +51,10 @@ over() {
 
 # What may call into core's panics: futures that are polled after their end, which no operation is; what checks the
 # lengths of a copy; embedded-io's own loop; a lock taken twice; the program itself.
-readonly may_panic='^<virtnet::dial::Dial<.* as core::future::future::Future>::poll$
+readonly may_panic='^<virtnet::net::dial::Dial<.* as core::future::future::Future>::poll$
 ^core::slice::copy_from_slice_impl
-^<virtnet::conn::Conn<N> as embedded_io::Write>::write_all$
-^virtnet::sync::taken_twice$
+^<virtnet::net::conn::Conn<N> as embedded_io::Write>::write_all$
+^virtnet::sync::lock::taken_twice$
 ^size_both::'
 
 # panics TARGET LEVEL: what calls into core's panics, from outside of core, in the program `both`.
@@ -65,7 +65,7 @@ panics() {
         # A function's address has its lowest bit set, which a call's has not.
         readelf -rW "$program" | awk '/R_ARM_THM_(CALL|JUMP)/ && /panicking|index_fail|mismatch_fail|unwrap_failed|expect_failed/ { print $1, "p" }'
     } | LC_ALL=C sort | awk '$2 == "f" { name = $0; sub(/^[^ ]* f /, "", name) } $2 == "p" { print name }' |
-        grep -vE '^core::(panicking|slice::index)|_fail$' | sed -E 's/&?virtnet::subnet::SubNetwork<virtnet::pipenet::engine::Pipes<virtnet::pipenet::memory::fixed::FixedPipes>, virtnet::pipenet::ram::Ram<virtnet::table::fixed::Fixed<virtnet::pipenet::memory::fixed::FixedLink>>, virtnet::table::fixed::Fixed<virtnet::pipenet::memory::fixed::FixedLink>>/N/g' | sort -u
+        grep -vE '^core::(panicking|slice::index)|_fail$' | sed -E 's/&?virtnet::net::subnet::SubNetwork<virtnet::pipenet::engine::Pipes<virtnet::pipenet::memory::fixed::FixedPipes>, virtnet::pipenet::ram::Ram<virtnet::table::fixed::Fixed<virtnet::pipenet::memory::fixed::FixedLink>>, virtnet::table::fixed::Fixed<virtnet::pipenet::memory::fixed::FixedLink>>/N/g' | sort -u
 }
 
 exceeded=0 measured=()

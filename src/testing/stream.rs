@@ -214,15 +214,16 @@ pub(super) fn each_of_several_readers_is_woken<N: Handle + 'static>(net: &Setup<
 pub(super) fn each_of_several_writers_is_woken<N: Handle + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let mut full = net.fill(&pair.dialled);
-    let writing = [b"a", b"b", b"c", b"d"].map(|byte| net.start(write(&pair.dialled, byte)));
-    let (got, sent) = net.finish(read_all(pair.accepted.clone(), full.len() + 4), writing);
-    assert_eq!(sent, [const { Ok(1) }; 4]);
+    // No more than a network of a fixed size can tell apart in a rendezvous.
+    let writing = [b"a", b"b", b"c"].map(|byte| net.start(write(&pair.dialled, byte)));
+    let (got, sent) = net.finish(read_all(pair.accepted.clone(), full.len() + 3), writing);
+    assert_eq!(sent, [const { Ok(1) }; 3]);
     let mut got = got.expect("all bytes");
     let mut last = got.split_off(full.len());
     last.sort();
-    full.extend(b"abcd");
+    full.extend(b"abc");
     got.extend(last);
-    assert!(got == full, "{:?}", got.last_chunk::<4>());
+    assert!(got == full, "{:?}", got.last_chunk::<3>());
 }
 
 pub(super) fn readiness_is_that_of_the_next_read_or_write<N: Handle + 'static>(net: &Setup<N>) {

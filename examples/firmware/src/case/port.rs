@@ -63,7 +63,7 @@ pub fn addresses() {
 
     let nameless = Memory::<1, 1, 1, 1>::new();
     let nameless = Network::new("a name that is far too long for a network", &nameless);
-    fails(nameless.host("a"), r#"virtnet "pipea name that is far too long": new host "a": invalid network name"#);
+    fails(nameless.host("a"), r#"virtnet "pipea name that is far too long"…: new host "a": invalid network name"#);
 }
 
 pub fn dial_and_accept() {
