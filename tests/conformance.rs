@@ -4,31 +4,31 @@
 use virtnet::pipenet::{self, fixed};
 use virtnet::testing::{Capacity, Setup, Waiting, links_by_dial};
 
-fn heap_buffered() -> Setup<pipenet::Handle> {
+fn heap_buffered() -> Setup<pipenet::NetHandle> {
     Setup::new(pipenet::Network::new("t").subnetwork().clone()).buffer(64 << 10).links(links_by_dial).resets_unread()
 }
 
-fn heap_rendezvous() -> Setup<pipenet::Handle> {
+fn heap_rendezvous() -> Setup<pipenet::NetHandle> {
     let net = pipenet::Network::builder("t").rendezvous(true).build().expect("valid options");
     Setup::new(net.subnetwork().clone()).waiting(Waiting::Futures).links(links_by_dial)
 }
 
-fn heap_small() -> Setup<pipenet::Handle> {
+fn heap_small() -> Setup<pipenet::NetHandle> {
     let net = pipenet::Network::builder("t").buffer(3).backlog(2).build().expect("valid options");
     Setup::new(net.subnetwork().clone()).buffer(3).links(links_by_dial).resets_unread()
 }
 
-fn heap_small_rendezvous() -> Setup<pipenet::Handle> {
+fn heap_small_rendezvous() -> Setup<pipenet::NetHandle> {
     let net = pipenet::Network::builder("t").buffer(3).rendezvous(true).build().expect("valid options");
     Setup::new(net.subnetwork().clone()).buffer(3).links(links_by_dial)
 }
 
-fn heap_shared_port() -> Setup<pipenet::Handle> {
+fn heap_shared_port() -> Setup<pipenet::NetHandle> {
     let net = pipenet::Network::builder("t").share_port(true).build().expect("valid options");
     Setup::new(net.subnetwork().clone()).waiting(Waiting::Futures).links(links_by_dial).resets_unread()
 }
 
-fn heap_polite() -> Setup<pipenet::Handle> {
+fn heap_polite() -> Setup<pipenet::NetHandle> {
     let net = pipenet::Network::builder("t").reset_unread(false).build().expect("valid options");
     Setup::new(net.subnetwork().clone()).links(links_by_dial)
 }
@@ -39,24 +39,24 @@ fn fixed_network(options: fn(fixed::Network<'static>) -> fixed::Network<'static>
     Box::leak(Box::new(options(fixed::Network::new("t", memory))))
 }
 
-fn fixed_setup(net: &'static fixed::Network<'static>) -> Setup<fixed::Handle<'static, 'static>> {
+fn fixed_setup(net: &'static fixed::Network<'static>) -> Setup<fixed::NetHandle<'static, 'static>> {
     let capacity = Capacity { hosts: 3, ports: 8, pipes: 4 };
     Setup::new(net.subnetwork()).buffer(16).capacity(capacity).held(|| net.pipes()).links(links_by_dial)
 }
 
-fn fixed_buffered() -> Setup<fixed::Handle<'static, 'static>> {
+fn fixed_buffered() -> Setup<fixed::NetHandle<'static, 'static>> {
     fixed_setup(fixed_network(|net| net)).waiting(Waiting::Futures).resets_unread()
 }
 
-fn fixed_rendezvous() -> Setup<fixed::Handle<'static, 'static>> {
+fn fixed_rendezvous() -> Setup<fixed::NetHandle<'static, 'static>> {
     fixed_setup(fixed_network(|net| net.rendezvous(true)))
 }
 
-fn fixed_shared_port() -> Setup<fixed::Handle<'static, 'static>> {
+fn fixed_shared_port() -> Setup<fixed::NetHandle<'static, 'static>> {
     fixed_setup(fixed_network(|net| net.share_port(true).backlog(2))).resets_unread()
 }
 
-fn fixed_polite() -> Setup<fixed::Handle<'static, 'static>> {
+fn fixed_polite() -> Setup<fixed::NetHandle<'static, 'static>> {
     fixed_setup(fixed_network(|net| net.reset_unread(false)))
 }
 

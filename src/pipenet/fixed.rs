@@ -18,13 +18,13 @@ use crate::table::{Fixed, FixedMemory};
 /// The subnetwork of a [`Network`].
 pub type SubNetwork<'m> = crate::SubNetwork<Pipes<FixedPipes<'m>>, Ram<Tables<'m>>, Tables<'m>>;
 /// How hosts, listeners and connections reach their [`Network`], which need not be a static.
-pub type Handle<'n, 'm> = &'n SubNetwork<'m>;
+pub type NetHandle<'n, 'm> = &'n SubNetwork<'m>;
 /// A host of a static [`Network`].
-pub type Host = crate::Host<Handle<'static, 'static>>;
+pub type Host = crate::Host<NetHandle<'static, 'static>>;
 /// A listener of a static [`Network`].
-pub type Listener = crate::Listener<Handle<'static, 'static>>;
+pub type Listener = crate::Listener<NetHandle<'static, 'static>>;
 /// A connection of a static [`Network`].
-pub type Conn = crate::Conn<Handle<'static, 'static>>;
+pub type Conn = crate::Conn<NetHandle<'static, 'static>>;
 
 type Tables<'m> = Fixed<'m, FixedLink>;
 
@@ -42,7 +42,7 @@ type Tables<'m> = Fixed<'m, FixedLink>;
 ///
 /// # Examples
 ///
-/// A network need not be static; its types are then `virtnet::Host<Handle<'_, '_>>` and so on, and the aliases here are
+/// A network need not be static; its types are then `virtnet::Host<NetHandle<'_, '_>>` and so on, and the aliases here are
 /// those of a static:
 ///
 /// ```
@@ -133,13 +133,13 @@ impl<'m> Network<'m> {
     /// # Errors
     ///
     /// Those of [`new_host`](Network::new_host), if it has to be made.
-    pub fn host(&self, name: &str) -> Result<crate::Host<Handle<'_, 'm>>, Error> {
+    pub fn host(&self, name: &str) -> Result<crate::Host<NetHandle<'_, 'm>>, Error> {
         super::make_host(&&self.net, name, true)
     }
 
     /// The host of this name, if there is one. It may be closed.
     #[must_use]
-    pub fn get_host(&self, name: &str) -> Option<crate::Host<Handle<'_, 'm>>> {
+    pub fn get_host(&self, name: &str) -> Option<crate::Host<NetHandle<'_, 'm>>> {
         (&self.net).get_host(name)
     }
 
@@ -148,7 +148,7 @@ impl<'m> Network<'m> {
     /// # Errors
     ///
     /// `invalid network name` or `invalid host name`, `network is down`, `host already registered`, `host table is full`.
-    pub fn new_host(&self, name: &str) -> Result<crate::Host<Handle<'_, 'm>>, Error> {
+    pub fn new_host(&self, name: &str) -> Result<crate::Host<NetHandle<'_, 'm>>, Error> {
         super::make_host(&&self.net, name, false)
     }
 
@@ -179,13 +179,13 @@ impl<'m> Network<'m> {
 
     /// A look at its hosts and sockets, and at who waits: to be printed when a test hangs.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot<Handle<'_, 'm>> {
+    pub fn snapshot(&self) -> Snapshot<NetHandle<'_, 'm>> {
         self.net.snapshot()
     }
 
     /// The subnetwork behind it.
     #[must_use]
-    pub fn subnetwork(&self) -> Handle<'_, 'm> {
+    pub fn subnetwork(&self) -> NetHandle<'_, 'm> {
         &self.net
     }
 }

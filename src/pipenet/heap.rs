@@ -17,11 +17,11 @@ use crate::table::Heap;
 /// The subnetwork of a [`Network`].
 pub type SubNetwork = crate::SubNetwork<Pipes<HeapPipes>, Ram<Tables>, Tables>;
 /// A host of a [`Network`].
-pub type Host = crate::Host<Handle>;
+pub type Host = crate::Host<NetHandle>;
 /// A listener of a [`Network`].
-pub type Listener = crate::Listener<Handle>;
+pub type Listener = crate::Listener<NetHandle>;
 /// A connection of a [`Network`].
-pub type Conn = crate::Conn<Handle>;
+pub type Conn = crate::Conn<NetHandle>;
 
 type Tables = Heap<super::memory::HeapLink>;
 
@@ -29,9 +29,9 @@ type Tables = Heap<super::memory::HeapLink>;
 /// name has one of its own: those who use different hosts do not disturb each other.
 #[allow(clippy::redundant_allocation, reason = "there are two counts: of this host's handles, and of the network's")]
 #[derive(Clone)]
-pub struct Handle(Arc<Arc<SubNetwork>>);
+pub struct NetHandle(Arc<Arc<SubNetwork>>);
 
-impl Handle {
+impl NetHandle {
     fn new(net: Arc<SubNetwork>) -> Self {
         Self(Arc::new(net))
     }
@@ -43,7 +43,7 @@ impl Handle {
     }
 }
 
-impl Deref for Handle {
+impl Deref for NetHandle {
     type Target = SubNetwork;
 
     #[inline]
@@ -52,7 +52,7 @@ impl Deref for Handle {
     }
 }
 
-impl fmt::Debug for Handle {
+impl fmt::Debug for NetHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
     }
@@ -81,7 +81,7 @@ impl fmt::Debug for Handle {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Network {
-    net: Handle,
+    net: NetHandle,
 }
 
 impl Network {
@@ -156,13 +156,13 @@ impl Network {
 
     /// The subnetwork behind it.
     #[must_use]
-    pub fn subnetwork(&self) -> &Handle {
+    pub fn subnetwork(&self) -> &NetHandle {
         &self.net
     }
 
     /// A host that keeps the network.
     fn own(&self, host: crate::Host<&SubNetwork>) -> Host {
-        Host::new(Handle::new(Arc::clone(&self.net.0)), host.host)
+        Host::new(NetHandle::new(Arc::clone(&self.net.0)), host.host)
     }
 }
 
@@ -252,6 +252,6 @@ impl Builder<'_> {
         let Self { rendezvous, reset_unread, .. } = self;
         let engine = Pipes { memory: HeapPipes::new(self.buffer), rendezvous, reset_unread };
         let net = subnet::SubNetwork::with_options(PREFIX, self.name, engine, registry, tables, self.options);
-        Network { net: Handle::new(Arc::new(net)) }
+        Network { net: NetHandle::new(Arc::new(net)) }
     }
 }

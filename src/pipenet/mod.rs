@@ -26,7 +26,7 @@ mod ring;
 
 pub use engine::Pipes;
 #[cfg(feature = "alloc")]
-pub use heap::{Builder, Conn, Handle, Host, Listener, Network, SubNetwork};
+pub use heap::{Builder, Conn, Host, Listener, NetHandle, Network, SubNetwork};
 pub use memory::FixedPipes;
 #[cfg(feature = "alloc")]
 pub use memory::HeapPipes;

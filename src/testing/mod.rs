@@ -28,7 +28,7 @@
 //! use virtnet::pipenet;
 //! use virtnet::testing::{Setup, links_by_dial};
 //!
-//! fn heap() -> Setup<pipenet::Handle> {
+//! fn heap() -> Setup<pipenet::NetHandle> {
 //!     Setup::new(pipenet::Network::new("t").subnetwork().clone()).resets_unread().links(links_by_dial)
 //! }
 //!

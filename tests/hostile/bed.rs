@@ -12,12 +12,12 @@ use std::time::Duration;
 use virtnet::{Conn, Handle, Host, Listener, pipenet};
 
 /// A network that grows.
-pub(crate) fn heap() -> pipenet::Handle {
+pub(crate) fn heap() -> pipenet::NetHandle {
     pipenet::Network::new("t").subnetwork().clone()
 }
 
 /// One whose writes are done when they were read.
-pub(crate) fn heap_rendezvous() -> pipenet::Handle {
+pub(crate) fn heap_rendezvous() -> pipenet::NetHandle {
     let net = pipenet::Network::builder("t").rendezvous(true).build();
     net.expect("valid options").subnetwork().clone()
 }

@@ -80,14 +80,14 @@ pub(crate) enum Mode {
 pub(crate) use Mode::{Buffered, Rendezvous, Shared};
 
 /// The network of a fixed size.
-pub(crate) type Fixed = fixed::Handle<'static, 'static>;
+pub(crate) type Fixed = fixed::NetHandle<'static, 'static>;
 
 /// Runs a model in each order on networks of both kinds: what can happen is the same. They have the hosts `a` and `b`, and
 /// nothing of the model must be left on them in the end.
 pub(crate) fn explore_both(
     orders: Orders,
     mode: Mode,
-    heap: impl Fn(pipenet::Handle) -> String + Send + Sync + 'static,
+    heap: impl Fn(pipenet::NetHandle) -> String + Send + Sync + 'static,
     fixed: impl Fn(Fixed) -> String + Send + Sync + 'static,
 ) -> Seen {
     let seen = explore_heap(orders, mode, heap);
@@ -99,7 +99,7 @@ pub(crate) fn explore_both(
 pub(crate) fn explore_heap(
     orders: Orders,
     mode: Mode,
-    model: impl Fn(pipenet::Handle) -> String + Send + Sync + 'static,
+    model: impl Fn(pipenet::NetHandle) -> String + Send + Sync + 'static,
 ) -> Seen {
     explore_named(type_name_of_val(&model), orders, move || {
         let rendezvous = mode == Rendezvous;

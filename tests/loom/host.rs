@@ -7,7 +7,7 @@
 use std::pin::pin;
 
 use virtnet::Handle as _;
-use virtnet::pipenet::{Handle, Host, Network};
+use virtnet::pipenet::{Host, NetHandle, Network};
 
 use crate::act::*;
 use crate::explore::*;
@@ -19,7 +19,7 @@ fn listening(host: &Host) -> String {
 
 #[test]
 fn a_host_that_is_found_can_be_used() {
-    let model = |net: Handle| {
+    let model = |net: NetHandle| {
         let other = spawn({
             let net = net.clone();
             move || {
@@ -44,7 +44,7 @@ fn a_host_that_is_found_can_be_used() {
 
 #[test]
 fn a_dial_to_a_host_that_is_being_made() {
-    let model = |net: Handle| {
+    let model = |net: NetHandle| {
         let client = spawn({
             let host = host(&net, "b");
             move || ends(&host.dial("c:1").wait_timeout(SOON))

@@ -135,7 +135,7 @@ fn reads<T: AsyncRead + Send + Sync + Unpin>() {}
 fn writes<T: AsyncWrite + Send + Sync + Unpin>() {}
 
 fn all_is_send_and_sync_and_unpin() {
-    type Handle = pipenet::Handle;
+    type Handle = pipenet::NetHandle;
     is_static::<Conn>();
     is_static::<Listener>();
     is_static::<Host>();

@@ -87,7 +87,7 @@ struct Answer {
     to: Addr,
 }
 
-struct Browser(Client<virtnet::Connector<virtnet::pipenet::Handle>, Full<Bytes>>);
+struct Browser(Client<virtnet::Connector<virtnet::pipenet::NetHandle>, Full<Bytes>>);
 
 impl Browser {
     fn new(host: &Host) -> Self {
