@@ -219,7 +219,7 @@ pub use net::conn::Conn;
 pub use net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use net::host::Host;
 pub use net::listener::Listener;
-pub use net::net_ref::Handle;
+pub use net::net_ref::NetRef;
 pub use net::notifier::SubNetworkNotifier;
 pub use net::request::Incoming;
 pub use net::subnet::SubNetwork;

@@ -12,7 +12,7 @@ use std::fmt::{Display, Write as _};
 use std::pin::pin;
 
 use virtnet::pipenet::fixed;
-use virtnet::{Conn, Error, Handle, Host, Listener};
+use virtnet::{Conn, Error, Host, Listener, NetRef};
 
 const CONNECTIONS: usize = 50;
 const BUFFER: usize = 16;
@@ -71,7 +71,7 @@ fn on_statics() -> String {
 }
 
 /// The program, and what it has seen so far.
-struct Program<N: Handle> {
+struct Program<N: NetRef> {
     hosts: [Host<N>; 3],
     listeners: [Listener<N>; 3],
     /// Connections left open, with their numbers, the dialled end first.
@@ -79,7 +79,7 @@ struct Program<N: Handle> {
     seen: Transcript,
 }
 
-impl<N: Handle> Program<N> {
+impl<N: NetRef> Program<N> {
     fn run(host: impl Fn(&str) -> Host<N>, close: impl FnOnce()) -> String {
         let hosts = ["a", "b", "c"].map(host);
         let listeners = [0, 1, 2].map(|index: usize| hosts[index].listen(":7").expect("a free port"));
@@ -268,7 +268,7 @@ impl Transcript {
 }
 
 /// Both ends of a new connection, the dialled one first.
-fn connect<N: Handle>(host: &Host<N>, listener: &Listener<N>) -> (Conn<N>, Conn<N>) {
+fn connect<N: NetRef>(host: &Host<N>, listener: &Listener<N>) -> (Conn<N>, Conn<N>) {
     let mut dial = pin!(host.dial(listener.local_addr()));
     assert!(dial.as_mut().try_wait().is_none(), "a dial waits until it is accepted");
     let accepted = listener.try_accept().expect("somebody dials");
@@ -277,7 +277,7 @@ fn connect<N: Handle>(host: &Host<N>, listener: &Listener<N>) -> (Conn<N>, Conn<
 }
 
 /// What is there to read.
-fn read<N: Handle>(conn: &Conn<N>) -> String {
+fn read<N: NetRef>(conn: &Conn<N>) -> String {
     let mut bytes = [0; BUFFER];
     let count = conn.try_read(&mut bytes).expect("something is there");
     String::from_utf8_lossy(&bytes[..count]).into_owned()

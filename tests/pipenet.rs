@@ -13,7 +13,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use virtnet::pipenet::{Network, fixed};
-use virtnet::{Cause, Conn, Engine, Error, ErrorKind, Handle, Host, Listener, Notifier, Op, Registry};
+use virtnet::{Cause, Conn, Engine, Error, ErrorKind, Host, Listener, NetRef, Notifier, Op, Registry};
 
 /// What an error prints.
 #[track_caller]
@@ -25,7 +25,7 @@ fn text<T, E: Display>(outcome: Result<T, E>) -> String {
 }
 
 /// The dialled and the accepted end of a connection, made on one thread.
-fn connect<N: Handle>(from: &Host<N>, listener: &Listener<N>) -> (Conn<N>, Conn<N>) {
+fn connect<N: NetRef>(from: &Host<N>, listener: &Listener<N>) -> (Conn<N>, Conn<N>) {
     let mut dial = pin!(from.dial(listener.local_addr()));
     assert!(dial.as_mut().try_wait().is_none());
     let accepted = listener.try_accept().expect("a dial waits");
@@ -40,7 +40,7 @@ fn errors_of_listening_and_dialling() {
     texts_of_listening_and_dialling(FIXED.subnetwork());
 }
 
-fn texts_of_listening_and_dialling<N: Handle>(net: N) {
+fn texts_of_listening_and_dialling<N: NetRef>(net: N) {
     let (a, b) = (net.new_host("a").wait().expect("a new name"), net.new_host("b").wait().expect("a new name"));
     let _listener = a.listen(":5").expect("a free port");
     assert_eq!(text(a.listen("a:5")), "listen pipet a:5: address already in use");
@@ -123,7 +123,7 @@ fn a_host_is_made_whether_or_not_somebody_has_announced_it() {
     announced_hosts(&FIXED.subnetwork(), |name| FIXED.host(name), |name| FIXED.new_host(name));
 }
 
-fn announced_hosts<N: Handle<Engine: Engine<Data = &'static str>>>(
+fn announced_hosts<N: NetRef<Engine: Engine<Data = &'static str>>>(
     net: &N,
     host: impl Fn(&str) -> Result<Host<N>, Error>,
     new_host: impl Fn(&str) -> Result<Host<N>, Error>,
@@ -148,7 +148,7 @@ fn the_task_that_polled_a_dial_last_is_woken() {
     dial_of_two_tasks(FIXED.subnetwork());
 }
 
-fn dial_of_two_tasks<N: Handle>(net: N) {
+fn dial_of_two_tasks<N: NetRef>(net: N) {
     let hosts = ["a", "b"].map(|name| net.new_host(name).wait().expect("a new name"));
     let _listener = hosts[0].listen(":1").expect("a free port");
     let mut dial = pin!(hosts[1].dial("a:1"));
@@ -338,7 +338,7 @@ fn an_invalid_network_name_is_told_by_the_first_host_and_by_the_builder() {
 #[test]
 fn hosts_listeners_and_connections_go_into_lists() {
     static FIXED: fixed::Network<'_> = virtnet::fixed!("t", 2, 8, 2, 64);
-    fn check<N: Handle>(net: N) {
+    fn check<N: NetRef>(net: N) {
         let hosts = ["a", "b"].map(|name| net.new_host(name).wait().expect("a new name"));
         let hosts = Vec::from(hosts);
         let listeners: Vec<_> = hosts.iter().map(|host| host.listen("").expect("a free port")).collect();

@@ -16,7 +16,7 @@ use std::task::{Context, Wake, Waker};
 
 use virtnet::pipenet::fixed;
 use virtnet::snapshot::{SocketRow, SocketState};
-use virtnet::{Conn, Handle, Host, LinkStatus, Listener};
+use virtnet::{Conn, Host, LinkStatus, Listener, NetRef};
 
 /// A task that waits; what wakes it does not matter.
 struct Task;
@@ -34,20 +34,20 @@ fn wait_in_vain<F: Future>(future: Pin<&mut F>) {
     assert!(future.poll(&mut Context::from_waker(&task())).is_pending(), "it has to wait");
 }
 
-fn wait_to_read<N: Handle>(conn: &Conn<N>) {
+fn wait_to_read<N: NetRef>(conn: &Conn<N>) {
     assert!(conn.poll_read(&mut Context::from_waker(&task()), &mut [0]).is_pending(), "nothing is there");
 }
 
-fn wait_to_write<N: Handle>(conn: &Conn<N>, bytes: &[u8]) {
+fn wait_to_write<N: NetRef>(conn: &Conn<N>, bytes: &[u8]) {
     assert!(conn.poll_write(&mut Context::from_waker(&task()), bytes).is_pending(), "there is no room");
 }
 
-fn host<N: Handle>(net: &N, name: &str) -> Host<N> {
+fn host<N: NetRef>(net: &N, name: &str) -> Host<N> {
     net.new_host(name).wait_with(spin_loop).expect("the name is free")
 }
 
 /// Both ends of a new connection, the dialled one first.
-fn connect<N: Handle>(host: &Host<N>, listener: &Listener<N>) -> (Conn<N>, Conn<N>) {
+fn connect<N: NetRef>(host: &Host<N>, listener: &Listener<N>) -> (Conn<N>, Conn<N>) {
     let mut dial = pin!(host.dial(listener.local_addr()));
     assert!(dial.as_mut().try_wait().is_none(), "a dial waits until it is accepted");
     let accepted = listener.try_accept().expect("somebody dials");
@@ -72,7 +72,7 @@ fn every_kind_of_socket_has_a_line() {
     on_both!(show_every_kind);
 }
 
-fn show_every_kind<N: Handle>(net: N) {
+fn show_every_kind<N: NetRef>(net: N) {
     let text = || net.snapshot().to_string();
     let head = "network pipet: up\nState       Recv-Q  Send-Q  Waiting               Address";
     assert_eq!(text(), head);
@@ -165,7 +165,7 @@ fn rows_tell_what_the_lines_tell() {
     on_both!(tell_rows);
 }
 
-fn tell_rows<N: Handle>(net: N) {
+fn tell_rows<N: NetRef>(net: N) {
     let (b, a) = (host(&net, "b"), host(&net, "a"));
     let snapshot = net.snapshot();
     let listener = b.listen(":10").expect("a free port");
@@ -221,7 +221,7 @@ fn sockets_come_by_port_however_many_there_are() {
     show_in_order(virtnet::pipenet::Network::new("t").subnetwork().clone());
 }
 
-fn show_in_order<N: Handle>(net: N) {
+fn show_in_order<N: NetRef>(net: N) {
     let a = host(&net, "a");
     let mut listeners = Vec::new();
     // Around the number of sockets that it finds at once, in an order that is neither up nor down.
@@ -242,7 +242,7 @@ fn a_socket_that_comes_into_the_place_of_another_is_not_taken_for_it() {
     on_both!(show_while_it_changes);
 }
 
-fn show_while_it_changes<N: Handle>(net: N) {
+fn show_while_it_changes<N: NetRef>(net: N) {
     let a = host(&net, "a");
     let [_first, second, _third] = [10, 20, 30].map(|port| a.listen(port).expect("a free port"));
     let mut rows = net.snapshot().sockets().map(|row| row.local_addr().port());

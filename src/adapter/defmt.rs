@@ -13,7 +13,7 @@ use crate::net::conn::Conn;
 use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::net::host::Host;
 use crate::net::listener::Listener;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 use crate::snapshot::{HostRow, Snapshot};
 
 impl<const N: usize> Format for Name<N> {
@@ -146,52 +146,52 @@ impl Format for CloseError {
     }
 }
 
-impl<N: Handle> Format for Host<N> {
+impl<N: NetRef> Format for Host<N> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "Host({=str} {})", self.network(), self.name());
     }
 }
 
-impl<N: Handle> Format for Listener<N> {
+impl<N: NetRef> Format for Listener<N> {
     fn format(&self, f: Formatter<'_>) {
         let addr = self.local_addr();
         write!(f, "Listener({=str} {})", addr.network_name(), addr);
     }
 }
 
-impl<N: Handle> Format for Conn<N> {
+impl<N: NetRef> Format for Conn<N> {
     fn format(&self, f: Formatter<'_>) {
         let addr = self.local_addr();
         write!(f, "Conn({=str} {}->{})", addr.network_name(), addr, self.peer_addr());
     }
 }
 
-impl<N: Handle> Format for ReadHalf<'_, N> {
+impl<N: NetRef> Format for ReadHalf<'_, N> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "ReadHalf({})", self.as_ref());
     }
 }
 
-impl<N: Handle> Format for WriteHalf<'_, N> {
+impl<N: NetRef> Format for WriteHalf<'_, N> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "WriteHalf({})", self.as_ref());
     }
 }
 
-impl<N: Handle> Format for OwnedReadHalf<N> {
+impl<N: NetRef> Format for OwnedReadHalf<N> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "OwnedReadHalf({})", self.as_ref());
     }
 }
 
-impl<N: Handle> Format for OwnedWriteHalf<N> {
+impl<N: NetRef> Format for OwnedWriteHalf<N> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "OwnedWriteHalf({})", self.as_ref());
     }
 }
 
 /// All of it, a line a host or socket.
-impl<N: Handle> Format for Snapshot<N> {
+impl<N: NetRef> Format for Snapshot<N> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "network {=str}: {=str}", self.network(), if self.is_up() { "up" } else { "down" });
         write!(f, "{=str}", if self.is_auto_close() { ", auto-close" } else { "" });
@@ -202,7 +202,7 @@ impl<N: Handle> Format for Snapshot<N> {
     }
 }
 
-impl<N: Handle> Format for HostRow<N> {
+impl<N: NetRef> Format for HostRow<N> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "host {}: {=str}", self.name(), if self.is_open() { "open" } else { "closed" });
     }

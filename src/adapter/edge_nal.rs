@@ -11,10 +11,10 @@ use crate::net::half::{OwnedReadHalf, ReadHalf, WriteHalf};
 use crate::net::host::Host;
 use crate::net::ip::ip_of;
 use crate::net::listener::Listener;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// Dials the host that has the IP address; see [`Host::ip_addr`].
-impl<N: Handle> TcpConnect for Host<N> {
+impl<N: NetRef> TcpConnect for Host<N> {
     type Error = Error;
     type Socket<'a>
         = Conn<N>
@@ -27,7 +27,7 @@ impl<N: Handle> TcpConnect for Host<N> {
 }
 
 /// Names are those of the network's hosts; there are no IPv6 addresses.
-impl<N: Handle> Dns for Host<N> {
+impl<N: NetRef> Dns for Host<N> {
     type Error = Error;
 
     async fn get_host_by_name(&self, host: &str, addr_type: AddrType) -> Result<IpAddr, Error> {
@@ -40,7 +40,7 @@ impl<N: Handle> Dns for Host<N> {
 }
 
 /// Listens at the host's own IP address, the unspecified one, or the loopback.
-impl<N: Handle> TcpBind for Host<N> {
+impl<N: NetRef> TcpBind for Host<N> {
     type Error = Error;
     type Accept<'a>
         = Listener<N>
@@ -55,7 +55,7 @@ impl<N: Handle> TcpBind for Host<N> {
     }
 }
 
-impl<N: Handle> TcpAccept for Listener<N> {
+impl<N: NetRef> TcpAccept for Listener<N> {
     type Error = Error;
     type Socket<'a>
         = Conn<N>
@@ -69,7 +69,7 @@ impl<N: Handle> TcpAccept for Listener<N> {
     }
 }
 
-impl<N: Handle> TcpSplit for Conn<N> {
+impl<N: NetRef> TcpSplit for Conn<N> {
     type Read<'a>
         = ReadHalf<'a, N>
     where
@@ -85,7 +85,7 @@ impl<N: Handle> TcpSplit for Conn<N> {
 }
 
 /// Closing to read waits for the end of the stream, and drops what comes before it.
-impl<N: Handle> TcpShutdown for Conn<N> {
+impl<N: NetRef> TcpShutdown for Conn<N> {
     async fn close(&mut self, what: Close) -> Result<(), Error> {
         if matches!(what, Close::Write | Close::Both) {
             self.close_write()?;
@@ -103,19 +103,19 @@ impl<N: Handle> TcpShutdown for Conn<N> {
     }
 }
 
-impl<N: Handle> Readable for Conn<N> {
+impl<N: NetRef> Readable for Conn<N> {
     async fn readable(&mut self) -> Result<(), Error> {
         Conn::readable(self).await
     }
 }
 
-impl<N: Handle> Readable for ReadHalf<'_, N> {
+impl<N: NetRef> Readable for ReadHalf<'_, N> {
     async fn readable(&mut self) -> Result<(), Error> {
         Conn::readable(self).await
     }
 }
 
-impl<N: Handle> Readable for OwnedReadHalf<N> {
+impl<N: NetRef> Readable for OwnedReadHalf<N> {
     async fn readable(&mut self) -> Result<(), Error> {
         Conn::readable(self).await
     }

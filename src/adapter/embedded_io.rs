@@ -8,41 +8,41 @@ use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use crate::error::Error;
 use crate::net::conn::Conn;
 use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 use crate::wait::waker::idle;
 
-impl<N: Handle> ErrorType for Conn<N> {
+impl<N: NetRef> ErrorType for Conn<N> {
     type Error = Error;
 }
 
-impl<N: Handle> ErrorType for &Conn<N> {
+impl<N: NetRef> ErrorType for &Conn<N> {
     type Error = Error;
 }
 
-impl<N: Handle> ErrorType for ReadHalf<'_, N> {
+impl<N: NetRef> ErrorType for ReadHalf<'_, N> {
     type Error = Error;
 }
 
-impl<N: Handle> ErrorType for WriteHalf<'_, N> {
+impl<N: NetRef> ErrorType for WriteHalf<'_, N> {
     type Error = Error;
 }
 
-impl<N: Handle> ErrorType for OwnedReadHalf<N> {
+impl<N: NetRef> ErrorType for OwnedReadHalf<N> {
     type Error = Error;
 }
 
-impl<N: Handle> ErrorType for OwnedWriteHalf<N> {
+impl<N: NetRef> ErrorType for OwnedWriteHalf<N> {
     type Error = Error;
 }
 
 /// Where threads can sleep, waiting sleeps; elsewhere it polls, with the network's `relax` in between.
-impl<N: Handle> Read for &Conn<N> {
+impl<N: NetRef> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
         self.end.wait_read(self.patience(false), buf, identity)
     }
 }
 
-impl<N: Handle> Write for &Conn<N> {
+impl<N: NetRef> Write for &Conn<N> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
         self.end.wait_write(self.patience(true), buf, identity)
     }
@@ -53,26 +53,26 @@ impl<N: Handle> Write for &Conn<N> {
 }
 
 /// Also ready at the end of the stream, and when a read would fail.
-impl<N: Handle> ReadReady for &Conn<N> {
+impl<N: NetRef> ReadReady for &Conn<N> {
     fn read_ready(&mut self) -> Result<bool, Error> {
         Ok(self.poll_read_ready(&mut Context::from_waker(idle())).is_ready())
     }
 }
 
 /// Also ready when a write would fail.
-impl<N: Handle> WriteReady for &Conn<N> {
+impl<N: NetRef> WriteReady for &Conn<N> {
     fn write_ready(&mut self) -> Result<bool, Error> {
         Ok(self.poll_write_ready(&mut Context::from_waker(idle())).is_ready())
     }
 }
 
-impl<N: Handle> Read for Conn<N> {
+impl<N: NetRef> Read for Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
         Read::read(&mut &*self, buf)
     }
 }
 
-impl<N: Handle> Write for Conn<N> {
+impl<N: NetRef> Write for Conn<N> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
         Write::write(&mut &*self, buf)
     }
@@ -82,43 +82,43 @@ impl<N: Handle> Write for Conn<N> {
     }
 }
 
-impl<N: Handle> ReadReady for Conn<N> {
+impl<N: NetRef> ReadReady for Conn<N> {
     fn read_ready(&mut self) -> Result<bool, Error> {
         (&*self).read_ready()
     }
 }
 
-impl<N: Handle> WriteReady for Conn<N> {
+impl<N: NetRef> WriteReady for Conn<N> {
     fn write_ready(&mut self) -> Result<bool, Error> {
         (&*self).write_ready()
     }
 }
 
-impl<N: Handle> Read for ReadHalf<'_, N> {
+impl<N: NetRef> Read for ReadHalf<'_, N> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
         Read::read(&mut self.as_ref(), buf)
     }
 }
 
-impl<N: Handle> ReadReady for ReadHalf<'_, N> {
+impl<N: NetRef> ReadReady for ReadHalf<'_, N> {
     fn read_ready(&mut self) -> Result<bool, Error> {
         self.as_ref().read_ready()
     }
 }
 
-impl<N: Handle> Read for OwnedReadHalf<N> {
+impl<N: NetRef> Read for OwnedReadHalf<N> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
         Read::read(&mut self.as_ref(), buf)
     }
 }
 
-impl<N: Handle> ReadReady for OwnedReadHalf<N> {
+impl<N: NetRef> ReadReady for OwnedReadHalf<N> {
     fn read_ready(&mut self) -> Result<bool, Error> {
         self.as_ref().read_ready()
     }
 }
 
-impl<N: Handle> Write for WriteHalf<'_, N> {
+impl<N: NetRef> Write for WriteHalf<'_, N> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
         Write::write(&mut self.as_ref(), buf)
     }
@@ -128,13 +128,13 @@ impl<N: Handle> Write for WriteHalf<'_, N> {
     }
 }
 
-impl<N: Handle> WriteReady for WriteHalf<'_, N> {
+impl<N: NetRef> WriteReady for WriteHalf<'_, N> {
     fn write_ready(&mut self) -> Result<bool, Error> {
         self.as_ref().write_ready()
     }
 }
 
-impl<N: Handle> Write for OwnedWriteHalf<N> {
+impl<N: NetRef> Write for OwnedWriteHalf<N> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
         Write::write(&mut self.as_ref(), buf)
     }
@@ -144,7 +144,7 @@ impl<N: Handle> Write for OwnedWriteHalf<N> {
     }
 }
 
-impl<N: Handle> WriteReady for OwnedWriteHalf<N> {
+impl<N: NetRef> WriteReady for OwnedWriteHalf<N> {
     fn write_ready(&mut self) -> Result<bool, Error> {
         self.as_ref().write_ready()
     }

@@ -10,15 +10,15 @@ use embedded_io_async::{Read, Write};
 use crate::error::Error;
 use crate::net::conn::Conn;
 use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
-impl<N: Handle> Read for &Conn<N> {
+impl<N: NetRef> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> impl Future<Output = Result<usize, Error>> {
         poll_fn(|cx| self.poll_read(cx, buf))
     }
 }
 
-impl<N: Handle> Write for &Conn<N> {
+impl<N: NetRef> Write for &Conn<N> {
     fn write(&mut self, buf: &[u8]) -> impl Future<Output = Result<usize, Error>> {
         poll_fn(|cx| self.poll_write(cx, buf))
     }
@@ -28,13 +28,13 @@ impl<N: Handle> Write for &Conn<N> {
     }
 }
 
-impl<N: Handle> Read for Conn<N> {
+impl<N: NetRef> Read for Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> impl Future<Output = Result<usize, Error>> {
         poll_fn(|cx| self.poll_read(cx, buf))
     }
 }
 
-impl<N: Handle> Write for Conn<N> {
+impl<N: NetRef> Write for Conn<N> {
     fn write(&mut self, buf: &[u8]) -> impl Future<Output = Result<usize, Error>> {
         poll_fn(|cx| self.poll_write(cx, buf))
     }
@@ -44,19 +44,19 @@ impl<N: Handle> Write for Conn<N> {
     }
 }
 
-impl<N: Handle> Read for ReadHalf<'_, N> {
+impl<N: NetRef> Read for ReadHalf<'_, N> {
     fn read(&mut self, buf: &mut [u8]) -> impl Future<Output = Result<usize, Error>> {
         poll_fn(|cx| self.poll_read(cx, buf))
     }
 }
 
-impl<N: Handle> Read for OwnedReadHalf<N> {
+impl<N: NetRef> Read for OwnedReadHalf<N> {
     fn read(&mut self, buf: &mut [u8]) -> impl Future<Output = Result<usize, Error>> {
         poll_fn(|cx| self.poll_read(cx, buf))
     }
 }
 
-impl<N: Handle> Write for WriteHalf<'_, N> {
+impl<N: NetRef> Write for WriteHalf<'_, N> {
     fn write(&mut self, buf: &[u8]) -> impl Future<Output = Result<usize, Error>> {
         poll_fn(|cx| self.poll_write(cx, buf))
     }
@@ -66,7 +66,7 @@ impl<N: Handle> Write for WriteHalf<'_, N> {
     }
 }
 
-impl<N: Handle> Write for OwnedWriteHalf<N> {
+impl<N: NetRef> Write for OwnedWriteHalf<N> {
     fn write(&mut self, buf: &[u8]) -> impl Future<Output = Result<usize, Error>> {
         poll_fn(|cx| self.poll_write(cx, buf))
     }

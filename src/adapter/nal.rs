@@ -7,10 +7,10 @@ use embedded_nal_async::{AddrType, Dns, TcpConnect};
 use crate::error::Error;
 use crate::net::conn::Conn;
 use crate::net::host::Host;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// Dials the host that has the IP address; see [`Host::ip_addr`].
-impl<N: Handle> TcpConnect for Host<N> {
+impl<N: NetRef> TcpConnect for Host<N> {
     type Error = Error;
     type Connection<'a>
         = Conn<N>
@@ -23,7 +23,7 @@ impl<N: Handle> TcpConnect for Host<N> {
 }
 
 /// Names are those of the network's hosts; there are no IPv6 addresses.
-impl<N: Handle> Dns for Host<N> {
+impl<N: NetRef> Dns for Host<N> {
     type Error = Error;
 
     async fn get_host_by_name(&self, host: &str, addr_type: AddrType) -> Result<IpAddr, Error> {

@@ -10,13 +10,13 @@ use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::conn_ref::End;
 use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 use crate::wait::waker::idle;
 
 /// How many handles of one connection there may be: each can be split in two halves, which are counted, too.
 const MOST_HANDLES: u16 = u16::MAX / 2;
 
-impl<N: Handle> Conn<N> {
+impl<N: NetRef> Conn<N> {
     /// Another handle of this connection, as for a `BufReader` in one place and a writer in another. The connection is
     /// closed when the last one is dropped: a peer that reads to the end waits for that, or for
     /// [`close_write`](Conn::close_write). A `&Conn` reads and writes, too, and [`into_split`](Conn::into_split) makes two
@@ -158,7 +158,7 @@ fn expired(error: Error) -> io::Error {
     }
 }
 
-impl<N: Handle> Read for &Conn<N> {
+impl<N: NetRef> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self.end.quick_read(idle(), buf) {
             Quick::Moved(count) => Ok(count),
@@ -172,7 +172,7 @@ impl<N: Handle> Read for &Conn<N> {
     }
 }
 
-impl<N: Handle> Write for &Conn<N> {
+impl<N: NetRef> Write for &Conn<N> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match self.end.quick_write(idle(), buf) {
             Quick::Moved(count) => Ok(count),
@@ -193,7 +193,7 @@ impl<N: Handle> Write for &Conn<N> {
 /// Reads through a reference to the connection.
 macro_rules! read_through {
     ($($type:ty),*) => {$(
-        impl<N: Handle> Read for $type {
+        impl<N: NetRef> Read for $type {
             fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
                 self.as_ref().read(buf)
             }
@@ -208,7 +208,7 @@ macro_rules! read_through {
 /// Writes through a reference to the connection.
 macro_rules! write_through {
     ($($type:ty),*) => {$(
-        impl<N: Handle> Write for $type {
+        impl<N: NetRef> Write for $type {
             fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
                 self.as_ref().write(buf)
             }

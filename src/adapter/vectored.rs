@@ -5,10 +5,10 @@ use std::task::{Context, Poll};
 
 use crate::error::Error;
 use crate::net::conn::Conn;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 use crate::wait::waker::idle;
 
-impl<N: Handle> Conn<N> {
+impl<N: NetRef> Conn<N> {
     /// Reads what is there into one buffer after the other. In a rendezvous network, only into the first.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::error::close::CloseError;
 use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::listener::Listener;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 use crate::wait::{Expire, Op};
 
 /// A named access point of a network: dial, listen, close. A [`Host`] of a virtual network, or the operating system's
@@ -156,7 +156,7 @@ pub trait Stream: Send + Sync + Sized {
     fn close_read(&self) -> Result<(), Error>;
 }
 
-impl<N: Handle> Networker for Host<N> {
+impl<N: NetRef> Networker for Host<N> {
     type Conn = Conn<N>;
     type Listener = Listener<N>;
 
@@ -181,7 +181,7 @@ impl<N: Handle> Networker for Host<N> {
     }
 }
 
-impl<N: Handle> Acceptor for Listener<N> {
+impl<N: NetRef> Acceptor for Listener<N> {
     type Conn = Conn<N>;
 
     fn accept(&self) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + Send> {
@@ -197,7 +197,7 @@ impl<N: Handle> Acceptor for Listener<N> {
     }
 }
 
-impl<N: Handle> Stream for Conn<N> {
+impl<N: NetRef> Stream for Conn<N> {
     fn local_addr(&self) -> Addr {
         Conn::local_addr(self)
     }

@@ -9,7 +9,7 @@ use crate::contract::engine::{Engine, Shutdown};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
 use crate::net::conn_ref::End;
-use crate::net::net_ref::{Handle, LinkOf};
+use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::socket_ref::Place;
 use crate::wait::block::{Patience, Scores};
 use crate::wait::{Expire, Op, Waiting};
@@ -52,13 +52,13 @@ use crate::wait::{Expire, Op, Waiting};
 ///
 /// A read that is given up has taken no byte. A write that is given up has written none, except in a rendezvous network,
 /// where the peer may have it.
-pub struct Conn<N: Handle> {
+pub struct Conn<N: NetRef> {
     pub(crate) end: End<N>,
     /// Whether spinning pays for blocking reads and writes.
     pub(crate) scores: Scores,
 }
 
-impl<N: Handle> Conn<N> {
+impl<N: NetRef> Conn<N> {
     pub(crate) fn new(place: Place<N>, link: LinkOf<N>) -> Self {
         Self::of(End { place, link })
     }
@@ -241,13 +241,13 @@ impl<N: Handle> Conn<N> {
     }
 }
 
-impl<N: Handle> AsRef<Conn<N>> for Conn<N> {
+impl<N: NetRef> AsRef<Conn<N>> for Conn<N> {
     fn as_ref(&self) -> &Conn<N> {
         self
     }
 }
 
-impl<N: Handle> fmt::Debug for Conn<N> {
+impl<N: NetRef> fmt::Debug for Conn<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Conn({:?})", self.end)
     }

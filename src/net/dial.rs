@@ -15,14 +15,14 @@ use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::host::Host;
-use crate::net::net_ref::{Handle, LinkOf};
+use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::socket_ref::Place;
 use crate::table::{Bind, Hosts, Peer, Ports, State, Tables};
 use crate::wait::Expire;
 use crate::wait::waker::{Wakers, poll_step};
 
 /// Dials an address from a host.
-pub(crate) fn dial<N: Handle, A: ToAddr>(
+pub(crate) fn dial<N: NetRef, A: ToAddr>(
     host: Host<N>,
     addr: A,
 ) -> impl Expire<Output = Result<Conn<N>, Error>> + use<N, A> {
@@ -32,7 +32,7 @@ pub(crate) fn dial<N: Handle, A: ToAddr>(
 
 pin_project! {
     /// A dial, to an address of any type.
-    struct Dial<N: Handle, A, C, F> {
+    struct Dial<N: NetRef, A, C, F> {
         addr: A,
         #[pin]
         dialling: Dialling<N, C, F>,
@@ -41,14 +41,14 @@ pin_project! {
 
 pin_project! {
     /// What is the same in all dials: takes a port, asks registry and engine, and makes the connection.
-    struct Dialling<N: Handle, C, F> {
+    struct Dialling<N: NetRef, C, F> {
         connect: C,
         state: DialState<N>,
         #[pin]
         running: Option<F>,
     }
 
-    impl<N: Handle, C, F> PinnedDrop for Dialling<N, C, F> {
+    impl<N: NetRef, C, F> PinnedDrop for Dialling<N, C, F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             // The request leaves its listener before the port is free again.
@@ -58,7 +58,7 @@ pin_project! {
     }
 }
 
-struct DialState<N: Handle> {
+struct DialState<N: NetRef> {
     /// Slot and port of the source, from the first poll until it is a connection or the dial has failed.
     source: Option<(u32, u16)>,
     /// Whether the address is one. It is parsed again when it is needed: it would be most of what a dial has to keep.
@@ -69,7 +69,7 @@ struct DialState<N: Handle> {
 /// What is done with a source port: the registry tells where the host is, the engine connects, and the source becomes a
 /// connection.
 #[allow(clippy::manual_async_fn, reason = "an `async fn` would keep its arguments twice")]
-fn connect<N: Handle>(
+fn connect<N: NetRef>(
     host: Host<N>,
     (slot, port): (u32, u16),
     dst: Addr,
@@ -88,7 +88,7 @@ fn connect<N: Handle>(
 }
 
 /// Makes the source a connection.
-fn settle<N: Handle>(host: &Host<N>, slot: u32, link: &LinkOf<N>, dst: &Addr, peer: &Addr) -> Result<(), Cause> {
+fn settle<N: NetRef>(host: &Host<N>, slot: u32, link: &LinkOf<N>, dst: &Addr, peer: &Addr) -> Result<(), Cause> {
     if peer.host != dst.host || peer.port == 0 {
         return Err(misled(peer));
     }
@@ -114,7 +114,7 @@ fn misled(peer: &Addr) -> Cause {
 
 impl<N, A, C, F> Future for Dial<N, A, C, F>
 where
-    N: Handle,
+    N: NetRef,
     A: ToAddr,
     C: Fn(Host<N>, (u32, u16), Addr) -> F,
     F: Future<Output = Result<Conn<N>, Cause>>,
@@ -129,7 +129,7 @@ where
 
 impl<N, A, C, F> Expire for Dial<N, A, C, F>
 where
-    N: Handle,
+    N: NetRef,
     A: ToAddr,
     C: Fn(Host<N>, (u32, u16), Addr) -> F,
     F: Future<Output = Result<Conn<N>, Cause>>,
@@ -142,7 +142,7 @@ where
 
 impl<N, C, F> Dialling<N, C, F>
 where
-    N: Handle,
+    N: NetRef,
     C: Fn(Host<N>, (u32, u16), Addr) -> F,
     F: Future<Output = Result<Conn<N>, Cause>>,
 {
@@ -184,7 +184,7 @@ where
     }
 }
 
-impl<N: Handle> DialState<N> {
+impl<N: NetRef> DialState<N> {
     /// Takes the source port, to be told when the host closes, and looks at the address: from which port, where to.
     fn start(&mut self, addr: &dyn ToAddr, waker: &Waker) -> Result<((u32, u16), Addr), Cause> {
         let Host { net, host } = &self.host;

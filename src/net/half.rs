@@ -4,30 +4,30 @@ use core::fmt;
 use core::ops::Deref;
 
 use crate::net::conn::Conn;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// The reading half of a borrowed connection; see [`Conn::split`]. It derefs to the connection.
-pub struct ReadHalf<'a, N: Handle>(&'a Conn<N>);
+pub struct ReadHalf<'a, N: NetRef>(&'a Conn<N>);
 
 /// The writing half of a borrowed connection; see [`Conn::split`]. Dropping it shuts nothing down. It
 /// derefs to the connection.
-pub struct WriteHalf<'a, N: Handle>(&'a Conn<N>);
+pub struct WriteHalf<'a, N: NetRef>(&'a Conn<N>);
 
 /// The reading half of a connection; see [`Conn::into_split`].
 ///
 /// It derefs to the connection, with its addresses, and `try_` and `poll_` methods. Timeouts are the connection's.
-pub struct OwnedReadHalf<N: Handle>(Conn<N>);
+pub struct OwnedReadHalf<N: NetRef>(Conn<N>);
 
 /// The writing half of a connection; see [`Conn::into_split`]. Dropping it shuts down writing: the peer reads what is
 /// left and then the end of the stream.
 ///
 /// It derefs to the connection, with its addresses, and `try_` and `poll_` methods. Timeouts are the connection's.
-pub struct OwnedWriteHalf<N: Handle> {
+pub struct OwnedWriteHalf<N: NetRef> {
     conn: Conn<N>,
     shut_on_drop: bool,
 }
 
-impl<N: Handle> Conn<N> {
+impl<N: NetRef> Conn<N> {
     /// Two halves that can be used at once, on different threads or in different futures.
     pub fn split(&mut self) -> (ReadHalf<'_, N>, WriteHalf<'_, N>) {
         (ReadHalf(self), WriteHalf(self))
@@ -64,7 +64,7 @@ impl<N: Handle> Conn<N> {
     }
 }
 
-impl<N: Handle> OwnedReadHalf<N> {
+impl<N: NetRef> OwnedReadHalf<N> {
     /// Puts the two halves of one connection together again.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl<N: Handle> OwnedReadHalf<N> {
     }
 }
 
-impl<N: Handle> OwnedWriteHalf<N> {
+impl<N: NetRef> OwnedWriteHalf<N> {
     /// Puts the two halves of one connection together again.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl<N: Handle> OwnedWriteHalf<N> {
     }
 }
 
-impl<N: Handle> Drop for OwnedWriteHalf<N> {
+impl<N: NetRef> Drop for OwnedWriteHalf<N> {
     fn drop(&mut self) {
         if self.shut_on_drop {
             // One that is down already needs no shutting down.
@@ -104,7 +104,7 @@ impl<N: Handle> Drop for OwnedWriteHalf<N> {
     }
 }
 
-impl<N: Handle> Deref for ReadHalf<'_, N> {
+impl<N: NetRef> Deref for ReadHalf<'_, N> {
     type Target = Conn<N>;
 
     fn deref(&self) -> &Conn<N> {
@@ -112,13 +112,13 @@ impl<N: Handle> Deref for ReadHalf<'_, N> {
     }
 }
 
-impl<N: Handle> AsRef<Conn<N>> for ReadHalf<'_, N> {
+impl<N: NetRef> AsRef<Conn<N>> for ReadHalf<'_, N> {
     fn as_ref(&self) -> &Conn<N> {
         self.0
     }
 }
 
-impl<N: Handle> Deref for WriteHalf<'_, N> {
+impl<N: NetRef> Deref for WriteHalf<'_, N> {
     type Target = Conn<N>;
 
     fn deref(&self) -> &Conn<N> {
@@ -126,13 +126,13 @@ impl<N: Handle> Deref for WriteHalf<'_, N> {
     }
 }
 
-impl<N: Handle> AsRef<Conn<N>> for WriteHalf<'_, N> {
+impl<N: NetRef> AsRef<Conn<N>> for WriteHalf<'_, N> {
     fn as_ref(&self) -> &Conn<N> {
         self.0
     }
 }
 
-impl<N: Handle> Deref for OwnedReadHalf<N> {
+impl<N: NetRef> Deref for OwnedReadHalf<N> {
     type Target = Conn<N>;
 
     fn deref(&self) -> &Conn<N> {
@@ -140,13 +140,13 @@ impl<N: Handle> Deref for OwnedReadHalf<N> {
     }
 }
 
-impl<N: Handle> AsRef<Conn<N>> for OwnedReadHalf<N> {
+impl<N: NetRef> AsRef<Conn<N>> for OwnedReadHalf<N> {
     fn as_ref(&self) -> &Conn<N> {
         &self.0
     }
 }
 
-impl<N: Handle> Deref for OwnedWriteHalf<N> {
+impl<N: NetRef> Deref for OwnedWriteHalf<N> {
     type Target = Conn<N>;
 
     fn deref(&self) -> &Conn<N> {
@@ -154,48 +154,48 @@ impl<N: Handle> Deref for OwnedWriteHalf<N> {
     }
 }
 
-impl<N: Handle> AsRef<Conn<N>> for OwnedWriteHalf<N> {
+impl<N: NetRef> AsRef<Conn<N>> for OwnedWriteHalf<N> {
     fn as_ref(&self) -> &Conn<N> {
         &self.conn
     }
 }
 
 /// Two halves that are of different connections.
-pub struct ReuniteError<N: Handle>(pub OwnedReadHalf<N>, pub OwnedWriteHalf<N>);
+pub struct ReuniteError<N: NetRef>(pub OwnedReadHalf<N>, pub OwnedWriteHalf<N>);
 
-impl<N: Handle> fmt::Display for ReuniteError<N> {
+impl<N: NetRef> fmt::Display for ReuniteError<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("halves of different connections")
     }
 }
 
-impl<N: Handle> core::error::Error for ReuniteError<N> {}
+impl<N: NetRef> core::error::Error for ReuniteError<N> {}
 
-impl<N: Handle> fmt::Debug for ReuniteError<N> {
+impl<N: NetRef> fmt::Debug for ReuniteError<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ReuniteError({:?}, {:?})", self.0, self.1)
     }
 }
 
-impl<N: Handle> fmt::Debug for ReadHalf<'_, N> {
+impl<N: NetRef> fmt::Debug for ReadHalf<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ReadHalf({:?})", self.as_ref())
     }
 }
 
-impl<N: Handle> fmt::Debug for WriteHalf<'_, N> {
+impl<N: NetRef> fmt::Debug for WriteHalf<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WriteHalf({:?})", self.as_ref())
     }
 }
 
-impl<N: Handle> fmt::Debug for OwnedReadHalf<N> {
+impl<N: NetRef> fmt::Debug for OwnedReadHalf<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OwnedReadHalf({:?})", self.as_ref())
     }
 }
 
-impl<N: Handle> fmt::Debug for OwnedWriteHalf<N> {
+impl<N: NetRef> fmt::Debug for OwnedWriteHalf<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OwnedWriteHalf({:?})", self.as_ref())
     }

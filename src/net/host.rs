@@ -11,7 +11,7 @@ use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::dial::dial;
 use crate::net::listener::Listener;
-use crate::net::net_ref::{self, Handle, HostOf};
+use crate::net::net_ref::{self, HostOf, NetRef};
 use crate::net::socket_ref::Place;
 use crate::table::{Bind, Directory, Ports, Queue, State, Tables};
 use crate::wait::{Expire, Expiring, Op};
@@ -45,13 +45,13 @@ use crate::wait::{Expire, Expiring, Op};
 /// server.join().unwrap()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct Host<N: Handle> {
+pub struct Host<N: NetRef> {
     pub(crate) host: HostOf<N>,
     // Last, as rustc 1.95 cannot drop a list of what ends in an associated type.
     pub(crate) net: N,
 }
 
-impl<N: Handle> Host<N> {
+impl<N: NetRef> Host<N> {
     pub(crate) fn new(net: N, host: HostOf<N>) -> Self {
         Self { net, host }
     }
@@ -140,7 +140,7 @@ impl<N: Handle> Host<N> {
     /// down`, its peers see their connections closed. The sockets keep their ports until each is closed; name and object
     /// stay, and it does not open again. A server that is to come back closes its listener and connections instead.
     ///
-    /// If it was the last open host and [`Handle::auto_close`] was asked for, this closes the network too.
+    /// If it was the last open host and [`NetRef::auto_close`] was asked for, this closes the network too.
     ///
     /// # Errors
     ///
@@ -180,30 +180,30 @@ impl<N: Handle> Host<N> {
 }
 
 /// No part of it is ever pinned.
-impl<N: Handle> Unpin for Host<N> {}
+impl<N: NetRef> Unpin for Host<N> {}
 
-impl<N: Handle> Clone for Host<N> {
+impl<N: NetRef> Clone for Host<N> {
     fn clone(&self) -> Self {
         Self { net: self.net.clone(), host: self.host.clone() }
     }
 }
 
 /// Two handles are equal if they are of the same host.
-impl<N: Handle> PartialEq for Host<N> {
+impl<N: NetRef> PartialEq for Host<N> {
     fn eq(&self, other: &Self) -> bool {
         core::ptr::eq(&*self.net, &*other.net) && self.host == other.host
     }
 }
 
-impl<N: Handle> Eq for Host<N> {}
+impl<N: NetRef> Eq for Host<N> {}
 
-impl<N: Handle> fmt::Debug for Host<N> {
+impl<N: NetRef> fmt::Debug for Host<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Host({} {:?})", self.network(), self.name())
     }
 }
 
-async fn close<N: Handle>(host: Host<N>, name: HostName) -> Result<(), CloseError> {
+async fn close<N: NetRef>(host: Host<N>, name: HostName) -> Result<(), CloseError> {
     let Host { net, host } = host;
     let closed = net.close_host(&host);
     let last = net.tables.directory(|directory| {

@@ -10,10 +10,10 @@ use crate::error::cause::{Cause, Input};
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::host::Host;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 use crate::table::{Hosts, Tables};
 
-impl<N: Handle> Host<N> {
+impl<N: NetRef> Host<N> {
     /// The host's IP address: 10.0.0.1 for the first host of the network, and one more for each that was made after it.
     ///
     /// Where several subnetworks form a network, each numbers its own hosts and those that it has heard of.

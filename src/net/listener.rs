@@ -9,7 +9,7 @@ use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::host::Host;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 use crate::net::socket_ref::Place;
 use crate::table::{Delivery, Ports, Rare, State, next_delivery, queue};
 use crate::wait::waker::{Wakers, discard, idle, poll_step};
@@ -22,11 +22,11 @@ use crate::wait::{Expire, Op, Waiting};
 /// take the lowest free port of the host, or keep the listener's if the network was made so; then no two of them have the same peer.
 ///
 /// Several tasks or threads may wait for connections at once; each connection goes to one of them.
-pub struct Listener<N: Handle> {
+pub struct Listener<N: NetRef> {
     place: Place<N>,
 }
 
-impl<N: Handle> Listener<N> {
+impl<N: NetRef> Listener<N> {
     pub(crate) fn new(place: Place<N>) -> Self {
         Self { place }
     }
@@ -152,7 +152,7 @@ impl<N: Handle> Listener<N> {
     }
 }
 
-impl<N: Handle> Drop for Listener<N> {
+impl<N: NetRef> Drop for Listener<N> {
     fn drop(&mut self) {
         self.close();
         let gone = self.place.ports(|ports| ports.remove(self.place.slot()));
@@ -160,20 +160,20 @@ impl<N: Handle> Drop for Listener<N> {
     }
 }
 
-impl<N: Handle> fmt::Debug for Listener<N> {
+impl<N: NetRef> fmt::Debug for Listener<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Listener({} {})", self.place.net.name(), self.local_addr())
     }
 }
 
 #[cfg(feature = "std")]
-struct IncomingConns<'a, N: Handle> {
+struct IncomingConns<'a, N: NetRef> {
     listener: &'a Listener<N>,
     over: bool,
 }
 
 #[cfg(feature = "std")]
-impl<N: Handle> Iterator for IncomingConns<'_, N> {
+impl<N: NetRef> Iterator for IncomingConns<'_, N> {
     type Item = Result<Conn<N>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -187,7 +187,7 @@ impl<N: Handle> Iterator for IncomingConns<'_, N> {
 }
 
 #[cfg(feature = "std")]
-impl<N: Handle> fmt::Debug for IncomingConns<'_, N> {
+impl<N: NetRef> fmt::Debug for IncomingConns<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Incoming({})", self.listener.local_addr())
     }

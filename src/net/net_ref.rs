@@ -16,7 +16,7 @@ use crate::wait::{Expire, Expiring, Op};
 /// A cheap, cloneable way to a [`SubNetwork`]: a `&'static` or other reference to it, or an `Arc` of it.
 ///
 /// Hosts, listeners and connections hold one. It is implemented for everything that it can be implemented for.
-pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, Self::Registry, Self::Tables>> {
+pub trait NetRef: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, Self::Registry, Self::Tables>> {
     /// The subnetwork's engine.
     type Engine: Engine;
     /// The subnetwork's registry.
@@ -96,7 +96,7 @@ pub trait Handle: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
     }
 }
 
-impl<N, E, R, T> Handle for N
+impl<N, E, R, T> NetRef for N
 where
     N: Clone + Send + Sync + Deref<Target = SubNetwork<E, R, T>>,
     E: Engine,
@@ -109,13 +109,13 @@ where
 }
 
 /// The engine's link of a handle's subnetwork.
-pub(crate) type LinkOf<N> = <<N as Handle>::Engine as Engine>::Link;
+pub(crate) type LinkOf<N> = <<N as NetRef>::Engine as Engine>::Link;
 /// The reference to a host of a handle's subnetwork.
-pub(crate) type HostOf<N> = <<N as Handle>::Tables as Tables>::Host;
+pub(crate) type HostOf<N> = <<N as NetRef>::Tables as Tables>::Host;
 /// The place of a socket of a handle's subnetwork.
-pub(crate) type SlotOf<N> = <<N as Handle>::Tables as Tables>::Slot;
+pub(crate) type SlotOf<N> = <<N as NetRef>::Tables as Tables>::Slot;
 
-async fn new_host<N: Handle>(net: N, name: Option<HostName>) -> Result<Host<N>, Cause> {
+async fn new_host<N: NetRef>(net: N, name: Option<HostName>) -> Result<Host<N>, Cause> {
     if net.naming != Naming::Valid {
         return Err(Cause::Invalid(Input::NetworkName));
     }
@@ -155,13 +155,13 @@ pub(crate) fn own<D: Directory>(directory: &mut D, id: u32) -> Result<<D::Hosts 
 }
 
 /// Closes the network, by closing `host` if it is named.
-pub(crate) async fn close<N: Handle>(net: N, host: HostName) -> Result<(), CloseError> {
+pub(crate) async fn close<N: NetRef>(net: N, host: HostName) -> Result<(), CloseError> {
     net.take_down(None);
     net.close_backend().await;
     closed(&net, host)
 }
 
 /// What came of closing the network, by closing `host` if it is named.
-pub(crate) fn closed<N: Handle>(net: &N, host: HostName) -> Result<(), CloseError> {
+pub(crate) fn closed<N: NetRef>(net: &N, host: HostName) -> Result<(), CloseError> {
     CloseError::check(net.shown_name(), host, &net.tables.directory(|directory| directory.network().failures))
 }

@@ -9,7 +9,7 @@ use crate::contract::notifier::Notifier;
 #[cfg(feature = "alloc")]
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
-use crate::net::net_ref::{Handle, LinkOf};
+use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::request::{Connecting, Incoming, Pending};
 #[cfg(feature = "alloc")]
 use crate::net::subnet::SubNetwork;
@@ -21,7 +21,7 @@ use crate::table::Tables;
 #[derive(Clone, Debug)]
 pub struct SubNetworkNotifier<N>(pub(crate) N);
 
-impl<N: Handle> Notifier for SubNetworkNotifier<N> {
+impl<N: NetRef> Notifier for SubNetworkNotifier<N> {
     type Link = LinkOf<N>;
     type Accept = Incoming<N>;
 
@@ -45,7 +45,7 @@ impl<N: Handle> Notifier for SubNetworkNotifier<N> {
 }
 
 /// Takes the network down at once; the future closes the backend.
-fn down<N: Handle>(net: N, cause: Cause) -> impl Future<Output = ()> + Send + use<N> {
+fn down<N: NetRef>(net: N, cause: Cause) -> impl Future<Output = ()> + Send + use<N> {
     let was_up = net.take_down(Some(cause));
     async move {
         if was_up {

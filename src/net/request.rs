@@ -9,22 +9,22 @@ use crate::addr::{Addr, AddrError, AddrReason};
 use crate::contract::notifier::Accept;
 use crate::error::cause::Cause;
 use crate::net::host::Host;
-use crate::net::net_ref::{Handle, HostOf, LinkOf};
+use crate::net::net_ref::{HostOf, LinkOf, NetRef};
 use crate::net::socket_ref::Place;
 use crate::table::{Hosts, Peer, Phase, Ports, Rare, State, Tables, acknowledge, drop_request, enqueue};
 use crate::wait::waker::{Wakers, poll_step};
 
 /// The sockets of a host of a handle's subnetwork, under lock.
-type PortsOf<'a, N> = <<N as Handle>::Tables as Tables>::Ports<'a>;
+type PortsOf<'a, N> = <<N as NetRef>::Tables as Tables>::Ports<'a>;
 
 /// A request in the queue of a listener. Dropping it withdraws the request.
-pub(crate) struct Pending<N: Handle> {
+pub(crate) struct Pending<N: NetRef> {
     /// A connection has come of it, and nothing is left to withdraw.
     settled: bool,
     place: Place<N>,
 }
 
-impl<N: Handle> Pending<N> {
+impl<N: NetRef> Pending<N> {
     /// Lets a connection from `src` wait at the listener at `dst`.
     pub(crate) fn enqueue(net: N, src: &Addr, dst: &Addr, link: LinkOf<N>, phase: Phase) -> Result<Self, Cause> {
         let mut link = Some(link);
@@ -114,9 +114,9 @@ enum Answer {
 }
 
 /// Waits until a listener has the connection; gives its address. An `async` block would be twice as large.
-pub(crate) struct Connecting<N: Handle>(pub(crate) Result<Pending<N>, Cause>);
+pub(crate) struct Connecting<N: NetRef>(pub(crate) Result<Pending<N>, Cause>);
 
-impl<N: Handle> Future for Connecting<N> {
+impl<N: NetRef> Future for Connecting<N> {
     type Output = Result<Addr, Cause>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -127,7 +127,7 @@ impl<N: Handle> Future for Connecting<N> {
     }
 }
 
-impl<N: Handle> Drop for Pending<N> {
+impl<N: NetRef> Drop for Pending<N> {
     fn drop(&mut self) {
         if !self.settled {
             let (gone, acceptors) = self.place.ports(|ports| drop_request(ports, self.place.slot()));
@@ -138,15 +138,15 @@ impl<N: Handle> Drop for Pending<N> {
 }
 
 /// A connection that a listener has claimed, until the backend [acknowledges](Accept::acknowledge) it.
-pub struct Incoming<N: Handle>(Pending<N>);
+pub struct Incoming<N: NetRef>(Pending<N>);
 
-impl<N: Handle> Incoming<N> {
+impl<N: NetRef> Incoming<N> {
     pub(crate) fn new(claimed: Pending<N>) -> Self {
         Self(claimed)
     }
 }
 
-impl<N: Handle> Accept for Incoming<N> {
+impl<N: NetRef> Accept for Incoming<N> {
     fn local_addr(&self) -> Addr {
         self.0.place.local_addr()
     }
@@ -161,7 +161,7 @@ impl<N: Handle> Accept for Incoming<N> {
     fn refuse(self) {}
 }
 
-impl<N: Handle> fmt::Debug for Incoming<N> {
+impl<N: NetRef> fmt::Debug for Incoming<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Incoming({})", self.local_addr())
     }

@@ -3,11 +3,11 @@
 use crate::addr::Addr;
 use crate::error::cause::{Cause, Table};
 use crate::net::host::Host;
-use crate::net::net_ref::{Handle, HostOf, SlotOf};
+use crate::net::net_ref::{HostOf, NetRef, SlotOf};
 use crate::table::{Ports, Socket, Tables};
 
 /// A socket of a host. Whoever holds it owns the slot, and takes it out of the table in the end.
-pub(crate) struct Place<N: Handle> {
+pub(crate) struct Place<N: NetRef> {
     slot: SlotOf<N>,
     pub(crate) host: HostOf<N>,
     // Last, as rustc 1.95 cannot drop a list of what ends in an associated type.
@@ -16,9 +16,9 @@ pub(crate) struct Place<N: Handle> {
 
 /// A socket as the tables of `N` keep it.
 pub(crate) type SocketOf<N> =
-    Socket<<<N as Handle>::Tables as Tables>::Link, <<N as Handle>::Tables as Tables>::Wakers>;
+    Socket<<<N as NetRef>::Tables as Tables>::Link, <<N as NetRef>::Tables as Tables>::Wakers>;
 
-impl<N: Handle> Place<N> {
+impl<N: NetRef> Place<N> {
     #[cfg_attr(feature = "std", inline)]
     pub(crate) fn new(host: Host<N>, slot: u32) -> Self {
         let Host { net, host } = host;
@@ -80,9 +80,9 @@ impl<N: Handle> Place<N> {
 }
 
 /// No part of it is ever pinned.
-impl<N: Handle> Unpin for Place<N> {}
+impl<N: NetRef> Unpin for Place<N> {}
 
-impl<N: Handle> Clone for Place<N> {
+impl<N: NetRef> Clone for Place<N> {
     fn clone(&self) -> Self {
         Self { net: self.net.clone(), host: self.host.clone(), slot: self.slot }
     }

@@ -19,7 +19,7 @@ use crate::wait::waker::{Wakers, idle, poll_step};
 /// The part of a network that this process, or this part of it, owns: an [`Engine`], a [`Registry`], and tables of hosts
 /// and sockets. Several subnetworks that share a registry form one network.
 ///
-/// It is used through a [`Handle`](crate::Handle), such as an `Arc` of it.
+/// It is used through a [`NetRef`](crate::NetRef), such as an `Arc` of it.
 ///
 /// # Examples
 ///

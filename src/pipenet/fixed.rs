@@ -10,7 +10,7 @@ use super::{PREFIX, Pipes, Ram};
 use crate::addr::name::NetworkName;
 use crate::error::Error;
 use crate::error::close::CloseError;
-use crate::net::net_ref::Handle as _;
+use crate::net::net_ref::NetRef as _;
 use crate::net::subnet::{self, Options};
 use crate::snapshot::Snapshot;
 use crate::table::{Fixed, FixedMemory};

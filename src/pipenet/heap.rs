@@ -9,7 +9,7 @@ use crate::addr::name::{NetworkName, Text};
 use crate::error::cause::{Cause, Input};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
-use crate::net::net_ref::Handle as _;
+use crate::net::net_ref::NetRef as _;
 use crate::net::subnet::{self, Options};
 use crate::snapshot::Snapshot;
 use crate::table::Heap;

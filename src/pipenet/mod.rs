@@ -11,7 +11,7 @@ use crate::addr::name::{HostName, Text};
 use crate::error::cause::{Cause, Input};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
-use crate::net::net_ref::{Handle as _, admit, closed, own};
+use crate::net::net_ref::{NetRef as _, admit, closed, own};
 use crate::net::subnet::Naming;
 use crate::table::{Directory as _, Hosts as _, Tables};
 
@@ -85,6 +85,6 @@ fn not_made<T: Tables>(network: Text, name: &str, registry: &Ram<T>, cause: Caus
 
 /// Closes the network. Only somebody who does the same can be in the way, in another thread or below an interrupt, and
 /// need not be waited for: engine and registry have nothing that could go wrong.
-fn close<N: crate::Handle>(net: &N) -> Result<(), CloseError> {
+fn close<N: crate::NetRef>(net: &N) -> Result<(), CloseError> {
     pin!(net.close()).try_wait().unwrap_or_else(|| closed(net, HostName::EMPTY))
 }

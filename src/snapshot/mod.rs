@@ -7,7 +7,7 @@ use heapless::Vec;
 
 use crate::addr::name::HostName;
 use crate::net::host::Host;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 use crate::table::{Directory, Hosts, Ports, Tables};
 
 mod socket;
@@ -110,11 +110,11 @@ pub use socket::{SocketRow, SocketState};
 /// # Ok::<(), virtnet::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Snapshot<N: Handle> {
+pub struct Snapshot<N: NetRef> {
     net: N,
 }
 
-impl<N: Handle> Snapshot<N> {
+impl<N: NetRef> Snapshot<N> {
     pub(crate) fn new(net: N) -> Self {
         Self { net }
     }
@@ -154,7 +154,7 @@ impl<N: Handle> Snapshot<N> {
     }
 }
 
-impl<N: Handle> fmt::Display for Snapshot<N> {
+impl<N: NetRef> fmt::Display for Snapshot<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (up, auto) = (self.is_up(), self.is_auto_close());
         write!(f, "network {}: {}", self.network(), if up { "up" } else { "down" })?;
@@ -167,7 +167,7 @@ impl<N: Handle> fmt::Display for Snapshot<N> {
     }
 }
 
-impl<N: Handle> fmt::Debug for Snapshot<N> {
+impl<N: NetRef> fmt::Debug for Snapshot<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Snapshot({})", self.network())
     }
@@ -175,12 +175,12 @@ impl<N: Handle> fmt::Debug for Snapshot<N> {
 
 /// A host in a [`Snapshot`]. Prints as `host a: open`.
 #[derive(Clone)]
-pub struct HostRow<N: Handle> {
+pub struct HostRow<N: NetRef> {
     open: bool,
     host: Host<N>,
 }
 
-impl<N: Handle> HostRow<N> {
+impl<N: NetRef> HostRow<N> {
     /// The name of the host.
     #[must_use]
     pub fn name(&self) -> HostName {
@@ -211,13 +211,13 @@ impl<N: Handle> HostRow<N> {
     }
 }
 
-impl<N: Handle> fmt::Display for HostRow<N> {
+impl<N: NetRef> fmt::Display for HostRow<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "host {}: {}", self.name().as_str(), if self.open { "open" } else { "closed" })
     }
 }
 
-impl<N: Handle> fmt::Debug for HostRow<N> {
+impl<N: NetRef> fmt::Debug for HostRow<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HostRow({self})")
     }
@@ -227,7 +227,7 @@ impl<N: Handle> fmt::Debug for HostRow<N> {
 type Page = Vec<Key, 32>;
 
 /// The sockets that come after `last`, as many as fit a page. Each step looks at no more sockets than that.
-fn next_page<N: Handle>(host: &Host<N>, last: Option<Key>) -> Page {
+fn next_page<N: NetRef>(host: &Host<N>, last: Option<Key>) -> Page {
     let (mut page, mut from) = (Page::new(), Some(0));
     while let Some(start) = from {
         from = host.net.tables.ports(&host.host, |ports| {

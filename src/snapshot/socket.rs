@@ -6,7 +6,7 @@ use crate::addr::Addr;
 use crate::addr::name::Text;
 use crate::contract::engine::{Engine, LinkStatus};
 use crate::net::host::Host;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 use crate::table::{Phase, Ports, Rare, State, Tables};
 use crate::wait::waker::Wakers;
 
@@ -136,7 +136,7 @@ fn is_queued(phase: Phase) -> bool {
 }
 
 /// The socket that was found with this key, if it is still there.
-pub(super) fn row<N: Handle>(host: &Host<N>, key: Key) -> Option<SocketRow> {
+pub(super) fn row<N: NetRef>(host: &Host<N>, key: Key) -> Option<SocketRow> {
     let Host { net, host: of } = host;
     let backlog = net.options.backlog;
     let (peer, state, link) = net.tables.ports(of, |ports| {

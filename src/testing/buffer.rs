@@ -11,15 +11,15 @@ use super::step::{read, read_all, text, write, write_all};
 use super::stream::failed;
 use super::task::{Started, Task};
 use crate::ErrorKind;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
-pub(super) fn write_is_done_before_the_peer_reads<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn write_is_done_before_the_peer_reads<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     assert_eq!(net.wait(write(&pair.dialled, b"abc")), Ok(3));
     assert_eq!(net.wait(read(&pair.accepted, 9)), Ok(b"abc".into()));
 }
 
-pub(super) fn write_waits_while_the_buffer_is_full<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn write_waits_while_the_buffer_is_full<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let b = &pair.dialled;
     let mut full = net.fill(b);
@@ -31,7 +31,7 @@ pub(super) fn write_waits_while_the_buffer_is_full<N: Handle + 'static>(net: &Se
     assert!(net.wait(read_all(pair.accepted.clone(), full.len() - 1)) == Ok(full[1..].into()));
 }
 
-pub(super) fn a_dropped_write_has_written_nothing<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dropped_write_has_written_nothing<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let full = net.fill(&pair.dialled);
     let writing = net.hold(write(&pair.dialled, b"x"));
@@ -41,7 +41,7 @@ pub(super) fn a_dropped_write_has_written_nothing<N: Handle + 'static>(net: &Set
     assert_eq!(pair.accepted.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
 }
 
-pub(super) fn what_was_buffered_is_read_after_the_peer_closed<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn what_was_buffered_is_read_after_the_peer_closed<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     assert_eq!(net.wait(write(b, b"abc")), Ok(3));
@@ -55,7 +55,7 @@ pub(super) fn what_was_buffered_is_read_after_the_peer_closed<N: Handle + 'stati
     assert_eq!(net.wait(read_all(accepted, 9)), Ok(b"abc".into()));
 }
 
-pub(super) fn vectored_reads_and_writes_use_all_buffers<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn vectored_reads_and_writes_use_all_buffers<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (mut a, mut b) = (&*pair.accepted, &*pair.dialled);
     let none = IoSlice::new(&[]);
@@ -73,7 +73,7 @@ pub(super) fn vectored_reads_and_writes_use_all_buffers<N: Handle + 'static>(net
     assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::BrokenPipe, failed("write", b, "broken pipe")));
 }
 
-pub(super) fn a_write_timeout_has_written_nothing<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_write_timeout_has_written_nothing<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let b = &pair.dialled;
     let full = net.fill(b);
@@ -84,7 +84,7 @@ pub(super) fn a_write_timeout_has_written_nothing<N: Handle + 'static>(net: &Set
     assert_eq!(pair.accepted.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
 }
 
-pub(super) fn a_buffer_holds_its_size<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_buffer_holds_its_size<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let size = net.buffer.expect("a behaviour of the group `sized_buffer` has it");
     let bytes: Vec<u8> = (0..size + 2).map(|i| i as u8).collect();
@@ -105,7 +105,7 @@ pub(super) fn a_buffer_holds_its_size<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!(pair.accepted.local_addr(), pair.dialled.peer_addr());
 }
 
-pub(super) fn write_is_done_when_the_peer_has_read<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn write_is_done_when_the_peer_has_read<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let mut writing = Task::start(write(&pair.dialled, b"abc"));
     assert_eq!(net.wait(read(&pair.accepted, 2)), Ok(b"ab".into()));
@@ -114,7 +114,7 @@ pub(super) fn write_is_done_when_the_peer_has_read<N: Handle + 'static>(net: &Se
     assert_eq!(writing.outcome(), Ok(3));
 }
 
-pub(super) fn a_read_does_not_cross_the_end_of_a_write<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_read_does_not_cross_the_end_of_a_write<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let writing = [net.start(write(&pair.dialled, b"ab")), net.start(write(&pair.dialled, b"cd"))];
     let (got, sent) = net.finish(
@@ -128,7 +128,7 @@ pub(super) fn a_read_does_not_cross_the_end_of_a_write<N: Handle + 'static>(net:
 }
 
 /// Begins to write `abcde`, of which the peer reads 2 bytes.
-fn two_of_five<N: Handle + 'static>(
+fn two_of_five<N: NetRef + 'static>(
     net: &Setup<N>,
     from: &std::sync::Arc<crate::Conn<N>>,
     to: &std::sync::Arc<crate::Conn<N>>,
@@ -138,7 +138,7 @@ fn two_of_five<N: Handle + 'static>(
     writing
 }
 
-pub(super) fn a_close_withdraws_what_was_not_taken<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_close_withdraws_what_was_not_taken<N: NetRef + 'static>(net: &Setup<N>) {
     for (name, closed) in [("c", true), ("d", false)] {
         let host = net.host(name);
         let listener = super::step::server(&host, "");
@@ -157,7 +157,7 @@ pub(super) fn a_close_withdraws_what_was_not_taken<N: Handle + 'static>(net: &Se
     }
 }
 
-pub(super) fn an_abort_reports_what_was_taken<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn an_abort_reports_what_was_taken<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let writing = two_of_five(net, &pair.dialled, &pair.accepted);
     pair.accepted.abort();
@@ -166,7 +166,7 @@ pub(super) fn an_abort_reports_what_was_taken<N: Handle + 'static>(net: &Setup<N
     assert_eq!(text(net.wait(write(&pair.dialled, b"cde"))), reset);
 }
 
-pub(super) fn a_close_of_network_or_host_reports_what_was_taken<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_close_of_network_or_host_reports_what_was_taken<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (dialled, accepted) = net.connect(&pair.b, &pair.listener);
     let writing = two_of_five(net, &pair.accepted, &pair.dialled);
@@ -177,7 +177,7 @@ pub(super) fn a_close_of_network_or_host_reports_what_was_taken<N: Handle + 'sta
     drop(accepted);
 }
 
-pub(super) fn a_write_timeout_withdraws_what_was_not_taken<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_write_timeout_withdraws_what_was_not_taken<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     b.set_write_timeout(Some(super::half::SHORT)).expect("more than zero");
@@ -196,7 +196,7 @@ pub(super) fn a_write_timeout_withdraws_what_was_not_taken<N: Handle + 'static>(
     assert_eq!(net.both(write(b, b"fg"), read(a, 9)), (Ok(2), Ok(b"fg".into())));
 }
 
-pub(super) fn a_dropped_write_leaves_a_stream_that_works<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dropped_write_leaves_a_stream_that_works<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     // It may have been delivered, or not.
     drop(net.hold(write(&pair.dialled, b"abc")));
@@ -213,7 +213,7 @@ pub(super) fn a_dropped_write_leaves_a_stream_that_works<N: Handle + 'static>(ne
     assert!(got == Ok(b"xyz".into()) || got == Ok(b"abcxyz".into()), "{got:?}");
 }
 
-pub(super) fn a_writer_that_comes_back_late_learns_its_count<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_writer_that_comes_back_late_learns_its_count<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let mut writing = [b"a", b"b", b"c"].map(|byte| net.hold(write(&pair.dialled, byte)));
     let mut got = Vec::new();

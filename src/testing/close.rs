@@ -12,7 +12,7 @@ use super::stream::failed;
 use super::task::Started;
 use crate::ErrorKind;
 use crate::net::conn::Conn;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// One read and one write that wait.
 struct Blocked {
@@ -21,14 +21,14 @@ struct Blocked {
 }
 
 impl Blocked {
-    fn on<N: Handle + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) -> Self {
+    fn on<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) -> Self {
         net.fill(conn);
         Self { reading: net.start(read(conn, 9)), writing: net.start(write(conn, b"x")) }
     }
 
     /// Both failed for the same cause.
     #[track_caller]
-    fn fails<N: Handle>(self, conn: &Conn<N>, cause: &str) {
+    fn fails<N: NetRef>(self, conn: &Conn<N>, cause: &str) {
         let reading = self.reading.outcome().map_err(|error| error.to_string());
         let writing = self.writing.outcome().map_err(|error| error.to_string());
         assert_eq!((reading, writing), (Err(failed("read", conn, cause)), Err(failed("write", conn, cause))));
@@ -36,7 +36,7 @@ impl Blocked {
 
     /// The peer was closed, with what was written unread.
     #[track_caller]
-    fn ends<N: Handle>(self, net: &Setup<N>, conn: &Conn<N>) {
+    fn ends<N: NetRef>(self, net: &Setup<N>, conn: &Conn<N>) {
         if net.resets_unread {
             return self.fails(conn, "connection reset");
         }
@@ -47,7 +47,7 @@ impl Blocked {
 
 /// Reading and writing fail for the same cause.
 #[track_caller]
-fn is_down<N: Handle + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>, cause: &str) {
+fn is_down<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>, cause: &str) {
     for _ in 0..2 {
         assert_eq!(text(net.wait(read(conn, 9))), failed("read", conn, cause));
         assert_eq!(text(net.wait(write(conn, b"x"))), failed("write", conn, cause));
@@ -57,7 +57,7 @@ fn is_down<N: Handle + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>, cause: &str
 
 /// The peer is closed.
 #[track_caller]
-fn is_over<N: Handle + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) {
+fn is_over<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) {
     // What was on its way comes first.
     assert!(net.wait(read_all(conn.clone(), usize::MAX)).is_ok());
     for _ in 0..2 {
@@ -66,11 +66,11 @@ fn is_over<N: Handle + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) {
     }
 }
 
-fn close_network<N: Handle + 'static>(net: &Setup<N>) {
+fn close_network<N: NetRef + 'static>(net: &Setup<N>) {
     net.wait(net.net.close()).expect("closing goes well");
 }
 
-pub(super) fn after_network_close_everything_fails<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn after_network_close_everything_fails<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, pair) = (net.name(), net.pair());
     close_network(net);
     for _ in 0..2 {
@@ -86,7 +86,7 @@ pub(super) fn after_network_close_everything_fails<N: Handle + 'static>(net: &Se
     }
 }
 
-pub(super) fn network_close_wakes_all_who_wait<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn network_close_wakes_all_who_wait<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, pair) = (net.name(), net.pair());
     let (dialled, _accepted) = net.connect(&pair.b, &pair.listener);
     let blocked = [Blocked::on(net, &dialled), Blocked::on(net, &pair.accepted)];
@@ -105,7 +105,7 @@ pub(super) fn network_close_wakes_all_who_wait<N: Handle + 'static>(net: &Setup<
     drop(other);
 }
 
-pub(super) fn after_host_close_the_host_is_down<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn after_host_close_the_host_is_down<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, pair) = (net.name(), net.pair());
     let c = net.host("c");
     net.wait(pair.a.close()).expect("closing goes well");
@@ -124,7 +124,7 @@ pub(super) fn after_host_close_the_host_is_down<N: Handle + 'static>(net: &Setup
     }
 }
 
-pub(super) fn a_host_can_be_made_while_others_are_closed<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_host_can_be_made_while_others_are_closed<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     net.wait(a.close()).expect("closing goes well");
     net.wait(b.close()).expect("closing goes well");
@@ -133,7 +133,7 @@ pub(super) fn a_host_can_be_made_while_others_are_closed<N: Handle + 'static>(ne
     let (_dialled, _accepted) = net.connect(&c, &listener);
 }
 
-pub(super) fn host_close_wakes_all_who_wait<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn host_close_wakes_all_who_wait<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, pair) = (net.name(), net.pair());
     let (dialled, _accepted) = net.connect(&pair.b, &pair.listener);
     let (own, peers) = (Blocked::on(net, &pair.accepted), Blocked::on(net, &dialled));
@@ -149,7 +149,7 @@ pub(super) fn host_close_wakes_all_who_wait<N: Handle + 'static>(net: &Setup<N>)
     assert_eq!(text(other.try_accept()), format!("accept {n} b:9: would block"));
 }
 
-pub(super) fn closing_the_host_of_a_listener_refuses_those_who_dial_it<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn closing_the_host_of_a_listener_refuses_those_who_dial_it<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let _listener = server(&a, ":1");
     let dial = net.start_dial(&b, "a:1", &a);
@@ -157,7 +157,7 @@ pub(super) fn closing_the_host_of_a_listener_refuses_those_who_dial_it<N: Handle
     assert_eq!(text(dial.outcome()), format!("dial {n} b:1->a:1: connection refused"));
 }
 
-pub(super) fn listener_close_fails_accepts_and_refuses_dials<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn listener_close_fails_accepts_and_refuses_dials<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, pair) = (net.name(), net.pair());
     let listener = server(&pair.a, ":7");
     let accepting = [(); 3].map(|()| net.start(accept(&listener)));
@@ -179,7 +179,7 @@ pub(super) fn listener_close_fails_accepts_and_refuses_dials<N: Handle + 'static
     }
 }
 
-pub(super) fn listener_close_leaves_accepted_connections<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn listener_close_leaves_accepted_connections<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     pair.listener.close();
     let Pair { dialled, accepted, .. } = pair;
@@ -187,7 +187,7 @@ pub(super) fn listener_close_leaves_accepted_connections<N: Handle + 'static>(ne
     assert_eq!(net.both(write(&accepted, b"cd"), read(&dialled, 9)), (Ok(2), Ok(b"cd".into())));
 }
 
-pub(super) fn connection_close_fails_both_ends<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn connection_close_fails_both_ends<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     pair.dialled.close();
     is_down(net, &pair.dialled, "socket is down");
@@ -201,7 +201,7 @@ pub(super) fn connection_close_fails_both_ends<N: Handle + 'static>(net: &Setup<
     is_over(net, &dialled);
 }
 
-pub(super) fn connection_close_wakes_all_who_wait<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn connection_close_wakes_all_who_wait<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let own = Blocked::on(net, &pair.dialled);
     pair.dialled.close();
@@ -221,7 +221,7 @@ pub(super) fn connection_close_wakes_all_who_wait<N: Handle + 'static>(net: &Set
     assert_eq!(reading.map(|reading| reading.outcome()), [const { Ok(Vec::new()) }; 3]);
 }
 
-pub(super) fn the_outermost_cause_is_told_also_of_what_was_closed_before<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn the_outermost_cause_is_told_also_of_what_was_closed_before<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, pair) = (net.name(), net.pair());
     let (second, _peer) = net.connect(&pair.b, &pair.listener);
     pair.listener.close();
@@ -244,7 +244,7 @@ pub(super) fn the_outermost_cause_is_told_also_of_what_was_closed_before<N: Hand
     is_down(net, &second, "network is down");
 }
 
-pub(super) fn a_reset_is_told_after_what_is_down<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_reset_is_told_after_what_is_down<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     pair.dialled.abort();
     assert_eq!(text(net.wait(read(&pair.accepted, 9))), failed("read", &pair.accepted, "connection reset"));
@@ -254,7 +254,7 @@ pub(super) fn a_reset_is_told_after_what_is_down<N: Handle + 'static>(net: &Setu
     is_down(net, &pair.accepted, "host is down");
 }
 
-pub(super) fn malformed_addresses_are_told_before_what_is_down<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn malformed_addresses_are_told_before_what_is_down<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a) = (net.name(), net.host("a"));
     close_network(net);
     assert_eq!(text(a.listen("a")), format!("listen {n}: address a: missing port in address"));
@@ -264,7 +264,7 @@ pub(super) fn malformed_addresses_are_told_before_what_is_down<N: Handle + 'stat
     assert_eq!(text(net.wait(net.net.new_host("b["))), invalid);
 }
 
-pub(super) fn a_closed_host_keeps_its_name<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_closed_host_keeps_its_name<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     for name in ["a", "a"] {
         let error = net.wait(net.net.new_host(name)).expect_err("the name is taken");
@@ -278,7 +278,7 @@ pub(super) fn a_closed_host_keeps_its_name<N: Handle + 'static>(net: &Setup<N>) 
     assert_eq!((a.name().to_string(), a.network()), ("a".into(), net.name()));
 }
 
-pub(super) fn an_invalid_name_makes_no_host<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn an_invalid_name_makes_no_host<N: NetRef + 'static>(net: &Setup<N>) {
     let n = net.name();
     let long = "h".repeat(64);
     for name in ["", "a[", "]", "a\n", "a\u{7f}", "a\u{85}"] {
@@ -296,7 +296,7 @@ pub(super) fn an_invalid_name_makes_no_host<N: Handle + 'static>(net: &Setup<N>)
     assert_eq!(net.host("a:b").listen(":1").expect("a free port").local_addr().to_string(), "[a:b]:1");
 }
 
-pub(super) fn closing_the_last_host_closes_the_network_if_asked_for<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn closing_the_last_host_closes_the_network_if_asked_for<N: NetRef + 'static>(net: &Setup<N>) {
     let n = net.name();
     assert_eq!(text(net.net.auto_close()), format!("virtnet {n:?}: auto close: no open host"));
     let (a, b) = (net.host("a"), net.host("b"));
@@ -314,7 +314,7 @@ pub(super) fn closing_the_last_host_closes_the_network_if_asked_for<N: Handle + 
     assert_eq!(text(net.net.auto_close()), format!("virtnet {n:?}: auto close: network is down"));
 }
 
-pub(super) fn without_being_asked_for_the_network_outlives_its_hosts<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn without_being_asked_for_the_network_outlives_its_hosts<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a) = (net.name(), net.host("a"));
     net.wait(a.close()).expect("closing goes well");
     assert_eq!(text(net.net.auto_close()), format!("virtnet {n:?}: auto close: no open host"));
@@ -322,7 +322,7 @@ pub(super) fn without_being_asked_for_the_network_outlives_its_hosts<N: Handle +
     let _b = net.host("b");
 }
 
-pub(super) fn closes_at_once_all_end<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn closes_at_once_all_end<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let accepting = net.start(accept(&pair.listener));
     let (network, host) = net.both(net.net.close(), pair.a.close());
@@ -334,7 +334,7 @@ pub(super) fn closes_at_once_all_end<N: Handle + 'static>(net: &Setup<N>) {
     assert!(first.is_ok() && second.is_ok());
 }
 
-pub(super) fn a_close_that_waits_is_done_in_time<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_close_that_waits_is_done_in_time<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     a.close().wait_timeout(super::half::LONG).expect("closing goes well");
     net.net.close().wait_timeout(super::half::LONG).expect("closing goes well");

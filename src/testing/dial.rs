@@ -8,9 +8,9 @@ use std::vec::Vec;
 use super::setup::Setup;
 use super::step::{accept, server, text, until};
 use super::task::{Task, Waiting};
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
-pub(super) fn dial_and_accept_connect<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn dial_and_accept_connect<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = a.listen(":7").expect("a free port");
     let (dialled, accepted) = net.connect(&b, &listener);
@@ -21,7 +21,7 @@ pub(super) fn dial_and_accept_connect<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!((listener.local_addr().to_string(), listener.host() == a), ("a:7".into(), true));
 }
 
-pub(super) fn a_host_dials_itself<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_host_dials_itself<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = a.listen(":9").expect("a free port");
     let (dialled, accepted) = net.connect(&a, &listener);
@@ -30,7 +30,7 @@ pub(super) fn a_host_dials_itself<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!((sent, got), (Ok(2), Ok(b"me".into())));
 }
 
-pub(super) fn dial_where_nobody_listens_is_refused<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn dial_where_nobody_listens_is_refused<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (n, b) = (net.name(), &pair.b);
     let other = net.host("c");
@@ -41,7 +41,7 @@ pub(super) fn dial_where_nobody_listens_is_refused<N: Handle + 'static>(net: &Se
     assert_eq!(text(net.wait(other.dial("b:1"))), format!("dial {n} c:1->b:1: connection refused"));
 }
 
-pub(super) fn dial_to_closed_listener_is_refused<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn dial_to_closed_listener_is_refused<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let refused = format!("dial {n} b:1->a:1: connection refused");
     let closed = a.listen(":1").expect("a free port");
@@ -51,14 +51,14 @@ pub(super) fn dial_to_closed_listener_is_refused<N: Handle + 'static>(net: &Setu
     assert_eq!(text(net.wait(b.dial("a:1"))), refused);
 }
 
-pub(super) fn dial_to_port_of_accepted_connection_is_refused<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn dial_to_port_of_accepted_connection_is_refused<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     assert_eq!(pair.accepted.local_addr().to_string(), "a:2");
     let refused = format!("dial {} b:2->a:2: connection refused", net.name());
     assert_eq!(text(net.wait(pair.b.dial("a:2"))), refused);
 }
 
-pub(super) fn dial_to_port_of_connections_without_listener_is_refused<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn dial_to_port_of_connections_without_listener_is_refused<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     pair.listener.close();
     assert_eq!(pair.accepted.local_addr().to_string(), "a:1");
@@ -66,14 +66,14 @@ pub(super) fn dial_to_port_of_connections_without_listener_is_refused<N: Handle 
     assert_eq!(text(net.wait(pair.b.dial("a:1"))), refused);
 }
 
-pub(super) fn dial_to_closed_host_is_refused<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn dial_to_closed_host_is_refused<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let _listener = a.listen(":1").expect("a free port");
     net.wait(a.close()).expect("closing goes well");
     assert_eq!(text(net.wait(b.dial("a:1"))), format!("dial {n} b:1->a:1: connection refused"));
 }
 
-pub(super) fn dial_to_unknown_host_names_both_ends<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn dial_to_unknown_host_names_both_ends<N: NetRef + 'static>(net: &Setup<N>) {
     let b = net.host("b");
     let error = net.wait(b.dial("γ:1")).expect_err("nobody has that name");
     assert_eq!(error.kind(), crate::ErrorKind::NoSuchHost);
@@ -81,7 +81,7 @@ pub(super) fn dial_to_unknown_host_names_both_ends<N: Handle + 'static>(net: &Se
     assert_eq!((error.source_addr(), error.addr()), (Some(("b".into(), 1)), Some(("γ".into(), 1))));
 }
 
-pub(super) fn dial_takes_its_port_then_parses_then_looks_who_is_up<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn dial_takes_its_port_then_parses_then_looks_who_is_up<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let _listener = a.listen(":3").expect("a free port");
     for (addr, want) in MALFORMED {
@@ -97,7 +97,7 @@ pub(super) fn dial_takes_its_port_then_parses_then_looks_who_is_up<N: Handle + '
     assert_eq!(text(net.wait(b.dial("γ:1"))), format!("dial {n} b:1->γ:1: network is down"));
 }
 
-pub(super) fn listen_parses_then_looks_whose_address_it_is_then_who_is_up<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn listen_parses_then_looks_whose_address_it_is_then_who_is_up<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a) = (net.name(), net.host("a"));
     let _listener = a.listen(":3").expect("a free port");
     for (addr, want) in MALFORMED {
@@ -118,7 +118,7 @@ pub(super) fn listen_parses_then_looks_whose_address_it_is_then_who_is_up<N: Han
     assert_eq!(text(a.listen("")), format!("listen {n} a:0: network is down"));
 }
 
-pub(super) fn a_failed_dial_gives_its_port_back<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_failed_dial_gives_its_port_back<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, b) = (net.name(), net.host("b"));
     for _ in 0..2 {
         assert_eq!(text(net.wait(b.dial("b:7"))), format!("dial {n} b:1->b:7: connection refused"));
@@ -128,7 +128,7 @@ pub(super) fn a_failed_dial_gives_its_port_back<N: Handle + 'static>(net: &Setup
     assert_eq!(b.sockets(), 0);
 }
 
-pub(super) fn dial_takes_no_port_before_it_is_polled<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn dial_takes_no_port_before_it_is_polled<N: NetRef + 'static>(net: &Setup<N>) {
     let b = net.host("b");
     let (first, second) = (b.dial(":9"), b.dial(":9"));
     assert_eq!(b.sockets(), 0);
@@ -136,7 +136,7 @@ pub(super) fn dial_takes_no_port_before_it_is_polled<N: Handle + 'static>(net: &
     drop(first);
 }
 
-pub(super) fn dials_are_accepted_in_the_order_in_which_they_arrived<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn dials_are_accepted_in_the_order_in_which_they_arrived<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b, c) = (net.host("a"), net.host("b"), net.host("c"));
     let listener = a.listen(":1").expect("a free port");
     // Not in the order of their names or ports.
@@ -147,7 +147,7 @@ pub(super) fn dials_are_accepted_in_the_order_in_which_they_arrived<N: Handle + 
     assert_eq!(dialled.each_ref().map(|conn| conn.local_addr().to_string()), ["c:1", "b:1"]);
 }
 
-pub(super) fn a_dropped_dial_is_withdrawn<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dropped_dial_is_withdrawn<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b, c) = (net.host("a"), net.host("b"), net.host("c"));
     let listener = server(&a, ":1");
     let dropped = net.hold_dial(&b, "a:1", &a);
@@ -161,7 +161,7 @@ pub(super) fn a_dropped_dial_is_withdrawn<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!(text(listener.try_accept()), format!("accept {} a:1: would block", net.name()));
 }
 
-pub(super) fn a_dropped_accept_loses_no_connection<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dropped_accept_loses_no_connection<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
     let idle = net.hold(accept(&listener));
@@ -174,7 +174,7 @@ pub(super) fn a_dropped_accept_loses_no_connection<N: Handle + 'static>(net: &Se
     assert_eq!(accepted.peer_addr(), dial.outcome().expect("dialled").local_addr());
 }
 
-pub(super) fn a_dropped_accept_passes_its_wake_up_on<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dropped_accept_passes_its_wake_up_on<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
     let dropped = net.hold(accept(&listener));
@@ -188,7 +188,7 @@ pub(super) fn a_dropped_accept_passes_its_wake_up_on<N: Handle + 'static>(net: &
     assert_eq!(accepted.peer_addr(), dial.outcome().expect("dialled").local_addr());
 }
 
-pub(super) fn a_dial_that_timed_out_leaves_no_trace<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dial_that_timed_out_leaves_no_trace<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     for _ in 0..2 {
@@ -201,7 +201,7 @@ pub(super) fn a_dial_that_timed_out_leaves_no_trace<N: Handle + 'static>(net: &S
     assert_eq!(net.connect(&b, &listener).0.local_addr().to_string(), "b:1");
 }
 
-pub(super) fn an_accept_that_timed_out_leaves_no_trace<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn an_accept_that_timed_out_leaves_no_trace<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     for timeout in [Duration::ZERO, SHORT] {
@@ -210,7 +210,7 @@ pub(super) fn an_accept_that_timed_out_leaves_no_trace<N: Handle + 'static>(net:
     let (_dialled, _accepted) = net.connect(&b, &listener);
 }
 
-pub(super) fn what_is_there_at_once_wins_over_an_expired_timeout<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn what_is_there_at_once_wins_over_an_expired_timeout<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     let refused = b.dial("a:2").wait_timeout(Duration::ZERO);
@@ -222,7 +222,7 @@ pub(super) fn what_is_there_at_once_wins_over_an_expired_timeout<N: Handle + 'st
     assert_eq!(text(down), format!("accept {n} a:1: socket is down"));
 }
 
-pub(super) fn try_accept_would_block_or_gives_the_next<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn try_accept_would_block_or_gives_the_next<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     assert_eq!(text(listener.try_accept()), format!("accept {n} a:1: would block"));
@@ -242,7 +242,7 @@ pub(super) fn try_accept_would_block_or_gives_the_next<N: Handle + 'static>(net:
     assert_eq!(text(listener.try_accept()), format!("accept {n} a:1: socket is down"));
 }
 
-pub(super) fn each_of_several_accepts_gets_a_connection<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn each_of_several_accepts_gets_a_connection<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
     let accepts = [(); 3].map(|()| net.start(accept(&listener)));
@@ -261,7 +261,7 @@ pub(super) fn each_of_several_accepts_gets_a_connection<N: Handle + 'static>(net
     assert_eq!(peers, dialled.each_ref().map(|conn| conn.local_addr()));
 }
 
-pub(super) fn incoming_ends_when_the_listener_is_closed<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn incoming_ends_when_the_listener_is_closed<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     let dial = Waiting::Threads.start(b.dial("a:1"));
@@ -273,7 +273,7 @@ pub(super) fn incoming_ends_when_the_listener_is_closed<N: Handle + 'static>(net
     assert!(incoming.next().is_none());
 }
 
-pub(super) fn a_full_backlog_refuses<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_full_backlog_refuses<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b, most) = (net.name(), net.host("a"), net.host("b"), net.backlog());
     let listener = server(&a, ":1");
     let mut waiting: Vec<_> = (0..most).map(|_| net.hold_dial(&b, "a:1", &a)).collect();

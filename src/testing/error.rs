@@ -7,10 +7,10 @@ use std::vec::Vec;
 
 use super::setup::Setup;
 use super::step::{read, write};
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 use crate::{ErrorKind, Operation};
 
-pub(super) fn an_error_tells_what_failed_where_and_why<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn an_error_tells_what_failed_where_and_why<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     let port = a.local_addr().port();
@@ -28,7 +28,7 @@ pub(super) fn an_error_tells_what_failed_where_and_why<N: Handle + 'static>(net:
     assert_eq!(format!("{listening:?}"), format!("Error(AddrInUse: {listening})"));
 }
 
-pub(super) fn an_error_says_which_names_are_cut<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn an_error_says_which_names_are_cut<N: NetRef + 'static>(net: &Setup<N>) {
     // As long as a name may be: two of them do not fit, and a short one beside it does.
     let (short, long) = (String::from("s"), "l".repeat(63));
     let hosts = [net.host(&short), net.host(&long)];
@@ -51,7 +51,7 @@ pub(super) fn an_error_says_which_names_are_cut<N: Handle + 'static>(net: &Setup
     assert!(one.addr() == Some(("s".into(), 9)), "{one}");
 }
 
-pub(super) fn an_error_is_one_of_std_and_of_embedded_io<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn an_error_is_one_of_std_and_of_embedded_io<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     let mut errors = Vec::new();

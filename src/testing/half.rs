@@ -14,15 +14,15 @@ use super::step::{read, text, write};
 use super::stream::failed;
 use crate::net::conn::Conn;
 use crate::net::half::ReuniteError;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// A connection that nobody else has.
 /// The connection, which nobody else holds.
-pub(super) fn own<N: Handle>(conn: Arc<Conn<N>>) -> Conn<N> {
+pub(super) fn own<N: NetRef>(conn: Arc<Conn<N>>) -> Conn<N> {
     Arc::into_inner(conn).expect("nobody else has it")
 }
 
-pub(super) fn connections_are_std_streams<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn connections_are_std_streams<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (mut a, b) = (own(pair.accepted), own(pair.dialled));
     let (sent, got) = thread::scope(|scope| {
@@ -45,7 +45,7 @@ pub(super) fn connections_are_std_streams<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!(inner.kind(), crate::ErrorKind::BrokenPipe);
 }
 
-pub(super) fn connections_are_embedded_streams<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn connections_are_embedded_streams<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (mut a, mut b) = (&*pair.accepted, &*pair.dialled);
     assert_eq!((a.read_ready(), b.write_ready()), (Ok(false), Ok(true)));
@@ -65,7 +65,7 @@ pub(super) fn connections_are_embedded_streams<N: Handle + 'static>(net: &Setup<
     assert_eq!(embedded_io::Error::kind(&error), embedded_io::ErrorKind::BrokenPipe);
 }
 
-pub(super) fn a_read_timeout_leaves_no_trace<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_read_timeout_leaves_no_trace<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let a = &pair.accepted;
     assert_eq!(a.read_timeout(), None);
@@ -89,7 +89,7 @@ pub(super) fn a_read_timeout_leaves_no_trace<N: Handle + 'static>(net: &Setup<N>
     assert_eq!((got, sent), (Ok(3), Ok(3)));
 }
 
-pub(super) fn timeouts_are_shared_by_clones_and_halves<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn timeouts_are_shared_by_clones_and_halves<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, other) = (own(pair.accepted), &pair.dialled);
     let mut clone = a.try_clone().expect("there are few");
@@ -112,7 +112,7 @@ pub(super) fn timeouts_are_shared_by_clones_and_halves<N: Handle + 'static>(net:
     assert_eq!((whole.read_timeout(), whole.write_timeout()), (read_limit, write_limit));
 }
 
-pub(super) fn what_is_there_wins_over_a_short_timeout<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn what_is_there_wins_over_a_short_timeout<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     a.set_read_timeout(Some(Duration::from_nanos(1))).expect("more than zero");
@@ -125,7 +125,7 @@ pub(super) fn what_is_there_wins_over_a_short_timeout<N: Handle + 'static>(net: 
     assert_eq!((&**b).read(&mut [0]).map_err(|error| error.kind()), Ok(0));
 }
 
-pub(super) fn a_timeout_of_zero_is_invalid<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_timeout_of_zero_is_invalid<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let a = &pair.accepted;
     for error in [a.set_read_timeout(Some(Duration::ZERO)), a.set_write_timeout(Some(Duration::ZERO))] {
@@ -139,7 +139,7 @@ pub(super) fn a_timeout_of_zero_is_invalid<N: Handle + 'static>(net: &Setup<N>) 
     assert_eq!((a.read_timeout(), a.write_timeout()), (None, Some(LONG)));
 }
 
-pub(super) fn borrowed_halves_work_at_once<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn borrowed_halves_work_at_once<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, mut b) = (&pair.accepted, own(pair.dialled));
     let (mut read_half, mut write_half) = b.split();
@@ -159,7 +159,7 @@ pub(super) fn borrowed_halves_work_at_once<N: Handle + 'static>(net: &Setup<N>) 
     assert_eq!(net.both(write(a, b"x"), read(&Arc::new(b), 9)), (Ok(1), Ok(b"x".into())));
 }
 
-pub(super) fn a_dropped_write_half_ends_the_stream<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dropped_write_half_ends_the_stream<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let a = &pair.accepted;
     let (mut read_half, write_half) = own(pair.dialled).into_split();
@@ -176,7 +176,7 @@ pub(super) fn a_dropped_write_half_ends_the_stream<N: Handle + 'static>(net: &Se
     assert_eq!(pair.b.sockets(), 0);
 }
 
-pub(super) fn a_dropped_read_half_closes_nothing<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dropped_read_half_closes_nothing<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let a = &pair.accepted;
     let (read_half, mut write_half) = own(pair.dialled).into_split();
@@ -195,7 +195,7 @@ pub(super) fn a_dropped_read_half_closes_nothing<N: Handle + 'static>(net: &Setu
     assert_eq!(pair.b.sockets(), 0);
 }
 
-pub(super) fn halves_are_put_together_again<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn halves_are_put_together_again<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (other, _accepted) = net.connect(&pair.b, &pair.listener);
     let (read_half, write_half) = own(pair.dialled).into_split();

@@ -8,7 +8,7 @@ use crate::contract::engine::Engine;
 use crate::contract::notifier::{Accept, Notifier};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
-use crate::net::net_ref::{Handle, LinkOf};
+use crate::net::net_ref::{LinkOf, NetRef};
 use crate::wait::Op;
 
 /// Makes the two ends of a connection by a dial of the engine: the near one, and the one that it hands over. For engines
@@ -17,7 +17,7 @@ use crate::wait::Op;
 /// # Panics
 ///
 /// If the engine does otherwise.
-pub fn links_by_dial<N: Handle + 'static>(net: &N) -> (LinkOf<N>, LinkOf<N>) {
+pub fn links_by_dial<N: NetRef + 'static>(net: &N) -> (LinkOf<N>, LinkOf<N>) {
     let addr = |port| Addr::new(net.name(), "a", port).expect("a valid address");
     let taken = Intercept(Arc::default());
     let data = Op::new(net.registry().query("a")).wait().expect("a behaviour has a host `a` before it needs links");

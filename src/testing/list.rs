@@ -6,10 +6,10 @@ use super::{
     super::*, Behaviour, buffer::*, close::*, dial::*, error::*, half::*, notifier::*, port::*, shut::*, stream::*,
     subnet::*,
 };
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// All behaviours of all groups.
-pub(super) fn all<N: Handle + 'static>() -> Vec<Behaviour<N>> {
+pub(super) fn all<N: NetRef + 'static>() -> Vec<Behaviour<N>> {
     let mut list = Vec::new();
     macro_rules! add {
         ([] $group:ident $($name:ident)*) => {

@@ -58,7 +58,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::vec::Vec;
 
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 mod buffer;
 mod close;
@@ -82,13 +82,13 @@ pub use setup::{Capacity, Setup};
 pub use task::Waiting;
 
 /// Something that every network does, or every one of a group.
-pub struct Behaviour<N: Handle> {
+pub struct Behaviour<N: NetRef> {
     name: &'static str,
     group: &'static str,
     body: fn(&Setup<N>),
 }
 
-impl<N: Handle + 'static> Behaviour<N> {
+impl<N: NetRef + 'static> Behaviour<N> {
     /// What it is: `dial_to_closed_host_is_refused`.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -127,14 +127,14 @@ impl<N: Handle + 'static> Behaviour<N> {
     }
 }
 
-impl<N: Handle> fmt::Debug for Behaviour<N> {
+impl<N: NetRef> fmt::Debug for Behaviour<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Behaviour({}: {})", self.group, self.name)
     }
 }
 
 /// The behaviours that apply to a network, in a fixed order.
-pub fn suite<N: Handle + 'static>(setup: &Setup<N>) -> impl Iterator<Item = Behaviour<N>> + use<N> {
+pub fn suite<N: NetRef + 'static>(setup: &Setup<N>) -> impl Iterator<Item = Behaviour<N>> + use<N> {
     let groups = setup.groups();
     all().into_iter().filter(move |behaviour| behaviour.group == "always" || groups.contains(&behaviour.group))
 }
@@ -144,14 +144,14 @@ pub fn suite<N: Handle + 'static>(setup: &Setup<N>) -> impl Iterator<Item = Beha
 /// # Panics
 ///
 /// As [`Behaviour::run`], and if there is none of that name.
-pub fn run<N: Handle + 'static>(name: &str, make: impl FnOnce() -> Setup<N>) {
+pub fn run<N: NetRef + 'static>(name: &str, make: impl FnOnce() -> Setup<N>) {
     let found = all().into_iter().find(|behaviour| behaviour.name == name);
     found.unwrap_or_else(|| panic!("no behaviour has the name {name}")).run(make());
 }
 
 /// Whether `groups` are those of the network, so that no behaviour is left out.
 #[doc(hidden)]
-pub fn check_groups<N: Handle + 'static>(groups: &[&str], setup: &Setup<N>) {
+pub fn check_groups<N: NetRef + 'static>(groups: &[&str], setup: &Setup<N>) {
     let sorted = |groups: &[&str]| {
         let mut groups: Vec<_> = groups.iter().map(|&group| String::from(group)).collect();
         groups.sort();

@@ -13,13 +13,13 @@ use crate::addr::Addr;
 use crate::contract::engine::Engine;
 use crate::contract::notifier::{Accept, Notifier};
 use crate::error::cause::Cause;
-use crate::net::net_ref::{Handle, LinkOf};
+use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::notifier::SubNetworkNotifier;
 use crate::net::request::Incoming;
 use crate::table::{Hosts, Tables};
 
 /// What a backend does when a connection from `from` to `to` comes in.
-fn announce<N: Handle + 'static>(
+fn announce<N: NetRef + 'static>(
     net: &Setup<N>,
     from: &str,
     to: &str,
@@ -31,7 +31,7 @@ fn announce<N: Handle + 'static>(
 }
 
 /// As [`announce`] to `a:1`, for an accept that waits there to claim.
-fn claim<N: Handle + 'static, T>(
+fn claim<N: NetRef + 'static, T>(
     net: &Setup<N>,
     accepting: &mut Started<T>,
     from: &str,
@@ -46,16 +46,16 @@ fn claim<N: Handle + 'static, T>(
 }
 
 /// Whether the other end of a handed-over connection is closed.
-fn is_closed<N: Handle + 'static>(net: &Setup<N>, near: &LinkOf<N>) -> bool {
+fn is_closed<N: NetRef + 'static>(net: &Setup<N>, near: &LinkOf<N>) -> bool {
     net.net.engine().poll_read(near, &mut Context::from_waker(Waker::noop()), &mut [0]).is_ready()
 }
 
 /// The network failed.
-async fn fail<N: Handle>(net: N, cause: &str) {
+async fn fail<N: NetRef>(net: N, cause: &str) {
     net.notifier().down(Cause::backend(&cause)).await;
 }
 
-pub(super) fn an_incoming_connection_is_claimed_and_then_acknowledged<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn an_incoming_connection_is_claimed_and_then_acknowledged<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = server(&a, ":1");
     let (near, far) = net.link_pair();
@@ -76,7 +76,7 @@ pub(super) fn an_incoming_connection_is_claimed_and_then_acknowledged<N: Handle 
     assert_eq!(net.wait(read(&conn, 9)), Ok(vec![]));
 }
 
-pub(super) fn a_claim_reserves_its_port<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_claim_reserves_its_port<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = server(&a, ":1");
     let (near, far) = net.link_pair();
@@ -93,7 +93,7 @@ pub(super) fn a_claim_reserves_its_port<N: Handle + 'static>(net: &Setup<N>) {
     net.shut(&near);
 }
 
-pub(super) fn a_refused_or_dropped_claim_lets_accept_wait_on<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_refused_or_dropped_claim_lets_accept_wait_on<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = server(&a, ":1");
     let mut accepting = net.start(accept(&listener));
@@ -114,7 +114,7 @@ pub(super) fn a_refused_or_dropped_claim_lets_accept_wait_on<N: Handle + 'static
     net.shut(&near);
 }
 
-pub(super) fn a_connection_acknowledged_late_goes_to_the_next_accept<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_connection_acknowledged_late_goes_to_the_next_accept<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = server(&a, ":1");
     let (near, far) = net.link_pair();
@@ -129,7 +129,7 @@ pub(super) fn a_connection_acknowledged_late_goes_to_the_next_accept<N: Handle +
     net.shut(&near);
 }
 
-pub(super) fn a_connection_acknowledged_when_nobody_listens_is_closed<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_connection_acknowledged_when_nobody_listens_is_closed<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     for drops in [false, true] {
         let listener = server(&a, ":1");
@@ -151,7 +151,7 @@ pub(super) fn a_connection_acknowledged_when_nobody_listens_is_closed<N: Handle 
     }
 }
 
-pub(super) fn an_acknowledged_connection_that_nobody_took_is_closed_with_its_listener<N: Handle + 'static>(
+pub(super) fn an_acknowledged_connection_that_nobody_took_is_closed_with_its_listener<N: NetRef + 'static>(
     net: &Setup<N>,
 ) {
     let a = net.host("a");
@@ -166,7 +166,7 @@ pub(super) fn an_acknowledged_connection_that_nobody_took_is_closed_with_its_lis
     net.shut(&near);
 }
 
-pub(super) fn connections_from_outside_are_accepted_in_the_order_in_which_they_came<N: Handle + 'static>(
+pub(super) fn connections_from_outside_are_accepted_in_the_order_in_which_they_came<N: NetRef + 'static>(
     net: &Setup<N>,
 ) {
     let a = net.host("a");
@@ -187,7 +187,7 @@ pub(super) fn connections_from_outside_are_accepted_in_the_order_in_which_they_c
     pairs.iter().for_each(|(near, _)| net.shut(near));
 }
 
-pub(super) fn claims_are_no_more_than_the_accepts_that_wait<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn claims_are_no_more_than_the_accepts_that_wait<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = server(&a, ":1");
     let pairs = [net.link_pair(), net.link_pair()];
@@ -204,7 +204,7 @@ pub(super) fn claims_are_no_more_than_the_accepts_that_wait<N: Handle + 'static>
     pairs.iter().for_each(|(near, _)| net.shut(near));
 }
 
-pub(super) fn a_withdrawn_connection_is_never_seen<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_withdrawn_connection_is_never_seen<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = server(&a, ":1");
     let (near, far) = net.link_pair();
@@ -215,7 +215,7 @@ pub(super) fn a_withdrawn_connection_is_never_seen<N: Handle + 'static>(net: &Se
     net.shut(&near);
 }
 
-pub(super) fn a_connection_in_one_step_is_the_listeners_when_it_is_taken<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_connection_in_one_step_is_the_listeners_when_it_is_taken<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = server(&a, ":1");
     let (near, far) = net.link_pair();
@@ -230,7 +230,7 @@ pub(super) fn a_connection_in_one_step_is_the_listeners_when_it_is_taken<N: Hand
     net.shut(&near);
 }
 
-pub(super) fn a_connection_to_nobody_is_refused<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_connection_to_nobody_is_refused<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let refused = |to: &str| {
         let (near, far) = net.link_pair();
@@ -251,7 +251,7 @@ pub(super) fn a_connection_to_nobody_is_refused<N: Handle + 'static>(net: &Setup
     assert_eq!(refused("b:1"), "connection refused");
 }
 
-pub(super) fn a_stranger_who_is_refused_leaves_no_name<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_stranger_who_is_refused_leaves_no_name<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&b, ":1");
     let names = || net.net.tables.hosts(|hosts| hosts.count());
@@ -297,7 +297,7 @@ pub(super) fn a_stranger_who_is_refused_leaves_no_name<N: Handle + 'static>(net:
     drop((a, listener));
 }
 
-pub(super) fn a_stranger_for_whom_there_is_no_room_leaves_nothing<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_stranger_for_whom_there_is_no_room_leaves_nothing<N: NetRef + 'static>(net: &Setup<N>) {
     let Some(super::Capacity { hosts, .. }) = net.capacity else { return };
     let others = (1..hosts).map(|at| format!("h{at}"));
     let made: vec::Vec<_> = core::iter::once("a".into()).chain(others).map(|name| net.host(&name)).collect();
@@ -314,7 +314,7 @@ pub(super) fn a_stranger_for_whom_there_is_no_room_leaves_nothing<N: Handle + 's
     let (_dialled, _accepted) = net.connect(&made[1], &listener);
 }
 
-pub(super) fn a_pair_from_outside_is_refused_twice_where_ports_are_shared<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_pair_from_outside_is_refused_twice_where_ports_are_shared<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
     let again = |from: &'static str| {
@@ -353,7 +353,7 @@ pub(super) fn a_pair_from_outside_is_refused_twice_where_ports_are_shared<N: Han
     }
 }
 
-pub(super) fn a_connection_is_refused_when_its_listener_closes_meanwhile<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_connection_is_refused_when_its_listener_closes_meanwhile<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     for (to, host, drops) in [("a:1", &a, false), ("a:1", &a, true), ("b:1", &b, false)] {
         let (near, far) = net.link_pair();
@@ -370,7 +370,7 @@ pub(super) fn a_connection_is_refused_when_its_listener_closes_meanwhile<N: Hand
     }
 }
 
-pub(super) fn a_connection_to_a_network_that_is_down_is_refused<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_connection_to_a_network_that_is_down_is_refused<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let _listener = server(&a, ":1");
     let pairs = [net.link_pair(), net.link_pair(), net.link_pair()];
@@ -382,7 +382,7 @@ pub(super) fn a_connection_to_a_network_that_is_down_is_refused<N: Handle + 'sta
     pairs.iter().for_each(|(near, _)| net.shut(near));
 }
 
-pub(super) fn a_failed_network_is_down_and_every_close_tells_why<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_failed_network_is_down_and_every_close_tells_why<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a) = (net.name(), net.host("a"));
     let listener = server(&a, ":1");
     let accepting = net.start(accept(&listener));
@@ -398,14 +398,14 @@ pub(super) fn a_failed_network_is_down_and_every_close_tells_why<N: Handle + 'st
     assert!(net.wait(a.close()).is_ok());
 }
 
-pub(super) fn a_failure_after_the_close_is_ignored<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_failure_after_the_close_is_ignored<N: NetRef + 'static>(net: &Setup<N>) {
     let _a = net.host("a");
     net.wait(net.net.close()).expect("closing goes well");
     net.wait(fail(net.net.clone(), "too late"));
     net.wait(net.net.close()).expect("closing goes well");
 }
 
-pub(super) fn a_network_is_down_before_its_failure_is_awaited<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_network_is_down_before_its_failure_is_awaited<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a) = (net.name(), net.host("a"));
     drop(net.net.notifier().down(Cause::backend(&"cable unplugged")));
     assert_eq!(text(a.listen("")), format!("listen {n} a:0: network is down"));

@@ -10,17 +10,17 @@ use crate::addr::Addr;
 use crate::error::cause::{Cause, Table};
 use crate::net::host::Host;
 use crate::net::listener::Listener;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// Listens, and gives the address that it became.
 #[track_caller]
-fn listen<N: Handle>(host: &Host<N>, addr: &str) -> (Listener<N>, String) {
+fn listen<N: NetRef>(host: &Host<N>, addr: &str) -> (Listener<N>, String) {
     let listener = host.listen(addr).expect("listening");
     let local = listener.local_addr().to_string();
     (listener, local)
 }
 
-pub(super) fn listen_takes_the_lowest_free_port<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn listen_takes_the_lowest_free_port<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a) = (net.name(), net.host("a"));
     let mut listeners = Vec::new();
     for (addr, want) in [("", "a:1"), (":0", "a:2"), (":5", "a:5"), ("a:0", "a:3"), ("", "a:4"), ("", "a:6")] {
@@ -34,7 +34,7 @@ pub(super) fn listen_takes_the_lowest_free_port<N: Handle + 'static>(net: &Setup
     assert_eq!(listen(&a, "").1, "a:2");
 }
 
-pub(super) fn connections_take_the_lowest_free_ports<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn connections_take_the_lowest_free_ports<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     let pairs = [net.connect(&b, &listener), net.connect(&b, &listener)];
@@ -46,7 +46,7 @@ pub(super) fn connections_take_the_lowest_free_ports<N: Handle + 'static>(net: &
     assert_eq!(pairs[0].0.local_addr().network_name(), net.name());
 }
 
-pub(super) fn dials_and_listeners_share_one_space_of_ports<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn dials_and_listeners_share_one_space_of_ports<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     let (_first, at_b) = listen(&b, "");
@@ -56,7 +56,7 @@ pub(super) fn dials_and_listeners_share_one_space_of_ports<N: Handle + 'static>(
     assert_eq!(text(b.listen(":2")), format!("listen {} b:2: address already in use", net.name()));
 }
 
-pub(super) fn a_queued_dial_reserves_no_port_at_its_listener<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_queued_dial_reserves_no_port_at_its_listener<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     let mut dials = [net.start_dial(&b, "a:1", &a), net.start_dial(&b, "a:1", &a)];
@@ -68,7 +68,7 @@ pub(super) fn a_queued_dial_reserves_no_port_at_its_listener<N: Handle + 'static
     assert_eq!(dialled, ["b:1", "b:2"]);
 }
 
-pub(super) fn a_closed_listeners_port_is_free<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_closed_listeners_port_is_free<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let closed = a.listen(":5").expect("a free port");
     closed.close();
@@ -79,7 +79,7 @@ pub(super) fn a_closed_listeners_port_is_free<N: Handle + 'static>(net: &Setup<N
     assert_eq!(closed.local_addr().to_string(), "a:5");
 }
 
-pub(super) fn closing_one_end_frees_only_that_ends_port<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn closing_one_end_frees_only_that_ends_port<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = a.listen(":3").expect("a free port");
     let (dialled, accepted) = net.connect(&b, &listener);
@@ -92,7 +92,7 @@ pub(super) fn closing_one_end_frees_only_that_ends_port<N: Handle + 'static>(net
     assert_eq!(a.listen(port).expect("a free port").local_addr().port(), port);
 }
 
-pub(super) fn a_dropped_connections_port_is_free<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dropped_connections_port_is_free<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     let mut ports = Vec::new();
@@ -104,7 +104,7 @@ pub(super) fn a_dropped_connections_port_is_free<N: Handle + 'static>(net: &Setu
     assert_eq!(ports[0].0.to_string(), "b:1");
 }
 
-pub(super) fn a_second_close_does_not_disturb_the_new_owner<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_second_close_does_not_disturb_the_new_owner<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let old = a.listen(":1").expect("a free port");
     old.close();
@@ -124,7 +124,7 @@ pub(super) fn a_second_close_does_not_disturb_the_new_owner<N: Handle + 'static>
     assert_eq!(dialled.try_read(&mut [0]).map_err(|error| error.kind()), Err(crate::ErrorKind::WouldBlock));
 }
 
-pub(super) fn a_closed_hosts_sockets_stay_until_each_is_dropped<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_closed_hosts_sockets_stay_until_each_is_dropped<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     let (dialled, accepted) = net.connect(&b, &listener);
@@ -137,7 +137,7 @@ pub(super) fn a_closed_hosts_sockets_stay_until_each_is_dropped<N: Handle + 'sta
     assert_eq!((a.sockets(), b.sockets()), (0, 0));
 }
 
-pub(super) fn any_port_can_be_listened_on<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn any_port_can_be_listened_on<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     for port in [1, 2, 63, 64, 4095, 4096, 40_000, 65_534, u16::MAX] {
         let listener = a.listen(port).expect("a free port");
@@ -148,7 +148,7 @@ pub(super) fn any_port_can_be_listened_on<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!(text(a.listen(":65536")), format!("listen {}: address :65536: invalid port", net.name()));
 }
 
-pub(super) fn an_address_is_taken_in_any_shape<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn an_address_is_taken_in_any_shape<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let addr: Addr = "a:4".parse().expect("a valid address");
     let listeners = [
@@ -175,7 +175,7 @@ pub(super) fn an_address_is_taken_in_any_shape<N: Handle + 'static>(net: &Setup<
     assert_eq!(dialled.expect("dialled").peer_addr(), accepted.expect("accepted").local_addr());
 }
 
-pub(super) fn an_accepted_connection_keeps_the_listeners_port<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn an_accepted_connection_keeps_the_listeners_port<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
     let pairs = [net.connect(&b, &listener), net.connect(&b, &listener)];
@@ -192,7 +192,7 @@ pub(super) fn an_accepted_connection_keeps_the_listeners_port<N: Handle + 'stati
     assert_eq!(text(a.listen(":1")), format!("listen {} a:1: address already in use", net.name()));
 }
 
-pub(super) fn a_shared_port_is_in_use_while_any_connection_lives<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_shared_port_is_in_use_while_any_connection_lives<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
     let pairs = [net.connect(&b, &listener), net.connect(&b, &listener)];
@@ -208,7 +208,7 @@ pub(super) fn a_shared_port_is_in_use_while_any_connection_lives<N: Handle + 'st
     assert_eq!(listen(&a, "").1, "a:1");
 }
 
-pub(super) fn a_pair_that_is_held_is_not_dialled_again<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_pair_that_is_held_is_not_dialled_again<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
     let connect = |host: &Host<N>| {
@@ -252,7 +252,7 @@ pub(super) fn a_pair_that_is_held_is_not_dialled_again<N: Handle + 'static>(net:
     assert_eq!(listen(&b, "").1, "b:1");
 }
 
-pub(super) fn a_pair_is_free_when_a_dial_for_it_was_withdrawn<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_pair_is_free_when_a_dial_for_it_was_withdrawn<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
     let (dialled, accepted) = net.connect(&b, &listener);
@@ -264,7 +264,7 @@ pub(super) fn a_pair_is_free_when_a_dial_for_it_was_withdrawn<N: Handle + 'stati
     drop((dialled, accepted));
 }
 
-pub(super) fn a_full_port_table_refuses<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_full_port_table_refuses<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, ports) = (net.name(), net.capacity.map_or(0, |capacity| capacity.ports));
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
@@ -284,7 +284,7 @@ pub(super) fn a_full_port_table_refuses<N: Handle + 'static>(net: &Setup<N>) {
     let (_dialled, _accepted) = net.connect(&b, &listener);
 }
 
-pub(super) fn a_full_port_table_of_a_growing_network_says_whose_it_is<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_full_port_table_of_a_growing_network_says_whose_it_is<N: NetRef + 'static>(net: &Setup<N>) {
     if net.capacity.is_some() {
         // The table is that of all hosts.
         return;
@@ -306,7 +306,7 @@ pub(super) fn a_full_port_table_of_a_growing_network_says_whose_it_is<N: Handle 
     assert_eq!(own.cause(), Cause::Full(Table::Ports, 65_535));
 }
 
-pub(super) fn a_full_host_table_refuses<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_full_host_table_refuses<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, hosts) = (net.name(), net.capacity.map_or(0, |capacity| capacity.hosts));
     let made: Vec<_> = (0..hosts).map(|i| net.host(&format!("h{i}"))).collect();
     let refused = format!("virtnet {n:?}: new host \"i\": host table is full ({hosts})");
@@ -318,7 +318,7 @@ pub(super) fn a_full_host_table_refuses<N: Handle + 'static>(net: &Setup<N>) {
     let (_dialled, _accepted) = net.connect(&made[1], &listener);
 }
 
-pub(super) fn a_full_pool_of_connections_refuses<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_full_pool_of_connections_refuses<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, capacity) = (net.name(), net.capacity.expect("a fixed network has it"));
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");

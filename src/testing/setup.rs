@@ -18,13 +18,13 @@ use crate::error::Error;
 use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::listener::Listener;
-use crate::net::net_ref::{Handle, LinkOf};
+use crate::net::net_ref::{LinkOf, NetRef};
 
 /// A network under test, new and without hosts, and what it is like.
 ///
 /// It has room for at least 3 hosts, 8 sockets in use and 4 connections, its buffers hold at least 3 bytes, and its
 /// closing goes well. Its name has at most 12 bytes, so that no text of an error is cut.
-pub struct Setup<N: Handle> {
+pub struct Setup<N: NetRef> {
     pub(super) net: N,
     pub(super) second: Option<N>,
     waiting: Waiting,
@@ -51,7 +51,7 @@ pub struct Capacity {
     pub pipes: usize,
 }
 
-impl<N: Handle + 'static> Setup<N> {
+impl<N: NetRef + 'static> Setup<N> {
     /// A network that grows, with behaviours that wait on threads.
     pub fn new(net: N) -> Self {
         Self {
@@ -291,7 +291,7 @@ impl<N: Handle + 'static> Setup<N> {
     }
 }
 
-impl<N: Handle> fmt::Debug for Setup<N> {
+impl<N: NetRef> fmt::Debug for Setup<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Setup");
         shown.field("network", &self.net.name()).field("waiting", &self.waiting).field("buffer", &self.buffer);
@@ -303,7 +303,7 @@ impl<N: Handle> fmt::Debug for Setup<N> {
 pub(super) type Dialled<N> = Result<Conn<N>, Error>;
 
 /// Two hosts and a connection.
-pub(super) struct Pair<N: Handle> {
+pub(super) struct Pair<N: NetRef> {
     pub(super) a: Host<N>,
     pub(super) b: Host<N>,
     pub(super) listener: Arc<Listener<N>>,
@@ -315,7 +315,7 @@ pub(super) struct Pair<N: Handle> {
 
 /// Waits until the dial is one socket more at `to`, or two if it is also dialled from there.
 #[track_caller]
-fn arrived<N: Handle, T>(mut dial: Started<T>, from: &Host<N>, to: &Host<N>, before: usize) -> Started<T> {
+fn arrived<N: NetRef, T>(mut dial: Started<T>, from: &Host<N>, to: &Host<N>, before: usize) -> Started<T> {
     let after = before + 1 + usize::from(from == to);
     until(|| {
         dial.turn();

@@ -8,11 +8,11 @@ use super::setup::{Pair, Setup};
 use super::step::{read, text, write};
 use super::stream::failed;
 use crate::net::conn::Conn;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// The peer of `conn` was closed with bytes unread: what had reached `conn` comes first, here `ab`.
 #[track_caller]
-fn is_reset<N: Handle + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) {
+fn is_reset<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) {
     assert_eq!(text(net.wait(write(conn, b"x"))), failed("write", conn, "connection reset"));
     assert_eq!(net.wait(read(conn, 9)), Ok(b"ab".into()));
     for _ in 0..2 {
@@ -22,7 +22,7 @@ fn is_reset<N: Handle + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) {
     conn.close_write().expect("it is not closed itself");
 }
 
-pub(super) fn an_end_closed_with_bytes_unread_resets<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn an_end_closed_with_bytes_unread_resets<N: NetRef + 'static>(net: &Setup<N>) {
     let Pair { b, listener, dialled, accepted, .. } = net.pair();
     let c = net.host("c");
     let ways: [&dyn Fn(Arc<Conn<N>>); 5] = [
@@ -64,7 +64,7 @@ pub(super) fn an_end_closed_with_bytes_unread_resets<N: Handle + 'static>(net: &
     assert_eq!(b.sockets(), 0);
 }
 
-pub(super) fn a_dropped_half_resets_nothing<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dropped_half_resets_nothing<N: NetRef + 'static>(net: &Setup<N>) {
     let Pair { b, listener, dialled, accepted, .. } = net.pair();
     assert_eq!(net.wait(write(&accepted, b"ab")), Ok(2));
     let (read_half, write_half) = own(dialled).into_split();
@@ -80,7 +80,7 @@ pub(super) fn a_dropped_half_resets_nothing<N: Handle + 'static>(net: &Setup<N>)
     assert_eq!(read_half.try_read(&mut [0; 9]), Ok(3));
 }
 
-pub(super) fn a_reset_wakes_who_waits<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_reset_wakes_who_waits<N: NetRef + 'static>(net: &Setup<N>) {
     let Pair { dialled, accepted, .. } = net.pair();
     net.fill(&accepted);
     let reading = [(); 3].map(|()| net.start(read(&accepted, 9)));
@@ -91,7 +91,7 @@ pub(super) fn a_reset_wakes_who_waits<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!(text(writing.outcome()), failed("write", &accepted, "connection reset"));
 }
 
-pub(super) fn what_close_read_dropped_is_not_unread<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn what_close_read_dropped_is_not_unread<N: NetRef + 'static>(net: &Setup<N>) {
     let Pair { dialled, accepted, .. } = net.pair();
     assert_eq!(net.wait(write(&accepted, b"ab")), Ok(2));
     dialled.close_read().expect("the connection is up");
@@ -101,7 +101,7 @@ pub(super) fn what_close_read_dropped_is_not_unread<N: Handle + 'static>(net: &S
     assert_eq!(text(net.wait(write(&accepted, b"x"))), failed("write", &accepted, "broken pipe"));
 }
 
-pub(super) fn close_read_ends_own_reads_and_lets_the_peer_write<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn close_read_ends_own_reads_and_lets_the_peer_write<N: NetRef + 'static>(net: &Setup<N>) {
     let Pair { dialled: a, accepted: b, .. } = net.pair();
     let offered = net.offer(&b, b"abc");
     a.close_read().expect("the connection is up");
@@ -124,7 +124,7 @@ pub(super) fn close_read_ends_own_reads_and_lets_the_peer_write<N: Handle + 'sta
     b.close();
 }
 
-pub(super) fn close_read_wakes_who_waits<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn close_read_wakes_who_waits<N: NetRef + 'static>(net: &Setup<N>) {
     let Pair { b: host, listener, dialled, accepted: _accepted, .. } = net.pair();
     let reading = [(); 3].map(|()| net.start(read(&dialled, 9)));
     dialled.close_read().expect("the connection is up");
@@ -136,7 +136,7 @@ pub(super) fn close_read_wakes_who_waits<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!(writing.map(|writing| writing.outcome()), [Ok(2), Ok(2)]);
 }
 
-pub(super) fn an_abort_is_told_after_close_read<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn an_abort_is_told_after_close_read<N: NetRef + 'static>(net: &Setup<N>) {
     let Pair { dialled: a, accepted: b, .. } = net.pair();
     a.close_read().expect("the connection is up");
     b.abort();

@@ -13,16 +13,16 @@ use crate::error::Error;
 use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::listener::Listener;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// Listens at a free port.
 #[track_caller]
-pub(super) fn server<N: Handle>(host: &Host<N>, addr: &str) -> Arc<Listener<N>> {
+pub(super) fn server<N: NetRef>(host: &Host<N>, addr: &str) -> Arc<Listener<N>> {
     Arc::new(host.listen(addr).expect("a free port"))
 }
 
 /// The next connection.
-pub(super) fn accept<N: Handle + 'static>(
+pub(super) fn accept<N: NetRef + 'static>(
     listener: &Arc<Listener<N>>,
 ) -> impl Future<Output = Result<Conn<N>, Error>> + Send + 'static {
     let listener = listener.clone();
@@ -30,7 +30,7 @@ pub(super) fn accept<N: Handle + 'static>(
 }
 
 /// One read of at most `len` bytes.
-pub(super) fn read<N: Handle + 'static>(
+pub(super) fn read<N: NetRef + 'static>(
     conn: &Arc<Conn<N>>,
     len: usize,
 ) -> impl Future<Output = Result<Vec<u8>, Error>> + Send + 'static {
@@ -45,7 +45,7 @@ pub(super) fn read<N: Handle + 'static>(
 }
 
 /// One write.
-pub(super) fn write<N: Handle + 'static>(
+pub(super) fn write<N: NetRef + 'static>(
     conn: &Arc<Conn<N>>,
     bytes: &[u8],
 ) -> impl Future<Output = Result<usize, Error>> + Send + 'static {
@@ -54,7 +54,7 @@ pub(super) fn write<N: Handle + 'static>(
 }
 
 /// As many reads as it takes for `len` bytes, or to the end of the stream.
-pub(super) async fn read_all<N: Handle + 'static>(conn: Arc<Conn<N>>, len: usize) -> Result<Vec<u8>, Error> {
+pub(super) async fn read_all<N: NetRef + 'static>(conn: Arc<Conn<N>>, len: usize) -> Result<Vec<u8>, Error> {
     let mut all = Vec::new();
     while all.len() < len {
         match read(&conn, 4096.min(len - all.len())).await? {
@@ -66,7 +66,7 @@ pub(super) async fn read_all<N: Handle + 'static>(conn: Arc<Conn<N>>, len: usize
 }
 
 /// As many writes as it takes for all `bytes`.
-pub(super) async fn write_all<N: Handle + 'static>(conn: Arc<Conn<N>>, mut bytes: Vec<u8>) -> Result<(), Error> {
+pub(super) async fn write_all<N: NetRef + 'static>(conn: Arc<Conn<N>>, mut bytes: Vec<u8>) -> Result<(), Error> {
     while !bytes.is_empty() {
         let count = write(&conn, &bytes).await?;
         bytes.drain(..count);

@@ -12,10 +12,10 @@ use super::setup::Setup;
 use super::step::{read, read_all, text, write, write_all};
 use crate::ErrorKind;
 use crate::net::conn::Conn;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// What an operation on `conn` prints when it fails, both ends in the direction of the bytes.
-pub(super) fn failed<N: Handle>(operation: &str, conn: &Conn<N>, cause: &str) -> String {
+pub(super) fn failed<N: NetRef>(operation: &str, conn: &Conn<N>, cause: &str) -> String {
     let (local, peer) = (conn.local_addr(), conn.peer_addr());
     match operation {
         "read" => format!("read {} {peer}->{local}: {cause}", local.network_name()),
@@ -23,7 +23,7 @@ pub(super) fn failed<N: Handle>(operation: &str, conn: &Conn<N>, cause: &str) ->
     }
 }
 
-pub(super) fn bytes_arrive_in_order_in_both_directions<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn bytes_arrive_in_order_in_both_directions<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     // More than any buffer under test holds, and no byte like its neighbours.
     let all: Vec<_> = (0..150_000_u32).map(|i| (i % 251) as u8).collect();
@@ -34,7 +34,7 @@ pub(super) fn bytes_arrive_in_order_in_both_directions<N: Handle + 'static>(net:
     }
 }
 
-pub(super) fn reading_does_not_hinder_writing<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn reading_does_not_hinder_writing<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     let reading = [net.start(read(a, 9)), net.start(read(b, 9))];
@@ -43,7 +43,7 @@ pub(super) fn reading_does_not_hinder_writing<N: Handle + 'static>(net: &Setup<N
     assert_eq!(net.finish(write(a, b"de"), [from_a]), (Ok(2), [Ok(b"de".into())]));
 }
 
-pub(super) fn writing_does_not_hinder_reading<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn writing_does_not_hinder_reading<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     let mut full = net.fill(a);
@@ -53,7 +53,7 @@ pub(super) fn writing_does_not_hinder_reading<N: Handle + 'static>(net: &Setup<N
     assert_eq!(net.finish(read_all(b.clone(), full.len()), [writing]), (Ok(full), [Ok(1)]));
 }
 
-pub(super) fn read_gives_what_is_there<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn read_gives_what_is_there<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let a = &pair.accepted;
     let writing = net.offer(&pair.dialled, b"abc");
@@ -63,13 +63,13 @@ pub(super) fn read_gives_what_is_there<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!((nothing.to_string(), nothing.kind()), (failed("read", a, "would block"), ErrorKind::WouldBlock));
 }
 
-pub(super) fn read_waits_for_the_first_byte<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn read_waits_for_the_first_byte<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let reading = net.start(read(&pair.accepted, 100));
     assert_eq!(net.finish(write(&pair.dialled, b"x"), [reading]), (Ok(1), [Ok(b"x".into())]));
 }
 
-pub(super) fn a_dropped_read_takes_nothing<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dropped_read_takes_nothing<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let reading = net.hold(read(&pair.accepted, 100));
     let writing = net.offer(&pair.dialled, b"abc");
@@ -77,7 +77,7 @@ pub(super) fn a_dropped_read_takes_nothing<N: Handle + 'static>(net: &Setup<N>) 
     assert_eq!(net.finish(read(&pair.accepted, 100), [writing]), (Ok(b"abc".into()), [Ok(3)]));
 }
 
-pub(super) fn an_empty_buffer_is_done_at_once<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn an_empty_buffer_is_done_at_once<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     assert_eq!((a.try_read(&mut []), a.peek(&mut []).wait_timeout(NOW), a.try_write(&[])), (Ok(0), Ok(0), Ok(0)));
@@ -93,7 +93,7 @@ pub(super) fn an_empty_buffer_is_done_at_once<N: Handle + 'static>(net: &Setup<N
     assert_eq!(text(a.try_write(&[])), failed("write", a, "host is down"));
 }
 
-pub(super) fn peek_leaves_the_bytes<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn peek_leaves_the_bytes<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let a = &pair.accepted;
     let writing = net.offer(&pair.dialled, b"abc");
@@ -107,7 +107,7 @@ pub(super) fn peek_leaves_the_bytes<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!(a.peek(&mut buf).wait_timeout(NOW), Ok(0));
 }
 
-pub(super) fn half_close_ends_one_direction<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn half_close_ends_one_direction<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     let send = async {
@@ -125,14 +125,14 @@ pub(super) fn half_close_ends_one_direction<N: Handle + 'static>(net: &Setup<N>)
     assert_eq!(text(a.close_write()), failed("shutdown", a, "socket is down"));
 }
 
-pub(super) fn half_close_wakes_who_reads<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn half_close_wakes_who_reads<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let reading = [(); 3].map(|()| net.start(read(&pair.accepted, 9)));
     pair.dialled.close_write().expect("the connection is up");
     assert_eq!(reading.map(|reading| reading.outcome()), [const { Ok(Vec::new()) }; 3]);
 }
 
-pub(super) fn half_close_wakes_who_writes<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn half_close_wakes_who_writes<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let b = &pair.dialled;
     let full = net.fill(b);
@@ -148,7 +148,7 @@ pub(super) fn half_close_wakes_who_writes<N: Handle + 'static>(net: &Setup<N>) {
     }
 }
 
-pub(super) fn after_the_peer_closed_reads_end_and_writes_fail<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn after_the_peer_closed_reads_end_and_writes_fail<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     b.close();
@@ -161,7 +161,7 @@ pub(super) fn after_the_peer_closed_reads_end_and_writes_fail<N: Handle + 'stati
     a.close_write().expect("the connection is up");
 }
 
-pub(super) fn abort_resets_the_peer<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn abort_resets_the_peer<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     let in_flight = net.offer(b, b"abc");
@@ -182,7 +182,7 @@ pub(super) fn abort_resets_the_peer<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!(net.wait(read(&accepted, 9)), Ok(vec![]));
 }
 
-pub(super) fn abort_wakes_who_reads<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn abort_wakes_who_reads<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     let reading = [net.start(read(a, 9)), net.start(read(b, 9))];
@@ -191,7 +191,7 @@ pub(super) fn abort_wakes_who_reads<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!(reading.map(|reading| text(reading.outcome())), want);
 }
 
-pub(super) fn abort_wakes_who_writes<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn abort_wakes_who_writes<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     net.fill(a);
@@ -202,7 +202,7 @@ pub(super) fn abort_wakes_who_writes<N: Handle + 'static>(net: &Setup<N>) {
     assert_eq!(writing.map(|writing| text(writing.outcome())), want);
 }
 
-pub(super) fn each_of_several_readers_is_woken<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn each_of_several_readers_is_woken<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let reading = [(); 4].map(|()| net.start(read(&pair.accepted, 1)));
     let (sent, got) = net.finish(write_all(pair.dialled.clone(), b"abcd".to_vec()), reading);
@@ -211,7 +211,7 @@ pub(super) fn each_of_several_readers_is_woken<N: Handle + 'static>(net: &Setup<
     assert_eq!((sent, got), (Ok(()), b"abcd".into()));
 }
 
-pub(super) fn each_of_several_writers_is_woken<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn each_of_several_writers_is_woken<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let mut full = net.fill(&pair.dialled);
     // No more than a network of a fixed size can tell apart in a rendezvous.
@@ -226,7 +226,7 @@ pub(super) fn each_of_several_writers_is_woken<N: Handle + 'static>(net: &Setup<
     assert!(got == full, "{:?}", got.last_chunk::<3>());
 }
 
-pub(super) fn readiness_is_that_of_the_next_read_or_write<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn readiness_is_that_of_the_next_read_or_write<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (pair.accepted.clone(), pair.dialled.clone());
     let readable = {
@@ -250,7 +250,7 @@ pub(super) fn readiness_is_that_of_the_next_read_or_write<N: Handle + 'static>(n
     net.wait(poll_fn(|cx| b.poll_write_ready(cx)));
 }
 
-pub(super) fn waiting_for_readiness_may_time_out<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn waiting_for_readiness_may_time_out<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     assert_eq!(text(a.readable().wait_timeout(SHORT)), failed("read", a, "timed out"));

@@ -8,19 +8,19 @@ use super::setup::Setup;
 use super::step::{accept, read, server, text, until, write};
 use super::task::Task;
 use crate::net::host::Host;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 use crate::table::{Hosts, Tables};
 
 /// A host `a` of the first subnetwork and a host `b` of the second.
-fn hosts<N: Handle + 'static>(net: &Setup<N>) -> (Host<N>, Host<N>) {
+fn hosts<N: NetRef + 'static>(net: &Setup<N>) -> (Host<N>, Host<N>) {
     (net.host("a"), net.host_on(second(net), "b"))
 }
 
-fn second<N: Handle + 'static>(net: &Setup<N>) -> &N {
+fn second<N: NetRef + 'static>(net: &Setup<N>) -> &N {
     net.second.as_ref().expect("a behaviour of the group `two_subnetworks` has it")
 }
 
-pub(super) fn hosts_of_two_subnetworks_dial_each_other<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn hosts_of_two_subnetworks_dial_each_other<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = hosts(net);
     for (from, to) in [(&a, &b), (&b, &a)] {
         let listener = server(to, ":1");
@@ -32,7 +32,7 @@ pub(super) fn hosts_of_two_subnetworks_dial_each_other<N: Handle + 'static>(net:
     }
 }
 
-pub(super) fn a_name_of_the_other_subnetwork_is_taken<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_name_of_the_other_subnetwork_is_taken<N: NetRef + 'static>(net: &Setup<N>) {
     let (_a, _b) = hosts(net);
     for (net_of_the_other, name) in [(&net.net, "b"), (second(net), "a")] {
         let error = net.wait(net_of_the_other.new_host(name)).expect_err("the name is taken");
@@ -41,7 +41,7 @@ pub(super) fn a_name_of_the_other_subnetwork_is_taken<N: Handle + 'static>(net: 
     }
 }
 
-pub(super) fn a_dial_across_is_refused_where_nobody_listens<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dial_across_is_refused_where_nobody_listens<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, (a, b)) = (net.name(), hosts(net));
     let refused = format!("dial {n} a:1->b:1: connection refused");
     assert_eq!(text(net.wait(a.dial("b:1"))), refused);
@@ -53,7 +53,7 @@ pub(super) fn a_dial_across_is_refused_where_nobody_listens<N: Handle + 'static>
     assert_eq!(text(net.wait(a.dial("b:1"))), refused);
 }
 
-pub(super) fn a_pair_that_is_held_is_refused_across<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_pair_that_is_held_is_refused_across<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, (a, b)) = (net.name(), hosts(net));
     let listener = server(&a, ":1");
     let (dialled, accepted) = net.connect(&b, &listener);
@@ -66,7 +66,7 @@ pub(super) fn a_pair_that_is_held_is_refused_across<N: Handle + 'static>(net: &S
     assert_eq!(dialled.local_addr().to_string(), "b:1");
 }
 
-pub(super) fn a_dial_across_is_withdrawn_when_it_is_dropped<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dial_across_is_withdrawn_when_it_is_dropped<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = hosts(net);
     let listener = server(&b, ":1");
     drop(net.hold_dial(&a, "b:1", &b));
@@ -74,7 +74,7 @@ pub(super) fn a_dial_across_is_withdrawn_when_it_is_dropped<N: Handle + 'static>
     assert_eq!(text(listener.try_accept()), format!("accept {} b:1: would block", net.name()));
 }
 
-pub(super) fn a_dial_across_that_fails_leaves_no_name<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn a_dial_across_that_fails_leaves_no_name<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, (a, b)) = (net.name(), hosts(net));
     let names = || second(net).tables.hosts(|hosts| hosts.count());
     let before = names();
@@ -93,7 +93,7 @@ pub(super) fn a_dial_across_that_fails_leaves_no_name<N: Handle + 'static>(net: 
     assert_eq!(names(), before);
 }
 
-pub(super) fn the_end_of_one_subnetwork_is_the_end_of_the_stream_for_the_other<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn the_end_of_one_subnetwork_is_the_end_of_the_stream_for_the_other<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, (a, b)) = (net.name(), hosts(net));
     let listener = server(&a, ":1");
     let (dialled, accepted) = net.connect(&b, &listener);
@@ -110,7 +110,7 @@ pub(super) fn the_end_of_one_subnetwork_is_the_end_of_the_stream_for_the_other<N
     assert!(net.wait(b.dial("a:1")).is_err());
 }
 
-pub(super) fn closing_one_end_ends_the_stream_across<N: Handle + 'static>(net: &Setup<N>) {
+pub(super) fn closing_one_end_ends_the_stream_across<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = hosts(net);
     let listener = server(&a, ":1");
     let (dialled, accepted) = net.connect(&b, &listener);

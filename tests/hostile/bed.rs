@@ -9,7 +9,7 @@ use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use virtnet::{Conn, Handle, Host, Listener, pipenet};
+use virtnet::{Conn, Host, Listener, NetRef, pipenet};
 
 /// A network that grows.
 pub(crate) fn heap() -> pipenet::NetHandle {
@@ -38,7 +38,7 @@ pub(crate) fn fixed_rendezvous() -> Fixed {
 }
 
 /// Two hosts, and a connection between them.
-pub(crate) struct Pair<N: Handle> {
+pub(crate) struct Pair<N: NetRef> {
     pub(crate) net: N,
     pub(crate) a: Host<N>,
     pub(crate) b: Host<N>,
@@ -50,7 +50,7 @@ pub(crate) struct Pair<N: Handle> {
     pub(crate) accepted: Conn<N>,
 }
 
-pub(crate) fn pair<N: Handle>(net: N) -> Pair<N> {
+pub(crate) fn pair<N: NetRef>(net: N) -> Pair<N> {
     let host = |name: &str| net.new_host(name).wait().expect("a new name");
     let (a, b) = (host("a"), host("b"));
     let listener = a.listen("").expect("a free port");
@@ -59,7 +59,7 @@ pub(crate) fn pair<N: Handle>(net: N) -> Pair<N> {
 }
 
 /// The dialled and the accepted end of a connection, made on one thread.
-pub(crate) fn connect<N: Handle>(from: &Host<N>, to: &Listener<N>) -> (Conn<N>, Conn<N>) {
+pub(crate) fn connect<N: NetRef>(from: &Host<N>, to: &Listener<N>) -> (Conn<N>, Conn<N>) {
     let mut dial = pin!(from.dial(to.local_addr()));
     assert!(dial.as_mut().try_wait().is_none());
     let accepted = to.try_accept().expect("a dial waits");
@@ -68,7 +68,7 @@ pub(crate) fn connect<N: Handle>(from: &Host<N>, to: &Listener<N>) -> (Conn<N>, 
 
 /// Checks that two hosts can do all they could, and leaves nothing behind.
 #[track_caller]
-pub(crate) fn assert_unharmed<N: Handle>(a: &Host<N>, b: &Host<N>) {
+pub(crate) fn assert_unharmed<N: NetRef>(a: &Host<N>, b: &Host<N>) {
     let before = (a.sockets(), b.sockets());
     let listener = a.listen("").expect("a free port");
     let (dialled, accepted) = connect(b, &listener);
@@ -80,7 +80,7 @@ pub(crate) fn assert_unharmed<N: Handle>(a: &Host<N>, b: &Host<N>) {
 
 /// Checks that a byte comes through.
 #[track_caller]
-pub(crate) fn assert_carries<N: Handle>(from: &Conn<N>, to: &Conn<N>) {
+pub(crate) fn assert_carries<N: NetRef>(from: &Conn<N>, to: &Conn<N>) {
     let mut buf = [0; 4];
     let sent = from.try_write(b"x");
     assert_eq!(to.try_read(&mut buf).map(|count| buf[..count].to_vec()), Ok(b"x".to_vec()));

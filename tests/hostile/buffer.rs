@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::task::Context;
 use std::thread;
 
-use virtnet::{Conn, Handle, Op, pipenet};
+use virtnet::{Conn, NetRef, Op, pipenet};
 
 use super::bed::*;
 
@@ -139,7 +139,7 @@ fn empty_buffers_return_at_once_at_each_state_of_a_connection() {
     empty_buffers(|| fixed_rendezvous().subnetwork());
 }
 
-fn empty_buffers<N: Handle>(net: impl Fn() -> N) {
+fn empty_buffers<N: NetRef>(net: impl Fn() -> N) {
     // What is done first, and what the dialled and the accepted end say to reading and writing nothing.
     let fine = "Ok(0)";
     let check = |first: fn(&Pair<N>), dialled: &str, accepted: &str| {
@@ -160,7 +160,7 @@ fn empty_buffers<N: Handle>(net: impl Fn() -> N) {
 }
 
 /// What reading, peeking and writing say to an empty buffer: the count, or only the cause of the error.
-fn read_and_write_nothing<N: Handle>(conn: &Conn<N>) -> [String; 5] {
+fn read_and_write_nothing<N: NetRef>(conn: &Conn<N>) -> [String; 5] {
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     let peeked = conn.poll_peek(&mut cx, &mut []).map_err(|error| error.to_string());
     let std::task::Poll::Ready(peeked) = peeked else { panic!("there is nothing to wait for") };

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use virtnet::{Handle, pipenet};
+use virtnet::{NetRef, pipenet};
 
 use super::bed::*;
 
@@ -17,7 +17,7 @@ fn a_timeout_of_zero_gives_what_is_there_and_else_times_out() {
     timeout_of_zero(fixed().subnetwork());
 }
 
-fn timeout_of_zero<N: Handle>(net: N) {
+fn timeout_of_zero<N: NetRef>(net: N) {
     let all = pair(net);
     assert_eq!(text(all.listener.accept().wait_timeout(Duration::ZERO)), "accept pipet a:1: timed out");
     assert_eq!(text(all.b.dial("a:1").wait_timeout(Duration::ZERO)), "dial pipet b:2->a:1: timed out");
@@ -88,7 +88,7 @@ fn a_wait_without_a_clock_ends_when_its_hook_has_done_the_rest() {
 }
 
 /// The hook is the program's main loop: it accepts, and then closes.
-fn relaxed<N: Handle>(net: N) {
+fn relaxed<N: NetRef>(net: N) {
     let all = pair(net);
     let accepted = RefCell::new(None);
     let dialled = all.b.dial("a:1").wait_with(|| *accepted.borrow_mut() = all.listener.try_accept().ok());
@@ -112,7 +112,7 @@ fn a_hook_that_panics_withdraws_what_is_waited_for() {
     panicking_hook(fixed().subnetwork());
 }
 
-fn panicking_hook<N: Handle>(net: N) {
+fn panicking_hook<N: NetRef>(net: N) {
     let all = pair(net);
     assert!(panics(|| drop(all.b.dial("a:1").wait_with(|| panic!("a hook that panics")))));
     assert!(panics(|| drop(all.listener.accept().wait_with(|| panic!("a hook that panics")))));

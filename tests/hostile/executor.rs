@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 use std::thread;
 
-use virtnet::Handle;
+use virtnet::NetRef;
 
 use super::bed::*;
 
@@ -18,7 +18,7 @@ fn polling_again_and_again_changes_nothing() {
     spurious_polls(fixed_rendezvous().subnetwork());
 }
 
-fn spurious_polls<N: Handle>(net: N) {
+fn spurious_polls<N: NetRef>(net: N) {
     let all = pair(net);
     let (count, waker) = counting();
     let mut cx = Context::from_waker(&waker);
@@ -61,7 +61,7 @@ fn a_task_that_is_never_polled_again_takes_nothing_from_others() {
     never_again(fixed_rendezvous().subnetwork());
 }
 
-fn never_again<N: Handle>(net: N) {
+fn never_again<N: NetRef>(net: N) {
     let all = pair(net);
     let (_, waker) = counting();
     let mut cx = Context::from_waker(&waker);
@@ -91,7 +91,7 @@ fn a_new_waker_for_each_poll_is_woken() {
     new_wakers(fixed().subnetwork());
 }
 
-fn new_wakers<N: Handle>(net: N) {
+fn new_wakers<N: NetRef>(net: N) {
     let all = pair(net);
     let mut accept = pin!(all.listener.accept());
     let (_, last) = poll_with_new_wakers(|cx| accept.as_mut().poll(cx).is_pending());
@@ -134,7 +134,7 @@ fn a_rendezvous_write_polled_with_another_waker_is_another_write() {
 }
 
 /// So it is documented: there is nothing else to tell one write from another by.
-fn another_waker<N: Handle>(net: N) {
+fn another_waker<N: NetRef>(net: N) {
     let all = pair(net);
     let ((_, one), (_, two)) = (counting(), counting());
     let (mut one, mut two) = (Context::from_waker(&one), Context::from_waker(&two));
@@ -155,7 +155,7 @@ fn a_rendezvous_write_that_was_given_up_does_not_answer_for_the_next() {
     late_answer(fixed_rendezvous().subnetwork());
 }
 
-fn late_answer<N: Handle>(net: N) {
+fn late_answer<N: NetRef>(net: N) {
     let all = pair(net);
     let ((_, one), (_, two)) = (counting(), counting());
     let (mut one, mut two) = (Context::from_waker(&one), Context::from_waker(&two));
@@ -181,7 +181,7 @@ fn three_rendezvous_writers_that_are_late_are_told_of_their_own_writes() {
 }
 
 /// The tasks come back in an order that leaves a place free for an answer beside one that is still to be fetched.
-fn late_answers<N: Handle>(net: N) {
+fn late_answers<N: NetRef>(net: N) {
     let all = pair(net);
     let wakers = [(); 3].map(|()| counting().1);
     let write = |task: usize, bytes: &[u8]| all.dialled.poll_write(&mut Context::from_waker(&wakers[task]), bytes);
@@ -223,7 +223,7 @@ fn a_task_is_woken_that_waits_where_another_one_has() {
     another_waits(fixed().subnetwork());
 }
 
-fn another_waits<N: Handle>(net: N) {
+fn another_waits<N: NetRef>(net: N) {
     let all = pair(net);
     let mut buf = vec![0; 100_000];
     for _ in 0..3 {
@@ -245,7 +245,7 @@ fn an_operation_that_is_dropped_takes_no_wake_up_from_another_of_its_task() {
     two_of_a_task(fixed().subnetwork());
 }
 
-fn two_of_a_task<N: Handle>(net: N) {
+fn two_of_a_task<N: NetRef>(net: N) {
     let all = pair(net);
     let (count, waker) = counting();
     let mut cx = Context::from_waker(&waker);

@@ -3,7 +3,7 @@
 use std::mem;
 use std::task::{Context, Poll, Waker};
 
-use virtnet::{Handle, pipenet};
+use virtnet::{NetRef, pipenet};
 
 use super::bed::*;
 
@@ -15,7 +15,7 @@ fn a_forgotten_dial_keeps_its_port_and_its_place_at_the_other_host() {
     forgotten_dial(fixed_rendezvous().subnetwork());
 }
 
-fn forgotten_dial<N: Handle>(net: N) {
+fn forgotten_dial<N: NetRef>(net: N) {
     let all = pair(net);
     forget_pending(all.b.dial("a:1"));
     forget_pending(all.b.dial("a:1"));
@@ -64,7 +64,7 @@ fn a_forgotten_accept_takes_nothing() {
     forgotten_accept(fixed().subnetwork());
 }
 
-fn forgotten_accept<N: Handle>(net: N) {
+fn forgotten_accept<N: NetRef>(net: N) {
     let all = pair(net);
     forget_pending(all.listener.accept());
     assert_unharmed(&all.a, &all.b);
@@ -82,7 +82,7 @@ fn a_forgotten_read_takes_no_byte_and_a_forgotten_write_gives_none_twice() {
     forgotten_read_and_write(fixed_rendezvous().subnetwork());
 }
 
-fn forgotten_read_and_write<N: Handle>(net: N) {
+fn forgotten_read_and_write<N: NetRef>(net: N) {
     let all = pair(net);
     forget_pending(std::future::poll_fn(|cx| all.accepted.poll_read(cx, &mut [0; 8])));
     assert_carries(&all.dialled, &all.accepted);
@@ -111,7 +111,7 @@ fn a_forgotten_connection_is_closed_with_its_host() {
     forgotten_connection(fixed().subnetwork());
 }
 
-fn forgotten_connection<N: Handle>(net: N) {
+fn forgotten_connection<N: NetRef>(net: N) {
     let all = pair(net);
     mem::forget(all.dialled);
     assert_eq!(text(all.accepted.try_read(&mut [0])), "read pipet b:1->a:2: would block");
@@ -128,7 +128,7 @@ fn a_forgotten_listener_refuses_when_its_host_is_closed() {
     forgotten_listener(fixed().subnetwork());
 }
 
-fn forgotten_listener<N: Handle>(net: N) {
+fn forgotten_listener<N: NetRef>(net: N) {
     let all = pair(net);
     mem::forget(all.listener);
     let mut dial = Box::pin(all.b.dial("a:1"));

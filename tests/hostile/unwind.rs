@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::task::Context;
 use std::thread;
 
-use virtnet::{Conn, Handle, Listener, Op};
+use virtnet::{Conn, Listener, NetRef, Op};
 
 use super::bed::*;
 
@@ -18,7 +18,7 @@ fn a_thread_that_panics_closes_what_it_holds() {
     panicking_thread(fixed_rendezvous().subnetwork());
 }
 
-fn panicking_thread<N: Handle + 'static>(net: N) {
+fn panicking_thread<N: NetRef + 'static>(net: N) {
     let all = pair(net);
     let (a, b) = (all.a.clone(), all.b.clone());
     let peer = all.accepted;
@@ -85,7 +85,7 @@ fn a_waker_that_panics_while_its_thread_unwinds_does_not_abort() {
 }
 
 /// What a panicking thread drops wakes somebody whose waker panics, too.
-fn unwinding_wakes<N: Handle + 'static>(net: N) {
+fn unwinding_wakes<N: NetRef + 'static>(net: N) {
     let all = pair(net);
     let (waker, armed) = panicking(Event::Wake);
     let mut cx = Context::from_waker(&waker);

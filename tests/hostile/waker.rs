@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use virtnet::{Handle, pipenet};
+use virtnet::{NetRef, pipenet};
 
 use super::bed::*;
 
@@ -19,7 +19,7 @@ fn a_waker_that_panics_when_woken_harms_nobody_else() {
     panicking_when_woken(fixed_rendezvous().subnetwork());
 }
 
-fn panicking_when_woken<N: Handle>(net: N) {
+fn panicking_when_woken<N: NetRef>(net: N) {
     let all = pair(net);
     let (panicking, _) = panicking(Event::Wake);
     let mut panicking = Context::from_waker(&panicking);
@@ -63,7 +63,7 @@ fn a_waker_that_panics_when_cloned_harms_only_its_own_poll() {
     panicking_when_cloned(fixed_rendezvous().subnetwork());
 }
 
-fn panicking_when_cloned<N: Handle>(net: N) {
+fn panicking_when_cloned<N: NetRef>(net: N) {
     let all = pair(net);
     let (waker, _) = panicking(Event::Clone);
     let mut cx = Context::from_waker(&waker);
@@ -90,7 +90,7 @@ fn a_waker_that_panics_when_dropped_harms_nobody() {
     panicking_when_dropped(fixed_rendezvous().subnetwork());
 }
 
-fn panicking_when_dropped<N: Handle>(net: N) {
+fn panicking_when_dropped<N: NetRef>(net: N) {
     let all = pair(net);
     let (waker, armed) = panicking(Event::Drop);
     let mut cx = Context::from_waker(&waker);
@@ -137,7 +137,7 @@ fn a_waker_may_call_back_into_the_network_when_woken_cloned_or_dropped() {
     }
 }
 
-fn calling_back<N: Handle + 'static>(net: impl Fn() -> N, at: Event) {
+fn calling_back<N: NetRef + 'static>(net: impl Fn() -> N, at: Event) {
     let use_all = |all: &Pair<N>| {
         let _ = (all.accepted.try_read(&mut [0; 9]), all.dialled.try_write(b"x"), all.listener.try_accept());
         assert!(all.b.dial("a:1").wait_timeout(Duration::ZERO).is_err());
@@ -154,7 +154,7 @@ fn calling_back<N: Handle + 'static>(net: impl Fn() -> N, at: Event) {
 }
 
 /// The waker does `callback` on the very things that it waits for.
-fn call_back<N: Handle + 'static>(net: N, at: Event, callback: fn(&Pair<N>)) {
+fn call_back<N: NetRef + 'static>(net: N, at: Event, callback: fn(&Pair<N>)) {
     let all = Arc::new(pair(net));
     let calls = Arc::new(AtomicUsize::new(0));
     let waker = hooked({

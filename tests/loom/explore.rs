@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use virtnet::Handle;
+use virtnet::NetRef;
 use virtnet::pipenet::{self, fixed};
 
 use crate::act::made;
 
 /// A way to a network, for threads.
-pub(crate) trait Net: Handle + 'static {}
+pub(crate) trait Net: NetRef + 'static {}
 
-impl<N: Handle + 'static> Net for N {}
+impl<N: NetRef + 'static> Net for N {}
 
 /// The orders that are tried.
 #[derive(Clone, Copy, Debug)]

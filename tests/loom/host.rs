@@ -6,7 +6,7 @@
 
 use std::pin::pin;
 
-use virtnet::Handle as _;
+use virtnet::NetRef as _;
 use virtnet::pipenet::{Host, NetHandle, Network};
 
 use crate::act::*;

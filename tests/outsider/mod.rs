@@ -102,7 +102,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// Both ends of a connection from `host` to `listener`, made by one thread: the dial asks, the accept takes, the dial
 /// acknowledges, the accept has it.
-pub fn connect<N: virtnet::Handle>(
+pub fn connect<N: virtnet::NetRef>(
     host: &virtnet::Host<N>,
     listener: &virtnet::Listener<N>,
 ) -> Result<(virtnet::Conn<N>, virtnet::Conn<N>), Error> {
@@ -122,6 +122,6 @@ pub fn connect<N: virtnet::Handle>(
 }
 
 /// Own and peer's address of a connection.
-pub fn ends_of<N: virtnet::Handle>(conn: &virtnet::Conn<N>) -> (String, String) {
+pub fn ends_of<N: virtnet::NetRef>(conn: &virtnet::Conn<N>) -> (String, String) {
     (conn.local_addr().to_string(), conn.peer_addr().to_string())
 }

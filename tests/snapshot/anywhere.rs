@@ -37,7 +37,7 @@ fn a_waker_may_take_a_snapshot() {
     look_when_woken(NET.subnetwork(), Box::new(|| NET.snapshot().to_string()));
 }
 
-fn look_when_woken<N: Handle>(net: N, look: Box<dyn Fn() -> String + Send + Sync>) {
+fn look_when_woken<N: NetRef>(net: N, look: Box<dyn Fn() -> String + Send + Sync>) {
     let task = Arc::new(Looking { look, seen: Mutex::new(Vec::new()) });
     let waker = Waker::from(task.clone());
     let cx = &mut Context::from_waker(&waker);
@@ -144,7 +144,7 @@ fn it_can_be_taken_while_threads_work() {
 }
 
 /// Threads that dial, transfer and close, and two that look at it all the time.
-fn storm<N: Handle>(net: N) {
+fn storm<N: NetRef>(net: N) {
     let names: Vec<_> = (0..WORKERS).map(|at| format!("h{at}")).collect();
     let hosts: Vec<_> = names.iter().map(|name| host(&net, name)).collect();
     let (working, looks) = (AtomicUsize::new(WORKERS), AtomicUsize::new(0));
@@ -183,7 +183,7 @@ impl<F: FnMut() -> usize> Drop for OnDrop<F> {
     }
 }
 
-fn work<N: Handle>(from: &Host<N>, to: &Host<N>) -> Result<(), Error> {
+fn work<N: NetRef>(from: &Host<N>, to: &Host<N>) -> Result<(), Error> {
     let listener = to.listen("")?;
     let (dialled, accepted) = connect(from, &listener);
     let unread = accepted.try_write(b"never read")?;
@@ -196,7 +196,7 @@ fn work<N: Handle>(from: &Host<N>, to: &Host<N>) -> Result<(), Error> {
 }
 
 /// Each row makes sense, and they are in order.
-fn look<N: Handle>(net: &N, names: &[String]) {
+fn look<N: NetRef>(net: &N, names: &[String]) {
     let snapshot = net.snapshot();
     assert!(snapshot.hosts().map(|host| host.name().to_string()).eq(names.iter().cloned()));
     for host in snapshot.hosts() {

@@ -6,14 +6,14 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use virtnet::{Conn, Error, ErrorKind, Handle};
+use virtnet::{Conn, Error, ErrorKind, NetRef};
 
 use super::stream::{Receiver, Sender};
 use super::worker::{Worker, cause};
 use super::world::Node;
 
 /// One end of a connection, and what it sent and received.
-pub(crate) struct Chat<'c, 'w, N: Handle> {
+pub(crate) struct Chat<'c, 'w, N: NetRef> {
     worker: &'c mut Worker<'w, N>,
     conn: &'c Arc<Conn<N>>,
     node: &'c Node<N>,
@@ -30,7 +30,7 @@ const LONG: u64 = 5000;
 /// The most that it ever sends: more than what is copied under a lock.
 const LONGEST: u64 = 60_000;
 
-impl<'c, 'w, N: Handle> Chat<'c, 'w, N> {
+impl<'c, 'w, N: NetRef> Chat<'c, 'w, N> {
     pub(crate) fn new(worker: &'c mut Worker<'w, N>, conn: &'c Arc<Conn<N>>, node: &'c Node<N>) -> Self {
         let ledger = &worker.world.ledger;
         let (own, peer) = (conn.local_addr(), conn.peer_addr());

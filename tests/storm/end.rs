@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 
-use virtnet::{Handle, Host};
+use virtnet::{Host, NetRef};
 
 use super::world::{Node, World};
 
 /// Every socket of every host is gone.
-pub(crate) fn no_socket_is_left<N: Handle>(world: &World<N>) {
+pub(crate) fn no_socket_is_left<N: NetRef>(world: &World<N>) {
     for node in &*world.all.lock().expect("nobody panics with the hosts") {
         assert_eq!(node.host.sockets(), 0, "{:?} still has sockets", node.host);
     }
 }
 
 /// The lowest ports of every open host can be listened on.
-pub(crate) fn all_ports_can_be_used_again<N: Handle>(world: &World<N>) {
+pub(crate) fn all_ports_can_be_used_again<N: NetRef>(world: &World<N>) {
     for host in open_hosts(world) {
         let listeners: Vec<_> = (0..PORTS).map(|_| host.listen("").expect("a free port")).collect();
         let ports: BTreeSet<_> = listeners.iter().map(|listener| listener.local_addr().port()).collect();
@@ -28,7 +28,7 @@ pub(crate) fn all_ports_can_be_used_again<N: Handle>(world: &World<N>) {
 pub(crate) const PORTS: u16 = 40;
 
 /// A network of a fixed size has room for as many sockets and connections as it ever had.
-pub(crate) fn all_can_be_used_again<N: Handle>(world: &World<N>, sockets: usize, pipes: usize) {
+pub(crate) fn all_can_be_used_again<N: NetRef>(world: &World<N>, sockets: usize, pipes: usize) {
     let host = open_hosts(world).remove(0);
     let listeners: Vec<_> = (0..sockets).map(|_| host.listen("").expect("a free place")).collect();
     let full = host.listen("").expect_err("there is no other place");
@@ -56,7 +56,7 @@ pub(crate) fn all_can_be_used_again<N: Handle>(world: &World<N>, sockets: usize,
     }
 }
 
-fn open_hosts<N: Handle>(world: &World<N>) -> Vec<Host<N>> {
+fn open_hosts<N: NetRef>(world: &World<N>) -> Vec<Host<N>> {
     let all = world.all.lock().expect("nobody panics with the hosts");
     let is_open = |node: &&Arc<Node<N>>| !node.closing.load(std::sync::atomic::Ordering::SeqCst);
     all.iter().filter(is_open).map(|node| node.host.clone()).collect()

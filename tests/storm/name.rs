@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 use std::thread;
 
-use virtnet::{Error, Handle, Host, pipenet};
+use virtnet::{Error, Host, NetRef, pipenet};
 
 /// How many names are asked for.
 const NAMES: usize = 20_000;
@@ -27,12 +27,12 @@ fn a_host_of_a_fixed_network_asked_for_by_several_threads_at_once_is_one_open_ho
     }
 }
 
-fn race<N: Handle>(host: impl Fn(&str) -> Result<Host<N>, Error> + Sync) {
+fn race<N: NetRef>(host: impl Fn(&str) -> Result<Host<N>, Error> + Sync) {
     race_for(NAMES, host);
 }
 
 /// Several threads ask for the same names at the same time, and use what they get at once.
-fn race_for<N: Handle>(names: usize, host: impl Fn(&str) -> Result<Host<N>, Error> + Sync) {
+fn race_for<N: NetRef>(names: usize, host: impl Fn(&str) -> Result<Host<N>, Error> + Sync) {
     let start = Barrier::new(THREADS);
     // None of them panics, as the others would wait for it forever.
     let run = || {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use virtnet::Handle;
+use virtnet::NetRef;
 
 use super::end;
 use super::rng::{self, Rng};
@@ -39,7 +39,7 @@ fn seconds() -> Duration {
 }
 
 /// One storm over one network. `all_free` is asked when it is over and the network is not closed.
-pub(crate) fn round<N: Handle>(world: &World<N>, rng: &mut Rng, all_free: &dyn Fn(&World<N>)) -> Tally {
+pub(crate) fn round<N: NetRef>(world: &World<N>, rng: &mut Rng, all_free: &dyn Fn(&World<N>)) -> Tally {
     let mut tally = world.watch.over(|| world.tell(), || threads(world, rng));
     *tally.0.entry("bytes").or_default() += world.ledger.check();
     end::no_socket_is_left(world);
@@ -51,7 +51,7 @@ pub(crate) fn round<N: Handle>(world: &World<N>, rng: &mut Rng, all_free: &dyn F
 }
 
 /// Lets all threads run until the storm is over.
-fn threads<N: Handle>(world: &World<N>, rng: &mut Rng) -> Tally {
+fn threads<N: NetRef>(world: &World<N>, rng: &mut Rng) -> Tally {
     thread::scope(|scope| {
         let run = |number| {
             let worker = Worker::new(world, number, Rng::new(rng.next()));
@@ -71,7 +71,7 @@ fn threads<N: Handle>(world: &World<N>, rng: &mut Rng) -> Tally {
 }
 
 /// Closes one thing after the other, so that none of the others waits for long, and brings the storm to its end.
-fn chaos<N: Handle>(world: &World<N>, mut rng: Rng) -> Tally {
+fn chaos<N: NetRef>(world: &World<N>, mut rng: Rng) -> Tally {
     let end = Instant::now() + Duration::from_millis(40 + rng.below(60));
     let ending = rng.below(4);
     let mut worker = Worker::new(world, world.threads, rng);
@@ -102,9 +102,9 @@ fn chaos<N: Handle>(world: &World<N>, mut rng: Rng) -> Tally {
 }
 
 /// Sets the others free if this thread panics.
-struct Rescue<'w, N: Handle>(&'w World<N>);
+struct Rescue<'w, N: NetRef>(&'w World<N>);
 
-impl<N: Handle> Drop for Rescue<'_, N> {
+impl<N: NetRef> Drop for Rescue<'_, N> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.stop.store(true, SeqCst);
@@ -113,12 +113,12 @@ impl<N: Handle> Drop for Rescue<'_, N> {
     }
 }
 
-fn close_network<N: Handle>(world: &World<N>) {
+fn close_network<N: NetRef>(world: &World<N>) {
     world.down.store(true, SeqCst);
     world.net.close().wait().expect("nothing fails to close");
 }
 
-fn close_with_the_last_host<N: Handle>(world: &World<N>) {
+fn close_with_the_last_host<N: NetRef>(world: &World<N>) {
     world.down.store(true, SeqCst);
     world.net.auto_close().expect("there are open hosts");
     let nodes: Vec<_> = world.all.lock().expect("nobody panics with the hosts").clone();

@@ -8,14 +8,14 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use virtnet::{Conn, Error, ErrorKind, Handle, Listener};
+use virtnet::{Conn, Error, ErrorKind, Listener, NetRef};
 
 use super::chat::Chat;
 use super::rng::Rng;
 use super::world::{Node, Tally, World};
 
 /// A thread of a storm.
-pub(crate) struct Worker<'w, N: Handle> {
+pub(crate) struct Worker<'w, N: NetRef> {
     pub(crate) world: &'w World<N>,
     number: usize,
     pub(crate) rng: Rng,
@@ -25,7 +25,7 @@ pub(crate) struct Worker<'w, N: Handle> {
 /// Ports at which somebody often listens.
 const PORTS: u64 = 2;
 
-impl<'w, N: Handle> Worker<'w, N> {
+impl<'w, N: NetRef> Worker<'w, N> {
     pub(crate) fn new(world: &'w World<N>, number: usize, rng: Rng) -> Self {
         Self { world, number, rng, tally: Tally::default() }
     }
@@ -246,18 +246,18 @@ impl Wake for Nobody {
 }
 
 /// The end of a thread: the watchdog knows, and if it panicked, the others come to an end, too.
-pub(crate) struct Alarm<'w, N: Handle> {
+pub(crate) struct Alarm<'w, N: NetRef> {
     world: &'w World<N>,
     number: usize,
 }
 
-impl<'w, N: Handle> Alarm<'w, N> {
+impl<'w, N: NetRef> Alarm<'w, N> {
     pub(crate) fn new(world: &'w World<N>, number: usize) -> Self {
         Self { world, number }
     }
 }
 
-impl<N: Handle> Drop for Alarm<'_, N> {
+impl<N: NetRef> Drop for Alarm<'_, N> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.world.stop.store(true, SeqCst);

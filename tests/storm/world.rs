@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, Weak};
 
-use virtnet::{Conn, Error, ErrorKind, Handle, Host, Listener};
+use virtnet::{Conn, Error, ErrorKind, Host, Listener, NetRef};
 
 use super::rng::Rng;
 use super::stream::Ledger;
 use super::watch::Watch;
 
 /// A network in a storm.
-pub(crate) struct World<N: Handle> {
+pub(crate) struct World<N: NetRef> {
     pub(crate) net: N,
     pub(crate) rendezvous: bool,
     pub(crate) ledger: Ledger,
@@ -32,7 +32,7 @@ pub(crate) struct World<N: Handle> {
 }
 
 /// A host.
-pub(crate) struct Node<N: Handle> {
+pub(crate) struct Node<N: NetRef> {
     pub(crate) host: Host<N>,
     /// Somebody closes it.
     pub(crate) closing: AtomicBool,
@@ -41,7 +41,7 @@ pub(crate) struct Node<N: Handle> {
 /// How many hosts there are at a time.
 const HOSTS: u64 = 2;
 
-impl<N: Handle> World<N> {
+impl<N: NetRef> World<N> {
     pub(crate) fn new(net: N, title: &str, seed: u64, threads: usize, guests: usize, rendezvous: bool) -> Self {
         let world = Self {
             net,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use virtnet::{Accept as _, Cause, Handle as _, Incoming, Notifier as _, Op};
+use virtnet::{Accept as _, Cause, Incoming, NetRef as _, Notifier as _, Op};
 
 use super::outsider::{End, Handle, Listener, Net, ends_of, within};
 use super::{Two, addr, text};

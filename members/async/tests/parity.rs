@@ -135,28 +135,28 @@ fn reads<T: AsyncRead + Send + Sync + Unpin>() {}
 fn writes<T: AsyncWrite + Send + Sync + Unpin>() {}
 
 fn all_is_send_and_sync_and_unpin() {
-    type Handle = pipenet::NetHandle;
+    type NetRef = pipenet::NetHandle;
     is_static::<Conn>();
     is_static::<Listener>();
     is_static::<Host>();
-    is_static::<virtnet::OwnedReadHalf<Handle>>();
-    is_static::<virtnet::OwnedWriteHalf<Handle>>();
-    is_static::<virtnet::ReuniteError<Handle>>();
-    is_static::<virtnet::IncomingStream<Handle>>();
-    is_static::<virtnet::Connector<Handle>>();
+    is_static::<virtnet::OwnedReadHalf<NetRef>>();
+    is_static::<virtnet::OwnedWriteHalf<NetRef>>();
+    is_static::<virtnet::ReuniteError<NetRef>>();
+    is_static::<virtnet::IncomingStream<NetRef>>();
+    is_static::<virtnet::Connector<NetRef>>();
     is_static::<virtnet::Error>();
     is_static::<virtnet::TokioTcp>();
     is_static::<virtnet::TokioTcpListener>();
     is_static::<virtnet::TokioTcpStream>();
     reads::<Conn>();
     reads::<&'static Conn>();
-    reads::<virtnet::OwnedReadHalf<Handle>>();
-    reads::<virtnet::ReadHalf<'static, Handle>>();
+    reads::<virtnet::OwnedReadHalf<NetRef>>();
+    reads::<virtnet::ReadHalf<'static, NetRef>>();
     reads::<virtnet::TokioTcpStream>();
     writes::<Conn>();
     writes::<&'static Conn>();
-    writes::<virtnet::OwnedWriteHalf<Handle>>();
-    writes::<virtnet::WriteHalf<'static, Handle>>();
+    writes::<virtnet::OwnedWriteHalf<NetRef>>();
+    writes::<virtnet::WriteHalf<'static, NetRef>>();
     writes::<virtnet::TokioTcpStream>();
     // The same in memory that nothing is ever allocated in.
     is_static::<pipenet::fixed::Conn>();

@@ -10,11 +10,11 @@ use ::tokio::task::coop::cooperative;
 use crate::addr::Addr;
 use crate::net::conn::Conn;
 use crate::net::listener::Listener;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// Serves what comes in. When the listener, its host or the network is closed, nothing comes in any more; to end the
 /// server, shut it down gracefully or drop it.
-impl<N: Handle + 'static> AxumListener for Listener<N> {
+impl<N: NetRef + 'static> AxumListener for Listener<N> {
     type Io = Conn<N>;
     type Addr = Addr;
 
@@ -34,7 +34,7 @@ impl<N: Handle + 'static> AxumListener for Listener<N> {
 }
 
 /// `ConnectInfo<Addr>` is the client's address.
-impl<N: Handle + 'static> Connected<IncomingStream<'_, Listener<N>>> for Addr {
+impl<N: NetRef + 'static> Connected<IncomingStream<'_, Listener<N>>> for Addr {
     fn connect_info(stream: IncomingStream<'_, Listener<N>>) -> Self {
         *stream.remote_addr()
     }

@@ -12,12 +12,12 @@ use crate::adapter::vectored::first;
 use crate::contract::engine::{Engine, Quick};
 use crate::net::conn::Conn;
 use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 use crate::wait::waker::idle;
 
 /// Reads what is there, and touches no more than that of the room that it is given, but for some bytes. A greedy task
 /// yields when its budget is spent.
-impl<N: Handle> AsyncRead for &Conn<N> {
+impl<N: NetRef> AsyncRead for &Conn<N> {
     #[inline]
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let coop = ready!(poll_proceed(cx));
@@ -40,7 +40,7 @@ impl<N: Handle> AsyncRead for &Conn<N> {
 
 /// Writes what there is room for. A greedy task yields when its budget is spent. Shutting down is
 /// [`close_write`](Conn::close_write).
-impl<N: Handle> AsyncWrite for &Conn<N> {
+impl<N: NetRef> AsyncWrite for &Conn<N> {
     #[inline]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let coop = ready!(poll_proceed(cx));
@@ -77,7 +77,7 @@ impl<N: Handle> AsyncWrite for &Conn<N> {
     }
 }
 
-impl<N: Handle> Conn<N> {
+impl<N: NetRef> Conn<N> {
     /// Waits until what is of interest would not have to wait: a read, a write, or an error that the peer caused; returns
     /// which.
     ///
@@ -139,13 +139,13 @@ fn keep_share(share: RestoreOnPending) {
 }
 
 #[inline(never)]
-fn slow_read<N: Handle>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+fn slow_read<N: NetRef>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
     conn.end.slow_read(cx, buf).map_err(io::Error::from)
 }
 
 /// Reads into room that has not been touched before, and touches no more of it than can be filled, but for a piece.
 #[inline(never)]
-fn read_spare<N: Handle>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+fn read_spare<N: NetRef>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
     let piece = touch(buf, PIECE);
     let len = piece.len();
     match conn.end.quick_read(cx.waker(), piece) {
@@ -176,7 +176,7 @@ fn touch<'a>(buf: &'a mut ReadBuf<'_>, least: usize) -> &'a mut [u8] {
 }
 
 /// How much can be read, as far as the engine knows.
-fn waiting<N: Handle>(conn: &Conn<N>) -> usize {
+fn waiting<N: NetRef>(conn: &Conn<N>) -> usize {
     conn.end.net().engine.status(&conn.end.link).to_read
 }
 
@@ -184,14 +184,14 @@ fn waiting<N: Handle>(conn: &Conn<N>) -> usize {
 const PIECE: usize = 2 << 10;
 
 #[inline(never)]
-fn slow_write<N: Handle>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+fn slow_write<N: NetRef>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
     conn.end.slow_write(cx, buf).map_err(io::Error::from)
 }
 
 /// Reads through a reference to the connection.
 macro_rules! read_through {
     ($($type:ty),*) => {$(
-        impl<N: Handle> AsyncRead for $type {
+        impl<N: NetRef> AsyncRead for $type {
             #[inline]
             fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
                 Pin::new(&mut as_conn(&*self)).poll_read(cx, buf)
@@ -203,7 +203,7 @@ macro_rules! read_through {
 /// Writes through a reference to the connection.
 macro_rules! write_through {
     ($($type:ty),*) => {$(
-        impl<N: Handle> AsyncWrite for $type {
+        impl<N: NetRef> AsyncWrite for $type {
             #[inline]
             fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
                 Pin::new(&mut as_conn(&*self)).poll_write(cx, buf)
@@ -232,7 +232,7 @@ macro_rules! write_through {
     )*};
 }
 
-fn as_conn<N: Handle>(stream: &impl AsRef<Conn<N>>) -> &Conn<N> {
+fn as_conn<N: NetRef>(stream: &impl AsRef<Conn<N>>) -> &Conn<N> {
     stream.as_ref()
 }
 

@@ -10,16 +10,16 @@ use futures_core::{FusedStream, Stream};
 use crate::error::Error;
 use crate::net::conn::Conn;
 use crate::net::listener::Listener;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// The connections that come in at a listener, one after the other; what tonic's `serve_with_incoming` takes. It ends
 /// with an error, when the listener, its host or the network is closed. A greedy task yields when its budget is spent.
-pub struct IncomingStream<N: Handle> {
+pub struct IncomingStream<N: NetRef> {
     listener: Listener<N>,
     over: bool,
 }
 
-impl<N: Handle> Listener<N> {
+impl<N: NetRef> Listener<N> {
     /// The connections that come in, as a stream.
     ///
     /// # Cancel safety
@@ -30,14 +30,14 @@ impl<N: Handle> Listener<N> {
     }
 }
 
-impl<N: Handle> IncomingStream<N> {
+impl<N: NetRef> IncomingStream<N> {
     /// The listener.
     pub fn listener(&self) -> &Listener<N> {
         &self.listener
     }
 }
 
-impl<N: Handle> Stream for IncomingStream<N> {
+impl<N: NetRef> Stream for IncomingStream<N> {
     type Item = Result<Conn<N>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -52,13 +52,13 @@ impl<N: Handle> Stream for IncomingStream<N> {
     }
 }
 
-impl<N: Handle> FusedStream for IncomingStream<N> {
+impl<N: NetRef> FusedStream for IncomingStream<N> {
     fn is_terminated(&self) -> bool {
         self.over
     }
 }
 
-impl<N: Handle> fmt::Debug for IncomingStream<N> {
+impl<N: NetRef> fmt::Debug for IncomingStream<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IncomingStream({:?})", self.listener)
     }

@@ -4,10 +4,10 @@ use ::tonic::transport::server::Connected;
 
 use crate::adapter::tokio::ConnInfo;
 use crate::net::conn::Conn;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// [`ConnInfo`] is among the extensions of each request.
-impl<N: Handle> Connected for Conn<N> {
+impl<N: NetRef> Connected for Conn<N> {
     type ConnectInfo = ConnInfo;
 
     fn connect_info(&self) -> ConnInfo {

@@ -15,7 +15,7 @@ use crate::addr::Addr;
 use crate::error::Error;
 use crate::net::conn::Conn;
 use crate::net::host::Host;
-use crate::net::net_ref::Handle;
+use crate::net::net_ref::NetRef;
 
 /// Dials the host and port of a URI from a host: what hyper-util's client and tonic's `connect_with_connector` take.
 ///
@@ -26,11 +26,11 @@ use crate::net::net_ref::Handle;
 ///
 /// Those of [`Host::dial`]; a URI without a host is `missing port in address`.
 #[derive(Clone, Debug)]
-pub struct Connector<N: Handle> {
+pub struct Connector<N: NetRef> {
     host: Host<N>,
 }
 
-impl<N: Handle> Host<N> {
+impl<N: NetRef> Host<N> {
     /// A service that dials from this host.
     #[must_use]
     pub fn connector(&self) -> Connector<N> {
@@ -38,7 +38,7 @@ impl<N: Handle> Host<N> {
     }
 }
 
-impl<N: Handle + 'static> tower_service::Service<Uri> for Connector<N> {
+impl<N: NetRef + 'static> tower_service::Service<Uri> for Connector<N> {
     type Response = TokioIo<Conn<N>>;
     type Error = Error;
     type Future = Connecting<N>;
@@ -64,9 +64,9 @@ impl<N: Handle + 'static> tower_service::Service<Uri> for Connector<N> {
 type Outcome<N> = Result<TokioIo<Conn<N>>, Error>;
 
 /// A dial of a [`Connector`] under way.
-pub struct Connecting<N: Handle>(Pin<Box<dyn Future<Output = Outcome<N>> + Send>>);
+pub struct Connecting<N: NetRef>(Pin<Box<dyn Future<Output = Outcome<N>> + Send>>);
 
-impl<N: Handle> Future for Connecting<N> {
+impl<N: NetRef> Future for Connecting<N> {
     type Output = Outcome<N>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -74,14 +74,14 @@ impl<N: Handle> Future for Connecting<N> {
     }
 }
 
-impl<N: Handle> fmt::Debug for Connecting<N> {
+impl<N: NetRef> fmt::Debug for Connecting<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Connecting")
     }
 }
 
 /// [`ConnInfo`] is among the extensions of each response.
-impl<N: Handle> Connection for Conn<N> {
+impl<N: NetRef> Connection for Conn<N> {
     fn connected(&self) -> Connected {
         Connected::new().extra(ConnInfo::of(self))
     }
@@ -98,7 +98,7 @@ pub struct ConnInfo {
 }
 
 impl ConnInfo {
-    pub(super) fn of<N: Handle>(conn: &Conn<N>) -> Self {
+    pub(super) fn of<N: NetRef>(conn: &Conn<N>) -> Self {
         Self { local_addr: conn.local_addr(), peer_addr: conn.peer_addr() }
     }
 }

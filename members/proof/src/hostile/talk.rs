@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use virtnet::table::Fixed;
 use virtnet::{
-    Accept, Addr, Cause, CloseError, Conn, Error, Handle, Host, Incoming, Listener, Notifier, SubNetwork,
+    Accept, Addr, Cause, CloseError, Conn, Error, Host, Incoming, Listener, NetRef, Notifier, SubNetwork,
     SubNetworkNotifier,
 };
 
@@ -17,7 +17,7 @@ use super::script::{Link, Script};
 use super::{Hostile, Rogue};
 
 /// A network, and how connections come in from outside.
-pub(super) trait Door: Handle<Engine = Hostile, Registry = Rogue> {
+pub(super) trait Door: NetRef<Engine = Hostile, Registry = Rogue> {
     type Notifier: Notifier<Link = Link, Accept = Incoming<Self>>;
 
     fn door(&self) -> Self::Notifier;
@@ -43,7 +43,7 @@ impl<'n, 'm> Door for &'n SubNetwork<Hostile, Rogue, Fixed<'m, Link>> {
 type Task<'t, N> = Pin<Box<dyn Future<Output = Got<N>> + 't>>;
 
 /// What comes of it.
-enum Got<N: Handle> {
+enum Got<N: NetRef> {
     Host(Result<Host<N>, Error>),
     Conn(Result<Conn<N>, Error>),
     Accept(Result<Incoming<N>, Cause>),
@@ -53,7 +53,7 @@ enum Got<N: Handle> {
 }
 
 /// What the program has of the network.
-pub(super) struct Talk<'t, N: Handle> {
+pub(super) struct Talk<'t, N: NetRef> {
     net: N,
     script: &'t Script,
     listeners: Vec<Arc<Listener<N>>>,

@@ -1,11 +1,11 @@
 //! What is compared after each operation, and in the end.
 
-use virtnet::Handle;
+use virtnet::NetRef;
 
 use super::{Report, World, differ};
 use crate::model::{ENDLESS, Id};
 
-impl<'w, N: Handle + 'w> World<'w, N> {
+impl<'w, N: NetRef + 'w> World<'w, N> {
     /// Polls whatever the model says gets further, in the order in which it was started, and then whatever else was
     /// woken.
     pub(super) fn settle(&mut self, report: &mut Report) -> Result<(), String> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use virtnet::Handle;
+use virtnet::NetRef;
 
 use super::exec::nth;
 use super::job::writer;
@@ -12,7 +12,7 @@ use super::{Ends, Report, World};
 use crate::model::{ENDLESS, How, Id, Model, Wait};
 use crate::op::{Kind, Mode, Op};
 
-impl<'w, N: Handle + 'w> World<'w, N> {
+impl<'w, N: NetRef + 'w> World<'w, N> {
     pub(super) fn exec_bytes(&mut self, op: Op, report: &mut Report) -> Result<bool, String> {
         let Some(conn) = nth(self.conns.keys(), op.on) else { return Ok(false) };
         let size = self.setup.rules.buffer;

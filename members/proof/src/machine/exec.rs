@@ -1,13 +1,13 @@
 //! Operations, carried out on the network and on the model.
 
-use virtnet::Handle;
+use virtnet::NetRef;
 
 use super::job::writer;
 use super::{Report, World};
 use crate::model::{Id, Model, Verdict, Wait};
 use crate::op::{Kind, Mode, Op};
 
-impl<'w, N: Handle + 'w> World<'w, N> {
+impl<'w, N: NetRef + 'w> World<'w, N> {
     /// Carries an operation out; says whether there was anything to do.
     pub(super) fn exec(&mut self, op: Op, report: &mut Report) -> Result<bool, String> {
         match op.kind {

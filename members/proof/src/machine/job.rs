@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use virtnet::{Conn, Handle};
+use virtnet::{Conn, NetRef};
 
 use super::outcome::Actual;
 use super::{Ends, Report, Waiting, World};
@@ -15,7 +15,7 @@ use crate::model::{Done, Id, Verdict, Wait};
 use crate::op::{Mode, Op};
 
 /// An operation under way.
-pub(super) enum Job<'w, N: Handle> {
+pub(super) enum Job<'w, N: NetRef> {
     Future(Pin<Box<dyn Future<Output = Actual<N>> + 'w>>),
     /// What is polled through the connection itself.
     Direct,
@@ -37,7 +37,7 @@ pub(super) fn writer(op: Op) -> Id {
     }
 }
 
-impl<'w, N: Handle + 'w> World<'w, N> {
+impl<'w, N: NetRef + 'w> World<'w, N> {
     /// Starts an operation, and waits for it as `mode` says.
     pub(super) fn start(&mut self, wait: Wait, mode: Mode, report: &mut Report) -> Result<(), String> {
         match mode {

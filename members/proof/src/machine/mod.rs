@@ -16,7 +16,7 @@ use std::task::{Wake, Waker};
 
 use job::{Job, WRITERS};
 pub use setup::{Backend, Setup};
-use virtnet::{Conn, Handle, Listener, OwnedReadHalf, OwnedWriteHalf};
+use virtnet::{Conn, Listener, NetRef, OwnedReadHalf, OwnedWriteHalf};
 
 use crate::model::{Id, Model, Wait};
 use crate::op::{Op, Program};
@@ -72,7 +72,7 @@ pub fn run(program: &Program, report: &mut Report) -> Result<(), String> {
 }
 
 /// A network, its model, and what the program holds of it.
-struct World<'w, N: Handle> {
+struct World<'w, N: NetRef> {
     net: N,
     model: Model,
     setup: &'w Setup,
@@ -91,12 +91,12 @@ struct World<'w, N: Handle> {
 }
 
 /// A connection as a whole, or what is left of its halves.
-enum Ends<N: Handle> {
+enum Ends<N: NetRef> {
     Whole(Arc<Conn<N>>),
     Halves(Option<OwnedReadHalf<N>>, Option<OwnedWriteHalf<N>>),
 }
 
-impl<N: Handle> Ends<N> {
+impl<N: NetRef> Ends<N> {
     fn any(&self) -> &Conn<N> {
         match self {
             Self::Whole(conn) => conn,
@@ -116,7 +116,7 @@ impl<N: Handle> Ends<N> {
 }
 
 /// An operation under way, and the task that it is polled by.
-struct Waiting<'w, N: Handle> {
+struct Waiting<'w, N: NetRef> {
     job: Job<'w, N>,
     flag: Arc<Flag>,
     /// Whether it was polled: before that, nothing happens.
@@ -143,7 +143,7 @@ impl Wake for Flag {
     }
 }
 
-impl<'w, N: Handle + 'w> World<'w, N> {
+impl<'w, N: NetRef + 'w> World<'w, N> {
     fn new(net: N, setup: &'w Setup, pipes: Option<&'w dyn Fn() -> usize>, relay: Option<&'w Relay>) -> Self {
         Self {
             net,

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use virtnet::{Cause, Handle, Host, Notifier as _, SubNetwork};
+use virtnet::{Cause, Host, NetRef, Notifier as _, SubNetwork};
 
 use super::exec::nth;
 use super::outcome::cause;
@@ -19,7 +19,7 @@ const NAMES: [&str; 6] = ["a", "b", "γ", "x:y", "", "[q"];
 /// Why a network fails that does.
 const FAILURE: &str = "cable unplugged";
 
-impl<'w, N: Handle + 'w> World<'w, N> {
+impl<'w, N: NetRef + 'w> World<'w, N> {
     /// What every program begins with: hosts, each but the last with a listener.
     pub(super) fn prelude(&mut self, report: &mut Report) -> Result<(), String> {
         let hosts = self.setup.hosts.min(self.setup.rules.hosts);

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use virtnet::{Conn, Error, Handle};
+use virtnet::{Conn, Error, NetRef};
 
 use super::{Ends, Report, World, differ};
 use crate::model::{Done, Id, Model};
 
 /// What an operation came to.
-pub(super) enum Actual<N: Handle> {
+pub(super) enum Actual<N: NetRef> {
     Conn(Conn<N>),
     Bytes(Vec<u8>),
     Count(usize),
@@ -16,7 +16,7 @@ pub(super) enum Actual<N: Handle> {
     Failed(String),
 }
 
-impl<N: Handle> Actual<N> {
+impl<N: NetRef> Actual<N> {
     pub(super) fn conn(made: Result<Conn<N>, Error>) -> Self {
         made.map_or_else(|error| Self::Failed(error.to_string()), Self::Conn)
     }
@@ -69,7 +69,7 @@ pub(super) fn cause(error: &str) -> &str {
     cause.split(" (").next().unwrap_or(cause)
 }
 
-impl<'w, N: Handle + 'w> World<'w, N> {
+impl<'w, N: NetRef + 'w> World<'w, N> {
     /// Compares what an operation came to with what the model says.
     pub(super) fn compare(
         &mut self,

@@ -2,7 +2,7 @@
 
 use virtnet::pipenet::{self, fixed};
 use virtnet::table::{Fixed, FixedMemory, Heap};
-use virtnet::{Handle, SubNetwork};
+use virtnet::{NetRef, SubNetwork};
 
 use super::{Report, World};
 use crate::model::{ENDLESS, Model, Rules};
@@ -156,7 +156,7 @@ impl Setup {
         (Relay::new(self.rules.buffer, engine), Names::new(registry))
     }
 
-    fn run_relay<N: Handle>(
+    fn run_relay<N: NetRef>(
         &self,
         engine: &Relay,
         net: N,
