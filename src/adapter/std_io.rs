@@ -8,7 +8,7 @@ use crate::contract::engine::Quick;
 use crate::error::cause::{Cause, ErrorKind, Input};
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
-use crate::net::conn_ref::End;
+use crate::net::conn_ref::ConnRef;
 use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::net::net_ref::NetRef;
 use crate::wait::waker::idle;
@@ -61,7 +61,7 @@ impl<N: NetRef> Conn<N> {
         if counted != Some(true) {
             return Err(io::Error::other(std::format!("a connection has at most {MOST_HANDLES} handles")));
         }
-        let end = End { place: self.end.place.clone(), link: self.end.link.clone() };
+        let end = ConnRef { place: self.end.place.clone(), link: self.end.link.clone() };
         Ok(Self::of(end))
     }
 

@@ -8,9 +8,9 @@ use crate::addr::Addr;
 use crate::contract::engine::{Engine, Shutdown};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
-use crate::net::conn_ref::End;
+use crate::net::conn_ref::ConnRef;
 use crate::net::net_ref::{LinkOf, NetRef};
-use crate::net::socket_ref::Place;
+use crate::net::socket_ref::SocketRef;
 use crate::wait::block::{Patience, Scores};
 use crate::wait::{Expire, Op, Waiting};
 
@@ -53,17 +53,17 @@ use crate::wait::{Expire, Op, Waiting};
 /// A read that is given up has taken no byte. A write that is given up has written none, except in a rendezvous network,
 /// where the peer may have it.
 pub struct Conn<N: NetRef> {
-    pub(crate) end: End<N>,
+    pub(crate) end: ConnRef<N>,
     /// Whether spinning pays for blocking reads and writes.
     pub(crate) scores: Scores,
 }
 
 impl<N: NetRef> Conn<N> {
-    pub(crate) fn new(place: Place<N>, link: LinkOf<N>) -> Self {
-        Self::of(End { place, link })
+    pub(crate) fn new(place: SocketRef<N>, link: LinkOf<N>) -> Self {
+        Self::of(ConnRef { place, link })
     }
 
-    pub(crate) fn of(end: End<N>) -> Self {
+    pub(crate) fn of(end: ConnRef<N>) -> Self {
         Self { end, scores: Scores::default() }
     }
 

@@ -11,19 +11,19 @@ use crate::contract::engine::{Engine, Quick, Shutdown};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
 use crate::net::net_ref::{LinkOf, NetRef};
-use crate::net::socket_ref::Place;
+use crate::net::socket_ref::SocketRef;
 use crate::table::{Ports, State, Tables};
 use crate::wait::block::{Key, Patience, block_on};
 use crate::wait::waker::idle;
 use crate::wait::{Expire, Op, Waiting};
 
 /// One end of a connection, held by the connection or by each of its halves. The last one dropped closes it.
-pub(crate) struct End<N: NetRef> {
+pub(crate) struct ConnRef<N: NetRef> {
     pub(crate) link: LinkOf<N>,
-    pub(crate) place: Place<N>,
+    pub(crate) place: SocketRef<N>,
 }
 
-impl<N: NetRef> End<N> {
+impl<N: NetRef> ConnRef<N> {
     pub(crate) fn net(&self) -> &N {
         &self.place.net
     }
@@ -289,17 +289,17 @@ impl<N: NetRef> End<N> {
 }
 
 /// No part of it is ever pinned.
-impl<N: NetRef> Unpin for End<N> {}
+impl<N: NetRef> Unpin for ConnRef<N> {}
 
 /// Another handle of the same end.
-impl<N: NetRef> Clone for End<N> {
+impl<N: NetRef> Clone for ConnRef<N> {
     fn clone(&self) -> Self {
         self.place.socket(|socket| socket.handles += 1);
         Self { place: self.place.clone(), link: self.link.clone() }
     }
 }
 
-impl<N: NetRef> Drop for End<N> {
+impl<N: NetRef> Drop for ConnRef<N> {
     fn drop(&mut self) {
         let slot = self.place.slot();
         let last = self.place.ports(|ports| {
@@ -325,7 +325,7 @@ impl<N: NetRef> Drop for End<N> {
     }
 }
 
-impl<N: NetRef> fmt::Debug for End<N> {
+impl<N: NetRef> fmt::Debug for ConnRef<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}->{}", self.net().name(), self.local_addr(), self.peer_addr())
     }

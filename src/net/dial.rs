@@ -16,7 +16,7 @@ use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::net_ref::{LinkOf, NetRef};
-use crate::net::socket_ref::Place;
+use crate::net::socket_ref::SocketRef;
 use crate::table::{Bind, Hosts, Peer, Ports, State, Tables};
 use crate::wait::Expire;
 use crate::wait::waker::{Wakers, poll_step};
@@ -83,7 +83,7 @@ fn connect<N: NetRef>(
             net.discard(&link);
             return Err(cause);
         }
-        Ok(Conn::new(Place::new(host, slot), link))
+        Ok(Conn::new(SocketRef::new(host, slot), link))
     }
 }
 

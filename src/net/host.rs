@@ -12,7 +12,7 @@ use crate::net::conn::Conn;
 use crate::net::dial::dial;
 use crate::net::listener::Listener;
 use crate::net::net_ref::{self, HostOf, NetRef};
-use crate::net::socket_ref::Place;
+use crate::net::socket_ref::SocketRef;
 use crate::table::{Bind, Directory, Ports, Queue, State, Tables};
 use crate::wait::{Expire, Expiring, Op};
 
@@ -133,7 +133,7 @@ impl<N: NetRef> Host<N> {
                 },
             )
         })?;
-        Ok(Listener::new(Place::new(self.clone(), slot)))
+        Ok(Listener::new(SocketRef::new(self.clone(), slot)))
     }
 
     /// Closes the host, once this is awaited or waited for: everything that waits on it is woken and fails with `host is

@@ -10,7 +10,7 @@ use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
-use crate::net::socket_ref::Place;
+use crate::net::socket_ref::SocketRef;
 use crate::table::{Delivery, Ports, Rare, State, next_delivery, queue};
 use crate::wait::waker::{Wakers, discard, idle, poll_step};
 use crate::wait::{Expire, Op, Waiting};
@@ -23,11 +23,11 @@ use crate::wait::{Expire, Op, Waiting};
 ///
 /// Several tasks or threads may wait for connections at once; each connection goes to one of them.
 pub struct Listener<N: NetRef> {
-    place: Place<N>,
+    place: SocketRef<N>,
 }
 
 impl<N: NetRef> Listener<N> {
-    pub(crate) fn new(place: Place<N>) -> Self {
+    pub(crate) fn new(place: SocketRef<N>) -> Self {
         Self { place }
     }
 
@@ -100,7 +100,7 @@ impl<N: NetRef> Listener<N> {
                 Poll::Ready(Delivery::Progress(backend)) => backend.wake(),
                 Poll::Ready(Delivery::Closed) => return Poll::Ready(Err(self.error(Cause::SocketDown))),
                 Poll::Ready(Delivery::Connection(slot, link, backend)) => {
-                    let conn = Conn::new(Place::new(place.host(), slot), link);
+                    let conn = Conn::new(SocketRef::new(place.host(), slot), link);
                     backend.wake();
                     return Poll::Ready(Ok(conn));
                 }

@@ -10,7 +10,7 @@ use crate::contract::notifier::Accept;
 use crate::error::cause::Cause;
 use crate::net::host::Host;
 use crate::net::net_ref::{HostOf, LinkOf, NetRef};
-use crate::net::socket_ref::Place;
+use crate::net::socket_ref::SocketRef;
 use crate::table::{Hosts, Peer, Phase, Ports, Rare, State, Tables, acknowledge, drop_request, enqueue};
 use crate::wait::waker::{Wakers, poll_step};
 
@@ -21,7 +21,7 @@ type PortsOf<'a, N> = <<N as NetRef>::Tables as Tables>::Ports<'a>;
 pub(crate) struct Pending<N: NetRef> {
     /// A connection has come of it, and nothing is left to withdraw.
     settled: bool,
-    place: Place<N>,
+    place: SocketRef<N>,
 }
 
 impl<N: NetRef> Pending<N> {
@@ -40,7 +40,7 @@ impl<N: NetRef> Pending<N> {
             Ok((host, slot))
         });
         match queued {
-            Ok((host, slot)) => Ok(Self { settled: false, place: Place::new(Host::new(net, host), slot) }),
+            Ok((host, slot)) => Ok(Self { settled: false, place: SocketRef::new(Host::new(net, host), slot) }),
             Err(cause) => {
                 link.iter().for_each(|link| net.discard(link));
                 Err(cause)

@@ -7,7 +7,7 @@ use crate::net::net_ref::{HostOf, NetRef, SlotOf};
 use crate::table::{Ports, Socket, Tables};
 
 /// A socket of a host. Whoever holds it owns the slot, and takes it out of the table in the end.
-pub(crate) struct Place<N: NetRef> {
+pub(crate) struct SocketRef<N: NetRef> {
     slot: SlotOf<N>,
     pub(crate) host: HostOf<N>,
     // Last, as rustc 1.95 cannot drop a list of what ends in an associated type.
@@ -18,7 +18,7 @@ pub(crate) struct Place<N: NetRef> {
 pub(crate) type SocketOf<N> =
     Socket<<<N as NetRef>::Tables as Tables>::Link, <<N as NetRef>::Tables as Tables>::Wakers>;
 
-impl<N: NetRef> Place<N> {
+impl<N: NetRef> SocketRef<N> {
     #[cfg_attr(feature = "std", inline)]
     pub(crate) fn new(host: Host<N>, slot: u32) -> Self {
         let Host { net, host } = host;
@@ -80,9 +80,9 @@ impl<N: NetRef> Place<N> {
 }
 
 /// No part of it is ever pinned.
-impl<N: NetRef> Unpin for Place<N> {}
+impl<N: NetRef> Unpin for SocketRef<N> {}
 
-impl<N: NetRef> Clone for Place<N> {
+impl<N: NetRef> Clone for SocketRef<N> {
     fn clone(&self) -> Self {
         Self { net: self.net.clone(), host: self.host.clone(), slot: self.slot }
     }
