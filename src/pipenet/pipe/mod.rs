@@ -17,8 +17,8 @@ mod quick;
 pub struct Direction<W, B: ?Sized> {
     /// Which connection this is, among those that one after the other use the same memory.
     pub(in crate::pipenet) generation: u16,
-    writer: End,
-    reader: End,
+    writer: EndState,
+    reader: EndState,
     /// Tasks that wait for bytes.
     readers: W,
     /// Tasks that wait for room, or for their bytes to be taken.
@@ -49,7 +49,7 @@ impl From<Failure> for Cause {
 
 /// How one end of a direction is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum EndState {
     Open,
     /// The writer has ended the stream, or the reader reads no more of it and lets the writer go on.
     Finished,
@@ -60,7 +60,7 @@ enum End {
 
 impl<W, B> Direction<W, B> {
     pub(in crate::pipenet) const fn new(readers: W, writers: W, ring: B) -> Self {
-        Self { generation: 0, writer: End::Open, reader: End::Open, readers, writers, ring }
+        Self { generation: 0, writer: EndState::Open, reader: EndState::Open, readers, writers, ring }
     }
 }
 
@@ -69,7 +69,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     pub(in crate::pipenet) fn reset(&mut self, generation: u16) {
         debug_assert!(self.readers.is_empty() && self.writers.is_empty(), "nobody waits on a closed pipe");
         self.generation = generation;
-        (self.writer, self.reader) = (End::Open, End::Open);
+        (self.writer, self.reader) = (EndState::Open, EndState::Open);
         self.ring.clear();
         self.ring.forget_offers();
     }
@@ -79,10 +79,10 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     pub(in crate::pipenet) fn read(&mut self, seat: &mut Seat<'_>, buf: &mut [u8], take: bool) -> (Moved, W::Taken) {
         if self.ring.len() == 0 {
             let moved = match (self.reader, self.writer) {
-                (End::Closed | End::Reset, _) => Poll::Ready(Err(Failure::Down)),
-                (_, End::Reset) => Poll::Ready(Err(Failure::Reset)),
-                (End::Finished, _) | (_, End::Finished | End::Closed) => Poll::Ready(Ok(0)),
-                (End::Open, End::Open) => {
+                (EndState::Closed | EndState::Reset, _) => Poll::Ready(Err(Failure::Down)),
+                (_, EndState::Reset) => Poll::Ready(Err(Failure::Reset)),
+                (EndState::Finished, _) | (_, EndState::Finished | EndState::Closed) => Poll::Ready(Ok(0)),
+                (EndState::Open, EndState::Open) => {
                     seat.take(&mut self.readers);
                     Poll::Pending
                 }
@@ -104,10 +104,10 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     /// Why a write would fail, if it would.
     fn write_failure(&self) -> Option<Failure> {
         match (self.writer, self.reader) {
-            (End::Open, End::Open | End::Finished) => None,
-            (End::Closed | End::Reset, _) => Some(Failure::Down),
-            (_, End::Reset) => Some(Failure::Reset),
-            (End::Finished, _) | (_, End::Closed) => Some(Failure::Broken),
+            (EndState::Open, EndState::Open | EndState::Finished) => None,
+            (EndState::Closed | EndState::Reset, _) => Some(Failure::Down),
+            (_, EndState::Reset) => Some(Failure::Reset),
+            (EndState::Finished, _) | (_, EndState::Closed) => Some(Failure::Broken),
         }
     }
 
@@ -116,7 +116,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         if let Some(failure) = self.write_failure() {
             return (Poll::Ready(Err(failure)), W::Taken::default());
         }
-        if self.reader == End::Finished {
+        if self.reader == EndState::Finished {
             return (Poll::Ready(Ok(bytes.len())), W::Taken::default());
         }
         let count = self.ring.write(bytes);
@@ -154,7 +154,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         if let Some(failure) = self.write_failure() {
             return Poll::Ready(Err(failure));
         }
-        if self.reader == End::Finished {
+        if self.reader == EndState::Finished {
             return Poll::Ready(Ok(bytes.len()));
         }
         if !seat.take(&mut self.writers) || self.ring.len() > 0 {
@@ -207,8 +207,8 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     pub(in crate::pipenet) fn reader_status(&self, status: &mut LinkStatus) {
         status.to_read = self.ring.len();
         status.readers = self.readers.count() as u32;
-        status.read_closed = (self.writer, self.reader) != (End::Open, End::Open);
-        status.reset = self.writer == End::Reset;
+        status.read_closed = (self.writer, self.reader) != (EndState::Open, EndState::Open);
+        status.reset = self.writer == EndState::Reset;
     }
 
     /// Reports how the connection is doing, as far as the writer of this direction sees it.
@@ -232,11 +232,13 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     #[cfg_attr(feature = "std", inline)]
     pub(in crate::pipenet) fn shut_writer(&mut self, how: Shutdown) -> (W, W) {
         match (how, self.writer) {
-            (Shutdown::Write, End::Open) => self.writer = End::Finished,
-            (Shutdown::Reset | Shutdown::Abort, End::Open | End::Finished) => self.writer = End::Reset,
-            (Shutdown::Close | Shutdown::CloseOrReset, End::Open | End::Finished) => self.writer = End::Closed,
+            (Shutdown::Write, EndState::Open) => self.writer = EndState::Finished,
+            (Shutdown::Reset | Shutdown::Abort, EndState::Open | EndState::Finished) => self.writer = EndState::Reset,
+            (Shutdown::Close | Shutdown::CloseOrReset, EndState::Open | EndState::Finished) => {
+                self.writer = EndState::Closed
+            }
             // A reset that came first has left what can still be read.
-            (Shutdown::Abort, End::Reset) => {}
+            (Shutdown::Abort, EndState::Reset) => {}
             _ => return (W::default(), W::default()),
         }
         if how != Shutdown::Write {
@@ -265,20 +267,20 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     /// The reader shuts down, and says how the writer of the same end does. Returns the tasks to wake.
     #[cfg_attr(feature = "std", inline)]
     pub(in crate::pipenet) fn shut_reader(&mut self, how: &mut Shutdown) -> (W, W) {
-        let open = matches!(self.reader, End::Open | End::Finished);
+        let open = matches!(self.reader, EndState::Open | EndState::Finished);
         if *how == Shutdown::CloseOrReset {
             // Where another thread shuts this end down, too, both do the same to its writer.
-            let resets = if open { self.ring.len() > 0 } else { self.reader == End::Reset };
+            let resets = if open { self.ring.len() > 0 } else { self.reader == EndState::Reset };
             *how = if resets { Shutdown::Reset } else { Shutdown::Close };
         }
         let next = match how {
-            Shutdown::Read if self.reader == End::Open => End::Finished,
-            Shutdown::Reset | Shutdown::Abort if open => End::Reset,
-            Shutdown::Close if open => End::Closed,
+            Shutdown::Read if self.reader == EndState::Open => EndState::Finished,
+            Shutdown::Reset | Shutdown::Abort if open => EndState::Reset,
+            Shutdown::Close if open => EndState::Closed,
             _ => return (W::default(), W::default()),
         };
         self.reader = next;
-        self.settle_offer(next == End::Finished);
+        self.settle_offer(next == EndState::Finished);
         self.ring.clear();
         (self.readers.take(), self.writers.take())
     }

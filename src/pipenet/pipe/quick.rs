@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::task::Waker;
 
-use super::{Direction, End};
+use super::{Direction, EndState};
 use crate::contract::engine::Quick;
 use crate::pipenet::ring::{HeapRing, Ring};
 use crate::wait::waker::{ManyWakers, ReusedWakers, Wakers};
@@ -12,7 +12,7 @@ use crate::wait::waker::{ManyWakers, ReusedWakers, Wakers};
 impl Direction<ReusedWakers, HeapRing> {
     /// Whether a write is simple, and would be the first.
     pub(in crate::pipenet) fn is_empty(&self) -> bool {
-        let open = self.writer == End::Open && self.reader == End::Open;
+        let open = self.writer == EndState::Open && self.reader == EndState::Open;
         open && self.ring.len() == 0 && !self.readers.is_crowd()
     }
 
@@ -20,7 +20,7 @@ impl Direction<ReusedWakers, HeapRing> {
     #[inline]
     pub(in crate::pipenet) fn quick_read(&mut self, waker: &Waker, buf: &mut [u8]) -> (Quick, Option<Waker>) {
         if self.ring.len() == 0 {
-            let waits = self.writer == End::Open && self.reader == End::Open && self.readers.reuse(waker);
+            let waits = self.writer == EndState::Open && self.reader == EndState::Open && self.readers.reuse(waker);
             return (if waits { Quick::Waits } else { Quick::Slow }, None);
         }
         match self.writers.is_crowd() {
@@ -32,7 +32,7 @@ impl Direction<ReusedWakers, HeapRing> {
     /// Writes, if that is simple. Gives who is to be woken.
     #[inline]
     pub(in crate::pipenet) fn quick_write(&mut self, waker: &Waker, bytes: &[u8]) -> (Quick, Option<Waker>) {
-        if self.writer != End::Open || self.reader != End::Open || self.readers.is_crowd() {
+        if self.writer != EndState::Open || self.reader != EndState::Open || self.readers.is_crowd() {
             return (Quick::Slow, None);
         }
         match self.ring.write(bytes) {
