@@ -221,7 +221,7 @@ pub use net::host::Host;
 pub use net::listener::Listener;
 pub use net::net_ref::NetRef;
 pub use net::notifier::SubNetworkNotifier;
-pub use net::request::Incoming;
+pub use net::request::ClaimedRequest;
 pub use net::subnet::SubNetwork;
 #[cfg(feature = "std")]
 pub use tcp::{Tcp, TcpConn, TcpListener};

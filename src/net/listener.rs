@@ -189,6 +189,6 @@ impl<N: NetRef> Iterator for IncomingConns<'_, N> {
 #[cfg(feature = "std")]
 impl<N: NetRef> fmt::Debug for IncomingConns<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Incoming({})", self.listener.local_addr())
+        write!(f, "IncomingConns({})", self.listener.local_addr())
     }
 }

@@ -10,7 +10,7 @@ use crate::contract::notifier::Notifier;
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::net::net_ref::{LinkOf, NetRef};
-use crate::net::request::{Connecting, Incoming, Pending};
+use crate::net::request::{ClaimedRequest, Connecting, QueuedRequest};
 #[cfg(feature = "alloc")]
 use crate::net::subnet::SubNetwork;
 use crate::table::Phase;
@@ -23,7 +23,7 @@ pub struct SubNetworkNotifier<N>(pub(crate) N);
 
 impl<N: NetRef> Notifier for SubNetworkNotifier<N> {
     type Link = LinkOf<N>;
-    type Accept = Incoming<N>;
+    type Accept = ClaimedRequest<N>;
 
     fn accept(
         &self,
@@ -31,12 +31,12 @@ impl<N: NetRef> Notifier for SubNetworkNotifier<N> {
         dst: &Addr,
         link: Self::Link,
     ) -> impl Future<Output = Result<Self::Accept, Cause>> + Send {
-        let pending = Pending::enqueue(self.0.clone(), src, dst, link, Phase::Queued);
-        async move { Ok(Incoming::new(pending?.claimed().await?)) }
+        let pending = QueuedRequest::enqueue(self.0.clone(), src, dst, link, Phase::Queued);
+        async move { Ok(ClaimedRequest::new(pending?.claimed().await?)) }
     }
 
     fn connect(&self, src: &Addr, dst: &Addr, link: Self::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
-        Connecting(Pending::enqueue(self.0.clone(), src, dst, link, Phase::Direct))
+        Connecting(QueuedRequest::enqueue(self.0.clone(), src, dst, link, Phase::Direct))
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
@@ -62,7 +62,7 @@ where
     T: Tables<Link = E::Link>,
 {
     type Link = E::Link;
-    type Accept = Incoming<alloc::sync::Arc<SubNetwork<E, R, T>>>;
+    type Accept = ClaimedRequest<alloc::sync::Arc<SubNetwork<E, R, T>>>;
 
     fn accept(
         &self,
@@ -70,13 +70,13 @@ where
         dst: &Addr,
         link: E::Link,
     ) -> impl Future<Output = Result<Self::Accept, Cause>> + Send {
-        let pending = self.upgrade().map(|net| Pending::enqueue(net, src, dst, link, Phase::Queued));
-        async move { Ok(Incoming::new(pending.ok_or(Cause::NetworkDown)??.claimed().await?)) }
+        let pending = self.upgrade().map(|net| QueuedRequest::enqueue(net, src, dst, link, Phase::Queued));
+        async move { Ok(ClaimedRequest::new(pending.ok_or(Cause::NetworkDown)??.claimed().await?)) }
     }
 
     fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
         let net = self.upgrade().ok_or(Cause::NetworkDown);
-        Connecting(net.and_then(|net| Pending::enqueue(net, src, dst, link, Phase::Direct)))
+        Connecting(net.and_then(|net| QueuedRequest::enqueue(net, src, dst, link, Phase::Direct)))
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {

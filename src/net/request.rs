@@ -18,13 +18,13 @@ use crate::wait::waker::{Wakers, poll_step};
 type PortsOf<'a, N> = <<N as NetRef>::Tables as Tables>::Ports<'a>;
 
 /// A request in the queue of a listener. Dropping it withdraws the request.
-pub(crate) struct Pending<N: NetRef> {
+pub(crate) struct QueuedRequest<N: NetRef> {
     /// A connection has come of it, and nothing is left to withdraw.
     settled: bool,
     place: SocketRef<N>,
 }
 
-impl<N: NetRef> Pending<N> {
+impl<N: NetRef> QueuedRequest<N> {
     /// Lets a connection from `src` wait at the listener at `dst`.
     pub(crate) fn enqueue(net: N, src: &Addr, dst: &Addr, link: LinkOf<N>, phase: Phase) -> Result<Self, Cause> {
         let mut link = Some(link);
@@ -114,7 +114,7 @@ enum Answer {
 }
 
 /// Waits until a listener has the connection; gives its address. An `async` block would be twice as large.
-pub(crate) struct Connecting<N: NetRef>(pub(crate) Result<Pending<N>, Cause>);
+pub(crate) struct Connecting<N: NetRef>(pub(crate) Result<QueuedRequest<N>, Cause>);
 
 impl<N: NetRef> Future for Connecting<N> {
     type Output = Result<Addr, Cause>;
@@ -127,7 +127,7 @@ impl<N: NetRef> Future for Connecting<N> {
     }
 }
 
-impl<N: NetRef> Drop for Pending<N> {
+impl<N: NetRef> Drop for QueuedRequest<N> {
     fn drop(&mut self) {
         if !self.settled {
             let (gone, acceptors) = self.place.ports(|ports| drop_request(ports, self.place.slot()));
@@ -138,15 +138,15 @@ impl<N: NetRef> Drop for Pending<N> {
 }
 
 /// A connection that a listener has claimed, until the backend [acknowledges](Accept::acknowledge) it.
-pub struct Incoming<N: NetRef>(Pending<N>);
+pub struct ClaimedRequest<N: NetRef>(QueuedRequest<N>);
 
-impl<N: NetRef> Incoming<N> {
-    pub(crate) fn new(claimed: Pending<N>) -> Self {
+impl<N: NetRef> ClaimedRequest<N> {
+    pub(crate) fn new(claimed: QueuedRequest<N>) -> Self {
         Self(claimed)
     }
 }
 
-impl<N: NetRef> Accept for Incoming<N> {
+impl<N: NetRef> Accept for ClaimedRequest<N> {
     fn local_addr(&self) -> Addr {
         self.0.place.local_addr()
     }
@@ -161,8 +161,8 @@ impl<N: NetRef> Accept for Incoming<N> {
     fn refuse(self) {}
 }
 
-impl<N: NetRef> fmt::Debug for Incoming<N> {
+impl<N: NetRef> fmt::Debug for ClaimedRequest<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Incoming({})", self.local_addr())
+        write!(f, "ClaimedRequest({})", self.local_addr())
     }
 }

@@ -15,7 +15,7 @@ use crate::contract::notifier::{Accept, Notifier};
 use crate::error::cause::Cause;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::notifier::SubNetworkNotifier;
-use crate::net::request::Incoming;
+use crate::net::request::ClaimedRequest;
 use crate::table::{Hosts, Tables};
 
 /// What a backend does when a connection from `from` to `to` comes in.
@@ -24,7 +24,7 @@ fn announce<N: NetRef + 'static>(
     from: &str,
     to: &str,
     link: &LinkOf<N>,
-) -> impl Future<Output = Result<Incoming<N>, Cause>> + Send + 'static {
+) -> impl Future<Output = Result<ClaimedRequest<N>, Cause>> + Send + 'static {
     let addr = |text: &str| text.parse::<Addr>().expect("a valid address");
     let (net, from, to, link) = (net.net.clone(), addr(from), addr(to), link.clone());
     async move { SubNetworkNotifier(net).accept(&from, &to, link).await }
@@ -36,7 +36,7 @@ fn claim<N: NetRef + 'static, T>(
     accepting: &mut Started<T>,
     from: &str,
     link: &LinkOf<N>,
-) -> Incoming<N> {
+) -> ClaimedRequest<N> {
     let mut announced = Task::new(announce(net, from, "a:1", link));
     until(|| {
         accepting.turn();

@@ -5,13 +5,18 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use virtnet::{Accept as _, Cause, Incoming, NetRef as _, Notifier as _, Op};
+use virtnet::{Accept as _, Cause, ClaimedRequest, NetRef as _, Notifier as _, Op};
 
 use super::outsider::{End, Handle, Listener, Net, ends_of, within};
 use super::{Two, addr, text};
 
 /// Offers a connection from `src` to `dst`; the near end is the test's.
-async fn offer(net: Weak<Net>, src: &'static str, dst: &'static str, far: End) -> Result<Incoming<Handle>, Cause> {
+async fn offer(
+    net: Weak<Net>,
+    src: &'static str,
+    dst: &'static str,
+    far: End,
+) -> Result<ClaimedRequest<Handle>, Cause> {
     net.accept(&addr(src), &addr(dst), far).await
 }
 
@@ -23,7 +28,7 @@ impl Two {
     }
 
     /// A listener at `a:1` and an offer to it from `b:5` that was claimed, with the near end.
-    fn claimed(&self) -> (Listener, Incoming<Handle>, End) {
+    fn claimed(&self) -> (Listener, ClaimedRequest<Handle>, End) {
         let listener = self.a.listen(":1").unwrap();
         let (mut offer, near) = self.offer("b:5", "a:1");
         assert!(offer.as_mut().try_wait().is_none());
@@ -33,7 +38,7 @@ impl Two {
     }
 }
 
-type Offer = Pin<Box<Op<Pin<Box<dyn Future<Output = Result<Incoming<Handle>, Cause>> + Send>>>>>;
+type Offer = Pin<Box<Op<Pin<Box<dyn Future<Output = Result<ClaimedRequest<Handle>, Cause>> + Send>>>>>;
 
 /// What a read and a write at the near end give.
 fn state(near: &End) -> (Outcome, Outcome) {

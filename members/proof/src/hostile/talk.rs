@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use virtnet::table::Fixed;
 use virtnet::{
-    Accept, Addr, Cause, CloseError, Conn, Error, Host, Incoming, Listener, NetRef, Notifier, SubNetwork,
+    Accept, Addr, Cause, ClaimedRequest, CloseError, Conn, Error, Host, Listener, NetRef, Notifier, SubNetwork,
     SubNetworkNotifier,
 };
 
@@ -18,7 +18,7 @@ use super::{Hostile, Rogue};
 
 /// A network, and how connections come in from outside.
 pub(super) trait Door: NetRef<Engine = Hostile, Registry = Rogue> {
-    type Notifier: Notifier<Link = Link, Accept = Incoming<Self>>;
+    type Notifier: Notifier<Link = Link, Accept = ClaimedRequest<Self>>;
 
     fn door(&self) -> Self::Notifier;
 }
@@ -46,7 +46,7 @@ type Task<'t, N> = Pin<Box<dyn Future<Output = Got<N>> + 't>>;
 enum Got<N: NetRef> {
     Host(Result<Host<N>, Error>),
     Conn(Result<Conn<N>, Error>),
-    Accept(Result<Incoming<N>, Cause>),
+    Accept(Result<ClaimedRequest<N>, Cause>),
     Addr(Result<Addr, Cause>),
     Closed(Result<(), CloseError>),
     Ready(Result<(), Error>),
@@ -58,7 +58,7 @@ pub(super) struct Talk<'t, N: NetRef> {
     script: &'t Script,
     listeners: Vec<Arc<Listener<N>>>,
     conns: Vec<Arc<Conn<N>>>,
-    accepts: Vec<Incoming<N>>,
+    accepts: Vec<ClaimedRequest<N>>,
     tasks: Vec<Task<'t, N>>,
     wakes: Arc<Wakes>,
 }
