@@ -129,7 +129,7 @@
 //! - [`Host`], [`Listener`], [`Conn`], [`Op`]: what everybody uses. [`Error`], [`ErrorKind`], [`CloseError`]: what goes
 //!   wrong.
 //! - [`Snapshot`](snapshot::Snapshot): who waits for what, when a test hangs.
-//! - [`Networker`], [`Acceptor`], [`Stream`], [`Tcp`]: one function over any network.
+//! - [`Networker`], [`NetListener`], [`NetStream`], [`Tcp`]: one function over any network.
 //! - [`Engine`], [`Registry`], [`Notifier`], [`table`]: a backend of your own. The example `life_of_a_dial` walks through
 //!   them, `custom_engine` is one, and the module `testing` proves it.
 //!
@@ -208,7 +208,7 @@ pub use addr::name::{HostName, Name, NetworkName, Text};
 pub use addr::to_addr::ToAddr;
 pub use addr::{Addr, AddrError, AddrReason};
 pub use contract::engine::{Engine, LinkStatus, Shutdown};
-pub use contract::networker::{Acceptor, Networker, Stream};
+pub use contract::networker::{NetListener, NetStream, Networker};
 pub use contract::notifier::{Accept, Notifier};
 pub use contract::registry::Registry;
 pub use error::cause::{Cause, ErrorKind, Input, Table};

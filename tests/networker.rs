@@ -4,7 +4,7 @@
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::thread;
 
-use virtnet::{Acceptor, ErrorKind, Networker, Stream, Tcp, ToAddr, pipenet};
+use virtnet::{ErrorKind, NetListener, NetStream, Networker, Tcp, ToAddr, pipenet};
 
 /// An echo server that answers once the client has shut down writing, two clients, and what both ends saw.
 fn echo_twice<S, C>(server: &S, client: &C) -> std::io::Result<()>

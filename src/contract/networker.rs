@@ -20,7 +20,7 @@ use crate::wait::{Expire, Op};
 /// ```
 /// use std::io::{Read, Write};
 /// use std::thread;
-/// use virtnet::{Acceptor as _, Networker, Stream, Tcp, pipenet};
+/// use virtnet::{NetListener as _, Networker, NetStream, Tcp, pipenet};
 ///
 /// fn greet<S, C>(server: &S, client: &C) -> std::io::Result<String>
 /// where
@@ -53,7 +53,7 @@ use crate::wait::{Expire, Op};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
 /// use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-/// use virtnet::{Acceptor as _, Networker, TokioTcp, pipenet};
+/// use virtnet::{NetListener as _, Networker, TokioTcp, pipenet};
 ///
 /// async fn greet<S, C>(server: &S, client: &C) -> std::io::Result<String>
 /// where
@@ -80,10 +80,10 @@ use crate::wait::{Expire, Op};
 /// ```
 pub trait Networker: Send + Sync {
     /// What dial and accept give.
-    type Conn: Stream;
+    type Conn: NetStream;
 
     /// What listen gives.
-    type Listener: Acceptor<Conn = Self::Conn>;
+    type Listener: NetListener<Conn = Self::Conn>;
 
     /// The full name of the network.
     fn network(&self) -> &str;
@@ -114,7 +114,7 @@ pub trait Networker: Send + Sync {
 }
 
 /// A listener of a [`Networker`].
-pub trait Acceptor: Send + Sync {
+pub trait NetListener: Send + Sync {
     /// What accept gives.
     type Conn;
 
@@ -134,7 +134,7 @@ pub trait Acceptor: Send + Sync {
 
 /// A connection of a [`Networker`]. How it is read and written is up to the bounds of whoever uses it: `std::io::Read`,
 /// or another: `N: Networker<Conn: Read + Write>`.
-pub trait Stream: Send + Sync + Sized {
+pub trait NetStream: Send + Sync + Sized {
     /// The address of this end.
     fn local_addr(&self) -> Addr;
 
@@ -181,7 +181,7 @@ impl<N: NetRef> Networker for Host<N> {
     }
 }
 
-impl<N: NetRef> Acceptor for Listener<N> {
+impl<N: NetRef> NetListener for Listener<N> {
     type Conn = Conn<N>;
 
     fn accept(&self) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + Send> {
@@ -197,7 +197,7 @@ impl<N: NetRef> Acceptor for Listener<N> {
     }
 }
 
-impl<N: NetRef> Stream for Conn<N> {
+impl<N: NetRef> NetStream for Conn<N> {
     fn local_addr(&self) -> Addr {
         Conn::local_addr(self)
     }

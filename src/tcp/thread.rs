@@ -14,7 +14,7 @@ use std::vec::Vec;
 use crate::addr::name::{HostName, NetworkName};
 use crate::addr::to_addr::{ToAddr, to_listen_addr};
 use crate::addr::{Addr, AddrError};
-use crate::contract::networker::{Acceptor, Networker, Stream};
+use crate::contract::networker::{NetListener, NetStream, Networker};
 use crate::error::cause::{Cause, Input};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
@@ -189,7 +189,7 @@ impl Close for ListenerSocket {
     }
 }
 
-impl Acceptor for TcpListener {
+impl NetListener for TcpListener {
     type Conn = TcpConn;
 
     fn accept(&self) -> Op<impl Expire<Output = Result<TcpConn, Error>> + Send> {
@@ -237,7 +237,7 @@ impl Close for TcpStream {
     }
 }
 
-impl Stream for TcpConn {
+impl NetStream for TcpConn {
     fn local_addr(&self) -> Addr {
         self.local
     }

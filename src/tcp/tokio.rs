@@ -22,7 +22,7 @@ use super::thread::{NETWORK, os_addr, os_cause, os_resolve};
 use crate::addr::name::HostName;
 use crate::addr::to_addr::{ToAddr, to_listen_addr};
 use crate::addr::{Addr, AddrError};
-use crate::contract::networker::{Acceptor, Networker, Stream};
+use crate::contract::networker::{NetListener, NetStream, Networker};
 use crate::error::cause::{Cause, Input};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
@@ -210,7 +210,7 @@ async fn unless<T>(mut closing: Pin<&mut Notified<'_>>, future: impl Future<Outp
     .await
 }
 
-impl Acceptor for TokioTcpListener {
+impl NetListener for TokioTcpListener {
     type Conn = TokioTcpStream;
 
     fn accept(&self) -> Op<impl Expire<Output = Result<TokioTcpStream, Error>> + Send> {
@@ -241,7 +241,7 @@ pub struct TokioTcpStream {
     peer: Addr,
 }
 
-impl Stream for TokioTcpStream {
+impl NetStream for TokioTcpStream {
     fn local_addr(&self) -> Addr {
         self.local
     }

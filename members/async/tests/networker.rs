@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use virtnet::pipenet::Network;
-use virtnet::{Acceptor, Addr, ErrorKind, Networker, Stream, TokioTcp};
+use virtnet::{Addr, ErrorKind, NetListener, NetStream, Networker, TokioTcp};
 
 use crate::support::{assert_all_ports_free, host, on_each_runtime, pattern};
 
@@ -17,12 +17,12 @@ const CLIENTS: usize = 10;
 const LARGE: usize = 200_000;
 
 /// A connection as programs that do not know their network want it.
-trait AsyncConn: Stream + AsyncRead + AsyncWrite + Unpin + 'static {}
+trait AsyncConn: NetStream + AsyncRead + AsyncWrite + Unpin + 'static {}
 
-impl<C: Stream + AsyncRead + AsyncWrite + Unpin + 'static> AsyncConn for C {}
+impl<C: NetStream + AsyncRead + AsyncWrite + Unpin + 'static> AsyncConn for C {}
 
 /// Sends back what comes in, to several clients at once; says where they were.
-async fn serve<L: Acceptor<Conn: AsyncConn>>(listener: L) -> Vec<Addr> {
+async fn serve<L: NetListener<Conn: AsyncConn>>(listener: L) -> Vec<Addr> {
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
         let conn = listener.accept().await.unwrap();

@@ -170,7 +170,7 @@ fn operations_are_spawned<N>(host: N)
 where
     N: Networker<Conn: AsyncRead + AsyncWrite + Unpin + 'static, Listener: 'static> + Clone + 'static,
 {
-    use virtnet::{Acceptor, Stream};
+    use virtnet::{NetListener, NetStream};
 
     tokio::spawn({
         let host = host.clone();

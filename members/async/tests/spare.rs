@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use virtnet::pipenet::Network;
-use virtnet::{Acceptor, Networker, TokioTcp};
+use virtnet::{NetListener, Networker, TokioTcp};
 
 use crate::support::{Pair, on_each_network, on_each_runtime, pair, pair_on, pattern};
 
