@@ -194,18 +194,18 @@ where
         let mut from = 0;
         while let Some((slot, found)) = self.tables.ports(host, |ports| {
             let slot = ports.next(from)?;
-            Some((slot, ports.socket(slot).map(|socket| Found::of(&mut socket.state))))
+            Some((slot, ports.socket(slot).map(|socket| Teardown::of(&mut socket.state))))
         }) {
             match found {
-                Some(Found::Dial(wakers)) => wakers.wake(),
-                Some(Found::Listener(acceptors)) => {
+                Some(Teardown::Dial(wakers)) => wakers.wake(),
+                Some(Teardown::Listener(acceptors)) => {
                     acceptors.wake();
                     self.refuse_all(host, slot);
                 }
-                Some(Found::Link(link)) => {
+                Some(Teardown::Link(link)) => {
                     self.engine.shutdown(&link, Shutdown::CloseOrReset);
                 }
-                Some(Found::Nothing) | None => {}
+                Some(Teardown::Nothing) | None => {}
             }
             from = slot + 1;
         }
@@ -250,7 +250,7 @@ where
     }
 
     /// The turn to close the backend, or none if that is done.
-    fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<Option<Turn<'_, E, R, T>>> {
+    fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<Option<CloseTurn<'_, E, R, T>>> {
         let next = poll_step(cx.waker(), |seat| {
             self.tables.directory(|directory| {
                 let network = directory.network();
@@ -267,19 +267,19 @@ where
                 }
             })
         });
-        next.map(|next| next.map(|next| Turn { subnet: self, next }))
+        next.map(|next| next.map(|next| CloseTurn { subnet: self, next }))
     }
 }
 
 /// What closing a host finds in a slot.
-enum Found<L, W: Layout> {
+enum Teardown<L, W: Layout> {
     Dial(W::Dial),
     Listener(W),
     Link(L),
     Nothing,
 }
 
-impl<L: Clone, W: Layout> Found<L, W> {
+impl<L: Clone, W: Layout> Teardown<L, W> {
     fn of(state: &mut State<L, W>) -> Self {
         match state {
             State::Dialling(wakers) => Self::Dial(wakers.take()),
@@ -291,7 +291,7 @@ impl<L: Clone, W: Layout> Found<L, W> {
 }
 
 /// The turn to close engine and registry. Dropped early, it goes to whoever closes next.
-struct Turn<'a, E, R, T>
+struct CloseTurn<'a, E, R, T>
 where
     E: Engine,
     R: Registry<Data = E::Data>,
@@ -301,7 +301,7 @@ where
     next: Closing,
 }
 
-impl<E, R, T> Drop for Turn<'_, E, R, T>
+impl<E, R, T> Drop for CloseTurn<'_, E, R, T>
 where
     E: Engine,
     R: Registry<Data = E::Data>,
