@@ -204,7 +204,7 @@ mod adapter;
 pub use adapter::tokio::IncomingStream;
 #[cfg(feature = "tower")]
 pub use adapter::tokio::{ConnInfo, Connecting, Connector};
-pub use addr::name::{HostName, Name, NetworkName, Text};
+pub use addr::name::{ErrorText, HostName, Name, NetworkName};
 pub use addr::to_addr::ToAddr;
 pub use addr::{Addr, AddrError, AddrReason};
 pub use contract::engine::{Engine, LinkStatus, Shutdown};

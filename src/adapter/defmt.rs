@@ -3,7 +3,7 @@
 
 use ::defmt::{Format, Formatter, write};
 
-use crate::addr::name::{Name, Text};
+use crate::addr::name::{ErrorText, Name};
 use crate::addr::{Addr, AddrError, AddrReason};
 use crate::error::cause::{Cause, Input, Table};
 use crate::error::close::CloseError;
@@ -22,7 +22,7 @@ impl<const N: usize> Format for Name<N> {
     }
 }
 
-impl Format for Text {
+impl Format for ErrorText {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "{=str}{=str}", self.as_str(), self.tail());
     }

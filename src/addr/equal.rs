@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use crate::addr::name::{Name, Text};
+use crate::addr::name::{ErrorText, Name};
 use crate::addr::{Addr, write_host_port};
 
 /// Whether host and port are the same; see [`Addr::network_name`] for the network.
@@ -65,7 +65,7 @@ impl<const N: usize> PartialEq<str> for Name<N> {
 }
 
 /// Whether the string is the text. No string is one that was cut: the rest is not known.
-impl PartialEq<str> for Text {
+impl PartialEq<str> for ErrorText {
     fn eq(&self, other: &str) -> bool {
         self.as_str() == other && !self.is_cut()
     }
@@ -113,7 +113,7 @@ macro_rules! equal_strings {
 equal_strings! {
     [] Addr,
     [const N: usize] Name<N>,
-    [] Text,
+    [] ErrorText,
 }
 
 /// What is left of a string after what was written to it.

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use crate::addr::name::{HostName, NetworkName, Text};
+use crate::addr::name::{ErrorText, HostName, NetworkName};
 
 mod equal;
 pub(crate) mod name;
@@ -79,8 +79,8 @@ impl Addr {
     }
 
     /// What it prints.
-    pub(crate) fn text(&self) -> Text {
-        let mut text = Text::EMPTY;
+    pub(crate) fn text(&self) -> ErrorText {
+        let mut text = ErrorText::EMPTY;
         // Writing to a text cannot fail.
         let _ = write_host_port(&mut text, &self.host, "", self.port);
         text
@@ -194,7 +194,7 @@ fn parse_port(text: &str) -> Option<u16> {
 /// Why an address was refused; prints `address ADDRESS: REASON`, and the reason alone for an empty address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddrError {
-    pub(crate) input: Text,
+    pub(crate) input: ErrorText,
     pub(crate) reason: AddrReason,
 }
 
@@ -204,7 +204,7 @@ impl AddrError {
     }
 
     /// The error of an empty address, which asks a listener for any port.
-    pub(crate) const MISSING: Self = Self { input: Text::EMPTY, reason: AddrReason::MissingPort };
+    pub(crate) const MISSING: Self = Self { input: ErrorText::EMPTY, reason: AddrReason::MissingPort };
 
     /// What was wrong with the address.
     #[must_use]
@@ -214,7 +214,7 @@ impl AddrError {
 
     /// The address as it was given, cut at 63 bytes.
     #[must_use]
-    pub fn input(&self) -> &Text {
+    pub fn input(&self) -> &ErrorText {
         &self.input
     }
 }

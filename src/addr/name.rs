@@ -174,14 +174,14 @@ impl<const N: usize> fmt::Debug for Name<N> {
 /// [`CloseError`](crate::CloseError) and [`RegistryError`](crate::RegistryError) say. A longer one is cut there, between
 /// two characters. It [says](Self::is_cut) that it is, is printed with `…` behind, and equals no string.
 ///
-/// Made with [`From`], [`Text::display`] or [`core::fmt::Write`].
+/// Made with [`From`], [`ErrorText::display`] or [`core::fmt::Write`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Text {
+pub struct ErrorText {
     kept: Name<63>,
     cut: bool,
 }
 
-impl Text {
+impl ErrorText {
     /// The empty text.
     pub(crate) const EMPTY: Self = Self { kept: Name::EMPTY, cut: false };
 
@@ -258,28 +258,28 @@ impl Text {
     }
 }
 
-impl From<&str> for Text {
+impl From<&str> for ErrorText {
     fn from(text: &str) -> Self {
         let (kept, whole) = Name::cut(text);
         Self { kept, cut: !whole }
     }
 }
 
-impl fmt::Write for Text {
+impl fmt::Write for ErrorText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push_str(text);
         Ok(())
     }
 }
 
-impl fmt::Display for Text {
+impl fmt::Display for ErrorText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.kept)?;
         f.write_str(self.tail())
     }
 }
 
-impl fmt::Debug for Text {
+impl fmt::Debug for ErrorText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&*self.kept, f)?;
         f.write_str(self.tail())

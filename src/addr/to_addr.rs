@@ -1,6 +1,6 @@
 //! What addresses are given as.
 
-use crate::addr::name::{HostName, NetworkName, Text};
+use crate::addr::name::{ErrorText, HostName, NetworkName};
 use crate::addr::{Addr, AddrError};
 
 /// What a host takes as an address: text, an [`Addr`], a `(host, port)` pair whose host is any text, a socket address, or a
@@ -65,7 +65,7 @@ impl ToAddr for alloc::string::String {
 /// The host is named after the IP address, as those of the operating system's TCP are.
 impl ToAddr for core::net::SocketAddr {
     fn to_addr(&self) -> Result<Addr, AddrError> {
-        (Text::display(&self.ip()).as_str(), self.port()).to_addr()
+        (ErrorText::display(&self.ip()).as_str(), self.port()).to_addr()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::addr::name::Text;
+use crate::addr::name::ErrorText;
 use crate::addr::{AddrError, AddrReason};
 use crate::error::registry::RegistryError;
 
@@ -68,7 +68,7 @@ pub enum Cause {
     Full(Table, u32),
     /// The port table of this host, which is not the caller's, has no room left.
     #[error("port table of {0:?} is full ({1})")]
-    PeerFull(Text, u16),
+    PeerFull(ErrorText, u16),
     /// The address is malformed, or of no host here.
     #[error("{0}")]
     Addr(AddrError),
@@ -77,7 +77,7 @@ pub enum Cause {
     Registry(RegistryError),
     /// The backend failed, in its own words.
     #[error("{0}")]
-    Backend(Text),
+    Backend(ErrorText),
 }
 
 impl Cause {
@@ -91,7 +91,7 @@ impl Cause {
     /// ```
     #[must_use]
     pub fn backend(value: &dyn fmt::Display) -> Self {
-        Self::Backend(Text::display(value))
+        Self::Backend(ErrorText::display(value))
     }
 
     /// The kind of this cause.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::addr::name::{HostName, Text};
+use crate::addr::name::{ErrorText, HostName};
 use crate::error::cause::{Cause, ErrorKind};
 use crate::error::packed::Code;
 use crate::error::packed_strs::Words;
@@ -13,7 +13,7 @@ use crate::error::packed_strs::Words;
 /// Prints `virtnet "x": close: CAUSE`, or each of several on a line of its own; a host's close that closed the network
 /// prints `virtnet "x": host "a": close: ` before that. The failures' texts share 64 bytes, and names and texts together
 /// 90. Where they do not fit, the longest are cut: they are printed with `…` behind, and what is returned of them
-/// [says](Text::is_cut) that they are.
+/// [says](ErrorText::is_cut) that they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CloseError {
     /// Network, host, texts of the causes.
@@ -23,7 +23,7 @@ pub struct CloseError {
 
 impl CloseError {
     /// The failures of closing `network`, by closing `host` if it is named, or `Ok` if there were none.
-    pub(crate) fn check(network: Text, host: HostName, failures: &Failures) -> Result<(), Self> {
+    pub(crate) fn check(network: ErrorText, host: HostName, failures: &Failures) -> Result<(), Self> {
         if failures.known == [false; 3] {
             return Ok(());
         }
@@ -34,7 +34,7 @@ impl CloseError {
     }
 
     /// The error of a close whose time is over.
-    pub(crate) fn timed_out(network: Text, host: HostName) -> Result<(), Self> {
+    pub(crate) fn timed_out(network: ErrorText, host: HostName) -> Result<(), Self> {
         let mut failures = Failures::NONE;
         failures.set(0, Cause::TimedOut);
         Self::check(network, host, &failures)
@@ -48,13 +48,13 @@ impl CloseError {
 
     /// The full name of the network, or what is left of it where names and texts are long.
     #[must_use]
-    pub fn network(&self) -> Text {
+    pub fn network(&self) -> ErrorText {
         self.words.get(0)
     }
 
     /// The host whose close closed the network, if it was one, or what is left of its name.
     #[must_use]
-    pub fn host(&self) -> Option<Text> {
+    pub fn host(&self) -> Option<ErrorText> {
         Some(self.words.get(1)).filter(|host| !host.as_str().is_empty())
     }
 
@@ -84,7 +84,7 @@ impl Failures {
         self.words = Words::new(texts);
     }
 
-    fn texts(&self) -> [Text; 3] {
+    fn texts(&self) -> [ErrorText; 3] {
         [0, 1, 2].map(|at| self.words.get(at))
     }
 }
@@ -155,7 +155,7 @@ mod tests {
             }
             let error = CloseError::check(network.as_str().into(), host, &failures).expect_err("it failed");
             is_kept(&error.network(), &network);
-            is_kept(&error.host().unwrap_or(Text::EMPTY), &host);
+            is_kept(&error.host().unwrap_or(ErrorText::EMPTY), &host);
             for (cause, whole) in error.causes().zip([&first, &second, &third]) {
                 let Cause::Backend(kept) = cause else { panic!("{cause}") };
                 // What was replaced had taken room.
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn several_failures_of_closing_are_listed() {
-        let network = Text::from("x");
+        let network = ErrorText::from("x");
         let close = |host: HostName, failures: [(usize, &str); 2]| {
             let mut known = Failures::NONE;
             failures.into_iter().for_each(|(at, text)| known.set(at, Cause::backend(&text)));

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::addr::name::Text;
+use crate::addr::name::ErrorText;
 use crate::addr::{Addr, write_host_port};
 use crate::error::cause::{Cause, ErrorKind};
 use crate::error::packed::Code;
@@ -23,7 +23,7 @@ pub(crate) mod registry;
 /// The source of a read is the remote end, so the bytes' way reads from left to right.
 ///
 /// An error is a small value without a heap: network, both hosts and a text of the cause share 78 bytes. Where they do
-/// not fit, the longest are cut: they are printed with `…` behind, and what is returned of them [says](Text::is_cut) that
+/// not fit, the longest are cut: they are printed with `…` behind, and what is returned of them [says](ErrorText::is_cut) that
 /// they are.
 ///
 /// As a `std::io::Error`, which reads and writes give, it is still in there: `error.downcast::<virtnet::Error>()` gives it
@@ -90,7 +90,7 @@ impl Error {
         cause: Cause,
     ) -> Self {
         let (code, text) = Code::of(cause);
-        let host = |addr: Option<Addr>| addr.map_or(Text::EMPTY, |addr| addr.host().into());
+        let host = |addr: Option<Addr>| addr.map_or(ErrorText::EMPTY, |addr| addr.host().into());
         Self {
             words: Words::new([network.into(), host(source), host(addr), text]),
             source_port: source.map_or(0, |addr| addr.port),
@@ -101,9 +101,15 @@ impl Error {
     }
 
     /// The error of an operation on a whole network, about a host where one is named.
-    pub(crate) fn subnet(operation: Operation, network: Text, host: &Text, cause: Cause) -> Self {
+    pub(crate) fn subnet(operation: Operation, network: ErrorText, host: &ErrorText, cause: Cause) -> Self {
         let (code, text) = Code::of(cause);
-        Self { words: Words::new([network, Text::EMPTY, *host, text]), source_port: 0, port: 0, operation, cause: code }
+        Self {
+            words: Words::new([network, ErrorText::EMPTY, *host, text]),
+            source_port: 0,
+            port: 0,
+            operation,
+            cause: code,
+        }
     }
 
     /// What kind of failure it is.
@@ -126,22 +132,22 @@ impl Error {
 
     /// The full name of the network, or what is left of it where names and texts are long.
     #[must_use]
-    pub fn network(&self) -> Text {
+    pub fn network(&self) -> ErrorText {
         self.words.get(0)
     }
 
     /// Host and port where the operation came from, if known: the dialling side of a dial, the remote end of a read.
     ///
-    /// Long names are cut: look at the host's [`Text::is_cut`] before it is taken for a name.
+    /// Long names are cut: look at the host's [`ErrorText::is_cut`] before it is taken for a name.
     #[must_use]
-    pub fn source_addr(&self) -> Option<(Text, u16)> {
+    pub fn source_addr(&self) -> Option<(ErrorText, u16)> {
         Some((self.words.get(1), self.source_port)).filter(|(host, _)| !host.as_str().is_empty())
     }
 
     /// Host and port that the operation was about, if known: the dialled or listened address, the local end of a read.
     /// The port is 0 if it was about a host.
     ///
-    /// Long names are cut: look at the host's [`Text::is_cut`] before it is taken for a name.
+    /// Long names are cut: look at the host's [`ErrorText::is_cut`] before it is taken for a name.
     ///
     /// # Examples
     ///
@@ -159,7 +165,7 @@ impl Error {
     /// # Ok::<(), virtnet::Error>(())
     /// ```
     #[must_use]
-    pub fn addr(&self) -> Option<(Text, u16)> {
+    pub fn addr(&self) -> Option<(ErrorText, u16)> {
         Some((self.words.get(2), self.port)).filter(|(host, _)| !host.as_str().is_empty())
     }
 }

@@ -1,6 +1,6 @@
 //! Causes packed for errors: a code, and a text that stands among the error's words.
 
-use crate::addr::name::Text;
+use crate::addr::name::ErrorText;
 use crate::addr::{AddrError, AddrReason};
 use crate::error::cause::{Cause, Input, Table};
 use crate::error::registry::{Call, RegistryError, RegistryReason};
@@ -60,9 +60,9 @@ plain! {
 }
 
 impl Code {
-    pub(crate) fn of(cause: Cause) -> (Self, Text) {
+    pub(crate) fn of(cause: Cause) -> (Self, ErrorText) {
         match cause {
-            Cause::Full(table, capacity) => (Self::Full(table, capacity), Text::EMPTY),
+            Cause::Full(table, capacity) => (Self::Full(table, capacity), ErrorText::EMPTY),
             Cause::PeerFull(host, capacity) => (Self::PeerFull(capacity), host),
             Cause::Addr(AddrError { input, reason }) => (Self::Addr(reason), input),
             Cause::Registry(RegistryError { call, words, reason }) => (Self::Registry(call, reason), words),
@@ -70,12 +70,12 @@ impl Code {
             plain => {
                 let number = number(&plain);
                 debug_assert!(number.is_some(), "each cause without a text has a number");
-                (Self::Plain(number.unwrap_or_default()), Text::EMPTY)
+                (Self::Plain(number.unwrap_or_default()), ErrorText::EMPTY)
             }
         }
     }
 
-    pub(crate) fn cause(self, text: Text) -> Cause {
+    pub(crate) fn cause(self, text: ErrorText) -> Cause {
         match self {
             Self::Plain(number) => plain(number).unwrap_or(Cause::NetworkDown),
             Self::Full(table, capacity) => Cause::Full(table, capacity),
@@ -96,7 +96,7 @@ mod tests {
         let tables = [Table::Hosts, Table::Ports, Table::Pipes, Table::Backlog].map(|table| Cause::Full(table, 7));
         for cause in (0..).map_while(plain).chain(tables) {
             let (code, text) = Code::of(cause);
-            assert_eq!((code.cause(text), text), (cause, Text::EMPTY));
+            assert_eq!((code.cause(text), text), (cause, ErrorText::EMPTY));
         }
         let (code, text) = Code::of(Cause::PeerFull("a".into(), 7));
         assert_eq!((code.cause(text), text), (Cause::PeerFull("a".into(), 7), "a".into()));

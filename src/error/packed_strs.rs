@@ -1,6 +1,6 @@
 //! Several texts in one small buffer.
 
-use crate::addr::name::{Name, Text};
+use crate::addr::name::{ErrorText, Name};
 
 /// `COUNT` texts in `BYTES` bytes. Where they do not fit, the longest are cut, and each knows whether it was.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,9 +13,9 @@ pub(crate) struct Words<const COUNT: usize, const BYTES: usize> {
 impl<const COUNT: usize, const BYTES: usize> Words<COUNT, BYTES> {
     pub(crate) const EMPTY: Self = Self { bytes: Name::EMPTY, ends: [0; COUNT] };
 
-    pub(crate) fn new(words: [Text; COUNT]) -> Self {
+    pub(crate) fn new(words: [ErrorText; COUNT]) -> Self {
         const { assert!(BYTES < CUT as usize, "an end has seven bits") };
-        let texts = words.each_ref().map(Text::as_str);
+        let texts = words.each_ref().map(ErrorText::as_str);
         let share = fair_share(texts.map(str::len), BYTES);
         let (mut bytes, mut ends) = (Name::EMPTY, [0; COUNT]);
         for (end, (word, text)) in ends.iter_mut().zip(words.iter().zip(texts)) {
@@ -27,11 +27,11 @@ impl<const COUNT: usize, const BYTES: usize> Words<COUNT, BYTES> {
         Self { bytes, ends }
     }
 
-    pub(crate) fn get(&self, index: usize) -> Text {
+    pub(crate) fn get(&self, index: usize) -> ErrorText {
         let end = |index: usize| self.ends.get(index).copied().unwrap_or_default();
         let start = index.checked_sub(1).map_or(0, end) & !CUT;
         let kept = self.bytes.get(usize::from(start)..usize::from(end(index) & !CUT)).unwrap_or_default();
-        Text::head(kept, end(index) & CUT != 0)
+        ErrorText::head(kept, end(index) & CUT != 0)
     }
 }
 
@@ -85,7 +85,7 @@ pub(crate) mod tests {
 
     /// Checks that `kept` is all of `whole`, or a head of it that says that it was cut.
     #[track_caller]
-    pub(crate) fn is_kept(kept: &Text, whole: &str) {
+    pub(crate) fn is_kept(kept: &ErrorText, whole: &str) {
         let (head, cut) = (kept.as_str(), kept.is_cut());
         assert!(whole.starts_with(head) && cut == (head.len() < whole.len()), "{kept:?} of {whole:?}");
         assert_eq!(format!("{kept}"), if cut { format!("{head}…") } else { whole.into() });

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::addr::name::Text;
+use crate::addr::name::ErrorText;
 use crate::error::cause::ErrorKind;
 
 /// A failure of a registry; prints `REGISTRY: OPERATION [ARGUMENTS]: REASON`.
@@ -22,7 +22,7 @@ use crate::error::cause::ErrorKind;
 pub struct RegistryError {
     pub(crate) call: Call,
     /// Registry and arguments, with a NUL between. They are put into the call's form when they are printed.
-    pub(crate) words: Text,
+    pub(crate) words: ErrorText,
     pub(crate) reason: RegistryReason,
 }
 
@@ -41,12 +41,12 @@ impl RegistryError {
     /// Announcing `host` with `data` to the registry of this name failed.
     #[must_use]
     pub fn announce(registry: &str, host: &str, data: &dyn fmt::Debug, reason: RegistryReason) -> Self {
-        Self::refused(registry, host, Text::display(&format_args!("{data:?}")), reason)
+        Self::refused(registry, host, ErrorText::display(&format_args!("{data:?}")), reason)
     }
 
     /// Announcing `host` failed, with data that prints like this.
-    pub(crate) fn refused(registry: &str, host: &str, data: Text, reason: RegistryReason) -> Self {
-        let mut words = Text::of([registry, "\0", host, "\0"]);
+    pub(crate) fn refused(registry: &str, host: &str, data: ErrorText, reason: RegistryReason) -> Self {
+        let mut words = ErrorText::of([registry, "\0", host, "\0"]);
         words.push(&data);
         Self { call: Call::Announce, words, reason }
     }
@@ -54,18 +54,18 @@ impl RegistryError {
     /// Asking the registry of this name about `host` failed.
     #[must_use]
     pub fn query(registry: &str, host: &str, reason: RegistryReason) -> Self {
-        Self { call: Call::Query, words: Text::of([registry, "\0", host]), reason }
+        Self { call: Call::Query, words: ErrorText::of([registry, "\0", host]), reason }
     }
 
     /// Something else that the registry of this name does failed, in its own words.
     #[must_use]
     pub fn other(registry: &str, failure: &dyn fmt::Display) -> Self {
-        Self::told(registry, Text::display(failure))
+        Self::told(registry, ErrorText::display(failure))
     }
 
     /// Something else failed, in these words.
-    pub(crate) fn told(registry: &str, failure: Text) -> Self {
-        let mut words = Text::of([registry, "\0"]);
+    pub(crate) fn told(registry: &str, failure: ErrorText) -> Self {
+        let mut words = ErrorText::of([registry, "\0"]);
         words.push(&failure);
         Self { call: Call::Other, words, reason: RegistryReason::Other }
     }
@@ -82,8 +82,8 @@ impl RegistryError {
     /// assert!(error(&"h".repeat(50)).call().is_cut());
     /// ```
     #[must_use]
-    pub fn call(&self) -> Text {
-        let mut call = Text::EMPTY;
+    pub fn call(&self) -> ErrorText {
+        let mut call = ErrorText::EMPTY;
         let [registry, host, data] = self.words.split('\0');
         call.push(&registry);
         match self.call {
@@ -103,7 +103,7 @@ impl RegistryError {
                 call.push_str(": ");
                 call.push(&host);
                 // Its own words have what separates these.
-                if data != Text::EMPTY {
+                if data != ErrorText::EMPTY {
                     call.push_str("\0");
                     call.push(&data);
                 }

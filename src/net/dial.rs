@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 use crate::addr::Addr;
-use crate::addr::name::Text;
+use crate::addr::name::ErrorText;
 use crate::addr::to_addr::ToAddr;
 use crate::contract::engine::Engine;
 use crate::contract::registry::Registry;
@@ -109,7 +109,7 @@ fn settle<N: NetRef>(host: &Host<N>, slot: u32, link: &LinkOf<N>, dst: &Addr, pe
 /// The engine connected to a host that was not meant.
 #[cold]
 fn misled(peer: &Addr) -> Cause {
-    Cause::Backend(Text::of(["engine connected to ", peer.text().as_str(), " instead"]))
+    Cause::Backend(ErrorText::of(["engine connected to ", peer.text().as_str(), " instead"]))
 }
 
 impl<N, A, C, F> Future for Dial<N, A, C, F>

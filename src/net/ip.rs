@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::addr::name::{HostName, Text};
+use crate::addr::name::{ErrorText, HostName};
 use crate::addr::{Addr, AddrError, AddrReason, write_host_port, write_number};
 use crate::contract::registry::Registry;
 use crate::error::cause::{Cause, Input};
@@ -41,7 +41,7 @@ impl<N: NetRef> Host<N> {
             ip => self.name_of(ip),
         };
         let host = host.ok_or_else(|| {
-            let mut input = Text::EMPTY;
+            let mut input = ErrorText::EMPTY;
             // Writing to a text cannot fail.
             let _ = write_host_port(&mut input, ip_text(addr.ip()).as_str(), "", addr.port());
             Cause::Addr(AddrError { input, reason: AddrReason::NoSuchHost })
@@ -93,7 +93,7 @@ impl<N: NetRef> Host<N> {
         written.map_err(|cause| self.unresolved(ip_text(ip), cause))
     }
 
-    fn unresolved(&self, what: Text, cause: Cause) -> Error {
+    fn unresolved(&self, what: ErrorText, cause: Cause) -> Error {
         Error::subnet(Operation::Resolve, self.network().into(), &what, cause)
     }
 }
@@ -102,9 +102,9 @@ impl<N: NetRef> Host<N> {
 const FIRST: u32 = 0x0a00_0001;
 
 /// An IP address as text, without formatting: that may be all that a program would need it for.
-fn ip_text(ip: IpAddr) -> Text {
+fn ip_text(ip: IpAddr) -> ErrorText {
     let IpAddr::V4(ip) = ip else { return "IPv6".into() };
-    let (mut text, mut before) = (Text::EMPTY, "");
+    let (mut text, mut before) = (ErrorText::EMPTY, "");
     for octet in ip.octets() {
         // Writing to a text cannot fail.
         let _ = text.write_str(before).and_then(|()| write_number(&mut text, octet.into()));

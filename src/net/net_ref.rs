@@ -2,7 +2,7 @@
 
 use core::ops::Deref;
 
-use crate::addr::name::{HostName, Text};
+use crate::addr::name::{ErrorText, HostName};
 use crate::contract::engine::Engine;
 use crate::contract::registry::Registry;
 use crate::error::cause::{Cause, Input};
@@ -35,7 +35,7 @@ pub trait NetRef: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
     ///
     /// Dropping the operation may leave the name taken, without a host.
     fn new_host(&self, name: &str) -> Op<impl Expire<Output = Result<Host<Self>, Error>> + Send + use<Self>> {
-        let shown = Text::from(name);
+        let shown = ErrorText::from(name);
         let net = self.clone();
         let name = HostName::valid(name, "");
         let failed = move |cause| Error::subnet(Operation::NewHost, net.shown_name(), &shown, cause);
@@ -73,7 +73,7 @@ pub trait NetRef: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
             };
             Err(cause)
         });
-        asked.map_err(|cause| Error::subnet(Operation::AutoClose, self.shown_name(), &Text::EMPTY, cause))
+        asked.map_err(|cause| Error::subnet(Operation::AutoClose, self.shown_name(), &ErrorText::EMPTY, cause))
     }
 
     /// Closes the network: all its hosts, then the engine, then the registry, each once. Everything that waits fails

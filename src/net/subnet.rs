@@ -6,7 +6,7 @@ use core::pin::pin;
 use core::task::{Context, Poll};
 
 use crate::addr::Addr;
-use crate::addr::name::{NetworkName, Text};
+use crate::addr::name::{ErrorText, NetworkName};
 use crate::contract::engine::{Engine, Shutdown};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
@@ -137,8 +137,8 @@ where
     }
 
     /// The name that errors show, also where what was given is none.
-    pub(crate) fn shown_name(&self) -> Text {
-        Text::head(&self.name, self.naming == Naming::Cut)
+    pub(crate) fn shown_name(&self) -> ErrorText {
+        ErrorText::head(&self.name, self.naming == Naming::Cut)
     }
 
     /// The address of a socket of this network.

@@ -5,7 +5,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use super::{HeapPipes, PREFIX, Pipes, Ram};
-use crate::addr::name::{NetworkName, Text};
+use crate::addr::name::{ErrorText, NetworkName};
 use crate::error::cause::{Cause, Input};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
@@ -235,13 +235,13 @@ impl Builder<'_> {
     ///
     /// `invalid network name`, `invalid buffer size`.
     pub fn build(self) -> Result<Network, Error> {
-        let full = Text::of([PREFIX, self.name]);
+        let full = ErrorText::of([PREFIX, self.name]);
         let check = match () {
             () if NetworkName::valid(PREFIX, self.name).is_none() => Err(Input::NetworkName),
             () if self.buffer == 0 => Err(Input::BufferSize),
             () => Ok(()),
         };
-        let failed = |input| Error::subnet(Operation::NewNetwork, full, &Text::EMPTY, Cause::Invalid(input));
+        let failed = |input| Error::subnet(Operation::NewNetwork, full, &ErrorText::EMPTY, Cause::Invalid(input));
         check.map_err(failed)?;
         Ok(self.make())
     }

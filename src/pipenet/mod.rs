@@ -7,7 +7,7 @@ use core::ops::Deref;
 use core::pin::pin;
 
 use self::memory::PipeMemory;
-use crate::addr::name::{HostName, Text};
+use crate::addr::name::{ErrorText, HostName};
 use crate::error::cause::{Cause, Input};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
@@ -75,12 +75,12 @@ fn valid(naming: Naming, name: &str) -> Result<HostName, Cause> {
 
 #[cold]
 #[inline(never)]
-fn not_made<T: Tables>(network: Text, name: &str, registry: &Ram<T>, cause: Cause) -> Error {
+fn not_made<T: Tables>(network: ErrorText, name: &str, registry: &Ram<T>, cause: Cause) -> Error {
     let cause = match cause {
         Cause::HostExists | Cause::RegistryDown => registry.refused(name, "", &cause).into(),
         cause => cause,
     };
-    Error::subnet(Operation::NewHost, network, &Text::from(name), cause)
+    Error::subnet(Operation::NewHost, network, &ErrorText::from(name), cause)
 }
 
 /// Closes the network. Only somebody who does the same can be in the way, in another thread or below an interrupt, and

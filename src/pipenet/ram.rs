@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write as _};
 
-use crate::addr::name::{HostName, NetworkName, Text};
+use crate::addr::name::{ErrorText, HostName, NetworkName};
 use crate::addr::write_number;
 use crate::contract::registry::Registry;
 use crate::error::cause::{Cause, Input};
@@ -22,19 +22,19 @@ impl<T: Tables> Ram<T> {
     }
 
     /// How errors name this registry.
-    fn name(&self) -> Text {
-        Text::of(["ram(", &self.network, ")"])
+    fn name(&self) -> ErrorText {
+        ErrorText::of(["ram(", &self.network, ")"])
     }
 
     /// The error of announcing a host. Nothing is formatted that may never be printed.
     #[cold]
     pub(super) fn refused(&self, host: &str, data: &str, cause: &Cause) -> RegistryError {
         let name = self.name();
-        let refused = |reason| RegistryError::refused(name.as_str(), host, Text::of(["\"", data, "\""]), reason);
+        let refused = |reason| RegistryError::refused(name.as_str(), host, ErrorText::of(["\"", data, "\""]), reason);
         match cause {
             Cause::HostExists => refused(RegistryReason::HostExists),
             Cause::Full(_, capacity) => {
-                let mut told = Text::of(["host table is full ("]);
+                let mut told = ErrorText::of(["host table is full ("]);
                 // Writing to a text cannot fail.
                 let _ = write_number(&mut told, *capacity).and_then(|()| told.write_str(")"));
                 RegistryError::told(name.as_str(), told)

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write as _};
 
 use crate::addr::Addr;
-use crate::addr::name::Text;
+use crate::addr::name::ErrorText;
 use crate::contract::engine::{Engine, LinkStatus};
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
@@ -96,7 +96,7 @@ impl fmt::Display for SocketRow {
             }
             SocketState::Closed => ("closed", none, "-"),
         };
-        let mut told = Text::EMPTY;
+        let mut told = ErrorText::EMPTY;
         for (tasks, what) in waiting.into_iter().flatten() {
             write!(told, "{}{tasks} to {what}", if told.as_str().is_empty() { "" } else { ", " })?;
         }

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
-use virtnet::{Addr, HostName, Text};
+use virtnet::{Addr, ErrorText, HostName};
 
 use crate::random::Random;
 
@@ -50,7 +50,7 @@ pub fn names(random: &mut Random) {
     let texts: Vec<_> = (0..12).map(|_| host(random)).collect();
     for a in &texts {
         for b in &texts {
-            let (x, y) = (Text::from(&**a), Text::from(&**b));
+            let (x, y) = (ErrorText::from(&**a), ErrorText::from(&**b));
             let (whole, same) = (a == b && !x.is_cut(), (x.as_str(), x.is_cut()) == (y.as_str(), y.is_cut()));
             assert_eq!(
                 [x == **b, x == &**b, x == *b, **b == x, &**b == x, *b == x],
