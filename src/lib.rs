@@ -1,7 +1,7 @@
 //! TCP-like networks that exist only in your program: named hosts that dial, listen and accept, with predictable ports.
 //! For threads, for async code on any executor, and for firmware without a heap.
 //!
-//! # Words
+//! # PackedStrs
 //!
 //! | word | meaning |
 //! |---|---|

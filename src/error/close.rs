@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::addr::name::{ErrorText, HostName};
 use crate::error::cause::{Cause, ErrorKind};
-use crate::error::packed::Code;
-use crate::error::packed_strs::Words;
+use crate::error::packed::PackedCause;
+use crate::error::packed_strs::PackedStrs;
 
 /// Closing did not go well: every failure on the way, the cause of going down first, then the engine's, then the
 /// registry's.
@@ -17,8 +17,8 @@ use crate::error::packed_strs::Words;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CloseError {
     /// Network, host, texts of the causes.
-    words: Words<5, 90>,
-    causes: [Option<Code>; 3],
+    words: PackedStrs<5, 90>,
+    causes: [Option<PackedCause>; 3],
 }
 
 impl CloseError {
@@ -30,7 +30,7 @@ impl CloseError {
         let [first, second, third] = failures.texts();
         let words = [network, host.as_str().into(), first, second, third];
         let code = |at: usize| failures.known[at].then_some(failures.codes[at]);
-        Err(Self { words: Words::new(words), causes: [code(0), code(1), code(2)] })
+        Err(Self { words: PackedStrs::new(words), causes: [code(0), code(1), code(2)] })
     }
 
     /// The error of a close whose time is over.
@@ -69,19 +69,20 @@ impl CloseError {
 /// network has room for it, and all zeros if nothing did.
 #[derive(Clone, Copy)]
 pub(crate) struct Failures {
-    words: Words<3, 64>,
-    codes: [Code; 3],
+    words: PackedStrs<3, 64>,
+    codes: [PackedCause; 3],
     known: [bool; 3],
 }
 
 impl Failures {
-    pub(crate) const NONE: Self = Self { words: Words::EMPTY, codes: [Code::Plain(0); 3], known: [false; 3] };
+    pub(crate) const NONE: Self =
+        Self { words: PackedStrs::EMPTY, codes: [PackedCause::Plain(0); 3], known: [false; 3] };
 
     pub(crate) fn set(&mut self, at: usize, cause: Cause) {
-        let (code, text) = Code::of(cause);
+        let (code, text) = PackedCause::of(cause);
         let mut texts = self.texts();
         (texts[at], self.codes[at], self.known[at]) = (text, code, true);
-        self.words = Words::new(texts);
+        self.words = PackedStrs::new(texts);
     }
 
     fn texts(&self) -> [ErrorText; 3] {

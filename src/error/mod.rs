@@ -5,8 +5,8 @@ use core::fmt;
 use crate::addr::name::ErrorText;
 use crate::addr::{Addr, write_host_port};
 use crate::error::cause::{Cause, ErrorKind};
-use crate::error::packed::Code;
-use crate::error::packed_strs::Words;
+use crate::error::packed::PackedCause;
+use crate::error::packed_strs::PackedStrs;
 
 pub(crate) mod cause;
 pub(crate) mod close;
@@ -73,11 +73,11 @@ pub(crate) mod registry;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Error {
     /// Network, source host, host, text of the cause.
-    words: Words<4, 78>,
+    words: PackedStrs<4, 78>,
     source_port: u16,
     port: u16,
     operation: Operation,
-    cause: Code,
+    cause: PackedCause,
 }
 
 impl Error {
@@ -89,10 +89,10 @@ impl Error {
         addr: Option<Addr>,
         cause: Cause,
     ) -> Self {
-        let (code, text) = Code::of(cause);
+        let (code, text) = PackedCause::of(cause);
         let host = |addr: Option<Addr>| addr.map_or(ErrorText::EMPTY, |addr| addr.host().into());
         Self {
-            words: Words::new([network.into(), host(source), host(addr), text]),
+            words: PackedStrs::new([network.into(), host(source), host(addr), text]),
             source_port: source.map_or(0, |addr| addr.port),
             port: addr.map_or(0, |addr| addr.port),
             operation,
@@ -102,9 +102,9 @@ impl Error {
 
     /// The error of an operation on a whole network, about a host where one is named.
     pub(crate) fn subnet(operation: Operation, network: ErrorText, host: &ErrorText, cause: Cause) -> Self {
-        let (code, text) = Code::of(cause);
+        let (code, text) = PackedCause::of(cause);
         Self {
-            words: Words::new([network, ErrorText::EMPTY, *host, text]),
+            words: PackedStrs::new([network, ErrorText::EMPTY, *host, text]),
             source_port: 0,
             port: 0,
             operation,

@@ -7,7 +7,7 @@ use crate::error::registry::{Call, RegistryError, RegistryReason};
 
 /// A cause without its text.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Code {
+pub(crate) enum PackedCause {
     Plain(Plain),
     Full(Table, u32),
     PeerFull(u16),
@@ -59,7 +59,7 @@ plain! {
     17: Invalid(Input::Timeout),
 }
 
-impl Code {
+impl PackedCause {
     pub(crate) fn of(cause: Cause) -> (Self, ErrorText) {
         match cause {
             Cause::Full(table, capacity) => (Self::Full(table, capacity), ErrorText::EMPTY),
@@ -95,10 +95,10 @@ mod tests {
     fn causes_survive_the_packing() {
         let tables = [Table::Hosts, Table::Ports, Table::Pipes, Table::Backlog].map(|table| Cause::Full(table, 7));
         for cause in (0..).map_while(plain).chain(tables) {
-            let (code, text) = Code::of(cause);
+            let (code, text) = PackedCause::of(cause);
             assert_eq!((code.cause(text), text), (cause, ErrorText::EMPTY));
         }
-        let (code, text) = Code::of(Cause::PeerFull("a".into(), 7));
+        let (code, text) = PackedCause::of(Cause::PeerFull("a".into(), 7));
         assert_eq!((code.cause(text), text), (Cause::PeerFull("a".into(), 7), "a".into()));
     }
 }

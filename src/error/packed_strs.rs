@@ -4,13 +4,13 @@ use crate::addr::name::{ErrorText, Name};
 
 /// `COUNT` texts in `BYTES` bytes. Where they do not fit, the longest are cut, and each knows whether it was.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Words<const COUNT: usize, const BYTES: usize> {
+pub(crate) struct PackedStrs<const COUNT: usize, const BYTES: usize> {
     bytes: Name<BYTES>,
     /// Where each text ends, and [`CUT`] if it was cut.
     ends: [u8; COUNT],
 }
 
-impl<const COUNT: usize, const BYTES: usize> Words<COUNT, BYTES> {
+impl<const COUNT: usize, const BYTES: usize> PackedStrs<COUNT, BYTES> {
     pub(crate) const EMPTY: Self = Self { bytes: Name::EMPTY, ends: [0; COUNT] };
 
     pub(crate) fn new(words: [ErrorText; COUNT]) -> Self {
@@ -96,12 +96,12 @@ pub(crate) mod tests {
     fn texts_come_out_whole_or_say_that_they_were_cut() {
         for seed in 0..4_000 {
             let whole = texts::<4>(seed);
-            let words = Words::<4, 78>::new([0, 1, 2, 3].map(|at| whole[at].as_str().into()));
+            let words = PackedStrs::<4, 78>::new([0, 1, 2, 3].map(|at| whole[at].as_str().into()));
             let kept: Vec<_> = (0..4).map(|at| words.get(at)).collect();
             kept.iter().zip(&whole).for_each(|(kept, whole)| is_kept(kept, whole));
             let fits = whole.iter().map(String::len).sum::<usize>() <= 78 && whole.iter().all(|text| text.len() <= 63);
             assert_eq!(kept.iter().all(|text| !text.is_cut()), fits, "{whole:?}");
-            assert!(Words::new([0, 1, 2, 3].map(|at| words.get(at))) == words, "what was kept is kept");
+            assert!(PackedStrs::new([0, 1, 2, 3].map(|at| words.get(at))) == words, "what was kept is kept");
         }
     }
 }
