@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::net::conn::Conn;
 use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::net::net_ref::NetRef;
-use crate::wait::waker::idle;
+use crate::wait::waker::noop_waker;
 
 impl<N: NetRef> ErrorType for Conn<N> {
     type Error = Error;
@@ -55,14 +55,14 @@ impl<N: NetRef> Write for &Conn<N> {
 /// Also ready at the end of the stream, and when a read would fail.
 impl<N: NetRef> ReadReady for &Conn<N> {
     fn read_ready(&mut self) -> Result<bool, Error> {
-        Ok(self.poll_read_ready(&mut Context::from_waker(idle())).is_ready())
+        Ok(self.poll_read_ready(&mut Context::from_waker(noop_waker())).is_ready())
     }
 }
 
 /// Also ready when a write would fail.
 impl<N: NetRef> WriteReady for &Conn<N> {
     fn write_ready(&mut self) -> Result<bool, Error> {
-        Ok(self.poll_write_ready(&mut Context::from_waker(idle())).is_ready())
+        Ok(self.poll_write_ready(&mut Context::from_waker(noop_waker())).is_ready())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::net::conn::Conn;
 use crate::net::conn_ref::ConnRef;
 use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::net::net_ref::NetRef;
-use crate::wait::waker::idle;
+use crate::wait::waker::noop_waker;
 
 /// How many handles of one connection there may be: each can be split in two halves, which are counted, too.
 const MOST_HANDLES: u16 = u16::MAX / 2;
@@ -160,7 +160,7 @@ fn expired(error: Error) -> io::Error {
 
 impl<N: NetRef> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self.end.quick_read(idle(), buf) {
+        match self.end.quick_read(noop_waker(), buf) {
             Quick::Moved(count) => Ok(count),
             Quick::Waits | Quick::Slow => self.slow_read(buf),
         }
@@ -174,7 +174,7 @@ impl<N: NetRef> Read for &Conn<N> {
 
 impl<N: NetRef> Write for &Conn<N> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match self.end.quick_write(idle(), buf) {
+        match self.end.quick_write(noop_waker(), buf) {
             Quick::Moved(count) => Ok(count),
             Quick::Waits | Quick::Slow => self.slow_write(buf),
         }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use crate::error::Error;
 use crate::net::conn::Conn;
 use crate::net::net_ref::NetRef;
-use crate::wait::waker::idle;
+use crate::wait::waker::noop_waker;
 
 impl<N: NetRef> Conn<N> {
     /// Reads what is there into one buffer after the other. In a rendezvous network, only into the first.
@@ -36,7 +36,7 @@ impl<N: NetRef> Conn<N> {
         let mut full = empty.next().is_some_and(|first| count == first.len()) && !self.is_rendezvous();
         let mut total = count;
         while let Some(next) = empty.next().filter(|_| full) {
-            let Poll::Ready(Ok(count)) = self.poll_read(&mut Context::from_waker(idle()), next) else { break };
+            let Poll::Ready(Ok(count)) = self.poll_read(&mut Context::from_waker(noop_waker()), next) else { break };
             total += count;
             full = count == next.len();
         }
@@ -50,7 +50,7 @@ impl<N: NetRef> Conn<N> {
         let mut whole = full.next().is_some_and(|first| count == first.len()) && !self.is_rendezvous();
         let mut total = count;
         while let Some(next) = full.next().filter(|_| whole) {
-            let Poll::Ready(Ok(count)) = self.poll_write(&mut Context::from_waker(idle()), next) else { break };
+            let Poll::Ready(Ok(count)) = self.poll_write(&mut Context::from_waker(noop_waker()), next) else { break };
             total += count;
             whole = count == next.len();
         }

@@ -14,7 +14,7 @@ use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Ports, State, Tables};
 use crate::wait::block::{Key, Patience, block_on};
-use crate::wait::waker::idle;
+use crate::wait::waker::noop_waker;
 use crate::wait::{Expire, Op, Waiting};
 
 /// One end of a connection, held by the connection or by each of its halves. The last one dropped closes it.
@@ -168,7 +168,7 @@ impl<N: NetRef> ConnRef<N> {
         operation: Operation,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<Result<T, Error>>,
     ) -> Result<T, Error> {
-        match poll(&mut Context::from_waker(idle())) {
+        match poll(&mut Context::from_waker(noop_waker())) {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => Err(self.error(operation, Cause::WouldBlock)),
         }

@@ -19,7 +19,7 @@ use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Bind, Hosts, Peer, Ports, State, Tables};
 use crate::wait::Expire;
-use crate::wait::waker::{Wakers, poll_step};
+use crate::wait::waker::{Wakers, poll_locked};
 
 /// Dials an address from a host.
 pub(crate) fn dial<N: NetRef, A: ToAddr>(
@@ -219,13 +219,13 @@ impl<N: NetRef> DialState<N> {
     /// Ready when the own host is closed.
     fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         let slot = self.source.map_or(0, |(slot, _)| slot);
-        poll_step(cx.waker(), |seat| {
+        poll_locked(cx.waker(), |registration| {
             self.host.net.tables.ports(&self.host.host, |ports| {
                 if !ports.is_open() {
                     return Poll::Ready(());
                 }
                 if let Some(State::Dialling(wakers)) = ports.socket(slot).map(|socket| &mut socket.state) {
-                    seat.take(wakers);
+                    registration.register(wakers);
                 }
                 Poll::Pending
             })

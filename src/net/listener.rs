@@ -12,7 +12,7 @@ use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Delivery, Ports, Rare, State, next_delivery, queue};
-use crate::wait::waker::{Wakers, discard, idle, poll_step};
+use crate::wait::waker::{Wakers, discard, noop_waker, poll_locked};
 use crate::wait::{Expire, Op, Waiting};
 
 /// A port of a host at which connections come in; mostly as [`pipenet::Listener`](crate::pipenet::Listener). Dropping it
@@ -69,7 +69,7 @@ impl<N: NetRef> Listener<N> {
     ///
     /// `would block` if none is there, else those of [`accept`](Listener::accept).
     pub fn try_accept(&self) -> Result<Conn<N>, Error> {
-        match self.poll_accept(&mut Context::from_waker(idle())) {
+        match self.poll_accept(&mut Context::from_waker(noop_waker())) {
             Poll::Ready(accepted) => accepted,
             Poll::Pending => Err(self.error(Cause::WouldBlock)),
         }
@@ -84,11 +84,11 @@ impl<N: NetRef> Listener<N> {
         let (place, listener) = (&self.place, self.place.slot());
         let share_port = place.net.options.share_port;
         loop {
-            let delivery = poll_step(cx.waker(), |seat| {
-                place.ports(|ports| match next_delivery(ports, listener, share_port, seat.waker) {
+            let delivery = poll_locked(cx.waker(), |registration| {
+                place.ports(|ports| match next_delivery(ports, listener, share_port, registration.waker) {
                     Delivery::Nothing => {
                         if let Some(queue) = queue(ports, listener) {
-                            seat.take(&mut queue.acceptors);
+                            registration.register(&mut queue.acceptors);
                         }
                         Poll::Pending
                     }

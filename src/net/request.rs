@@ -12,7 +12,7 @@ use crate::net::host::Host;
 use crate::net::net_ref::{HostOf, LinkOf, NetRef};
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Hosts, Peer, Phase, Ports, Rare, State, Tables, acknowledge, drop_request, enqueue};
-use crate::wait::waker::{Wakers, poll_step};
+use crate::wait::waker::{Wakers, poll_locked};
 
 /// The sockets of a host of a handle's subnetwork, under lock.
 type PortsOf<'a, N> = <<N as NetRef>::Tables as Tables>::Ports<'a>;
@@ -71,7 +71,7 @@ impl<N: NetRef> QueuedRequest<N> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<u16, Cause>> {
         let (place, settled) = (&self.place, &mut self.settled);
         let mut gone = None;
-        let answer = poll_step(cx.waker(), |seat| {
+        let answer = poll_locked(cx.waker(), |registration| {
             place.ports(|ports| {
                 let Some(socket) = ports.socket(place.slot()) else { return Poll::Ready(Answer::Refused) };
                 let port = socket.port;
@@ -89,7 +89,7 @@ impl<N: NetRef> QueuedRequest<N> {
                     Phase::Refused => Poll::Ready(Answer::Refused),
                     Phase::NoPort => Poll::Ready(Answer::NoPort),
                     Phase::Queued | Phase::Direct => {
-                        seat.take(&mut request.backend);
+                        registration.register(&mut request.backend);
                         Poll::Pending
                     }
                 }

@@ -14,7 +14,7 @@ use crate::net::notifier::SubNetworkNotifier;
 use crate::snapshot::Snapshot;
 use crate::table::{Closed, Closing, Directory, Hosts, Layout, Ports, Rare, State, Tables, refuse_next};
 use crate::wait::block::Timeouts;
-use crate::wait::waker::{Wakers, idle, poll_step};
+use crate::wait::waker::{Wakers, noop_waker, poll_locked};
 
 /// The part of a network that this process, or this part of it, owns: an [`Engine`], a [`Registry`], and tables of hosts
 /// and sockets. Several subnetworks that share a registry form one network.
@@ -251,13 +251,13 @@ where
 
     /// The turn to close the backend, or none if that is done.
     fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<Option<CloseTurn<'_, E, R, T>>> {
-        let next = poll_step(cx.waker(), |seat| {
+        let next = poll_locked(cx.waker(), |registration| {
             self.tables.directory(|directory| {
                 let network = directory.network();
                 match network.closing {
                     Closing::Done => Poll::Ready(None),
                     Closing::Running => {
-                        seat.take(&mut network.closers);
+                        registration.register(&mut network.closers);
                         Poll::Pending
                     }
                     next => {
@@ -326,7 +326,7 @@ where
     /// Closes the network. An engine or registry that has to wait for its close gets no chance to: close explicitly.
     fn drop(&mut self) {
         self.take_down(None);
-        let _ = pin!(self.close_backend()).poll(&mut Context::from_waker(idle()));
+        let _ = pin!(self.close_backend()).poll(&mut Context::from_waker(noop_waker()));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::contract::engine::{Engine, LinkStatus, Quick, Shutdown};
 use crate::contract::notifier::Notifier;
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
-use crate::wait::waker::{Task, Wakers, discard, poll_step};
+use crate::wait::waker::{Task, Wakers, discard, poll_locked};
 
 /// The engine of in-process networks: connections are pipes in memory.
 pub struct Pipes<M> {
@@ -78,9 +78,9 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 
     fn poll_writable(&self, link: &M::Link, cx: &mut Context<'_>) -> Poll<()> {
-        poll_step(cx.waker(), |seat| {
+        poll_locked(cx.waker(), |registration| {
             self.memory.outgoing(link, |direction| match direction {
-                Some(direction) => direction.writable(seat, self.rendezvous),
+                Some(direction) => direction.writable(registration, self.rendezvous),
                 None => Poll::Ready(()),
             })
         })
@@ -114,10 +114,10 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 
     fn watch(&self, link: &M::Link, waker: &Waker) {
-        let _: Poll<()> = poll_step(waker, |seat| {
+        let _: Poll<()> = poll_locked(waker, |registration| {
             self.memory.incoming(link, |direction| {
                 direction.into_iter().for_each(|direction| {
-                    seat.take(direction.readers());
+                    registration.register(direction.readers());
                 });
             });
             Poll::Pending
@@ -170,10 +170,10 @@ impl<M: PipeMemory> Pipes<M> {
     /// Reads, or only looks.
     #[inline(never)]
     fn read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8], take: bool) -> Moved {
-        poll_step(waker, |seat| {
+        poll_locked(waker, |registration| {
             let (moved, woken, spare) = self.memory.incoming(link, |direction| {
                 let Some(direction) = direction else { return (DOWN, Taken::<M>::default(), false) };
-                let (moved, woken) = direction.read(seat, buf, take);
+                let (moved, woken) = direction.read(registration, buf, take);
                 (moved, woken, direction.has_spare())
             });
             self.memory.wake_writers(link, woken);
@@ -190,9 +190,9 @@ impl<M: PipeMemory> Pipes<M> {
         if self.rendezvous {
             return self.rendezvous(link, waker, bytes);
         }
-        poll_step(waker, |seat| {
+        poll_locked(waker, |registration| {
             let (moved, woken) = self.memory.outgoing(link, |direction| match direction {
-                Some(direction) => direction.write(seat, bytes),
+                Some(direction) => direction.write(registration, bytes),
                 None => (DOWN, Taken::<M>::default()),
             });
             woken.wake();
@@ -203,10 +203,10 @@ impl<M: PipeMemory> Pipes<M> {
     fn rendezvous(&self, link: &M::Link, waker: &Waker, bytes: &[u8]) -> Moved {
         self.memory.furnish(link);
         let (mut woken, mut spare) = (Taken::<M>::default(), false);
-        let outcome = poll_step(waker, |seat| {
+        let outcome = poll_locked(waker, |registration| {
             self.memory.outgoing(link, |direction| {
                 let Some(direction) = direction else { return DOWN };
-                let moved = direction.rendezvous(seat, bytes, &mut woken);
+                let moved = direction.rendezvous(registration, bytes, &mut woken);
                 spare = direction.has_spare();
                 moved
             })

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 #[cfg(feature = "std")]
 use crate::wait::block::{Parker, Score};
 use crate::wait::budget::poll_proceed;
-use crate::wait::waker::{discard, idle, is_idle, wake};
+use crate::wait::waker::{discard, is_noop, noop_waker, wake};
 
 pub(crate) mod block;
 mod budget;
@@ -64,7 +64,7 @@ impl<F: Future> Op<F> {
     pub fn wait_with(self, mut relax: impl FnMut()) -> F::Output {
         let mut future = core::pin::pin!(self.future);
         loop {
-            match future.as_mut().poll(&mut Context::from_waker(idle())) {
+            match future.as_mut().poll(&mut Context::from_waker(noop_waker())) {
                 Poll::Ready(output) => return output,
                 Poll::Pending => relax(),
             }
@@ -93,7 +93,7 @@ impl<F: Future> Op<F> {
     /// # Ok::<(), virtnet::Error>(())
     /// ```
     pub fn try_wait(self: Pin<&mut Self>) -> Option<F::Output> {
-        match self.project().future.poll(&mut Context::from_waker(idle())) {
+        match self.project().future.poll(&mut Context::from_waker(noop_waker())) {
             Poll::Ready(output) => Some(output),
             Poll::Pending => None,
         }
@@ -209,7 +209,7 @@ impl<F: Future, E, L: Fn(&Waker)> Future for Waiting<F, E, L> {
         let outcome = this.future.poll(cx);
         match &outcome {
             Poll::Ready(_) => this.waker.take().into_iter().for_each(discard),
-            Poll::Pending if is_idle(cx.waker()) => {}
+            Poll::Pending if is_noop(cx.waker()) => {}
             Poll::Pending if this.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) => {}
             Poll::Pending => this.waker.replace(cx.waker().clone()).into_iter().for_each(discard),
         }
@@ -230,7 +230,7 @@ fn leave(waker: Option<Waker>, leave: &impl Fn(&Waker)) {
 /// Whether `new` is the waker of another task than `known`, which is a clone: a waker need not know its clones.
 #[cfg_attr(not(feature = "std"), inline(never))]
 fn is_other(known: &Waker, new: &Waker) -> bool {
-    if known.will_wake(new) || is_idle(new) {
+    if known.will_wake(new) || is_noop(new) {
         return false;
     }
     let clone = new.clone();

@@ -13,7 +13,7 @@ use crate::contract::engine::{Engine, Quick};
 use crate::net::conn::Conn;
 use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::net::net_ref::NetRef;
-use crate::wait::waker::idle;
+use crate::wait::waker::noop_waker;
 
 /// Reads what is there, and touches no more than that of the room that it is given, but for some bytes. A greedy task
 /// yields when its budget is spent.
@@ -153,7 +153,7 @@ fn read_spare<N: NetRef>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut ReadBuf
             buf.advance(count);
             let left = if count == len { waiting(conn) } else { 0 };
             if left > 0
-                && let Quick::Moved(count) = conn.end.quick_read(idle(), touch(buf, left))
+                && let Quick::Moved(count) = conn.end.quick_read(noop_waker(), touch(buf, left))
             {
                 buf.advance(count);
             }

@@ -5,7 +5,7 @@ use core::task::Poll;
 use super::ring::{Answer, Ring};
 use crate::contract::engine::{LinkStatus, Shutdown};
 use crate::error::cause::Cause;
-use crate::wait::waker::{Seat, Task, Wakers};
+use crate::wait::waker::{Registration, Task, Wakers};
 
 #[cfg(feature = "alloc")]
 mod quick;
@@ -76,14 +76,19 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
 
     /// Reads, or only looks. Gives those to wake.
     #[cfg_attr(feature = "std", inline)]
-    pub(in crate::pipenet) fn read(&mut self, seat: &mut Seat<'_>, buf: &mut [u8], take: bool) -> (Moved, W::Taken) {
+    pub(in crate::pipenet) fn read(
+        &mut self,
+        registration: &mut Registration<'_>,
+        buf: &mut [u8],
+        take: bool,
+    ) -> (Moved, W::Taken) {
         if self.ring.len() == 0 {
             let moved = match (self.reader, self.writer) {
                 (EndState::Closed | EndState::Reset, _) => Poll::Ready(Err(Failure::Down)),
                 (_, EndState::Reset) => Poll::Ready(Err(Failure::Reset)),
                 (EndState::Finished, _) | (_, EndState::Finished | EndState::Closed) => Poll::Ready(Ok(0)),
                 (EndState::Open, EndState::Open) => {
-                    seat.take(&mut self.readers);
+                    registration.register(&mut self.readers);
                     Poll::Pending
                 }
             };
@@ -112,7 +117,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Writes what there is room for. Gives those to wake.
-    pub(in crate::pipenet) fn write(&mut self, seat: &mut Seat<'_>, bytes: &[u8]) -> (Moved, W::Taken) {
+    pub(in crate::pipenet) fn write(&mut self, registration: &mut Registration<'_>, bytes: &[u8]) -> (Moved, W::Taken) {
         if let Some(failure) = self.write_failure() {
             return (Poll::Ready(Err(failure)), W::Taken::default());
         }
@@ -121,7 +126,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         }
         let count = self.ring.write(bytes);
         if count == 0 {
-            seat.take(&mut self.writers);
+            registration.register(&mut self.writers);
             return (Poll::Pending, W::Taken::default());
         }
         (Poll::Ready(Ok(count)), self.readers.take_all())
@@ -132,14 +137,19 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     /// A task has one write at a time. It is known by its waker and its bytes: the same task with other bytes has
     /// given up its last write.
     #[cfg_attr(feature = "std", inline)]
-    pub(in crate::pipenet) fn rendezvous(&mut self, seat: &mut Seat<'_>, bytes: &[u8], woken: &mut W::Taken) -> Moved {
-        let task = seat.task();
+    pub(in crate::pipenet) fn rendezvous(
+        &mut self,
+        registration: &mut Registration<'_>,
+        bytes: &[u8],
+        woken: &mut W::Taken,
+    ) -> Moved {
+        let task = registration.task();
         if let Some(offer) = self.ring.offer().take_if(|offer| offer.task == task) {
             if !offer.is_to(bytes, self.ring.written(offer.len)) {
                 self.ring.clear();
             } else if self.ring.len() > 0 {
                 *self.ring.offer() = Some(offer);
-                seat.take(&mut self.writers);
+                registration.register(&mut self.writers);
                 return Poll::Pending;
             } else if offer.len > 0 {
                 *woken = self.writers.take_all();
@@ -157,7 +167,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         if self.reader == EndState::Finished {
             return Poll::Ready(Ok(bytes.len()));
         }
-        if !seat.take(&mut self.writers) || self.ring.len() > 0 {
+        if !registration.register(&mut self.writers) || self.ring.len() > 0 {
             return Poll::Pending;
         }
         if let Some(done) = self.ring.offer().take() {
@@ -188,12 +198,12 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     }
 
     /// Ready when a write would be done, in a rendezvous network begin, or fail at once.
-    pub(in crate::pipenet) fn writable(&mut self, seat: &mut Seat<'_>, rendezvous: bool) -> Poll<()> {
+    pub(in crate::pipenet) fn writable(&mut self, registration: &mut Registration<'_>, rendezvous: bool) -> Poll<()> {
         let room = if rendezvous { self.ring.len() == 0 } else { self.ring.room() > 0 };
         if self.write_failure().is_some() || room {
             return Poll::Ready(());
         }
-        seat.take(&mut self.writers);
+        registration.register(&mut self.writers);
         Poll::Pending
     }
 

@@ -4,7 +4,7 @@
 use core::marker::PhantomData;
 use core::task::{Context, Poll, Waker};
 
-use crate::wait::waker::idle;
+use crate::wait::waker::noop_waker;
 
 /// Waits by polling, with `relax` in between.
 pub(crate) fn block_on<R>(
@@ -15,7 +15,7 @@ pub(crate) fn block_on<R>(
     _expired: impl FnOnce(&Waker) -> R,
 ) -> R {
     loop {
-        match poll(&mut Context::from_waker(idle())) {
+        match poll(&mut Context::from_waker(noop_waker())) {
             Poll::Ready(outcome) => return outcome,
             Poll::Pending => relax(),
         }

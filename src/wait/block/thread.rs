@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::sync::AtomicU8;
 use crate::sync::thread::{self, Thread};
-use crate::wait::waker::idle;
+use crate::wait::waker::noop_waker;
 
 /// Waits on the thread for what `poll` finds, as long as `patience` says; `expired` then gives the outcome. With `look`,
 /// the first attempt costs no waker. `relax` is for where there are no threads.
@@ -20,7 +20,7 @@ pub(crate) fn block_on<R>(
     _relax: fn(),
     expired: impl FnOnce(&Waker) -> R,
 ) -> R {
-    if look && let Poll::Ready(outcome) = poll(&mut Context::from_waker(idle())) {
+    if look && let Poll::Ready(outcome) = poll(&mut Context::from_waker(noop_waker())) {
         return outcome;
     }
     let limit = patience.timeouts.get(patience.key);

@@ -14,14 +14,14 @@ pub(crate) use set::TwoWakers;
 pub(crate) use set::{ManyWakers, OneWaker};
 
 /// The waker of whoever only looks. It is one value: each crate that asks the standard library for one may get another.
-pub(crate) fn idle() -> &'static Waker {
+pub(crate) fn noop_waker() -> &'static Waker {
     static IDLE: &Waker = Waker::noop();
     IDLE
 }
 
 /// Whether nobody waits with `waker`.
-pub(crate) fn is_idle(waker: &Waker) -> bool {
-    waker.will_wake(idle())
+pub(crate) fn is_noop(waker: &Waker) -> bool {
+    waker.will_wake(noop_waker())
 }
 
 /// Those who wait for one thing. All are woken at once, and look again.
@@ -29,7 +29,7 @@ pub trait Wakers: Default + Send {
     /// The task of `waker` alone. Nobody waits with a waker that does nothing.
     fn of(waker: &Waker) -> Self {
         let mut set = Self::default();
-        if !is_idle(waker) {
+        if !is_noop(waker) {
             // An empty set has room.
             let _ = set.insert(waker.clone());
         }
@@ -121,42 +121,42 @@ pub(crate) fn wake_by_ref(waker: Waker) -> Option<Waker> {
 
 /// A task's way into a set of those who wait, for a step under a lock: what it leaves there is cloned before that step,
 /// and what it displaces is woken after it.
-pub(crate) struct Seat<'a> {
+pub(crate) struct Registration<'a> {
     pub(crate) waker: &'a Waker,
     /// What the task brings along to leave it there; then what that displaced.
-    luggage: Option<Waker>,
-    state: SeatState,
+    spare_waker: Option<Waker>,
+    state: RegistrationState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum SeatState {
+enum RegistrationState {
     /// There is nothing to do after the step but to drop what it left.
     Done,
-    /// A place was asked for without luggage.
+    /// A place was asked for without spare_waker.
     Wanted,
     /// Somebody may have lost a place.
     Taken,
 }
 
-impl Seat<'_> {
+impl Registration<'_> {
     /// Lets the task wait among `set`; says whether it does. If not, the step answers `Pending` and is taken again.
     ///
     /// Nobody waits with a waker that does nothing.
-    pub(crate) fn take<W: Wakers>(&mut self, set: &mut W) -> bool {
-        if set.reuse(self.waker) || set.contains(self.waker) || is_idle(self.waker) {
+    pub(crate) fn register<W: Wakers>(&mut self, set: &mut W) -> bool {
+        if set.reuse(self.waker) || set.contains(self.waker) || is_noop(self.waker) {
             return true;
         }
-        let Some(clone) = self.luggage.take() else {
-            self.state = SeatState::Wanted;
+        let Some(clone) = self.spare_waker.take() else {
+            self.state = RegistrationState::Wanted;
             return false;
         };
         // The set may know the clone where it does not know the waker itself.
         if set.contains(&clone) {
-            self.luggage = Some(clone);
+            self.spare_waker = Some(clone);
             return true;
         }
-        self.luggage = set.insert(clone);
-        self.state = if W::BOUNDED { SeatState::Taken } else { SeatState::Done };
+        self.spare_waker = set.insert(clone);
+        self.state = if W::BOUNDED { RegistrationState::Taken } else { RegistrationState::Done };
         true
     }
 
@@ -169,22 +169,24 @@ impl Seat<'_> {
 
 /// Takes `step` under a lock, again with a waker to leave behind if the first attempt wanted one.
 ///
-/// The step takes its seat before it answers `Pending`.
+/// The step takes its registration before it answers `Pending`.
 #[inline]
-pub(crate) fn poll_step<R>(waker: &Waker, mut step: impl FnMut(&mut Seat<'_>) -> Poll<R>) -> Poll<R> {
-    let mut seat = Seat { waker, luggage: None, state: SeatState::Done };
+pub(crate) fn poll_locked<R>(waker: &Waker, mut step: impl FnMut(&mut Registration<'_>) -> Poll<R>) -> Poll<R> {
+    let mut registration = Registration { waker, spare_waker: None, state: RegistrationState::Done };
     loop {
-        let outcome = step(&mut seat);
-        match seat.state {
-            SeatState::Done => {
-                seat.luggage.into_iter().for_each(discard);
+        let outcome = step(&mut registration);
+        match registration.state {
+            RegistrationState::Done => {
+                registration.spare_waker.into_iter().for_each(discard);
                 return outcome;
             }
-            SeatState::Taken => {
-                seat.luggage.into_iter().for_each(wake);
+            RegistrationState::Taken => {
+                registration.spare_waker.into_iter().for_each(wake);
                 return outcome;
             }
-            SeatState::Wanted => (seat.luggage, seat.state) = (Some(waker.clone()), SeatState::Done),
+            RegistrationState::Wanted => {
+                (registration.spare_waker, registration.state) = (Some(waker.clone()), RegistrationState::Done)
+            }
         }
     }
 }
