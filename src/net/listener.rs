@@ -11,7 +11,7 @@ use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
 use crate::net::socket_ref::SocketRef;
-use crate::table::{Delivery, Ports, Rare, State, next_delivery, queue};
+use crate::table::{Delivery, MaybeBoxed, Ports, State, next_delivery, queue};
 use crate::wait::waker::{Wakers, discard, noop_waker, poll_locked};
 use crate::wait::{Expire, Op, Waiting};
 

@@ -11,7 +11,7 @@ use crate::error::cause::Cause;
 use crate::net::host::Host;
 use crate::net::net_ref::{HostOf, LinkOf, NetRef};
 use crate::net::socket_ref::SocketRef;
-use crate::table::{Hosts, Peer, Phase, Ports, Rare, State, Tables, acknowledge, drop_request, enqueue};
+use crate::table::{Hosts, MaybeBoxed, Peer, Phase, Ports, State, Tables, acknowledge, drop_request, enqueue};
 use crate::wait::waker::{Wakers, poll_locked};
 
 /// The sockets of a host of a handle's subnetwork, under lock.

@@ -12,7 +12,7 @@ use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::net::notifier::SubNetworkNotifier;
 use crate::snapshot::Snapshot;
-use crate::table::{Closed, Closing, Directory, Hosts, Layout, Ports, Rare, State, Tables, refuse_next};
+use crate::table::{Closed, Closing, Directory, Hosts, MaybeBoxed, Ports, SocketLayout, State, Tables, refuse_next};
 use crate::wait::block::Timeouts;
 use crate::wait::waker::{Wakers, noop_waker, poll_locked};
 
@@ -272,14 +272,14 @@ where
 }
 
 /// What closing a host finds in a slot.
-enum Teardown<L, W: Layout> {
+enum Teardown<L, W: SocketLayout> {
     Dial(W::Dial),
     Listener(W),
     Link(L),
     Nothing,
 }
 
-impl<L: Clone, W: Layout> Teardown<L, W> {
+impl<L: Clone, W: SocketLayout> Teardown<L, W> {
     fn of(state: &mut State<L, W>) -> Self {
         match state {
             State::Dialling(wakers) => Self::Dial(wakers.take()),

@@ -7,7 +7,7 @@ use crate::addr::name::ErrorText;
 use crate::contract::engine::{Engine, LinkStatus};
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
-use crate::table::{Phase, Ports, Rare, State, Tables};
+use crate::table::{MaybeBoxed, Phase, Ports, State, Tables};
 use crate::wait::waker::Wakers;
 
 /// A socket in a [`Snapshot`](super::Snapshot). Prints as a line of it.

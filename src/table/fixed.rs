@@ -5,7 +5,7 @@ use core::fmt;
 use heapless::{Vec, VecView};
 
 use super::{
-    Bind, Closed, Directory, Hold, HostFlags, Hosts, Layout, NetworkState, Peer, Ports, Socket, State, Tables,
+    Bind, Closed, Directory, Hold, HostFlags, Hosts, NetworkState, Peer, Ports, Socket, SocketLayout, State, Tables,
 };
 use crate::addr::name::HostName;
 use crate::error::cause::{Cause, Table};
@@ -170,8 +170,8 @@ struct HostRow {
 }
 
 /// There is no room but in the rows.
-impl Layout for TwoWakers {
-    type Rare<T> = T;
+impl SocketLayout for TwoWakers {
+    type MaybeBoxed<T> = T;
     type Dial = Self;
 }
 

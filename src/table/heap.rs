@@ -9,7 +9,8 @@ use core::sync::atomic::Ordering;
 use super::list::{FIRST, List};
 use super::sockets::{CAPACITY, Sockets};
 use super::{
-    Bind, Closed, Directory, HostFlags, Hosts, Layout, NetworkState, Peer, Ports, Rare, Socket, State, Tables,
+    Bind, Closed, Directory, HostFlags, Hosts, MaybeBoxed, NetworkState, Peer, Ports, Socket, SocketLayout, State,
+    Tables,
 };
 use crate::addr::name::HostName;
 use crate::error::cause::{Cause, Table};
@@ -335,12 +336,12 @@ impl<L> Ports for HeapPorts<L> {
 }
 
 /// Most sockets are connections.
-impl Layout for ManyWakers {
-    type Rare<T> = Box<T>;
+impl SocketLayout for ManyWakers {
+    type MaybeBoxed<T> = Box<T>;
     type Dial = OneWaker;
 }
 
-impl<T> Rare<T> for Box<T> {
+impl<T> MaybeBoxed<T> for Box<T> {
     fn value(&self) -> &T {
         self
     }

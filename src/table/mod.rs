@@ -26,7 +26,7 @@ pub use fixed::{Fixed, FixedDirectory, FixedHosts, FixedMemory, FixedPorts};
 pub use heap::{Heap, HeapDirectory, HeapHosts, HeapPorts};
 pub(crate) use queue::{Delivery, acknowledge, drop_request, enqueue, next_delivery, queue, refuse_next};
 pub(crate) use row::U24;
-pub use row::{Hold, Layout, Peer, Phase, Queue, Rare, Request, Socket, State};
+pub use row::{Hold, MaybeBoxed, Peer, Phase, Queue, Request, Socket, SocketLayout, State};
 
 /// The tables of a subnetwork, whatever their kind.
 ///
@@ -35,7 +35,7 @@ pub trait Tables: Send + Sync {
     /// The engine's end of a connection, kept with its socket.
     type Link: Clone + Send + Sync;
     /// Those who wait for one thing.
-    type Wakers: Layout;
+    type Wakers: SocketLayout;
     /// A reference to one host of the subnetwork.
     type Host: Clone + PartialEq + Send + Sync;
     /// The place of one socket among those of its host.
@@ -226,7 +226,7 @@ pub trait Ports {
     /// The engine's end of a connection.
     type Link;
     /// Those who wait for one thing.
-    type Wakers: Layout;
+    type Wakers: SocketLayout;
 
     /// Whether the host is open, as it is at first.
     fn is_open(&self) -> bool;

@@ -2,7 +2,7 @@
 
 use core::task::Waker;
 
-use super::{Bind, Hold, NIL, Peer, Phase, Ports, Queue, Rare, Request, State, U24};
+use super::{Bind, Hold, MaybeBoxed, NIL, Peer, Phase, Ports, Queue, Request, State, U24};
 use crate::error::cause::{Cause, Table};
 use crate::net::subnet::Options;
 use crate::wait::waker::Wakers;

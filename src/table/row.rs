@@ -6,15 +6,15 @@ use super::NIL;
 use crate::wait::waker::Wakers;
 
 /// How the sockets of a kind of tables are laid out in memory; `Self` is those who wait for one thing there.
-pub trait Layout: Wakers {
+pub trait SocketLayout: Wakers {
     /// Where a value is that few sockets have: in their rows, or apart from them, so that all rows are small.
-    type Rare<T>: Rare<T>;
+    type MaybeBoxed<T>: MaybeBoxed<T>;
     /// The task of a dial.
     type Dial: Wakers;
 }
 
 /// A value, or what it can be taken out of.
-pub trait Rare<T>: From<T> {
+pub trait MaybeBoxed<T>: From<T> {
     /// The value.
     fn value(&self) -> &T;
 
@@ -25,7 +25,7 @@ pub trait Rare<T>: From<T> {
     fn into_value(self) -> T;
 }
 
-impl<T> Rare<T> for T {
+impl<T> MaybeBoxed<T> for T {
     fn value(&self) -> &T {
         self
     }
@@ -40,7 +40,7 @@ impl<T> Rare<T> for T {
 }
 
 /// A socket of a host.
-pub struct Socket<L, W: Layout> {
+pub struct Socket<L, W: SocketLayout> {
     /// Its port; 0 before it has one. Known also after it was given back.
     pub port: u16,
     /// Whether it has that port, or shares it.
@@ -56,13 +56,13 @@ pub struct Socket<L, W: Layout> {
     pub state: State<L, W>,
 }
 
-impl<L, W: Layout> Socket<L, W> {
+impl<L, W: SocketLayout> Socket<L, W> {
     pub(crate) const fn new(state: State<L, W>) -> Self {
         Self { port: 0, hold: Hold::None, handles: 1, awaited: false, peer: Peer { host: 0, port: 0 }, state }
     }
 }
 
-impl<L, W: Layout> fmt::Debug for Socket<L, W> {
+impl<L, W: SocketLayout> fmt::Debug for Socket<L, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Socket({})", self.port)
     }
@@ -90,28 +90,28 @@ pub struct Peer {
 }
 
 /// What a socket is.
-pub enum State<L, W: Layout> {
+pub enum State<L, W: SocketLayout> {
     /// Nothing: an unused row.
     Free,
     /// The source of a dial under way. Its task is woken when the host closes.
     Dialling(W::Dial),
     /// A listener.
-    Listener(W::Rare<Queue<W>>),
+    Listener(W::MaybeBoxed<Queue<W>>),
     /// A connection that came in and waits at a listener.
-    Request(W::Rare<Request<L, W>>),
+    Request(W::MaybeBoxed<Request<L, W>>),
     /// A connection.
     Connected(L),
     /// A listener or connection that is closed and still has a handle.
     Closed,
 }
 
-impl<L, W: Layout> fmt::Debug for State<L, W> {
+impl<L, W: SocketLayout> fmt::Debug for State<L, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("State")
     }
 }
 
-impl<L, W: Layout> State<L, W> {
+impl<L, W: SocketLayout> State<L, W> {
     /// Drops it, and those who wait for it unwoken. To be called outside of any lock.
     pub(crate) fn discard(self) {
         match self {
