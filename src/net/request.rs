@@ -73,7 +73,7 @@ impl<N: NetRef> QueuedRequest<N> {
         let mut gone = None;
         let answer = poll_locked(cx.waker(), |registration| {
             place.ports(|ports| {
-                let Some(socket) = ports.socket(place.slot()) else { return Poll::Ready(Answer::Refused) };
+                let Some(socket) = ports.socket(place.slot()) else { return Poll::Ready(RequestOutcome::Refused) };
                 let port = socket.port;
                 let State::Request(request) = &mut socket.state else {
                     *settled = true;
@@ -81,13 +81,13 @@ impl<N: NetRef> QueuedRequest<N> {
                         0 => gone = drop_request(ports, place.slot()).0,
                         _ => socket.awaited = false,
                     }
-                    return Poll::Ready(Answer::Port(port));
+                    return Poll::Ready(RequestOutcome::Port(port));
                 };
                 let request = request.value_mut();
                 match request.phase {
-                    Phase::Claimed | Phase::Ready => Poll::Ready(Answer::Port(port)),
-                    Phase::Refused => Poll::Ready(Answer::Refused),
-                    Phase::NoPort => Poll::Ready(Answer::NoPort),
+                    Phase::Claimed | Phase::Ready => Poll::Ready(RequestOutcome::Port(port)),
+                    Phase::Refused => Poll::Ready(RequestOutcome::Refused),
+                    Phase::NoPort => Poll::Ready(RequestOutcome::NoPort),
                     Phase::Queued | Phase::Direct => {
                         registration.register(&mut request.backend);
                         Poll::Pending
@@ -99,15 +99,15 @@ impl<N: NetRef> QueuedRequest<N> {
             place.net.scrap(left);
         }
         answer.map(|answer| match answer {
-            Answer::Port(port) => Ok(port),
-            Answer::Refused => Err(Cause::ConnectionRefused),
-            Answer::NoPort => Err(place.no_port()),
+            RequestOutcome::Port(port) => Ok(port),
+            RequestOutcome::Refused => Err(Cause::ConnectionRefused),
+            RequestOutcome::NoPort => Err(place.no_port()),
         })
     }
 }
 
 /// What has become of a request. Smaller than a `Cause`, so that it is not copied under the lock.
-enum Answer {
+enum RequestOutcome {
     Port(u16),
     Refused,
     NoPort,

@@ -2,7 +2,7 @@
 
 use core::task::Poll;
 
-use super::ring::{Answer, Ring};
+use super::ring::{Offer, Ring};
 use crate::contract::engine::{LinkStatus, Shutdown};
 use crate::error::cause::Cause;
 use crate::wait::waker::{Registration, Task, Wakers};
@@ -176,7 +176,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
             self.ring.keep_answer(answer);
         }
         let len = self.ring.write(bytes);
-        *self.ring.offer() = Some(Answer::new(task, len));
+        *self.ring.offer() = Some(Offer::new(task, len));
         *woken = self.readers.take_all();
         Poll::Pending
     }

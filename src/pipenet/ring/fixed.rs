@@ -1,6 +1,6 @@
 //! A ring in an array.
 
-use super::{Answer, Ring, copy_in, copy_out};
+use super::{Offer, Ring, copy_in, copy_out};
 use crate::wait::waker::Task;
 
 /// A ring in an array.
@@ -8,9 +8,9 @@ use crate::wait::waker::Task;
 pub struct FixedRing<S: ?Sized> {
     start: usize,
     len: usize,
-    offer: Option<Answer>,
+    offer: Option<Offer>,
     /// The latest two, the older first; as many tasks wait to write without disturbing each other.
-    answers: [Option<Answer>; 2],
+    answers: [Option<Offer>; 2],
     bytes: S,
 }
 
@@ -70,11 +70,11 @@ impl Ring for FixedRing<[u8]> {
         self.offer.is_some()
     }
 
-    fn offer(&mut self) -> &mut Option<Answer> {
+    fn offer(&mut self) -> &mut Option<Offer> {
         &mut self.offer
     }
 
-    fn keep_answer(&mut self, answer: Answer) {
+    fn keep_answer(&mut self, answer: Offer) {
         let [older, newer] = &mut self.answers;
         if let waited @ Some(_) = newer.replace(answer) {
             *older = waited;
@@ -85,7 +85,7 @@ impl Ring for FixedRing<[u8]> {
         (self.offer, self.answers) = (None, [None; 2]);
     }
 
-    fn take_answer(&mut self, task: Task) -> Option<Answer> {
+    fn take_answer(&mut self, task: Task) -> Option<Offer> {
         self.answers.iter_mut().find_map(|kept| kept.take_if(|answer| answer.task == task))
     }
 }

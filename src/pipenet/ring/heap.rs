@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::{Answer, Ring, copy_in, copy_out};
+use super::{Offer, Ring, copy_in, copy_out};
 use crate::wait::waker::Task;
 
 /// A ring that grows to its bound as it is filled, and gives its memory back when it is drained.
@@ -33,8 +33,8 @@ enum Drained {
 /// What becomes of the writes of a rendezvous network, or a second piece of memory where large ones change hands.
 #[derive(Debug, Default)]
 struct Aside {
-    offer: Option<Answer>,
-    answers: Vec<Answer>,
+    offer: Option<Offer>,
+    answers: Vec<Offer>,
     spare: Vec<u8>,
 }
 
@@ -243,11 +243,11 @@ impl Ring for HeapRing {
         self.aside.as_ref().is_some_and(|aside| aside.offer.is_some())
     }
 
-    fn offer(&mut self) -> &mut Option<Answer> {
+    fn offer(&mut self) -> &mut Option<Offer> {
         &mut self.aside.get_or_insert_default().offer
     }
 
-    fn keep_answer(&mut self, answer: Answer) {
+    fn keep_answer(&mut self, answer: Offer) {
         self.aside.get_or_insert_default().answers.push(answer);
     }
 
@@ -255,7 +255,7 @@ impl Ring for HeapRing {
         self.aside = None;
     }
 
-    fn take_answer(&mut self, task: Task) -> Option<Answer> {
+    fn take_answer(&mut self, task: Task) -> Option<Offer> {
         let answers = &mut self.aside.as_mut()?.answers;
         let found = answers.iter().position(|answer| answer.task == task)?;
         Some(answers.remove(found))

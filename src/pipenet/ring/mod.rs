@@ -42,28 +42,28 @@ pub trait Ring {
     fn has_offer(&self) -> bool;
 
     /// The write under way in a rendezvous network; the ring has what is left of it.
-    fn offer(&mut self) -> &mut Option<Answer>;
+    fn offer(&mut self) -> &mut Option<Offer>;
 
     /// Keeps the answer to a writer whose bytes were taken, until its task comes back.
-    fn keep_answer(&mut self, answer: Answer);
+    fn keep_answer(&mut self, answer: Offer);
 
     /// Drops the write under way, and the answers that are kept.
     fn forget_offers(&mut self);
 
     /// Takes the answer to a task, if one is kept.
-    fn take_answer(&mut self, task: Task) -> Option<Answer>;
+    fn take_answer(&mut self, task: Task) -> Option<Offer>;
 }
 
 /// How many bytes of a task's write were taken.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer {
+pub struct Offer {
     pub(in crate::pipenet) task: Task,
     pub(in crate::pipenet) len: usize,
     /// Tells those bytes from others, once they are gone; 0 before that.
     sum: u32,
 }
 
-impl Answer {
+impl Offer {
     pub(in crate::pipenet) fn new(task: Task, len: usize) -> Self {
         Self { task, len, sum: 0 }
     }
