@@ -38,17 +38,17 @@ impl<N: NetRef> ErrorType for OwnedWriteHalf<N> {
 /// Where threads can sleep, waiting sleeps; elsewhere it polls, with the network's `relax` in between.
 impl<N: NetRef> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
-        self.end.wait_read(self.patience(false), buf, identity)
+        self.end.wait_read(self.timeout(false), buf, identity)
     }
 }
 
 impl<N: NetRef> Write for &Conn<N> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
-        self.end.wait_write(self.patience(true), buf, identity)
+        self.end.wait_write(self.timeout(true), buf, identity)
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        self.end.wait_flush(self.patience(true), identity)
+        self.end.wait_flush(self.timeout(true), identity)
     }
 }
 

@@ -132,12 +132,12 @@ impl<N: NetRef> Conn<N> {
 
     #[inline(never)]
     fn slow_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.end.wait_read(self.patience(false), buf, expired)
+        self.end.wait_read(self.timeout(false), buf, expired)
     }
 
     #[inline(never)]
     fn slow_write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.end.wait_write(self.patience(true), buf, expired)
+        self.end.wait_write(self.timeout(true), buf, expired)
     }
 
     fn check(&self, operation: Operation, timeout: Option<Duration>) -> io::Result<()> {
@@ -186,7 +186,7 @@ impl<N: NetRef> Write for &Conn<N> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.end.wait_flush(self.patience(true), expired)
+        self.end.wait_flush(self.timeout(true), expired)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Operation};
 use crate::net::conn_ref::ConnRef;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::socket_ref::SocketRef;
-use crate::wait::block::{Patience, Scores};
+use crate::wait::block::{IoTimeout, SpinHistories};
 use crate::wait::{Expire, Op, Waiting};
 
 /// A connection: a stream of bytes in each direction; mostly as [`pipenet::Conn`](crate::pipenet::Conn). Dropping it closes
@@ -55,7 +55,7 @@ use crate::wait::{Expire, Op, Waiting};
 pub struct Conn<N: NetRef> {
     pub(crate) end: ConnRef<N>,
     /// Whether spinning pays for blocking reads and writes.
-    pub(crate) scores: Scores,
+    pub(crate) scores: SpinHistories,
 }
 
 impl<N: NetRef> Conn<N> {
@@ -64,12 +64,12 @@ impl<N: NetRef> Conn<N> {
     }
 
     pub(crate) fn of(end: ConnRef<N>) -> Self {
-        Self { end, scores: Scores::default() }
+        Self { end, scores: SpinHistories::default() }
     }
 
     /// How long a blocking read may take, or a write.
-    pub(crate) fn patience(&self, writes: bool) -> Patience<'_> {
-        Patience::new(&self.end.net().timeouts, self.end.timeout(writes), &self.scores)
+    pub(crate) fn timeout(&self, writes: bool) -> IoTimeout<'_> {
+        IoTimeout::new(&self.end.net().timeouts, self.end.timeout(writes), &self.scores)
     }
 
     /// The address of this end.

@@ -13,7 +13,7 @@ use crate::error::{Error, Operation};
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Ports, State, Tables};
-use crate::wait::block::{Key, Patience, block_on};
+use crate::wait::block::{IoTimeout, Key, block_on};
 use crate::wait::waker::noop_waker;
 use crate::wait::{Expire, Op, Waiting};
 
@@ -174,17 +174,17 @@ impl<N: NetRef> ConnRef<N> {
         }
     }
 
-    /// Waits to read, at most as long as `patience` says. `expired` makes the error for when that is over.
+    /// Waits to read, at most as long as `timeout` says. `expired` makes the error for when that is over.
     pub(crate) fn wait_read<E: From<Error>>(
         &self,
-        patience: Patience<'_>,
+        timeout: IoTimeout<'_>,
         buf: &mut [u8],
         expired: fn(Error) -> E,
     ) -> Result<usize, E> {
         block_on(
             |cx| self.poll_read(cx, buf).map_err(E::from),
             true,
-            patience,
+            timeout,
             self.net().options.relax,
             |waker| {
                 self.net().engine.cancel_read(&self.link, waker);
@@ -193,10 +193,10 @@ impl<N: NetRef> ConnRef<N> {
         )
     }
 
-    /// Waits to write, at most as long as `patience` says. `expired` makes the error for when that is over.
+    /// Waits to write, at most as long as `timeout` says. `expired` makes the error for when that is over.
     pub(crate) fn wait_write<E: From<Error>>(
         &self,
-        patience: Patience<'_>,
+        timeout: IoTimeout<'_>,
         buf: &[u8],
         expired: fn(Error) -> E,
     ) -> Result<usize, E> {
@@ -204,7 +204,7 @@ impl<N: NetRef> ConnRef<N> {
         block_on(
             |cx| self.poll_write(cx, buf).map_err(E::from),
             !engine.is_rendezvous(),
-            patience,
+            timeout,
             relax,
             |waker| {
                 engine.cancel_write(&self.link, waker);
@@ -216,13 +216,13 @@ impl<N: NetRef> ConnRef<N> {
         )
     }
 
-    /// Waits until what was written is on its way, at most as long as `patience` says. `expired` makes the error for when
+    /// Waits until what was written is on its way, at most as long as `timeout` says. `expired` makes the error for when
     /// that is over.
-    pub(crate) fn wait_flush<E: From<Error>>(&self, patience: Patience<'_>, expired: fn(Error) -> E) -> Result<(), E> {
+    pub(crate) fn wait_flush<E: From<Error>>(&self, timeout: IoTimeout<'_>, expired: fn(Error) -> E) -> Result<(), E> {
         block_on(
             |cx| self.poll_flush(cx).map_err(E::from),
             true,
-            patience,
+            timeout,
             self.net().options.relax,
             |waker| {
                 self.net().engine.cancel_write(&self.link, waker);

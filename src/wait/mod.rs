@@ -8,7 +8,7 @@ use core::task::{Context, Poll, Waker, ready};
 use pin_project_lite::pin_project;
 
 #[cfg(feature = "std")]
-use crate::wait::block::{Parker, Score};
+use crate::wait::block::{Parker, SpinHistory};
 use crate::wait::budget::poll_proceed;
 use crate::wait::waker::{discard, is_noop, noop_waker, wake};
 
@@ -53,7 +53,7 @@ impl<F: Future> Op<F> {
     #[doc(alias = "block_on")]
     pub fn wait(self) -> F::Output {
         let mut future = core::pin::pin!(self.future);
-        match Parker::with(|parker| parker.wait(|cx| future.as_mut().poll(cx), None, &Score::default())) {
+        match Parker::with(|parker| parker.wait(|cx| future.as_mut().poll(cx), None, &SpinHistory::default())) {
             Some(output) => output,
             None => unreachable!("a wait without a deadline ends with an outcome"),
         }
@@ -113,7 +113,7 @@ impl<F: Expire> Op<F> {
         // A deadline beyond the end of time is none.
         let deadline = std::time::Instant::now().checked_add(timeout);
         Parker::with(|parker| {
-            let outcome = parker.wait(|cx| future.as_mut().poll(cx), deadline, &Score::default());
+            let outcome = parker.wait(|cx| future.as_mut().poll(cx), deadline, &SpinHistory::default());
             outcome.unwrap_or_else(|| future.as_mut().expire(parker.waker()))
         })
     }

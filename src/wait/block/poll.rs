@@ -10,7 +10,7 @@ use crate::wait::waker::noop_waker;
 pub(crate) fn block_on<R>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
     _look: bool,
-    _patience: Patience<'_>,
+    _patience: IoTimeout<'_>,
     relax: fn(),
     _expired: impl FnOnce(&Waker) -> R,
 ) -> R {
@@ -23,10 +23,10 @@ pub(crate) fn block_on<R>(
 }
 
 /// How long a blocking read or write may take: as long as it takes.
-pub(crate) struct Patience<'a>(PhantomData<&'a Timeouts>);
+pub(crate) struct IoTimeout<'a>(PhantomData<&'a Timeouts>);
 
-impl<'a> Patience<'a> {
-    pub(crate) fn new(_: &'a Timeouts, _: Key, _: &'a Scores) -> Self {
+impl<'a> IoTimeout<'a> {
+    pub(crate) fn new(_: &'a Timeouts, _: Key, _: &'a SpinHistories) -> Self {
         Self(PhantomData)
     }
 }
@@ -46,9 +46,9 @@ impl Timeouts {
 }
 
 /// What a handle of a connection learns of its waits: nothing.
-pub(crate) struct Scores;
+pub(crate) struct SpinHistories;
 
-impl Scores {
+impl SpinHistories {
     pub(crate) fn default() -> Self {
         Self
     }

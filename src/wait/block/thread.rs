@@ -11,37 +11,37 @@ use crate::sync::AtomicU8;
 use crate::sync::thread::{self, Thread};
 use crate::wait::waker::noop_waker;
 
-/// Waits on the thread for what `poll` finds, as long as `patience` says; `expired` then gives the outcome. With `look`,
+/// Waits on the thread for what `poll` finds, as long as `timeout` says; `expired` then gives the outcome. With `look`,
 /// the first attempt costs no waker. `relax` is for where there are no threads.
 pub(crate) fn block_on<R>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
     look: bool,
-    patience: Patience<'_>,
+    timeout: IoTimeout<'_>,
     _relax: fn(),
     expired: impl FnOnce(&Waker) -> R,
 ) -> R {
     if look && let Poll::Ready(outcome) = poll(&mut Context::from_waker(noop_waker())) {
         return outcome;
     }
-    let limit = patience.timeouts.get(patience.key);
+    let limit = timeout.timeouts.get(timeout.key);
     let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
     Parker::with(|parker| {
-        parker.wait(|cx| poll(cx), deadline, patience.score).unwrap_or_else(|| expired(parker.waker()))
+        parker.wait(|cx| poll(cx), deadline, timeout.history).unwrap_or_else(|| expired(parker.waker()))
     })
 }
 
 /// How long a blocking read, or write, of one connection may take, and whether spinning has paid for those before.
 #[derive(Clone, Copy)]
-pub(crate) struct Patience<'a> {
+pub(crate) struct IoTimeout<'a> {
     timeouts: &'a Timeouts,
     key: Key,
-    score: &'a Score,
+    history: &'a SpinHistory,
 }
 
-impl<'a> Patience<'a> {
-    pub(crate) fn new(timeouts: &'a Timeouts, key: Key, scores: &'a Scores) -> Self {
+impl<'a> IoTimeout<'a> {
+    pub(crate) fn new(timeouts: &'a Timeouts, key: Key, scores: &'a SpinHistories) -> Self {
         let (.., writes) = key;
-        Self { timeouts, key, score: &scores.0[usize::from(writes)] }
+        Self { timeouts, key, history: &scores.0[usize::from(writes)] }
     }
 }
 
@@ -93,48 +93,48 @@ impl Timeouts {
 
 /// What a handle of a connection has learned of its reads and its writes: each has it, so it takes 4 bytes.
 #[derive(Default)]
-pub(crate) struct Scores([Score; 2]);
+pub(crate) struct SpinHistories([SpinHistory; 2]);
 
-/// Whether spinning before sleeping has paid lately: a mood from 8 down to 0, at which one tries, and below that, how many
+/// Whether spinning before sleeping has paid lately: a score from 8 down to 0, at which one tries, and below that, how many
 /// waits are not to spin before one tries again. Several threads may use one at once; what gets lost then costs only
 /// time.
-pub(crate) struct Score(AtomicU16);
+pub(crate) struct SpinHistory(AtomicU16);
 
-impl Default for Score {
+impl Default for SpinHistory {
     fn default() -> Self {
-        let score = Self(AtomicU16::new(0));
-        score.set(2, 1);
-        score
+        let history = Self(AtomicU16::new(0));
+        history.set(2, 1);
+        history
     }
 }
 
-impl Score {
-    /// The mood, and to which power of 2 waits are not to spin after the next try in vain.
+impl SpinHistory {
+    /// The score, and to which power of 2 waits are not to spin after the next try in vain.
     fn get(&self) -> (i16, u16) {
         let packed = self.0.load(Ordering::Relaxed);
         ((packed >> 4) as i16 - (1 << MAX_SKIP), packed & 15)
     }
 
-    fn set(&self, mood: i16, skip: u16) {
-        self.0.store(((mood + (1 << MAX_SKIP)) as u16) << 4 | skip, Ordering::Relaxed);
+    fn set(&self, score: i16, skip: u16) {
+        self.0.store(((score + (1 << MAX_SKIP)) as u16) << 4 | skip, Ordering::Relaxed);
     }
 
     fn says_spin(&self) -> bool {
-        let (mood, skip) = self.get();
-        if mood < 0 {
-            self.set(mood + 1, skip);
+        let (score, skip) = self.get();
+        if score < 0 {
+            self.set(score + 1, skip);
         }
-        mood >= 0
+        score >= 0
     }
 
     fn hit(&self) {
-        let (mood, _) = self.get();
-        self.set((mood.max(0) + 1).min(8), 1);
+        let (score, _) = self.get();
+        self.set((score.max(0) + 1).min(8), 1);
     }
 
     fn miss(&self) {
         match self.get() {
-            (mood, skip) if mood > 2 => self.set(mood - 2, skip),
+            (score, skip) if score > 2 => self.set(score - 2, skip),
             (_, skip) => self.set(-(1 << skip), (skip + 1).min(MAX_SKIP)),
         }
     }
@@ -204,23 +204,23 @@ impl Parker {
         &self,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
         deadline: Option<Instant>,
-        score: &Score,
+        history: &SpinHistory,
     ) -> Option<R> {
         let mut cx = Context::from_waker(&self.waker);
         let mut in_time = true;
         loop {
             match poll(&mut cx) {
                 Poll::Ready(outcome) => return Some(outcome),
-                Poll::Pending if in_time => self.park(deadline, score),
+                Poll::Pending if in_time => self.park(deadline, history),
                 Poll::Pending => return None,
             }
             in_time = deadline.is_none_or(|deadline| !left(deadline).is_zero());
         }
     }
 
-    fn park(&self, deadline: Option<Instant>, score: &Score) {
+    fn park(&self, deadline: Option<Instant>, history: &SpinHistory) {
         let state = &self.signal.state;
-        if !self.spin(score) && state.compare_exchange(RUNNING, PARKED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        if !self.spin(history) && state.compare_exchange(RUNNING, PARKED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             while state.load(Ordering::Acquire) == PARKED {
                 match deadline.map(left) {
                     None => thread::park(),
@@ -233,7 +233,7 @@ impl Parker {
     }
 
     /// Looks for a moment whether somebody wakes the thread, if that has paid lately; says whether somebody did.
-    fn spin(&self, score: &Score) -> bool {
+    fn spin(&self, history: &SpinHistory) -> bool {
         if cfg!(loom) {
             return false;
         }
@@ -246,17 +246,17 @@ impl Parker {
         if woken_soon() {
             return true;
         }
-        if !score.says_spin() {
+        if !history.says_spin() {
             return false;
         }
         let start = Instant::now();
         while start.elapsed() < SPIN {
             if woken_soon() {
-                score.hit();
+                history.hit();
                 return true;
             }
         }
-        score.miss();
+        history.miss();
         false
     }
 }
@@ -287,17 +287,17 @@ mod tests {
 
     #[test]
     fn each_handle_has_room_for_it() {
-        assert_eq!(size_of::<Scores>(), 4);
+        assert_eq!(size_of::<SpinHistories>(), 4);
     }
 
     #[test]
     fn spinning_that_does_not_pay_becomes_rare() {
-        let score = Score::default();
-        let tries = |waits: u32| (0..waits).filter(|_| score.says_spin()).inspect(|_| score.miss()).count();
+        let history = SpinHistory::default();
+        let tries = |waits: u32| (0..waits).filter(|_| history.says_spin()).inspect(|_| history.miss()).count();
         // The first, then after 2, 4, 8 … 1024 waits without.
         assert_eq!(tries(1 + 3 + 5 + 9 + 17), 5);
         assert_eq!(tries(10_000), 13);
-        score.hit();
+        history.hit();
         assert_eq!(tries(1), 1);
     }
 }
