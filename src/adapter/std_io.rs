@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::time::Duration;
 
 use crate::adapter::vectored::{first, first_mut};
-use crate::contract::engine::Quick;
+use crate::contract::engine::FastPath;
 use crate::error::cause::{Cause, ErrorKind, Input};
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
@@ -160,9 +160,9 @@ fn expired(error: Error) -> io::Error {
 
 impl<N: NetRef> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self.end.quick_read(noop_waker(), buf) {
-            Quick::Moved(count) => Ok(count),
-            Quick::Waits | Quick::Slow => self.slow_read(buf),
+        match self.end.fast_read(noop_waker(), buf) {
+            FastPath::Done(count) => Ok(count),
+            FastPath::Pending | FastPath::Fallback => self.slow_read(buf),
         }
     }
 
@@ -174,9 +174,9 @@ impl<N: NetRef> Read for &Conn<N> {
 
 impl<N: NetRef> Write for &Conn<N> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match self.end.quick_write(noop_waker(), buf) {
-            Quick::Moved(count) => Ok(count),
-            Quick::Waits | Quick::Slow => self.slow_write(buf),
+        match self.end.fast_write(noop_waker(), buf) {
+            FastPath::Done(count) => Ok(count),
+            FastPath::Pending | FastPath::Fallback => self.slow_write(buf),
         }
     }
 

@@ -92,17 +92,17 @@ pub trait Engine: Send + Sync {
     /// [`poll_read`](Engine::poll_read) with little code, for what is simple and common.
     #[doc(hidden)]
     #[inline]
-    fn quick_read(&self, link: &Self::Link, waker: &Waker, buf: &mut [u8]) -> Quick {
+    fn fast_read(&self, link: &Self::Link, waker: &Waker, buf: &mut [u8]) -> FastPath {
         let _ = (link, waker, buf);
-        Quick::Slow
+        FastPath::Fallback
     }
 
     /// [`poll_write`](Engine::poll_write) with little code, for what is simple and common.
     #[doc(hidden)]
     #[inline]
-    fn quick_write(&self, link: &Self::Link, waker: &Waker, buf: &[u8]) -> Quick {
+    fn fast_write(&self, link: &Self::Link, waker: &Waker, buf: &[u8]) -> FastPath {
         let _ = (link, waker, buf);
-        Quick::Slow
+        FastPath::Fallback
     }
 
     /// As [`poll_read`](Engine::poll_read), and leaves the bytes where they are.
@@ -192,13 +192,13 @@ pub trait Engine: Send + Sync {
 /// What came of an attempt that does what is simple and common.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quick {
+pub enum FastPath {
     /// So many bytes were moved.
-    Moved(usize),
+    Done(usize),
     /// The task waits.
-    Waits,
+    Pending,
     /// It is not that simple, and nothing was done.
-    Slow,
+    Fallback,
 }
 
 /// How a connection is doing, seen from one of its ends.

@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker};
 use crate::addr::Addr;
 #[cfg(feature = "tokio")]
 use crate::contract::engine::LinkStatus;
-use crate::contract::engine::{Engine, Quick, Shutdown};
+use crate::contract::engine::{Engine, FastPath, Shutdown};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
 use crate::net::net_ref::{LinkOf, NetRef};
@@ -50,28 +50,28 @@ impl<N: NetRef> ConnRef<N> {
 
     /// Reads, if that is simple.
     #[inline]
-    pub(crate) fn quick_read(&self, waker: &Waker, buf: &mut [u8]) -> Quick {
+    pub(crate) fn fast_read(&self, waker: &Waker, buf: &mut [u8]) -> FastPath {
         match buf.is_empty() {
-            true => Quick::Slow,
-            false => self.net().engine.quick_read(&self.link, waker, buf),
+            true => FastPath::Fallback,
+            false => self.net().engine.fast_read(&self.link, waker, buf),
         }
     }
 
     /// Writes, if that is simple.
     #[inline]
-    pub(crate) fn quick_write(&self, waker: &Waker, buf: &[u8]) -> Quick {
+    pub(crate) fn fast_write(&self, waker: &Waker, buf: &[u8]) -> FastPath {
         match buf.is_empty() {
-            true => Quick::Slow,
-            false => self.net().engine.quick_write(&self.link, waker, buf),
+            true => FastPath::Fallback,
+            false => self.net().engine.fast_write(&self.link, waker, buf),
         }
     }
 
     #[inline(always)]
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        match self.quick_read(cx.waker(), buf) {
-            Quick::Moved(count) => Poll::Ready(Ok(count)),
-            Quick::Waits => Poll::Pending,
-            Quick::Slow => self.slow_read(cx, buf),
+        match self.fast_read(cx.waker(), buf) {
+            FastPath::Done(count) => Poll::Ready(Ok(count)),
+            FastPath::Pending => Poll::Pending,
+            FastPath::Fallback => self.slow_read(cx, buf),
         }
     }
 
@@ -122,10 +122,10 @@ impl<N: NetRef> ConnRef<N> {
 
     #[inline(always)]
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
-        match self.quick_write(cx.waker(), buf) {
-            Quick::Moved(count) => Poll::Ready(Ok(count)),
-            Quick::Waits => Poll::Pending,
-            Quick::Slow => self.slow_write(cx, buf),
+        match self.fast_write(cx.waker(), buf) {
+            FastPath::Done(count) => Poll::Ready(Ok(count)),
+            FastPath::Pending => Poll::Pending,
+            FastPath::Fallback => self.slow_write(cx, buf),
         }
     }
 

@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker};
 use super::memory::PipeMemory;
 use super::pipe::{Failure, Moved};
 use crate::addr::Addr;
-use crate::contract::engine::{Engine, LinkStatus, Quick, Shutdown};
+use crate::contract::engine::{Engine, FastPath, LinkStatus, Shutdown};
 use crate::contract::notifier::Notifier;
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
@@ -52,13 +52,13 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 
     #[inline]
-    fn quick_read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8]) -> Quick {
-        self.memory.quick_read(link, waker, buf)
+    fn fast_read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8]) -> FastPath {
+        self.memory.fast_read(link, waker, buf)
     }
 
     #[inline]
-    fn quick_write(&self, link: &M::Link, waker: &Waker, buf: &[u8]) -> Quick {
-        self.memory.quick_write(link, waker, buf)
+    fn fast_write(&self, link: &M::Link, waker: &Waker, buf: &[u8]) -> FastPath {
+        self.memory.fast_write(link, waker, buf)
     }
 
     fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {

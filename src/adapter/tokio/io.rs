@@ -9,7 +9,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use ::tokio::task::coop::{RestoreOnPending, poll_proceed};
 
 use crate::adapter::vectored::first;
-use crate::contract::engine::{Engine, Quick};
+use crate::contract::engine::{Engine, FastPath};
 use crate::net::conn::Conn;
 use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::net::net_ref::NetRef;
@@ -27,10 +27,10 @@ impl<N: NetRef> AsyncRead for &Conn<N> {
             return Poll::Ready(outcome);
         }
         let free = buf.initialize_unfilled();
-        let outcome = match self.end.quick_read(cx.waker(), free) {
-            Quick::Moved(count) => Ok(count),
-            Quick::Waits => return Poll::Pending,
-            Quick::Slow => ready!(slow_read(&self, cx, free)),
+        let outcome = match self.end.fast_read(cx.waker(), free) {
+            FastPath::Done(count) => Ok(count),
+            FastPath::Pending => return Poll::Pending,
+            FastPath::Fallback => ready!(slow_read(&self, cx, free)),
         };
         keep_share(coop);
         buf.advance(outcome?);
@@ -44,10 +44,10 @@ impl<N: NetRef> AsyncWrite for &Conn<N> {
     #[inline]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let coop = ready!(poll_proceed(cx));
-        let outcome = match self.end.quick_write(cx.waker(), buf) {
-            Quick::Moved(count) => Ok(count),
-            Quick::Waits => return Poll::Pending,
-            Quick::Slow => ready!(slow_write(&self, cx, buf)),
+        let outcome = match self.end.fast_write(cx.waker(), buf) {
+            FastPath::Done(count) => Ok(count),
+            FastPath::Pending => return Poll::Pending,
+            FastPath::Fallback => ready!(slow_write(&self, cx, buf)),
         };
         keep_share(coop);
         Poll::Ready(outcome)
@@ -148,19 +148,19 @@ fn slow_read<N: NetRef>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut [u8]) ->
 fn read_spare<N: NetRef>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
     let piece = touch(buf, PIECE);
     let len = piece.len();
-    match conn.end.quick_read(cx.waker(), piece) {
-        Quick::Moved(count) => {
+    match conn.end.fast_read(cx.waker(), piece) {
+        FastPath::Done(count) => {
             buf.advance(count);
             let left = if count == len { waiting(conn) } else { 0 };
             if left > 0
-                && let Quick::Moved(count) = conn.end.quick_read(noop_waker(), touch(buf, left))
+                && let FastPath::Done(count) = conn.end.fast_read(noop_waker(), touch(buf, left))
             {
                 buf.advance(count);
             }
         }
-        Quick::Waits => return Poll::Pending,
+        FastPath::Pending => return Poll::Pending,
         // All at once: in a rendezvous network, it is of one write.
-        Quick::Slow => {
+        FastPath::Fallback => {
             let count = ready!(slow_read(conn, cx, touch(buf, waiting(conn).max(PIECE))))?;
             buf.advance(count);
         }

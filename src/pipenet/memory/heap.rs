@@ -6,7 +6,7 @@ use core::task::Waker;
 
 use super::PipeMemory;
 use super::pool::Pool;
-use crate::contract::engine::Quick;
+use crate::contract::engine::FastPath;
 use crate::error::cause::Cause;
 use crate::pipenet::pipe::Direction;
 use crate::pipenet::ring::HeapRing;
@@ -42,12 +42,12 @@ impl HeapPipes {
 
     /// Reads, if that is simple. Where large pieces are all there is, the writer may copy meanwhile.
     #[inline(never)]
-    fn read_large(&self, link: &HeapLink, waker: &Waker, buf: &mut [u8]) -> Quick {
+    fn read_large(&self, link: &HeapLink, waker: &Waker, buf: &mut [u8]) -> FastPath {
         let taken = link.incoming().with(|direction| {
             let simple = !direction.writers().is_crowd();
             match simple.then(|| direction.ring().take_all(LARGE, buf.len())).flatten() {
                 Some(taken) => Ok((taken, direction.writers().take_one())),
-                None => Err(direction.quick_read(waker, buf)),
+                None => Err(direction.fast_read(waker, buf)),
             }
         });
         let ((memory, start), woken) = match taken {
@@ -69,16 +69,16 @@ impl HeapPipes {
         if spare {
             self.reclaim(link, false);
         }
-        Quick::Moved(count)
+        FastPath::Done(count)
     }
 
     /// Writes, if that is simple. A large piece is copied outside of the lock, so that the reader may copy meanwhile.
     #[inline(never)]
-    fn write_large(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> Quick {
+    fn write_large(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> FastPath {
         let bytes = &bytes[..bytes.len().min(self.buffer as usize)];
         let lent = link.outgoing().with(|direction| match bytes.len() >= LARGE && direction.is_empty() {
             true => Ok(direction.ring().lend()),
-            false => Err(direction.quick_write(waker, bytes)),
+            false => Err(direction.fast_write(waker, bytes)),
         });
         let (quick, woken) = match lent {
             Err(done) => done,
@@ -92,10 +92,10 @@ impl HeapPipes {
                 let (done, left) = link.outgoing().with(|direction| match direction.is_empty() {
                     true => {
                         let left = direction.ring().fill(memory);
-                        ((Quick::Moved(bytes.len()), direction.readers().take_one()), left)
+                        ((FastPath::Done(bytes.len()), direction.readers().take_one()), left)
                     }
                     // Somebody else has written, or closed.
-                    false => ((Quick::Slow, None), memory),
+                    false => ((FastPath::Fallback, None), memory),
                 });
                 self.pool.put(link.shelf, left);
                 done
@@ -107,11 +107,11 @@ impl HeapPipes {
 
     /// Writes, if that is simple, with memory of others.
     #[inline(never)]
-    fn write_bare(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> Quick {
+    fn write_bare(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> FastPath {
         let memory = self.pool.take(link.shelf);
         let ((quick, woken), left) = link.outgoing().with(|direction| {
             let left = direction.ring().borrow(memory);
-            (direction.quick_write(waker, bytes), left)
+            (direction.fast_write(waker, bytes), left)
         });
         self.pool.put(link.shelf, left);
         woken.into_iter().for_each(|woken| link.wake_reader(woken));
@@ -202,15 +202,15 @@ impl PipeMemory for HeapPipes {
     }
 
     #[inline]
-    fn quick_read(&self, link: &HeapLink, waker: &Waker, buf: &mut [u8]) -> Quick {
+    fn fast_read(&self, link: &HeapLink, waker: &Waker, buf: &mut [u8]) -> FastPath {
         if link.rendezvous {
-            return Quick::Slow;
+            return FastPath::Fallback;
         }
         if buf.len() >= LARGE {
             return self.read_large(link, waker, buf);
         }
         let ((quick, woken), spare) = link.incoming().with(|direction| {
-            let done = direction.quick_read(waker, buf);
+            let done = direction.fast_read(waker, buf);
             (done, direction.has_spare())
         });
         if let Some(woken) = woken {
@@ -223,16 +223,16 @@ impl PipeMemory for HeapPipes {
     }
 
     #[inline]
-    fn quick_write(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> Quick {
+    fn fast_write(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> FastPath {
         if link.rendezvous {
-            return Quick::Slow;
+            return FastPath::Fallback;
         }
         if bytes.len() >= LARGE {
             return self.write_large(link, waker, bytes);
         }
         let done = link.outgoing().with(|direction| match direction.ring().is_bare() {
             true => None,
-            false => Some(direction.quick_write(waker, bytes)),
+            false => Some(direction.fast_write(waker, bytes)),
         });
         let Some((quick, woken)) = done else { return self.write_bare(link, waker, bytes) };
         if let Some(woken) = woken {
@@ -316,9 +316,9 @@ mod tests {
         assert!(shared.capacity() >= 1000 && pipes.pool.take(shelf).capacity() > 0);
         pipes.pool.put(shelf, shared);
         let (near, far) = &links[KEPT];
-        assert_eq!(pipes.quick_write(near, Waker::noop(), &[7; 1000]), Quick::Moved(1000));
+        assert_eq!(pipes.fast_write(near, Waker::noop(), &[7; 1000]), FastPath::Done(1000));
         assert_eq!(pipes.pool.take(shelf).capacity(), 0);
-        assert_eq!(pipes.quick_read(far, Waker::noop(), &mut [0; 1000]), Quick::Moved(1000));
+        assert_eq!(pipes.fast_read(far, Waker::noop(), &mut [0; 1000]), FastPath::Done(1000));
         assert!(pipes.pool.take(shelf).capacity() >= 1000);
 
         // Where a pipe is gone, another one may keep its memory.

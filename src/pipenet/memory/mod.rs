@@ -4,7 +4,7 @@ use core::task::Waker;
 
 use super::pipe::Direction;
 use super::ring::Ring;
-use crate::contract::engine::Quick;
+use crate::contract::engine::FastPath;
 use crate::error::cause::Cause;
 use crate::wait::waker::Wakers;
 
@@ -53,16 +53,16 @@ pub trait PipeMemory: Send + Sync {
 
     /// Reads with little code, if that is simple; in a rendezvous it never is.
     #[inline]
-    fn quick_read(&self, link: &Self::Link, waker: &Waker, buf: &mut [u8]) -> Quick {
+    fn fast_read(&self, link: &Self::Link, waker: &Waker, buf: &mut [u8]) -> FastPath {
         let _ = (link, waker, buf);
-        Quick::Slow
+        FastPath::Fallback
     }
 
     /// Writes with little code, if that is simple; in a rendezvous it never is.
     #[inline]
-    fn quick_write(&self, link: &Self::Link, waker: &Waker, bytes: &[u8]) -> Quick {
+    fn fast_write(&self, link: &Self::Link, waker: &Waker, bytes: &[u8]) -> FastPath {
         let _ = (link, waker, bytes);
-        Quick::Slow
+        FastPath::Fallback
     }
 
     /// Wakes writers of the direction that this end reads, whose bytes it has taken.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::task::Waker;
 
 use super::{Direction, EndState};
-use crate::contract::engine::Quick;
+use crate::contract::engine::FastPath;
 use crate::pipenet::ring::{HeapRing, Ring};
 use crate::wait::waker::{ManyWakers, ReusedWakers, Wakers};
 
@@ -18,26 +18,26 @@ impl Direction<ReusedWakers, HeapRing> {
 
     /// Reads, if that is simple. Gives who is to be woken.
     #[inline]
-    pub(in crate::pipenet) fn quick_read(&mut self, waker: &Waker, buf: &mut [u8]) -> (Quick, Option<Waker>) {
+    pub(in crate::pipenet) fn fast_read(&mut self, waker: &Waker, buf: &mut [u8]) -> (FastPath, Option<Waker>) {
         if self.ring.len() == 0 {
             let waits = self.writer == EndState::Open && self.reader == EndState::Open && self.readers.reuse(waker);
-            return (if waits { Quick::Waits } else { Quick::Slow }, None);
+            return (if waits { FastPath::Pending } else { FastPath::Fallback }, None);
         }
         match self.writers.is_crowd() {
-            true => (Quick::Slow, None),
-            false => (Quick::Moved(self.ring.read(buf)), self.writers.take_one()),
+            true => (FastPath::Fallback, None),
+            false => (FastPath::Done(self.ring.read(buf)), self.writers.take_one()),
         }
     }
 
     /// Writes, if that is simple. Gives who is to be woken.
     #[inline]
-    pub(in crate::pipenet) fn quick_write(&mut self, waker: &Waker, bytes: &[u8]) -> (Quick, Option<Waker>) {
+    pub(in crate::pipenet) fn fast_write(&mut self, waker: &Waker, bytes: &[u8]) -> (FastPath, Option<Waker>) {
         if self.writer != EndState::Open || self.reader != EndState::Open || self.readers.is_crowd() {
-            return (Quick::Slow, None);
+            return (FastPath::Fallback, None);
         }
         match self.ring.write(bytes) {
-            0 => (if self.writers.reuse(waker) { Quick::Waits } else { Quick::Slow }, None),
-            count => (Quick::Moved(count), self.readers.take_one()),
+            0 => (if self.writers.reuse(waker) { FastPath::Pending } else { FastPath::Fallback }, None),
+            count => (FastPath::Done(count), self.readers.take_one()),
         }
     }
 
