@@ -8,7 +8,7 @@ use crate::error::cause::Cause;
 use crate::wait::waker::{Registration, Task, Wakers};
 
 #[cfg(feature = "alloc")]
-mod quick;
+mod fast;
 
 /// One direction of a connection.
 ///
