@@ -227,7 +227,7 @@ pub use net::subnet::SubNetwork;
 pub use tcp::{Tcp, TcpConn, TcpListener};
 #[cfg(feature = "tokio")]
 pub use tcp::{TokioTcp, TokioTcpListener, TokioTcpStream};
-pub use wait::{Expire, Op};
+pub use wait::{OnTimeout, Op};
 
 // With tokio, as some of its programs are written for it.
 #[cfg(all(doctest, feature = "pipenet", feature = "tokio"))]

@@ -8,7 +8,7 @@ use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::listener::Listener;
 use crate::net::net_ref::NetRef;
-use crate::wait::{Expire, Op};
+use crate::wait::{OnTimeout, Op};
 
 /// A named access point of a network: dial, listen, close. A [`Host`] of a virtual network, or the operating system's
 /// TCP: [`Tcp`](crate::Tcp) for threads, `TokioTcp` for tokio. It is for generic functions; there is no `dyn Networker`.
@@ -96,7 +96,7 @@ pub trait Networker: Send + Sync {
     /// # Errors
     ///
     /// Those of [`Host::dial`].
-    fn dial(&self, addr: impl crate::ToAddr + Send) -> Op<impl Expire<Output = Result<Self::Conn, Error>> + Send>;
+    fn dial(&self, addr: impl crate::ToAddr + Send) -> Op<impl OnTimeout<Output = Result<Self::Conn, Error>> + Send>;
 
     /// Listens at a port; see [`Host::listen`].
     ///
@@ -110,7 +110,7 @@ pub trait Networker: Send + Sync {
     /// # Errors
     ///
     /// Those of [`Host::close`].
-    fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send>;
+    fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send>;
 }
 
 /// A listener of a [`Networker`].
@@ -123,7 +123,7 @@ pub trait NetListener: Send + Sync {
     /// # Errors
     ///
     /// Those of [`Listener::accept`].
-    fn accept(&self) -> Op<impl Expire<Output = Result<Self::Conn, Error>> + Send>;
+    fn accept(&self) -> Op<impl OnTimeout<Output = Result<Self::Conn, Error>> + Send>;
 
     /// The listener's address.
     fn local_addr(&self) -> Addr;
@@ -168,7 +168,7 @@ impl<N: NetRef> Networker for Host<N> {
         Host::name(self)
     }
 
-    fn dial(&self, addr: impl crate::ToAddr + Send) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + Send> {
+    fn dial(&self, addr: impl crate::ToAddr + Send) -> Op<impl OnTimeout<Output = Result<Conn<N>, Error>> + Send> {
         Host::dial(self, addr)
     }
 
@@ -176,7 +176,7 @@ impl<N: NetRef> Networker for Host<N> {
         Host::listen(self, addr)
     }
 
-    fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send> {
+    fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send> {
         Host::close(self)
     }
 }
@@ -184,7 +184,7 @@ impl<N: NetRef> Networker for Host<N> {
 impl<N: NetRef> NetListener for Listener<N> {
     type Conn = Conn<N>;
 
-    fn accept(&self) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + Send> {
+    fn accept(&self) -> Op<impl OnTimeout<Output = Result<Conn<N>, Error>> + Send> {
         Listener::accept(self)
     }
 

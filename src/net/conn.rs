@@ -12,7 +12,7 @@ use crate::net::conn_ref::ConnRef;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::socket_ref::SocketRef;
 use crate::wait::block::{IoTimeout, SpinHistories};
-use crate::wait::{Expire, Op, Waiting};
+use crate::wait::{OnTimeout, Op, Registered};
 
 /// A connection: a stream of bytes in each direction; mostly as [`pipenet::Conn`](crate::pipenet::Conn). Dropping it closes
 /// it.
@@ -171,7 +171,7 @@ impl<N: NetRef> Conn<N> {
     /// # Cancel safety
     ///
     /// Dropping the operation loses nothing.
-    pub fn peek(&self, buf: &mut [u8]) -> Op<impl Expire<Output = Result<usize, Error>>> {
+    pub fn peek(&self, buf: &mut [u8]) -> Op<impl OnTimeout<Output = Result<usize, Error>>> {
         self.end.reading(move |cx| self.end.poll_peek(cx, buf))
     }
 
@@ -184,7 +184,7 @@ impl<N: NetRef> Conn<N> {
     /// # Cancel safety
     ///
     /// Dropping the operation loses nothing.
-    pub fn readable(&self) -> Op<impl Expire<Output = Result<(), Error>>> {
+    pub fn readable(&self) -> Op<impl OnTimeout<Output = Result<(), Error>>> {
         self.end.reading(|cx| self.end.poll_read_ready(cx).map(Ok))
     }
 
@@ -198,10 +198,10 @@ impl<N: NetRef> Conn<N> {
     /// # Cancel safety
     ///
     /// Dropping the operation loses nothing.
-    pub fn writable(&self) -> Op<impl Expire<Output = Result<(), Error>>> {
+    pub fn writable(&self) -> Op<impl OnTimeout<Output = Result<(), Error>>> {
         let expired = || Err(self.end.error(Operation::Write, Cause::TimedOut));
-        let leave = |waker: &Waker| self.end.net().engine.cancel_write(&self.end.link, waker);
-        Op::new(Waiting::new(poll_fn(|cx| self.end.poll_write_ready(cx).map(Ok)), expired, leave))
+        let unregister = |waker: &Waker| self.end.net().engine.cancel_write(&self.end.link, waker);
+        Op::new(Registered::new(poll_fn(|cx| self.end.poll_write_ready(cx).map(Ok)), expired, unregister))
     }
 
     /// Ends the own stream: the peer reads what is left and then the end. Reading goes on, writing fails with `broken

@@ -15,7 +15,7 @@ use crate::net::socket_ref::SocketRef;
 use crate::table::{Ports, State, Tables};
 use crate::wait::block::{IoTimeout, Key, block_on};
 use crate::wait::waker::noop_waker;
-use crate::wait::{Expire, Op, Waiting};
+use crate::wait::{OnTimeout, Op, Registered};
 
 /// One end of a connection, held by the connection or by each of its halves. The last one dropped closes it.
 pub(crate) struct ConnRef<N: NetRef> {
@@ -103,10 +103,10 @@ impl<N: NetRef> ConnRef<N> {
     pub(crate) fn reading<T>(
         &self,
         poll: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Error>>,
-    ) -> Op<impl Expire<Output = Result<T, Error>>> {
+    ) -> Op<impl OnTimeout<Output = Result<T, Error>>> {
         let expired = || Err(self.error(Operation::Read, Cause::TimedOut));
-        let leave = |waker: &Waker| self.net().engine.cancel_read(&self.link, waker);
-        Op::new(Waiting::new(poll_fn(poll), expired, leave))
+        let unregister = |waker: &Waker| self.net().engine.cancel_read(&self.link, waker);
+        Op::new(Registered::new(poll_fn(poll), expired, unregister))
     }
 
     /// The end of the stream is one only while the own side is up.

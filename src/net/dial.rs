@@ -18,14 +18,14 @@ use crate::net::host::Host;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Bind, Hosts, Peer, Ports, State, Tables};
-use crate::wait::Expire;
+use crate::wait::OnTimeout;
 use crate::wait::waker::{Wakers, poll_locked};
 
 /// Dials an address from a host.
 pub(crate) fn dial<N: NetRef, A: ToAddr>(
     host: Host<N>,
     addr: A,
-) -> impl Expire<Output = Result<Conn<N>, Error>> + use<N, A> {
+) -> impl OnTimeout<Output = Result<Conn<N>, Error>> + use<N, A> {
     let state = DialState { host, source: None, parsed: false };
     Dial { addr, dialling: Dialling { connect, state, running: None } }
 }
@@ -127,7 +127,7 @@ where
     }
 }
 
-impl<N, A, C, F> Expire for Dial<N, A, C, F>
+impl<N, A, C, F> OnTimeout for Dial<N, A, C, F>
 where
     N: NetRef,
     A: ToAddr,

@@ -14,7 +14,7 @@ use crate::net::listener::Listener;
 use crate::net::net_ref::{self, HostOf, NetRef};
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Bind, Directory, Ports, Queue, State, Tables};
-use crate::wait::{Expire, Expiring, Op};
+use crate::wait::{Expiring, OnTimeout, Op};
 
 /// A named access point of a network, with ports of its own; mostly as [`pipenet::Host`](crate::pipenet::Host). A cheap
 /// handle: clones are the same host, and dropping one closes nothing.
@@ -96,7 +96,7 @@ impl<N: NetRef> Host<N> {
     /// Dropping the operation withdraws the dial: its port is free, and a listener that has not accepted it never sees
     /// it.
     #[doc(alias = "connect")]
-    pub fn dial<A: ToAddr>(&self, addr: A) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + use<N, A>> {
+    pub fn dial<A: ToAddr>(&self, addr: A) -> Op<impl OnTimeout<Output = Result<Conn<N>, Error>> + use<N, A>> {
         Op::new(dial(self.clone(), addr))
     }
 
@@ -150,7 +150,7 @@ impl<N: NetRef> Host<N> {
     ///
     /// The host is closed by the first poll; dropping the operation after that leaves what is left of closing the
     /// network to its next close.
-    pub fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send + use<N>> {
+    pub fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send + use<N>> {
         let (host, name, network) = (self.clone(), self.name(), self.net.network_name());
         let expired = move || CloseError::timed_out(network.as_str().into(), name);
         Op::new(Expiring { future: close(host, name), expired })

@@ -13,7 +13,7 @@ use crate::net::net_ref::NetRef;
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Delivery, MaybeBoxed, Ports, State, next_delivery, queue};
 use crate::wait::waker::{Wakers, discard, noop_waker, poll_locked};
-use crate::wait::{Expire, Op, Waiting};
+use crate::wait::{OnTimeout, Op, Registered};
 
 /// A port of a host at which connections come in; mostly as [`pipenet::Listener`](crate::pipenet::Listener). Dropping it
 /// closes it.
@@ -52,14 +52,14 @@ impl<N: NetRef> Listener<N> {
     /// # Cancel safety
     ///
     /// Dropping the operation loses no connection: the next accept has it.
-    pub fn accept(&self) -> Op<impl Expire<Output = Result<Conn<N>, Error>> + use<'_, N>> {
+    pub fn accept(&self) -> Op<impl OnTimeout<Output = Result<Conn<N>, Error>> + use<'_, N>> {
         let expired = || Err(self.error(Cause::TimedOut));
-        let leave = |waker: &Waker| {
+        let unregister = |waker: &Waker| {
             let (place, listener) = (&self.place, self.place.slot());
             let left = place.ports(|ports| queue(ports, listener).and_then(|queue| queue.acceptors.remove(waker)));
             left.into_iter().for_each(discard);
         };
-        Op::new(Waiting::new(poll_fn(|cx| self.poll_accept(cx)), expired, leave))
+        Op::new(Registered::new(poll_fn(|cx| self.poll_accept(cx)), expired, unregister))
     }
 
     /// The next connection, if one is there. Where the backend still has to acknowledge it, the first attempt claims it

@@ -11,7 +11,7 @@ use crate::error::{Error, Operation};
 use crate::net::host::Host;
 use crate::net::subnet::{Naming, SubNetwork};
 use crate::table::{Directory, HostFlags, Hosts, Tables};
-use crate::wait::{Expire, Expiring, Op};
+use crate::wait::{Expiring, OnTimeout, Op};
 
 /// A cheap, cloneable way to a [`SubNetwork`]: a `&'static` or other reference to it, or an `Arc` of it.
 ///
@@ -33,8 +33,8 @@ pub trait NetRef: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
     ///
     /// # Cancel safety
     ///
-    /// Dropping the operation may leave the name taken, without a host.
-    fn new_host(&self, name: &str) -> Op<impl Expire<Output = Result<Host<Self>, Error>> + Send + use<Self>> {
+    /// Dropping the operation may unregister the name taken, without a host.
+    fn new_host(&self, name: &str) -> Op<impl OnTimeout<Output = Result<Host<Self>, Error>> + Send + use<Self>> {
         let shown = ErrorText::from(name);
         let net = self.clone();
         let name = HostName::valid(name, "");
@@ -87,7 +87,7 @@ pub trait NetRef: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
     ///
     /// The hosts are closed by the first poll. Dropping the operation before it is done leaves the rest to the next
     /// close.
-    fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send + use<Self>> {
+    fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send + use<Self>> {
         let net = self.clone();
         Op::new(Expiring {
             future: close(self.clone(), HostName::EMPTY),

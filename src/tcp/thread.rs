@@ -18,7 +18,7 @@ use crate::contract::networker::{NetListener, NetStream, Networker};
 use crate::error::cause::{Cause, Input};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
-use crate::wait::{Expire, Op};
+use crate::wait::{OnTimeout, Op};
 
 /// The operating system's TCP at one of its IP addresses, as a [`Networker`]: its name is the IP address, its network
 /// `tcp`. Clones are the same access point.
@@ -94,7 +94,7 @@ impl Networker for Tcp {
         self.name
     }
 
-    fn dial(&self, addr: impl ToAddr + Send) -> Op<impl Expire<Output = Result<TcpConn, Error>> + Send> {
+    fn dial(&self, addr: impl ToAddr + Send) -> Op<impl OnTimeout<Output = Result<TcpConn, Error>> + Send> {
         Op::new(SystemCall(move || {
             let failed = |addr, cause| Error::new(Operation::Dial, NETWORK, None, addr, cause);
             let addr = os_resolve(&addr, self.name).map_err(|error| failed(None, error.into()))?;
@@ -120,7 +120,7 @@ impl Networker for Tcp {
         check().and_then(|()| bind()).map_err(|cause| failed(Some(asked), cause))
     }
 
-    fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send> {
+    fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send> {
         Op::new(SystemCall(|| {
             let sockets = {
                 let mut sockets = self.shared.sockets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -192,7 +192,7 @@ impl Close for ListenerSocket {
 impl NetListener for TcpListener {
     type Conn = TcpConn;
 
-    fn accept(&self) -> Op<impl Expire<Output = Result<TcpConn, Error>> + Send> {
+    fn accept(&self) -> Op<impl OnTimeout<Output = Result<TcpConn, Error>> + Send> {
         Op::new(SystemCall(|| {
             let failed = |cause| Error::new(Operation::Accept, NETWORK, None, Some(self.local_addr()), cause);
             self.socket.accept(&self.access).map_err(failed)
@@ -336,7 +336,7 @@ impl<T, F: FnMut() -> T> Future for SystemCall<F> {
     }
 }
 
-impl<T, F: FnMut() -> T> Expire for SystemCall<F> {
+impl<T, F: FnMut() -> T> OnTimeout for SystemCall<F> {
     fn expire(mut self: Pin<&mut Self>, _: &Waker) -> Self::Output {
         (self.0)()
     }

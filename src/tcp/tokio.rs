@@ -26,7 +26,7 @@ use crate::contract::networker::{NetListener, NetStream, Networker};
 use crate::error::cause::{Cause, Input};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
-use crate::wait::{Expire, Expiring, Op};
+use crate::wait::{Expiring, OnTimeout, Op};
 
 /// The operating system's TCP at one of its IP addresses, on tokio, as a [`Networker`]: its name is the IP address, its
 /// network `tcp`. Clones are the same access point.
@@ -130,7 +130,7 @@ impl Networker for TokioTcp {
         self.name
     }
 
-    fn dial(&self, addr: impl ToAddr + Send) -> Op<impl Expire<Output = Result<TokioTcpStream, Error>> + Send> {
+    fn dial(&self, addr: impl ToAddr + Send) -> Op<impl OnTimeout<Output = Result<TokioTcpStream, Error>> + Send> {
         let addr = os_resolve(&addr, self.name);
         let asked = addr.ok();
         Op::new(Expiring {
@@ -146,7 +146,7 @@ impl Networker for TokioTcp {
         self.bind(&addr).map_err(|cause| failed(Some(addr), cause))
     }
 
-    fn close(&self) -> Op<impl Expire<Output = Result<(), CloseError>> + Send> {
+    fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send> {
         let shared = self.shared.clone();
         let future = async move {
             shared.closed.store(true, Ordering::SeqCst);
@@ -213,7 +213,7 @@ async fn unless<T>(mut closing: Pin<&mut Notified<'_>>, future: impl Future<Outp
 impl NetListener for TokioTcpListener {
     type Conn = TokioTcpStream;
 
-    fn accept(&self) -> Op<impl Expire<Output = Result<TokioTcpStream, Error>> + Send> {
+    fn accept(&self) -> Op<impl OnTimeout<Output = Result<TokioTcpStream, Error>> + Send> {
         let failed = |cause| Error::new(Operation::Accept, NETWORK, None, Some(self.local_addr()), cause);
         let future = async move { self.socket.accept(&self.access).await.map_err(failed) };
         Op::new(Expiring { future, expired: move || Err(failed(Cause::TimedOut)) })

@@ -100,7 +100,7 @@ impl<F: Future> Op<F> {
     }
 }
 
-impl<F: Expire> Op<F> {
+impl<F: OnTimeout> Op<F> {
     /// Blocks the thread until the operation is done, at most for `timeout`.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ impl<F> fmt::Debug for Op<F> {
 }
 
 /// A future that can be given up with an error of its own.
-pub trait Expire: Future {
+pub trait OnTimeout: Future {
     /// The outcome of an operation whose time is over. `waker` is the one that it was last polled with and need not be
     /// woken any more.
     fn expire(self: Pin<&mut Self>, waker: &Waker) -> Self::Output;
@@ -162,7 +162,7 @@ impl<F: Future, E> Future for Expiring<F, E> {
     }
 }
 
-impl<F: Future, E: Fn() -> F::Output> Expire for Expiring<F, E> {
+impl<F: Future, E: Fn() -> F::Output> OnTimeout for Expiring<F, E> {
     fn expire(self: Pin<&mut Self>, _: &Waker) -> F::Output {
         (self.expired)()
     }
@@ -170,33 +170,33 @@ impl<F: Future, E: Fn() -> F::Output> Expire for Expiring<F, E> {
 
 pin_project! {
     /// A future that waits among others, and leaves them when it is done or dropped.
-    pub(crate) struct Waiting<F, E, L: Fn(&Waker)> {
+    pub(crate) struct Registered<F, E, L: Fn(&Waker)> {
         #[pin]
         future: F,
         expired: E,
-        leave: L,
+        unregister: L,
         // What it waits with.
         waker: Option<Waker>,
         // Whether another task has polled it than before.
         moved: bool,
     }
 
-    impl<F, E, L: Fn(&Waker)> PinnedDrop for Waiting<F, E, L> {
+    impl<F, E, L: Fn(&Waker)> PinnedDrop for Registered<F, E, L> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            leave(this.waker.take(), this.leave);
+            unregister(this.waker.take(), this.unregister);
         }
     }
 }
 
-impl<F, E, L: Fn(&Waker)> Waiting<F, E, L> {
-    /// `expired` is the outcome when its time is over, `leave` takes it out of those who wait.
-    pub(crate) fn new(future: F, expired: E, leave: L) -> Self {
-        Self { future, expired, leave, waker: None, moved: false }
+impl<F, E, L: Fn(&Waker)> Registered<F, E, L> {
+    /// `expired` is the outcome when its time is over, `unregister` takes it out of those who wait.
+    pub(crate) fn new(future: F, expired: E, unregister: L) -> Self {
+        Self { future, expired, unregister, waker: None, moved: false }
     }
 }
 
-impl<F: Future, E, L: Fn(&Waker)> Future for Waiting<F, E, L> {
+impl<F: Future, E, L: Fn(&Waker)> Future for Registered<F, E, L> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -204,7 +204,7 @@ impl<F: Future, E, L: Fn(&Waker)> Future for Waiting<F, E, L> {
         // Only once: where each poll comes with a waker of its own, to wake the one before would go on forever.
         if !*this.moved && this.waker.as_ref().is_some_and(|before| is_other(before, cx.waker())) {
             *this.moved = true;
-            leave(this.waker.take(), this.leave);
+            unregister(this.waker.take(), this.unregister);
         }
         let outcome = this.future.poll(cx);
         match &outcome {
@@ -219,9 +219,9 @@ impl<F: Future, E, L: Fn(&Waker)> Future for Waiting<F, E, L> {
 
 /// Takes the task of `waker` out of those who wait.
 #[inline(never)]
-fn leave(waker: Option<Waker>, leave: &impl Fn(&Waker)) {
+fn unregister(waker: Option<Waker>, unregister: &impl Fn(&Waker)) {
     if let Some(waker) = waker {
-        leave(&waker);
+        unregister(&waker);
         // Something else of its task may have waited with the same waker, and looks again.
         wake(waker);
     }
@@ -239,11 +239,11 @@ fn is_other(known: &Waker, new: &Waker) -> bool {
     is_other
 }
 
-impl<F: Future, E: Fn() -> F::Output, L: Fn(&Waker)> Expire for Waiting<F, E, L> {
+impl<F: Future, E: Fn() -> F::Output, L: Fn(&Waker)> OnTimeout for Registered<F, E, L> {
     fn expire(self: Pin<&mut Self>, waker: &Waker) -> F::Output {
         let this = self.project();
         this.waker.take().into_iter().for_each(discard);
-        (this.leave)(waker);
+        (this.unregister)(waker);
         (this.expired)()
     }
 }
