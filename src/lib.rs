@@ -211,7 +211,7 @@ pub use contract::engine::{Engine, LinkStatus, Shutdown};
 pub use contract::networker::{NetListener, NetStream, Networker};
 pub use contract::notifier::{Accept, Notifier};
 pub use contract::registry::Registry;
-pub use error::cause::{Cause, ErrorKind, Input, Table};
+pub use error::cause::{Cause, ErrorKind, InvalidInput, Resource};
 pub use error::close::CloseError;
 pub use error::registry::{RegistryError, RegistryReason};
 pub use error::{Error, Operation};

@@ -5,7 +5,7 @@ use ::defmt::{Format, Formatter, write};
 
 use crate::addr::name::{ErrorText, Name};
 use crate::addr::{Addr, AddrError, AddrReason};
-use crate::error::cause::{Cause, Input, Table};
+use crate::error::cause::{Cause, InvalidInput, Resource};
 use crate::error::close::CloseError;
 use crate::error::registry::{Call, RegistryError, RegistryReason};
 use crate::error::{Error, Operation};
@@ -104,7 +104,7 @@ macro_rules! format_as_text {
     };
 }
 
-format_as_text! { AddrReason Input Operation Table }
+format_as_text! { AddrReason InvalidInput Operation Resource }
 
 impl Format for RegistryReason {
     fn format(&self, f: Formatter<'_>) {

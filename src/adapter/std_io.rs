@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::adapter::vectored::{first, first_mut};
 use crate::contract::engine::FastPath;
-use crate::error::cause::{Cause, ErrorKind, Input};
+use crate::error::cause::{Cause, ErrorKind, InvalidInput};
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::conn_ref::ConnRef;
@@ -142,7 +142,7 @@ impl<N: NetRef> Conn<N> {
 
     fn check(&self, operation: Operation, timeout: Option<Duration>) -> io::Result<()> {
         match timeout {
-            Some(Duration::ZERO) => Err(self.end.error(operation, Cause::Invalid(Input::Timeout)).into()),
+            Some(Duration::ZERO) => Err(self.end.error(operation, Cause::Invalid(InvalidInput::Timeout)).into()),
             _ => Ok(()),
         }
     }

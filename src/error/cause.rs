@@ -62,10 +62,10 @@ pub enum Cause {
     RegistryDown,
     /// A value is invalid.
     #[error("invalid {0}")]
-    Invalid(Input),
+    Invalid(InvalidInput),
     /// A table, pool or queue has no room left.
     #[error("{0} is full ({1})")]
-    Full(Table, u32),
+    Full(Resource, u32),
     /// The port table of this host, which is not the caller's, has no room left.
     #[error("port table of {0:?} is full ({1})")]
     PeerFull(ErrorText, u16),
@@ -113,7 +113,7 @@ impl Cause {
             Self::NoOpenHost => ErrorKind::NoOpenHost,
             Self::RegistryDown => ErrorKind::RegistryDown,
             Self::Invalid(_) => ErrorKind::InvalidInput,
-            Self::Full(Table::Backlog, _) => ErrorKind::BacklogFull,
+            Self::Full(Resource::Backlog, _) => ErrorKind::BacklogFull,
             Self::Full(..) | Self::PeerFull(..) => ErrorKind::Full,
             Self::Addr(AddrError { reason: AddrReason::NoSuchHost, .. }) => ErrorKind::NoSuchHost,
             Self::Addr(_) => ErrorKind::InvalidInput,
@@ -138,7 +138,7 @@ impl From<RegistryError> for Cause {
 /// What can be invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Input {
+pub enum InvalidInput {
     /// A host's name: 1 to 63 bytes without brackets and control characters.
     HostName,
     /// A network's full name: 1 to 31 bytes without brackets and control characters.
@@ -149,7 +149,7 @@ pub enum Input {
     Timeout,
 }
 
-impl Input {
+impl InvalidInput {
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::HostName => "host name",
@@ -160,7 +160,7 @@ impl Input {
     }
 }
 
-impl fmt::Display for Input {
+impl fmt::Display for InvalidInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
@@ -169,7 +169,7 @@ impl fmt::Display for Input {
 /// What can be full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Table {
+pub enum Resource {
     /// The hosts of a network.
     Hosts,
     /// The sockets of a fixed network, or the ports of a host.
@@ -180,7 +180,7 @@ pub enum Table {
     Backlog,
 }
 
-impl Table {
+impl Resource {
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Hosts => "host table",
@@ -191,7 +191,7 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }

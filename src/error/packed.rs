@@ -2,14 +2,14 @@
 
 use crate::addr::name::ErrorText;
 use crate::addr::{AddrError, AddrReason};
-use crate::error::cause::{Cause, Input, Table};
+use crate::error::cause::{Cause, InvalidInput, Resource};
 use crate::error::registry::{Call, RegistryError, RegistryReason};
 
 /// A cause without its text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PackedCause {
     Plain(Plain),
-    Full(Table, u32),
+    Full(Resource, u32),
     PeerFull(u16),
     Addr(AddrReason),
     Registry(Call, RegistryReason),
@@ -21,17 +21,17 @@ type Plain = u8;
 
 /// The numbers of the causes that have nothing but a name.
 macro_rules! plain {
-    ($($number:literal: $name:ident $((Input::$input:ident))?,)*) => {
+    ($($number:literal: $name:ident $((InvalidInput::$input:ident))?,)*) => {
         fn number(cause: &Cause) -> Option<Plain> {
             match cause {
-                $(Cause::$name $((Input::$input))? => Some($number),)*
+                $(Cause::$name $((InvalidInput::$input))? => Some($number),)*
                 _ => None,
             }
         }
 
         fn plain(number: Plain) -> Option<Cause> {
             match number {
-                $($number => Some(Cause::$name $((Input::$input))?),)*
+                $($number => Some(Cause::$name $((InvalidInput::$input))?),)*
                 _ => None,
             }
         }
@@ -53,10 +53,10 @@ plain! {
     11: HostExists,
     12: NoOpenHost,
     13: RegistryDown,
-    14: Invalid(Input::HostName),
-    15: Invalid(Input::NetworkName),
-    16: Invalid(Input::BufferSize),
-    17: Invalid(Input::Timeout),
+    14: Invalid(InvalidInput::HostName),
+    15: Invalid(InvalidInput::NetworkName),
+    16: Invalid(InvalidInput::BufferSize),
+    17: Invalid(InvalidInput::Timeout),
 }
 
 impl PackedCause {
@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn causes_survive_the_packing() {
-        let tables = [Table::Hosts, Table::Ports, Table::Pipes, Table::Backlog].map(|table| Cause::Full(table, 7));
+        let tables =
+            [Resource::Hosts, Resource::Ports, Resource::Pipes, Resource::Backlog].map(|table| Cause::Full(table, 7));
         for cause in (0..).map_while(plain).chain(tables) {
             let (code, text) = PackedCause::of(cause);
             assert_eq!((code.cause(text), text), (cause, ErrorText::EMPTY));

@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::addr::name::{ErrorText, HostName};
 use crate::addr::{Addr, AddrError, AddrReason, write_host_port, write_number};
 use crate::contract::registry::Registry;
-use crate::error::cause::{Cause, Input};
+use crate::error::cause::{Cause, InvalidInput};
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::host::Host;
@@ -74,7 +74,7 @@ impl<N: NetRef> Host<N> {
         {
             return Ok(ip);
         }
-        let known = HostName::valid(name, "").ok_or(Cause::Invalid(Input::HostName)).map_err(failed)?;
+        let known = HostName::valid(name, "").ok_or(Cause::Invalid(InvalidInput::HostName)).map_err(failed)?;
         self.net.registry().query(name).await.map_err(|error| failed(error.into()))?;
         if !ipv4 {
             return Err(failed(Cause::NoSuchHost));
@@ -86,7 +86,7 @@ impl<N: NetRef> Host<N> {
     pub(crate) fn name_by_ip(&self, ip: IpAddr, result: &mut [u8]) -> Result<usize, Error> {
         let name = self.name_of(ip).ok_or(Cause::NoSuchHost);
         let written = name.and_then(|name| {
-            let room = result.get_mut(..name.len()).ok_or(Cause::Invalid(Input::BufferSize))?;
+            let room = result.get_mut(..name.len()).ok_or(Cause::Invalid(InvalidInput::BufferSize))?;
             room.copy_from_slice(name.as_bytes());
             Ok(name.len())
         });

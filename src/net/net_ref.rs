@@ -5,7 +5,7 @@ use core::ops::Deref;
 use crate::addr::name::{ErrorText, HostName};
 use crate::contract::engine::Engine;
 use crate::contract::registry::Registry;
-use crate::error::cause::{Cause, Input};
+use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::net::host::Host;
@@ -117,9 +117,9 @@ pub(crate) type SlotOf<N> = <<N as NetRef>::Tables as Tables>::Slot;
 
 async fn new_host<N: NetRef>(net: N, name: Option<HostName>) -> Result<Host<N>, Cause> {
     if net.naming != Naming::Valid {
-        return Err(Cause::Invalid(Input::NetworkName));
+        return Err(Cause::Invalid(InvalidInput::NetworkName));
     }
-    let name = name.ok_or(Cause::Invalid(Input::HostName))?;
+    let name = name.ok_or(Cause::Invalid(InvalidInput::HostName))?;
     net.tables.directory(|directory| admit(directory, &name))?;
     let made = net.engine.new_host(&name, &net.registry).await;
     // One step: whoever finds the host finds it open, and a close of the network that comes later closes it.

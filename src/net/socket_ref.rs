@@ -1,7 +1,7 @@
 //! Where a socket is: what listeners, connections and requests hold.
 
 use crate::addr::Addr;
-use crate::error::cause::{Cause, Table};
+use crate::error::cause::{Cause, Resource};
 use crate::net::host::Host;
 use crate::net::net_ref::{HostOf, NetRef, SlotOf};
 use crate::table::{Ports, Socket, Tables};
@@ -67,7 +67,7 @@ impl<N: NetRef> SocketRef<N> {
         let (peer, capacity) =
             self.ports(|ports| (ports.socket(self.slot()).map(|socket| socket.peer.host), ports.capacity()));
         if N::Tables::POOLED || peer == Some(self.net.tables.id(&self.host)) {
-            return Cause::Full(Table::Ports, capacity);
+            return Cause::Full(Resource::Ports, capacity);
         }
         // A host has no more ports than that.
         Cause::PeerFull(self.net.tables.name(&self.host).as_str().into(), capacity as u16)

@@ -6,7 +6,7 @@ use core::ops::Deref;
 
 use super::{HeapPipes, PREFIX, Pipes, Ram};
 use crate::addr::name::{ErrorText, NetworkName};
-use crate::error::cause::{Cause, Input};
+use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::net::net_ref::NetRef as _;
@@ -237,8 +237,8 @@ impl Builder<'_> {
     pub fn build(self) -> Result<Network, Error> {
         let full = ErrorText::of([PREFIX, self.name]);
         let check = match () {
-            () if NetworkName::valid(PREFIX, self.name).is_none() => Err(Input::NetworkName),
-            () if self.buffer == 0 => Err(Input::BufferSize),
+            () if NetworkName::valid(PREFIX, self.name).is_none() => Err(InvalidInput::NetworkName),
+            () if self.buffer == 0 => Err(InvalidInput::BufferSize),
             () => Ok(()),
         };
         let failed = |input| Error::subnet(Operation::NewNetwork, full, &ErrorText::EMPTY, Cause::Invalid(input));

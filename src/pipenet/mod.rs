@@ -8,7 +8,7 @@ use core::pin::pin;
 
 use self::memory::PipeMemory;
 use crate::addr::name::{ErrorText, HostName};
-use crate::error::cause::{Cause, Input};
+use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::net::net_ref::{NetRef as _, admit, closed, own};
@@ -68,9 +68,9 @@ where
 /// The name of a new host.
 fn valid(naming: Naming, name: &str) -> Result<HostName, Cause> {
     if naming != Naming::Valid {
-        return Err(Cause::Invalid(Input::NetworkName));
+        return Err(Cause::Invalid(InvalidInput::NetworkName));
     }
-    HostName::valid(name, "").ok_or(Cause::Invalid(Input::HostName))
+    HostName::valid(name, "").ok_or(Cause::Invalid(InvalidInput::HostName))
 }
 
 #[cold]

@@ -5,7 +5,7 @@ use core::fmt::{self, Write as _};
 use crate::addr::name::{ErrorText, HostName, NetworkName};
 use crate::addr::write_number;
 use crate::contract::registry::Registry;
-use crate::error::cause::{Cause, Input};
+use crate::error::cause::{Cause, InvalidInput};
 use crate::error::registry::{RegistryError, RegistryReason};
 use crate::table::{Closed, Directory, HostFlags, Hosts, Tables};
 
@@ -49,7 +49,7 @@ impl<T: Tables> Registry for Ram<T> {
     type Data = &'static str;
 
     async fn announce(&self, host: &str, data: &'static str) -> Result<(), RegistryError> {
-        let announced = HostName::valid(host, "").ok_or(Cause::Invalid(Input::HostName));
+        let announced = HostName::valid(host, "").ok_or(Cause::Invalid(InvalidInput::HostName));
         let announced = announced.and_then(|name| self.tables.directory(|directory| announce(directory, &name)));
         announced.map(|_| ()).map_err(|cause| self.refused(host, data, &cause))
     }

@@ -8,7 +8,7 @@ use super::{
     Bind, Closed, Directory, Hold, HostFlags, Hosts, NetworkState, Peer, Ports, Socket, SocketLayout, State, Tables,
 };
 use crate::addr::name::HostName;
-use crate::error::cause::{Cause, Table};
+use crate::error::cause::{Cause, Resource};
 use crate::sync::Lock;
 use crate::wait::waker::TwoWakers;
 
@@ -245,7 +245,7 @@ fn find(rows: &VecView<HostRow>, name: &[u8]) -> Option<u32> {
 }
 
 fn full(rows: &VecView<HostRow>) -> Cause {
-    Cause::Full(Table::Hosts, rows.capacity() as u32)
+    Cause::Full(Resource::Hosts, rows.capacity() as u32)
 }
 
 impl<'a> Directory for FixedDirectory<'a> {
@@ -329,7 +329,7 @@ impl<L> FixedPorts<'_, L> {
     }
 
     fn full(&self) -> Cause {
-        Cause::Full(Table::Ports, self.capacity())
+        Cause::Full(Resource::Ports, self.capacity())
     }
 }
 

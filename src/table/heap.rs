@@ -13,7 +13,7 @@ use super::{
     Tables,
 };
 use crate::addr::name::HostName;
-use crate::error::cause::{Cause, Table};
+use crate::error::cause::{Cause, Resource};
 use crate::sync::{AtomicBool, Lock};
 use crate::wait::waker::{ManyWakers, OneWaker};
 
@@ -227,7 +227,7 @@ impl<L> Directory for HeapDirectory<'_, L> {
             ports: Lock::new(HeapPorts::default()),
         };
         let place = self.hosts.list.find_or_push(*name, host);
-        place.map(|place| place - FIRST).ok_or(Cause::Full(Table::Hosts, self.hosts.count()))
+        place.map(|place| place - FIRST).ok_or(Cause::Full(Resource::Hosts, self.hosts.count()))
     }
 
     fn set_flags(&mut self, id: u32, flags: HostFlags) {
@@ -266,7 +266,7 @@ impl<L> HeapPorts<L> {
         let Some(own) = &mut self.sockets else { return Ok(peer.port) };
         let there = target.map_or(Some(&**own), |target| target.sockets.as_deref());
         let Some(there) = there.filter(|there| there.has_pair(at, peer)) else { return Ok(peer.port) };
-        let port = own.lowest_pair(peer.host, there, at).ok_or(Cause::Full(Table::Ports, CAPACITY))?;
+        let port = own.lowest_pair(peer.host, there, at).ok_or(Cause::Full(Resource::Ports, CAPACITY))?;
         own.unbind(slot);
         own.bind(slot, Bind::Exact(port)).map(|()| port)
     }

@@ -3,7 +3,7 @@
 use core::task::Waker;
 
 use super::{Bind, Hold, MaybeBoxed, NIL, Peer, Phase, Ports, Queue, Request, State, U24};
-use crate::error::cause::{Cause, Table};
+use crate::error::cause::{Cause, Resource};
 use crate::net::subnet::Options;
 use crate::wait::waker::Wakers;
 
@@ -31,7 +31,7 @@ pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     let listener = ports.listener(port).ok_or(Cause::ConnectionRefused)?;
     let tail = queue(ports, listener).map_or(NIL, |queue| queue.tail.get());
     if queue(ports, listener).is_some_and(|queue| queue.len.get() >= options.backlog) {
-        return Err(Cause::Full(Table::Backlog, options.backlog));
+        return Err(Cause::Full(Resource::Backlog, options.backlog));
     }
     let slot = ports.insert(Bind::None, State::Closed)?;
     let peer = peer(ports).and_then(|peer| {

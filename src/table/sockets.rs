@@ -8,7 +8,7 @@ use super::bitmap::PortSet;
 use super::heap::hash;
 use super::pairs::PairSet;
 use super::{Bind, Hold, NIL, Peer, Socket, State};
-use crate::error::cause::{Cause, Table};
+use crate::error::cause::{Cause, Resource};
 use crate::wait::waker::ManyWakers;
 
 /// As many sockets as there are ports, and a few that have none yet.
@@ -60,7 +60,7 @@ impl<L> Sockets<L> {
     fn take_port(&mut self, bind: Bind, slot: u32, listens: bool) -> Result<(u16, Hold), Cause> {
         let (port, hold) = match bind {
             Bind::None => return Ok((0, Hold::None)),
-            Bind::Lowest => (self.taken.take_lowest().ok_or(Cause::Full(Table::Ports, CAPACITY))?, Hold::Alone),
+            Bind::Lowest => (self.taken.take_lowest().ok_or(Cause::Full(Resource::Ports, CAPACITY))?, Hold::Alone),
             Bind::Exact(port) => {
                 let free = !self.taken.contains(port) || self.server(port).is_some_and(|server| server.listener == NIL);
                 if !free {
@@ -117,7 +117,7 @@ impl<L> Sockets<L> {
     pub(super) fn insert(&mut self, bind: Bind, state: State<L, ManyWakers>) -> Result<u32, Cause> {
         let slot = if self.free == NIL { self.rows.len() as u32 } else { self.free };
         if slot == NIL {
-            return Err(Cause::Full(Table::Ports, NIL));
+            return Err(Cause::Full(Resource::Ports, NIL));
         }
         let (port, hold) = self.take_port(bind, slot, matches!(state, State::Listener(_)))?;
         if self.free == NIL {

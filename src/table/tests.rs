@@ -1,7 +1,7 @@
 //! One suite for tables of either kind.
 
 use super::*;
-use crate::error::cause::Table;
+use crate::error::cause::Resource;
 use crate::wait::waker::Wakers;
 
 type Slots = std::vec::Vec<u32>;
@@ -147,7 +147,7 @@ fn a_full_table_says_so_and_recovers() {
     on_both(|with, capacity| {
         with(&mut |ports| {
             let slots: Slots = (0..capacity).map(|_| ports.dial().expect("a free port")).collect();
-            let full = Err(Cause::Full(Table::Ports, capacity));
+            let full = Err(Cause::Full(Resource::Ports, capacity));
             assert_eq!((ports.dial(), ports.listen(0), ports.used()), (full, full, capacity));
             assert_eq!(ports.listen(3), Err(Cause::AddrInUse));
             ports.take_out(slots[2]);
@@ -182,7 +182,7 @@ fn names_keep_their_numbers() {
     let fixed = Fixed::new(memory);
     check(&fixed);
     fixed.directory(|directory| {
-        let full = Err(Cause::Full(Table::Hosts, 2));
+        let full = Err(Cause::Full(Resource::Hosts, 2));
         assert_eq!((directory.room(&tables_name("c")), directory.room(&tables_name("a"))), (full, Ok(())));
         assert_eq!(directory.intern(&tables_name("c")), full.map(|()| 0));
     });

@@ -15,7 +15,7 @@ use crate::addr::name::{HostName, NetworkName};
 use crate::addr::to_addr::{ToAddr, to_listen_addr};
 use crate::addr::{Addr, AddrError};
 use crate::contract::networker::{NetListener, NetStream, Networker};
-use crate::error::cause::{Cause, Input};
+use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::wait::{OnTimeout, Op};
@@ -54,7 +54,7 @@ impl Tcp {
     /// `invalid host name` if it is no IP address.
     pub fn new(ip: &str) -> Result<Self, Error> {
         let invalid =
-            |_| Error::subnet(Operation::NewHost, NETWORK.into(), &ip.into(), Cause::Invalid(Input::HostName));
+            |_| Error::subnet(Operation::NewHost, NETWORK.into(), &ip.into(), Cause::Invalid(InvalidInput::HostName));
         let ip: IpAddr = ip.parse().map_err(invalid)?;
         Ok(Self { name: HostName::cut(&ip.to_string()).0, shared: Arc::default() })
     }

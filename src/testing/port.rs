@@ -7,7 +7,7 @@ use std::vec::Vec;
 use super::setup::Setup;
 use super::step::{server, text, until};
 use crate::addr::Addr;
-use crate::error::cause::{Cause, Table};
+use crate::error::cause::{Cause, Resource};
 use crate::net::host::Host;
 use crate::net::listener::Listener;
 use crate::net::net_ref::NetRef;
@@ -278,7 +278,7 @@ pub(super) fn a_full_port_table_refuses<N: NetRef + 'static>(net: &Setup<N>) {
     assert_eq!(text(net.wait(b.dial("a:1"))), format!("dial {n}: port table is full ({ports})"));
     assert_eq!(text(net.wait(b.dial("a:b"))), format!("dial {n}: port table is full ({ports})"));
     let error = b.listen("").expect_err("there is no room");
-    assert_eq!(error.cause(), Cause::Full(Table::Ports, ports as u32));
+    assert_eq!(error.cause(), Cause::Full(Resource::Ports, ports as u32));
     others.truncate(ports - 3);
     others.pop();
     let (_dialled, _accepted) = net.connect(&b, &listener);
@@ -303,7 +303,7 @@ pub(super) fn a_full_port_table_of_a_growing_network_says_whose_it_is<N: NetRef 
     assert_eq!(across.to_string(), format!("dial {n} b:1->a:1: port table of \"a\" is full (65535)"));
     assert_eq!((across.kind(), across.cause()), (crate::ErrorKind::Full, Cause::PeerFull("a".into(), 65_535)));
     assert_eq!(own.to_string(), format!("dial {n} a:2->a:1: port table is full (65535)"));
-    assert_eq!(own.cause(), Cause::Full(Table::Ports, 65_535));
+    assert_eq!(own.cause(), Cause::Full(Resource::Ports, 65_535));
 }
 
 pub(super) fn a_full_host_table_refuses<N: NetRef + 'static>(net: &Setup<N>) {

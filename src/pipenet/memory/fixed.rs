@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::PipeMemory;
-use crate::error::cause::{Cause, Table};
+use crate::error::cause::{Cause, Resource};
 use crate::pipenet::pipe::Direction;
 use crate::pipenet::ring::FixedRing;
 use crate::sync::Lock;
@@ -108,7 +108,7 @@ impl PipeMemory for FixedPipes<'_> {
         let (pipe, generation) = self.pool.leases().with(|leases| {
             let capacity = leases.len() as u32;
             let free = leases.iter_mut().enumerate().find(|(_, lease)| lease.ends == 0);
-            let (pipe, lease) = free.ok_or(Cause::Full(Table::Pipes, capacity))?;
+            let (pipe, lease) = free.ok_or(Cause::Full(Resource::Pipes, capacity))?;
             lease.ends = 2;
             lease.generation = lease.generation.wrapping_add(1);
             Ok::<_, Cause>((pipe, lease.generation))

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use virtnet::{AddrError, Cause, Input, RegistryError, RegistryReason, Table};
+use virtnet::{AddrError, Cause, InvalidInput, RegistryError, RegistryReason, Resource};
 
 /// The bytes that decide, for the backend and for the program that uses it. A cheap handle.
 #[derive(Clone, Debug)]
@@ -80,9 +80,9 @@ impl Script {
             11 => Cause::HostExists,
             12 => Cause::NoOpenHost,
             13 => Cause::RegistryDown,
-            14 => Cause::Invalid(Input::Timeout),
-            15 => Cause::Full(Table::Pipes, u32::MAX),
-            16 => Cause::Full(Table::Backlog, 0),
+            14 => Cause::Invalid(InvalidInput::Timeout),
+            15 => Cause::Full(Resource::Pipes, u32::MAX),
+            16 => Cause::Full(Resource::Backlog, 0),
             17 => "a:b:c".parse::<virtnet::Addr>().map_or_else(|error: AddrError| error.into(), |_| Cause::WouldBlock),
             18 => self.refusal("x", "γ").into(),
             19 => Cause::backend(&""),
