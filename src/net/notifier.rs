@@ -13,7 +13,7 @@ use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::request::{ClaimedRequest, Connecting, QueuedRequest};
 #[cfg(feature = "alloc")]
 use crate::net::subnet::SubNetwork;
-use crate::table::Phase;
+use crate::table::RequestPhase;
 #[cfg(feature = "alloc")]
 use crate::table::Tables;
 
@@ -31,12 +31,12 @@ impl<N: NetRef> Notifier for SubNetworkNotifier<N> {
         dst: &Addr,
         link: Self::Link,
     ) -> impl Future<Output = Result<Self::Accept, Cause>> + Send {
-        let pending = QueuedRequest::enqueue(self.0.clone(), src, dst, link, Phase::Queued);
+        let pending = QueuedRequest::enqueue(self.0.clone(), src, dst, link, RequestPhase::Queued);
         async move { Ok(ClaimedRequest::new(pending?.claimed().await?)) }
     }
 
     fn connect(&self, src: &Addr, dst: &Addr, link: Self::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
-        Connecting(QueuedRequest::enqueue(self.0.clone(), src, dst, link, Phase::Direct))
+        Connecting(QueuedRequest::enqueue(self.0.clone(), src, dst, link, RequestPhase::Direct))
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
@@ -70,13 +70,13 @@ where
         dst: &Addr,
         link: E::Link,
     ) -> impl Future<Output = Result<Self::Accept, Cause>> + Send {
-        let pending = self.upgrade().map(|net| QueuedRequest::enqueue(net, src, dst, link, Phase::Queued));
+        let pending = self.upgrade().map(|net| QueuedRequest::enqueue(net, src, dst, link, RequestPhase::Queued));
         async move { Ok(ClaimedRequest::new(pending.ok_or(Cause::NetworkDown)??.claimed().await?)) }
     }
 
     fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
         let net = self.upgrade().ok_or(Cause::NetworkDown);
-        Connecting(net.and_then(|net| QueuedRequest::enqueue(net, src, dst, link, Phase::Direct)))
+        Connecting(net.and_then(|net| QueuedRequest::enqueue(net, src, dst, link, RequestPhase::Direct)))
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {

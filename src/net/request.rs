@@ -11,7 +11,7 @@ use crate::error::cause::Cause;
 use crate::net::host::Host;
 use crate::net::net_ref::{HostOf, LinkOf, NetRef};
 use crate::net::socket_ref::SocketRef;
-use crate::table::{Hosts, MaybeBoxed, Peer, Phase, Ports, State, Tables, acknowledge, drop_request, enqueue};
+use crate::table::{Hosts, MaybeBoxed, Peer, Ports, RequestPhase, State, Tables, acknowledge, drop_request, enqueue};
 use crate::wait::waker::{Wakers, poll_locked};
 
 /// The sockets of a host of a handle's subnetwork, under lock.
@@ -26,7 +26,7 @@ pub(crate) struct QueuedRequest<N: NetRef> {
 
 impl<N: NetRef> QueuedRequest<N> {
     /// Lets a connection from `src` wait at the listener at `dst`.
-    pub(crate) fn enqueue(net: N, src: &Addr, dst: &Addr, link: LinkOf<N>, phase: Phase) -> Result<Self, Cause> {
+    pub(crate) fn enqueue(net: N, src: &Addr, dst: &Addr, link: LinkOf<N>, phase: RequestPhase) -> Result<Self, Cause> {
         let mut link = Some(link);
         let queued = Self::find(&net, src, dst).and_then(|(host, known)| {
             // The name of a stranger is kept once the request has a place, and not if it is refused.
@@ -85,10 +85,10 @@ impl<N: NetRef> QueuedRequest<N> {
                 };
                 let request = request.value_mut();
                 match request.phase {
-                    Phase::Claimed | Phase::Ready => Poll::Ready(RequestOutcome::Port(port)),
-                    Phase::Refused => Poll::Ready(RequestOutcome::Refused),
-                    Phase::NoPort => Poll::Ready(RequestOutcome::NoPort),
-                    Phase::Queued | Phase::Direct => {
+                    RequestPhase::Claimed | RequestPhase::Ready => Poll::Ready(RequestOutcome::Port(port)),
+                    RequestPhase::Refused => Poll::Ready(RequestOutcome::Refused),
+                    RequestPhase::NoPort => Poll::Ready(RequestOutcome::NoPort),
+                    RequestPhase::Queued | RequestPhase::Direct => {
                         registration.register(&mut request.backend);
                         Poll::Pending
                     }

@@ -7,7 +7,7 @@ use crate::addr::name::ErrorText;
 use crate::contract::engine::{Engine, LinkStatus};
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
-use crate::table::{MaybeBoxed, Phase, Ports, State, Tables};
+use crate::table::{MaybeBoxed, Ports, RequestPhase, State, Tables};
 use crate::wait::waker::Wakers;
 
 /// A socket in a [`Snapshot`](super::Snapshot). Prints as a line of it.
@@ -131,8 +131,8 @@ pub(super) fn key<P: Ports>(ports: &mut P, slot: u32) -> Option<Key> {
     Some((port, slot))
 }
 
-fn is_queued(phase: Phase) -> bool {
-    !matches!(phase, Phase::Refused | Phase::NoPort)
+fn is_queued(phase: RequestPhase) -> bool {
+    !matches!(phase, RequestPhase::Refused | RequestPhase::NoPort)
 }
 
 /// The socket that was found with this key, if it is still there.

@@ -5,7 +5,7 @@ use core::fmt;
 use heapless::{Vec, VecView};
 
 use super::{
-    Bind, Closed, Directory, Hold, HostFlags, Hosts, NetworkState, Peer, Ports, Socket, SocketLayout, State, Tables,
+    Bind, Closed, Directory, HostFlags, Hosts, NetworkState, Peer, PortHold, Ports, Socket, SocketLayout, State, Tables,
 };
 use crate::addr::name::HostName;
 use crate::error::cause::{Cause, Resource};
@@ -294,20 +294,20 @@ impl<L> FixedPorts<'_, L> {
     /// The host's sockets that hold a port.
     fn bound(&self) -> impl Iterator<Item = &Socket<L, TwoWakers>> {
         let rows = self.sockets.iter().filter(|row| row.host == self.host && !row.is_free());
-        rows.map(|row| &row.socket).filter(|socket| socket.hold != Hold::None)
+        rows.map(|row| &row.socket).filter(|socket| socket.hold != PortHold::None)
     }
 
     /// The port to give for `bind`, and how it is held.
-    fn choose(&self, bind: Bind) -> Result<(u16, Hold), Cause> {
+    fn choose(&self, bind: Bind) -> Result<(u16, PortHold), Cause> {
         match bind {
-            Bind::None => Ok((0, Hold::None)),
+            Bind::None => Ok((0, PortHold::None)),
             Bind::Shared(port, peer) if self.has_pair(self.host, port, peer) => Err(Cause::AddrInUse),
-            Bind::Shared(port, _) => Ok((port, Hold::Shared)),
-            Bind::Exact(port) if self.bound().any(|socket| socket.port == port && socket.hold == Hold::Alone) => {
+            Bind::Shared(port, _) => Ok((port, PortHold::Shared)),
+            Bind::Exact(port) if self.bound().any(|socket| socket.port == port && socket.hold == PortHold::Alone) => {
                 Err(Cause::AddrInUse)
             }
-            Bind::Exact(port) => Ok((port, Hold::Alone)),
-            Bind::Lowest => Ok((self.lowest(|_| true)?, Hold::Alone)),
+            Bind::Exact(port) => Ok((port, PortHold::Alone)),
+            Bind::Lowest => Ok((self.lowest(|_| true)?, PortHold::Alone)),
         }
     }
 
@@ -321,7 +321,7 @@ impl<L> FixedPorts<'_, L> {
     fn has_pair(&self, host: u16, port: u16, peer: Peer) -> bool {
         self.sockets.iter().any(|SocketRow { host: of, socket }| {
             *of == host
-                && socket.hold == Hold::Shared
+                && socket.hold == PortHold::Shared
                 && socket.port == port
                 && socket.peer == peer
                 && !matches!(socket.state, State::Free)
@@ -376,7 +376,7 @@ impl<L> Ports for FixedPorts<'_, L> {
 
     fn unbind(&mut self, slot: u32) {
         if let Some(socket) = self.socket(slot) {
-            socket.hold = Hold::None;
+            socket.hold = PortHold::None;
         }
     }
 
@@ -388,7 +388,7 @@ impl<L> Ports for FixedPorts<'_, L> {
         let listens = |row: &SocketRow<L>| {
             let socket = &row.socket;
             row.host == self.host
-                && socket.hold != Hold::None
+                && socket.hold != PortHold::None
                 && socket.port == port
                 && matches!(socket.state, State::Listener(_))
         };

@@ -26,7 +26,7 @@ pub use fixed::{Fixed, FixedDirectory, FixedHosts, FixedMemory, FixedPorts};
 pub use heap::{Heap, HeapDirectory, HeapHosts, HeapPorts};
 pub(crate) use queue::{Delivery, acknowledge, drop_request, enqueue, next_delivery, queue, refuse_next};
 pub(crate) use row::U24;
-pub use row::{Hold, MaybeBoxed, Peer, Phase, Queue, Request, Socket, SocketLayout, State};
+pub use row::{MaybeBoxed, Peer, PortHold, Queue, Request, RequestPhase, Socket, SocketLayout, State};
 
 /// The tables of a subnetwork, whatever their kind.
 ///

@@ -2,7 +2,7 @@
 
 use core::task::Waker;
 
-use super::{Bind, Hold, MaybeBoxed, NIL, Peer, Phase, Ports, Queue, Request, State, U24};
+use super::{Bind, MaybeBoxed, NIL, Peer, PortHold, Ports, Queue, Request, RequestPhase, State, U24};
 use crate::error::cause::{Cause, Resource};
 use crate::net::subnet::Options;
 use crate::wait::waker::Wakers;
@@ -23,7 +23,7 @@ pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     options: &Options,
     peer: impl FnOnce(&mut P) -> Result<Peer, Cause>,
     link: &mut Option<P::Link>,
-    phase: Phase,
+    phase: RequestPhase,
 ) -> Result<(u32, P::Wakers), Cause> {
     if !ports.is_open() || port == 0 {
         return Err(Cause::ConnectionRefused);
@@ -92,7 +92,7 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
         return Delivery::Closed;
     }
     // A listener that is about to be closed has given its port back.
-    if ports.socket(listener).is_none_or(|socket| socket.hold == Hold::None) {
+    if ports.socket(listener).is_none_or(|socket| socket.hold == PortHold::None) {
         return Delivery::Closed;
     }
     // A request for a shared port has it already.
@@ -105,12 +105,12 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     while let Some(request) = request_at(ports, slot) {
         let next = request.next.get();
         match request.phase {
-            Phase::Ready => return connect(ports, slot),
-            Phase::Direct => match bind(ports, slot) {
+            RequestPhase::Ready => return connect(ports, slot),
+            RequestPhase::Direct => match bind(ports, slot) {
                 Ok(()) => return connect(ports, slot),
                 Err(cause) => return Delivery::Progress(fail(ports, slot, cause)),
             },
-            Phase::Queued if may_claim => match bind(ports, slot) {
+            RequestPhase::Queued if may_claim => match bind(ports, slot) {
                 Ok(()) => return Delivery::Progress(claim(ports, slot)),
                 Err(cause) => return Delivery::Progress(fail(ports, slot, cause)),
             },
@@ -142,7 +142,7 @@ fn connect<P: Ports<Link: Clone, Wakers: Wakers>>(ports: &mut P, slot: u32) -> D
 /// Claims a request that has a port: its backend may acknowledge it.
 fn claim<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> P::Wakers {
     let Some(request) = request_at(ports, slot) else { return P::Wakers::default() };
-    request.phase = Phase::Claimed;
+    request.phase = RequestPhase::Claimed;
     let (listener, backend) = (request.listener.get(), request.backend.take());
     if let Some(queue) = queue(ports, listener) {
         queue.claimed = U24::new(queue.claimed.get() + 1);
@@ -155,8 +155,8 @@ fn fail<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32, cause: Cause) -> P::
     unlink(ports, slot);
     let Some(request) = request_at(ports, slot) else { return P::Wakers::default() };
     request.phase = match cause {
-        Cause::Full(..) => Phase::NoPort,
-        _ => Phase::Refused,
+        Cause::Full(..) => RequestPhase::NoPort,
+        _ => RequestPhase::Refused,
     };
     let backend = request.backend.take();
     ports.unbind(slot);
@@ -186,18 +186,18 @@ pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -
     if let Some(request) = request_at(ports, slot) {
         let listener = request.listener.get();
         match request.phase {
-            Phase::Claimed => {
+            RequestPhase::Claimed => {
                 unlink(ports, slot);
                 acceptors = queue(ports, listener).map(|queue| queue.acceptors.take()).unwrap_or_default();
             }
-            Phase::Direct | Phase::Queued => unlink(ports, slot),
-            Phase::Ready | Phase::Refused | Phase::NoPort => {}
+            RequestPhase::Direct | RequestPhase::Queued => unlink(ports, slot),
+            RequestPhase::Ready | RequestPhase::Refused | RequestPhase::NoPort => {}
         }
     }
     let Some(socket) = ports.socket(slot) else { return (None, acceptors) };
     socket.awaited = false;
     // One that was acknowledged is the queue's.
-    let queued = matches!(&socket.state, State::Request(request) if request.value().phase == Phase::Ready);
+    let queued = matches!(&socket.state, State::Request(request) if request.value().phase == RequestPhase::Ready);
     let gone = (socket.handles == 0 && !queued).then(|| ports.remove(slot)).flatten();
     (gone, acceptors)
 }
@@ -214,7 +214,7 @@ fn unlink<P: Ports>(ports: &mut P, slot: u32) {
     }
     let Some(queue) = queue(ports, listener) else { return };
     queue.len = U24::new(queue.len.get() - 1);
-    queue.claimed = U24::new(queue.claimed.get() - u32::from(phase == Phase::Claimed));
+    queue.claimed = U24::new(queue.claimed.get() - u32::from(phase == RequestPhase::Claimed));
     if prev.get() == NIL {
         queue.head = next;
     }
@@ -243,9 +243,9 @@ pub(crate) fn request_at<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Requ
 
 /// Makes a claimed request final. Gives those who wait for it.
 pub(crate) fn acknowledge<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> Result<P::Wakers, Cause> {
-    let request = request_at(ports, slot).filter(|request| request.phase == Phase::Claimed);
+    let request = request_at(ports, slot).filter(|request| request.phase == RequestPhase::Claimed);
     let request = request.ok_or(Cause::ConnectionRefused)?;
-    request.phase = Phase::Ready;
+    request.phase = RequestPhase::Ready;
     let listener = request.listener.get();
     let queue = queue(ports, listener).ok_or(Cause::ConnectionRefused)?;
     queue.claimed = U24::new(queue.claimed.get() - 1);

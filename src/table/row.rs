@@ -44,7 +44,7 @@ pub struct Socket<L, W: SocketLayout> {
     /// Its port; 0 before it has one. Known also after it was given back.
     pub port: u16,
     /// Whether it has that port, or shares it.
-    pub hold: Hold,
+    pub hold: PortHold,
     /// How many listeners, connections or halves of one refer to it.
     pub handles: u16,
     /// Whether the backend that handed it over is not done with it yet. With neither this nor handles, and outside a
@@ -58,7 +58,7 @@ pub struct Socket<L, W: SocketLayout> {
 
 impl<L, W: SocketLayout> Socket<L, W> {
     pub(crate) const fn new(state: State<L, W>) -> Self {
-        Self { port: 0, hold: Hold::None, handles: 1, awaited: false, peer: Peer { host: 0, port: 0 }, state }
+        Self { port: 0, hold: PortHold::None, handles: 1, awaited: false, peer: Peer { host: 0, port: 0 }, state }
     }
 }
 
@@ -70,7 +70,7 @@ impl<L, W: SocketLayout> fmt::Debug for Socket<L, W> {
 
 /// How a socket holds its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
+pub enum PortHold {
     /// Not, or no longer.
     None,
     /// Nobody else has it, but for connections that share a listener's.
@@ -146,7 +146,7 @@ pub struct Request<L, W> {
     pub(crate) link: L,
     /// The backend's task that waits for an answer.
     pub(crate) backend: W,
-    pub(crate) phase: Phase,
+    pub(crate) phase: RequestPhase,
 }
 
 /// A slot's number or a count of them, in three bytes, as there are several in every row.
@@ -171,7 +171,7 @@ impl U24 {
 
 /// How far a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum RequestPhase {
     /// In the queue; becomes a connection as soon as it is taken.
     Direct,
     /// In the queue; is claimed when it is taken.

@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use super::bitmap::PortSet;
 use super::heap::hash;
 use super::pairs::PairSet;
-use super::{Bind, Hold, NIL, Peer, Socket, State};
+use super::{Bind, NIL, Peer, PortHold, Socket, State};
 use crate::error::cause::{Cause, Resource};
 use crate::wait::waker::ManyWakers;
 
@@ -57,24 +57,24 @@ impl<L> Sockets<L> {
 
     /// Takes a port for the socket in `slot`; says how that holds it.
     #[inline]
-    fn take_port(&mut self, bind: Bind, slot: u32, listens: bool) -> Result<(u16, Hold), Cause> {
+    fn take_port(&mut self, bind: Bind, slot: u32, listens: bool) -> Result<(u16, PortHold), Cause> {
         let (port, hold) = match bind {
-            Bind::None => return Ok((0, Hold::None)),
-            Bind::Lowest => (self.taken.take_lowest().ok_or(Cause::Full(Resource::Ports, CAPACITY))?, Hold::Alone),
+            Bind::None => return Ok((0, PortHold::None)),
+            Bind::Lowest => (self.taken.take_lowest().ok_or(Cause::Full(Resource::Ports, CAPACITY))?, PortHold::Alone),
             Bind::Exact(port) => {
                 let free = !self.taken.contains(port) || self.server(port).is_some_and(|server| server.listener == NIL);
                 if !free {
                     return Err(Cause::AddrInUse);
                 }
                 self.taken.insert(port);
-                (port, Hold::Alone)
+                (port, PortHold::Alone)
             }
             Bind::Shared(port, peer) => {
                 self.share(port, peer)?;
-                (port, Hold::Shared)
+                (port, PortHold::Shared)
             }
         };
-        if listens || hold == Hold::Shared {
+        if listens || hold == PortHold::Shared {
             self.serve(port, slot, listens);
         }
         Ok((port, hold))
@@ -169,17 +169,17 @@ impl<L> Sockets<L> {
     #[inline]
     pub(super) fn unbind(&mut self, slot: u32) {
         let Some(socket) = self.socket(slot) else { return };
-        let hold = core::mem::replace(&mut socket.hold, Hold::None);
+        let hold = core::mem::replace(&mut socket.hold, PortHold::None);
         let (port, peer, listens) = (socket.port, socket.peer, matches!(socket.state, State::Listener(_)));
-        if hold == Hold::None {
+        if hold == PortHold::None {
             return;
         }
-        if hold == Hold::Alone && !listens {
+        if hold == PortHold::Alone && !listens {
             // A port that connections share is never held by a socket that is neither listener nor one of them.
             self.taken.remove(port);
             return;
         }
-        self.unserve(port, listens, (hold == Hold::Shared).then_some(peer));
+        self.unserve(port, listens, (hold == PortHold::Shared).then_some(peer));
     }
 
     /// Takes note that a listener is gone, or a connection with this peer that shares its port.
