@@ -252,7 +252,7 @@ impl<N: NetRef> ConnRef<N> {
     /// Why this end is down, if it is.
     fn down(&self) -> Option<Cause> {
         let connected = self.place.socket(|socket| matches!(socket.state, State::Connected(_))).unwrap_or_default();
-        match self.place.outermost(Cause::SocketDown) {
+        match self.place.down_cause(Cause::SocketDown) {
             Cause::SocketDown if connected => None,
             cause => Some(cause),
         }
@@ -284,7 +284,7 @@ impl<N: NetRef> ConnRef<N> {
     pub(crate) fn error(&self, operation: Operation, cause: Cause) -> Error {
         let (local, peer) = (Some(self.local_addr()), Some(self.peer_addr()));
         let (source, addr) = if operation == Operation::Read { (peer, local) } else { (local, peer) };
-        Error::new(operation, self.net().name(), source, addr, self.place.outermost(cause))
+        Error::new(operation, self.net().name(), source, addr, self.place.down_cause(cause))
     }
 }
 

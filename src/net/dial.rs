@@ -79,7 +79,7 @@ fn connect<N: NetRef>(
         let data = net.registry().query(&dst.host).await?;
         let src = host.addr(port);
         let (link, peer) = net.engine.dial(&src, &dst, data, &net.notifier()).await?;
-        if let Err(cause) = settle(&host, slot, &link, &dst, &peer) {
+        if let Err(cause) = complete_dial(&host, slot, &link, &dst, &peer) {
             net.discard(&link);
             return Err(cause);
         }
@@ -88,9 +88,9 @@ fn connect<N: NetRef>(
 }
 
 /// Makes the source a connection.
-fn settle<N: NetRef>(host: &Host<N>, slot: u32, link: &LinkOf<N>, dst: &Addr, peer: &Addr) -> Result<(), Cause> {
+fn complete_dial<N: NetRef>(host: &Host<N>, slot: u32, link: &LinkOf<N>, dst: &Addr, peer: &Addr) -> Result<(), Cause> {
     if peer.host != dst.host || peer.port == 0 {
-        return Err(misled(peer));
+        return Err(wrong_peer(peer));
     }
     let Host { net, host } = host;
     let dialling = net.tables.ports(host, |ports| {
@@ -108,7 +108,7 @@ fn settle<N: NetRef>(host: &Host<N>, slot: u32, link: &LinkOf<N>, dst: &Addr, pe
 
 /// The engine connected to a host that was not meant.
 #[cold]
-fn misled(peer: &Addr) -> Cause {
+fn wrong_peer(peer: &Addr) -> Cause {
     Cause::Backend(ErrorText::of(["engine connected to ", peer.text().as_str(), " instead"]))
 }
 
@@ -240,7 +240,7 @@ impl<N: NetRef> DialState<N> {
         let target = if self.parsed { addr.to_addr().ok() } else { None };
         let target = target.map(|target| self.host.on_net(target));
         let early = source.is_none() || target.is_none();
-        let cause = if early { cause } else { net.outermost(host, cause) };
+        let cause = if early { cause } else { net.down_cause(host, cause) };
         self.give_up();
         Error::new(Operation::Dial, self.host.network(), source, target, cause)
     }

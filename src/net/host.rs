@@ -129,7 +129,7 @@ impl<N: NetRef> Host<N> {
                 Some(asked),
                 match cause {
                     Cause::AddrNotAvailable => cause,
-                    cause => self.net.outermost(&self.host, cause),
+                    cause => self.net.down_cause(&self.host, cause),
                 },
             )
         })?;
@@ -172,7 +172,7 @@ impl<N: NetRef> Host<N> {
 
     /// Whether network and host are up.
     fn check_up(&self) -> Result<(), Cause> {
-        match self.net.outermost(&self.host, Cause::SocketDown) {
+        match self.net.down_cause(&self.host, Cause::SocketDown) {
             Cause::SocketDown => Ok(()),
             down => Err(down),
         }

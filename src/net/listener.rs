@@ -147,7 +147,7 @@ impl<N: NetRef> Listener<N> {
     }
 
     fn error(&self, cause: Cause) -> Error {
-        let cause = self.place.outermost(cause);
+        let cause = self.place.down_cause(cause);
         Error::new(Operation::Accept, self.place.net.name(), None, Some(self.local_addr()), cause)
     }
 }

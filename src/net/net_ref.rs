@@ -120,7 +120,7 @@ async fn new_host<N: NetRef>(net: N, name: Option<HostName>) -> Result<Host<N>, 
         return Err(Cause::Invalid(InvalidInput::NetworkName));
     }
     let name = name.ok_or(Cause::Invalid(InvalidInput::HostName))?;
-    net.tables.directory(|directory| admit(directory, &name))?;
+    net.tables.directory(|directory| check_can_create(directory, &name))?;
     let made = net.engine.new_host(&name, &net.registry).await;
     // One step: whoever finds the host finds it open, and a close of the network that comes later closes it.
     let host = net.tables.directory(|directory| {
@@ -129,13 +129,13 @@ async fn new_host<N: NetRef>(net: N, name: Option<HostName>) -> Result<Host<N>, 
         }
         made?;
         let id = directory.intern(&name)?;
-        own(directory, id)
+        register_local(directory, id)
     })?;
     Ok(Host::new(net, host))
 }
 
 /// Whether there may be a new host of this name, as far as the network knows.
-pub(crate) fn admit<D: Directory>(directory: &D, name: &HostName) -> Result<(), Cause> {
+pub(crate) fn check_can_create<D: Directory>(directory: &D, name: &HostName) -> Result<(), Cause> {
     match directory.hosts().closed().network {
         true => Err(Cause::NetworkDown),
         false => directory.room(name),
@@ -143,7 +143,7 @@ pub(crate) fn admit<D: Directory>(directory: &D, name: &HostName) -> Result<(), 
 }
 
 /// Makes the host with this number, whose name the registry has taken, unless somebody has made it already.
-pub(crate) fn own<D: Directory>(directory: &mut D, id: u32) -> Result<<D::Hosts as Hosts>::Host, Cause> {
+pub(crate) fn register_local<D: Directory>(directory: &mut D, id: u32) -> Result<<D::Hosts as Hosts>::Host, Cause> {
     let flags = directory.hosts().flags(id).unwrap_or_default();
     if flags.own {
         // A registry that takes a name twice, or two who make the same host.

@@ -73,9 +73,9 @@ impl<N: NetRef> SocketRef<N> {
         Cause::PeerFull(self.net.tables.name(&self.host).as_str().into(), capacity as u16)
     }
 
-    /// Why an operation on the socket fails: the outermost thing that is down counts, and `cause` if none is.
-    pub(crate) fn outermost(&self, cause: Cause) -> Cause {
-        self.net.outermost(&self.host, cause)
+    /// Why an operation on the socket fails: the down_cause thing that is down counts, and `cause` if none is.
+    pub(crate) fn down_cause(&self, cause: Cause) -> Cause {
+        self.net.down_cause(&self.host, cause)
     }
 }
 

@@ -146,8 +146,8 @@ where
         Addr { network: self.name, host: self.tables.hosts(|hosts| hosts.name(host)), port }
     }
 
-    /// Why an operation of `host` fails: the outermost thing that is down counts, and `cause` if none is.
-    pub(crate) fn outermost(&self, host: &T::Host, cause: Cause) -> Cause {
+    /// Why an operation of `host` fails: the down_cause thing that is down counts, and `cause` if none is.
+    pub(crate) fn down_cause(&self, host: &T::Host, cause: Cause) -> Cause {
         // In this order: a network is down before it closes its hosts.
         let is_open = self.tables.ports(host, |ports| ports.is_open());
         match self.tables.hosts(|hosts| hosts.closed().network) {

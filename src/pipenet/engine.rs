@@ -201,7 +201,7 @@ impl<M: PipeMemory> Pipes<M> {
     }
 
     fn rendezvous(&self, link: &M::Link, waker: &Waker, bytes: &[u8]) -> Moved {
-        self.memory.furnish(link);
+        self.memory.borrow_buffer(link);
         let (mut woken, mut spare) = (Taken::<M>::default(), false);
         let outcome = poll_locked(waker, |registration| {
             self.memory.outgoing(link, |direction| {

@@ -11,7 +11,7 @@ use crate::addr::name::{ErrorText, HostName};
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
-use crate::net::net_ref::{NetRef as _, admit, closed, own};
+use crate::net::net_ref::{NetRef as _, check_can_create, closed, own};
 use crate::net::subnet::Naming;
 use crate::table::{Directory as _, Hosts as _, Tables};
 
@@ -49,14 +49,14 @@ where
     }
     let made = net.tables.directory(|directory| {
         let name = valid(net.naming, name)?;
-        admit(directory, &name)?;
+        check_can_create(directory, &name)?;
         match ram::announce(directory, &name) {
             // By somebody who was faster, or who makes it in several steps, through the core: what is left is done here.
             Err(Cause::HostExists) if known => {
                 let id = directory.intern(&name)?;
-                directory.hosts().host(id).map_or_else(|| own(directory, id), Ok)
+                directory.hosts().host(id).map_or_else(|| register_local(directory, id), Ok)
             }
-            announced => own(directory, announced?),
+            announced => register_local(directory, announced?),
         }
     });
     match made {

@@ -273,7 +273,7 @@ impl PipeMemory for HeapPipes {
         self.pool.put(link.shelf, memory);
     }
 
-    fn furnish(&self, link: &HeapLink) {
+    fn borrow_buffer(&self, link: &HeapLink) {
         if link.outgoing().with(|direction| direction.ring().is_bare()) {
             let memory = self.pool.take(link.shelf);
             let left = link.outgoing().with(|direction| direction.ring().borrow(memory));

@@ -84,7 +84,7 @@ pub trait PipeMemory: Send + Sync {
     }
 
     /// Gives memory of others to the direction that this end writes, if it gave its own to them.
-    fn furnish(&self, link: &Self::Link) {
+    fn borrow_buffer(&self, link: &Self::Link) {
         let _ = link;
     }
 
