@@ -11,7 +11,7 @@ use crate::addr::name::{ErrorText, HostName};
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
-use crate::net::net_ref::{NetRef as _, check_can_create, closed, own};
+use crate::net::net_ref::{NetRef as _, check_can_create, closed, register_local};
 use crate::net::subnet::Naming;
 use crate::table::{Directory as _, Hosts as _, Tables};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
-use virtnet::pipenet::{Conn, NetRef};
+use virtnet::pipenet::{Conn, NetHandle};
 use virtnet::{Error, ErrorKind, Host};
 
 use super::rng::Rng;
@@ -15,14 +15,14 @@ use super::world::{Node, Tally, World};
 
 /// A task in a storm.
 pub(crate) struct Guest {
-    world: Arc<World<NetRef>>,
+    world: Arc<World<NetHandle>>,
     number: usize,
     rng: Rng,
     tally: Tally,
 }
 
 impl Guest {
-    pub(crate) fn new(world: Arc<World<NetRef>>, number: usize, rng: Rng) -> Self {
+    pub(crate) fn new(world: Arc<World<NetHandle>>, number: usize, rng: Rng) -> Self {
         Self { world, number, rng, tally: Tally::default() }
     }
 
@@ -105,7 +105,7 @@ impl Guest {
     }
 
     /// Moves bytes, in the way that is agreed for the port; so do the threads.
-    async fn talk(&mut self, conn: Conn, node: &Node<NetRef>, port: u16, serves: bool) {
+    async fn talk(&mut self, conn: Conn, node: &Node<NetHandle>, port: u16, serves: bool) {
         let conn = Arc::new(conn);
         if self.rng.once_in(2) {
             self.world.conns.put(&conn);
@@ -166,14 +166,14 @@ impl Guest {
 }
 
 /// A dial that can be spawned.
-async fn dial(host: Host<NetRef>, addr: virtnet::Addr) -> Result<Conn, Error> {
+async fn dial(host: Host<NetHandle>, addr: virtnet::Addr) -> Result<Conn, Error> {
     host.dial(addr).await
 }
 
 /// One end of a connection.
 struct Line<'a> {
-    world: &'a World<NetRef>,
-    node: &'a Node<NetRef>,
+    world: &'a World<NetHandle>,
+    node: &'a Node<NetHandle>,
     conn: &'a Conn,
 }
 
