@@ -21,7 +21,7 @@ fn main() -> Result<(), Failure> {
     let net = Network::new("lab");
     let server = net.host("server")?;
     let listener = server.listen(":80")?;
-    println!("{} listens on the network {:?}", listener.local_addr(), net.network());
+    println!("{} listens on the network {:?}", listener.local_addr(), net.network_name());
 
     // The server: one thread accepts, and each connection has a thread of its own.
     let accepting = thread::spawn(move || {

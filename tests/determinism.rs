@@ -118,7 +118,11 @@ impl<N: NetRef> Program<N> {
         let sent = format!("connection {number}");
         assert_eq!(client.try_write(sent.as_bytes()), Ok(sent.len()));
         let text = read(&server);
-        self.seen.note(format_args!("{number}: {} {} read {text:?}", self.hosts[to].network(), server.local_addr()));
+        self.seen.note(format_args!(
+            "{number}: {} {} read {text:?}",
+            self.hosts[to].network_name(),
+            server.local_addr()
+        ));
         match number % 8 {
             0 | 4 => {
                 self.seen.note(format_args!("{number}: left open"));

@@ -175,7 +175,7 @@ impl Wake for Woken {
 fn a_network_of_an_invalid_name_has_no_host() {
     let long = "n".repeat(27);
     let refused = |name: &str| text(Network::builder(name).build());
-    assert_eq!(Network::builder(&long).build().unwrap().network(), format!("pipe{long}"));
+    assert_eq!(Network::builder(&long).build().unwrap().network_name(), format!("pipe{long}"));
     assert!(refused(&format!("{long}n")).ends_with(": new network: invalid network name"));
     assert_eq!(refused("["), r#"virtnet "pipe[": new network: invalid network name"#);
     let error = Network::new("a\n").host("a").unwrap_err();
@@ -210,7 +210,7 @@ fn host_gets_or_makes() {
     assert_eq!(net.host("a").unwrap(), a);
     assert_eq!(net.host("b").unwrap_err().kind(), ErrorKind::NetworkDown);
     let a = FIXED.host("a").unwrap();
-    assert_eq!((FIXED.host("a").unwrap(), FIXED.get_host("a"), FIXED.network()), (a.clone(), Some(a), "pipet"));
+    assert_eq!((FIXED.host("a").unwrap(), FIXED.get_host("a"), FIXED.network_name()), (a.clone(), Some(a), "pipet"));
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn an_invalid_network_name_is_told_by_the_first_host_and_by_the_builder() {
     assert_eq!(text(Network::builder("[").build()), r#"virtnet "pipe[": new network: invalid network name"#);
     let long = Network::new(&"ä".repeat(14)).host("a").unwrap_err();
     assert_eq!(long.to_string(), format!(r#"virtnet "pipe{}"…: new host "a": invalid network name"#, "ä".repeat(13)));
-    assert!(long.network().is_cut(), "what is left of an overlong name is not all of it");
+    assert!(long.network_name().is_cut(), "what is left of an overlong name is not all of it");
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn tell_rows<N: NetRef>(net: N) {
     // It was made before all that, and looks now.
     let hosts: Vec<_> = snapshot.hosts().map(|host| (host.name().to_string(), host.is_open())).collect();
     assert_eq!(hosts, [("b".to_owned(), true), ("a".to_owned(), true)]);
-    assert_eq!((snapshot.network(), snapshot.is_up(), snapshot.is_auto_close()), ("pipet", true, false));
+    assert_eq!((snapshot.network_name(), snapshot.is_up(), snapshot.is_auto_close()), ("pipet", true, false));
 
     let there = LinkStatus { to_read: 3, read_closed: true, ..LinkStatus::default() };
     let here = LinkStatus { to_write: 3, readers: 1, write_closed: true, ..LinkStatus::default() };

@@ -49,7 +49,7 @@ impl Two {
 
     /// An address as the network hands it out.
     fn addr(&self, host: &str, port: u16) -> Addr {
-        Addr::new(self.left.name(), host, port).expect("a valid address")
+        Addr::new(self.left.network_name(), host, port).expect("a valid address")
     }
 }
 

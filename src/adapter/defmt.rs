@@ -116,21 +116,21 @@ impl Format for Error {
     fn format(&self, f: Formatter<'_>) {
         match (self.operation(), self.source_addr(), self.addr()) {
             (Operation::NewHost | Operation::Resolve, _, Some((host, _))) => {
-                write!(f, "virtnet {}: {=str} {}", self.network(), self.operation().text(), host);
+                write!(f, "virtnet {}: {=str} {}", self.network_name(), self.operation().text(), host);
             }
             (Operation::NewHost | Operation::Resolve | Operation::NewNetwork | Operation::AutoClose, ..) => {
-                write!(f, "virtnet {}: {=str}", self.network(), self.operation().text());
+                write!(f, "virtnet {}: {=str}", self.network_name(), self.operation().text());
             }
             (operation, Some((source, from)), Some((host, port))) => {
                 let source = HostPort(source.as_str(), source.tail(), from);
                 let addr = HostPort(host.as_str(), host.tail(), port);
-                write!(f, "{=str} {} {}->{}", operation.text(), self.network(), source, addr);
+                write!(f, "{=str} {} {}->{}", operation.text(), self.network_name(), source, addr);
             }
             (operation, Some((host, port)), None) | (operation, None, Some((host, port))) => {
                 let addr = HostPort(host.as_str(), host.tail(), port);
-                write!(f, "{=str} {} {}", operation.text(), self.network(), addr);
+                write!(f, "{=str} {} {}", operation.text(), self.network_name(), addr);
             }
-            (operation, None, None) => write!(f, "{=str} {}", operation.text(), self.network()),
+            (operation, None, None) => write!(f, "{=str} {}", operation.text(), self.network_name()),
         }
         write!(f, ": {}", self.cause());
     }
@@ -139,16 +139,16 @@ impl Format for Error {
 impl Format for CloseError {
     fn format(&self, f: Formatter<'_>) {
         if let Some(host) = self.host() {
-            write!(f, "virtnet {}: host {}: close: ", self.network(), host);
+            write!(f, "virtnet {}: host {}: close: ", self.network_name(), host);
         }
-        write!(f, "virtnet {}: close", self.network());
+        write!(f, "virtnet {}: close", self.network_name());
         self.causes().for_each(|cause| write!(f, ": {}", cause));
     }
 }
 
 impl<N: NetRef> Format for Host<N> {
     fn format(&self, f: Formatter<'_>) {
-        write!(f, "Host({=str} {})", self.network(), self.name());
+        write!(f, "Host({=str} {})", self.network_name(), self.name());
     }
 }
 
@@ -193,7 +193,7 @@ impl<N: NetRef> Format for OwnedWriteHalf<N> {
 /// All of it, a line a host or socket.
 impl<N: NetRef> Format for Snapshot<N> {
     fn format(&self, f: Formatter<'_>) {
-        write!(f, "network {=str}: {=str}", self.network(), if self.is_up() { "up" } else { "down" });
+        write!(f, "network {=str}: {=str}", self.network_name(), if self.is_up() { "up" } else { "down" });
         write!(f, "{=str}", if self.is_auto_close() { ", auto-close" } else { "" });
         for host in self.hosts() {
             write!(f, "\n{}", host);

@@ -50,7 +50,7 @@ impl<N: NetRef> TcpBind for Host<N> {
     async fn bind(&self, local: SocketAddr) -> Result<Listener<N>, Error> {
         match self.resolve(local) {
             Ok(addr) => self.listen(addr),
-            Err(cause) => Err(Error::new(Operation::Listen, self.network(), None, None, cause)),
+            Err(cause) => Err(Error::new(Operation::Listen, self.network_name(), None, None, cause)),
         }
     }
 }

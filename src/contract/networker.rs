@@ -86,7 +86,7 @@ pub trait Networker: Send + Sync {
     type Listener: NetListener<Conn = Self::Conn>;
 
     /// The full name of the network.
-    fn network(&self) -> &str;
+    fn network_name(&self) -> &str;
 
     /// The name of the access point: the host of its addresses.
     fn name(&self) -> HostName;
@@ -160,8 +160,8 @@ impl<N: NetRef> Networker for Host<N> {
     type Conn = Conn<N>;
     type Listener = Listener<N>;
 
-    fn network(&self) -> &str {
-        Host::network(self)
+    fn network_name(&self) -> &str {
+        Host::network_name(self)
     }
 
     fn name(&self) -> HostName {

@@ -48,7 +48,7 @@ impl CloseError {
 
     /// The full name of the network, or what is left of it where names and texts are long.
     #[must_use]
-    pub fn network(&self) -> ErrorText {
+    pub fn network_name(&self) -> ErrorText {
         self.words.get(0)
     }
 
@@ -99,9 +99,9 @@ impl fmt::Debug for Failures {
 impl fmt::Display for CloseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(host) = self.host() {
-            write!(f, "virtnet {:?}: host {host:?}: close: ", self.network())?;
+            write!(f, "virtnet {:?}: host {host:?}: close: ", self.network_name())?;
         }
-        write!(f, "virtnet {:?}: close: ", self.network())?;
+        write!(f, "virtnet {:?}: close: ", self.network_name())?;
         match self.causes().count() {
             1 => self.causes().try_for_each(|cause| write!(f, "{cause}")),
             count => {
@@ -114,7 +114,7 @@ impl fmt::Display for CloseError {
 
 impl fmt::Debug for CloseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CloseError({:?} {:?} ", self.network(), self.host())?;
+        write!(f, "CloseError({:?} {:?} ", self.network_name(), self.host())?;
         f.debug_list().entries(self.causes()).finish()?;
         f.write_str(")")
     }
@@ -155,7 +155,7 @@ mod tests {
                 failures.set(at, Cause::backend(text));
             }
             let error = CloseError::check(network.as_str().into(), host, &failures).expect_err("it failed");
-            is_kept(&error.network(), &network);
+            is_kept(&error.network_name(), &network);
             is_kept(&error.host().unwrap_or(ErrorText::EMPTY), &host);
             for (cause, whole) in error.causes().zip([&first, &second, &third]) {
                 let Cause::Backend(kept) = cause else { panic!("{cause}") };

@@ -132,7 +132,7 @@ impl Error {
 
     /// The full name of the network, or what is left of it where names and texts are long.
     #[must_use]
-    pub fn network(&self) -> ErrorText {
+    pub fn network_name(&self) -> ErrorText {
         self.words.get(0)
     }
 
@@ -174,13 +174,13 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.operation {
             Operation::NewHost | Operation::Resolve => {
-                write!(f, "virtnet {:?}: {} {:?}", self.network(), self.operation, self.words.get(2))?;
+                write!(f, "virtnet {:?}: {} {:?}", self.network_name(), self.operation, self.words.get(2))?;
             }
             Operation::NewNetwork | Operation::AutoClose => {
-                write!(f, "virtnet {:?}: {}", self.network(), self.operation)?
+                write!(f, "virtnet {:?}: {}", self.network_name(), self.operation)?
             }
             _ => {
-                write!(f, "{} {}", self.operation, self.network())?;
+                write!(f, "{} {}", self.operation, self.network_name())?;
                 let mut before = " ";
                 for (host, port) in [self.source_addr(), self.addr()].into_iter().flatten() {
                     f.write_str(before)?;
@@ -315,12 +315,12 @@ mod tests {
             let cause = [Cause::backend(&text), Cause::Addr(AddrError::new(&text, AddrReason::MissingPort))];
             let cause = cause[seed as usize % 2];
             let error = Error::subnet(Operation::NewHost, network.as_str().into(), &host.as_str().into(), cause);
-            is_kept(&error.network(), &network);
+            is_kept(&error.network_name(), &network);
             error.addr().iter().for_each(|(kept, _)| is_kept(kept, &host));
             // The hosts of a dial have valid names.
             let [source, host] = [source, host].map(|name| format!("{}h", name.chars().take(15).collect::<String>()));
             let error = dial(&network, &source, &host, cause);
-            is_kept(&error.network(), &network);
+            is_kept(&error.network_name(), &network);
             is_kept(&error.source_addr().expect("it is known").0, &source);
             is_kept(&error.addr().expect("it is known").0, &host);
             match error.cause() {

@@ -284,7 +284,7 @@ impl<N: NetRef> ConnRef<N> {
     pub(crate) fn error(&self, operation: Operation, cause: Cause) -> Error {
         let (local, peer) = (Some(self.local_addr()), Some(self.peer_addr()));
         let (source, addr) = if operation == Operation::Read { (peer, local) } else { (local, peer) };
-        Error::new(operation, self.net().name(), source, addr, self.place.down_cause(cause))
+        Error::new(operation, self.net().network_name(), source, addr, self.place.down_cause(cause))
     }
 }
 
@@ -327,6 +327,6 @@ impl<N: NetRef> Drop for ConnRef<N> {
 
 impl<N: NetRef> fmt::Debug for ConnRef<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}->{}", self.net().name(), self.local_addr(), self.peer_addr())
+        write!(f, "{} {}->{}", self.net().network_name(), self.local_addr(), self.peer_addr())
     }
 }

@@ -242,7 +242,7 @@ impl<N: NetRef> DialState<N> {
         let early = source.is_none() || target.is_none();
         let cause = if early { cause } else { net.down_cause(host, cause) };
         self.give_up();
-        Error::new(Operation::Dial, self.host.network(), source, target, cause)
+        Error::new(Operation::Dial, self.host.network_name(), source, target, cause)
     }
 
     /// Gives the port back, if it is still held.

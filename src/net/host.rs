@@ -58,8 +58,8 @@ impl<N: NetRef> Host<N> {
 
     /// The full name of the network.
     #[must_use]
-    pub fn network(&self) -> &str {
-        self.net.name()
+    pub fn network_name(&self) -> &str {
+        self.net.network_name()
     }
 
     /// The name of the host.
@@ -109,7 +109,7 @@ impl<N: NetRef> Host<N> {
     /// `listen pipet a:5: address already in use`.
     #[doc(alias = "bind")]
     pub fn listen<A: ToAddr>(&self, addr: A) -> Result<Listener<N>, Error> {
-        let failed = |addr, cause| Error::new(Operation::Listen, self.net.name(), None, addr, cause);
+        let failed = |addr, cause| Error::new(Operation::Listen, self.net.network_name(), None, addr, cause);
         let asked = to_listen_addr(&addr).map_err(|error| failed(None, error.into()))?;
         let asked = self.on_net(asked);
         let check = || match asked.host == self.name() {
@@ -151,19 +151,19 @@ impl<N: NetRef> Host<N> {
     /// The host is closed by the first poll; dropping the operation after that leaves what is left of closing the
     /// network to its next close.
     pub fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send + use<N>> {
-        let (host, name, network) = (self.clone(), self.name(), self.net.network_name());
+        let (host, name, network) = (self.clone(), self.name(), self.net.full_name());
         let expired = move || CloseError::timed_out(network.as_str().into(), name);
         Op::new(Expiring { future: close(host, name), expired })
     }
 
     /// An address of this host.
     pub(crate) fn addr(&self, port: u16) -> Addr {
-        Addr { network: self.net.network_name(), host: self.name(), port }
+        Addr { network: self.net.full_name(), host: self.name(), port }
     }
 
     /// What is meant by an address that this host was given.
     pub(crate) fn on_net(&self, mut addr: Addr) -> Addr {
-        addr.network = self.net.network_name();
+        addr.network = self.net.full_name();
         if addr.host.is_empty() {
             addr.host = self.name();
         }
@@ -199,7 +199,7 @@ impl<N: NetRef> Eq for Host<N> {}
 
 impl<N: NetRef> fmt::Debug for Host<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Host({} {:?})", self.network(), self.name())
+        write!(f, "Host({} {:?})", self.network_name(), self.name())
     }
 }
 

@@ -46,14 +46,14 @@ impl<N: NetRef> Host<N> {
             let _ = write_host_port(&mut input, ip_text(addr.ip()).as_str(), "", addr.port());
             Cause::Addr(AddrError { input, reason: AddrReason::NoSuchHost })
         })?;
-        Ok(Addr { network: self.net.network_name(), host, port: addr.port() })
+        Ok(Addr { network: self.net.full_name(), host, port: addr.port() })
     }
 
     /// Dials an IP address.
     pub(crate) async fn dial_ip(&self, remote: SocketAddr) -> Result<Conn<N>, Error> {
         match self.resolve(remote) {
             Ok(addr) => self.dial(addr).await,
-            Err(cause) => Err(Error::new(Operation::Dial, self.network(), None, None, cause)),
+            Err(cause) => Err(Error::new(Operation::Dial, self.network_name(), None, None, cause)),
         }
     }
 
@@ -94,7 +94,7 @@ impl<N: NetRef> Host<N> {
     }
 
     fn unresolved(&self, what: ErrorText, cause: Cause) -> Error {
-        Error::subnet(Operation::Resolve, self.network().into(), &what, cause)
+        Error::subnet(Operation::Resolve, self.network_name().into(), &what, cause)
     }
 }
 

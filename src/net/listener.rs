@@ -148,7 +148,7 @@ impl<N: NetRef> Listener<N> {
 
     fn error(&self, cause: Cause) -> Error {
         let cause = self.place.down_cause(cause);
-        Error::new(Operation::Accept, self.place.net.name(), None, Some(self.local_addr()), cause)
+        Error::new(Operation::Accept, self.place.net.network_name(), None, Some(self.local_addr()), cause)
     }
 }
 
@@ -162,7 +162,7 @@ impl<N: NetRef> Drop for Listener<N> {
 
 impl<N: NetRef> fmt::Debug for Listener<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Listener({} {})", self.place.net.name(), self.local_addr())
+        write!(f, "Listener({} {})", self.place.net.network_name(), self.local_addr())
     }
 }
 

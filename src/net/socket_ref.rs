@@ -47,7 +47,7 @@ impl<N: NetRef> SocketRef<N> {
 
     /// An address of the host.
     pub(crate) fn addr(&self, port: u16) -> Addr {
-        Addr { network: self.net.network_name(), host: self.net.tables.name(&self.host), port }
+        Addr { network: self.net.full_name(), host: self.net.tables.name(&self.host), port }
     }
 
     /// The address of the socket itself.

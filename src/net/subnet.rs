@@ -105,7 +105,7 @@ where
 
     /// The full name of the network.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn network_name(&self) -> &str {
         &self.name
     }
 
@@ -132,7 +132,7 @@ where
         SubNetworkNotifier(self)
     }
 
-    pub(crate) fn network_name(&self) -> NetworkName {
+    pub(crate) fn full_name(&self) -> NetworkName {
         self.name
     }
 

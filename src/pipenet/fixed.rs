@@ -124,8 +124,8 @@ impl<'m> Network<'m> {
 
     /// The full name of the network.
     #[must_use]
-    pub fn network(&self) -> &str {
-        self.net.name()
+    pub fn network_name(&self) -> &str {
+        self.net.network_name()
     }
 
     /// The host of this name; makes it if there is none. An existing host may be closed.

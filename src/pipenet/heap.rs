@@ -68,7 +68,7 @@ impl fmt::Debug for NetHandle {
 /// use virtnet::pipenet;
 ///
 /// let net = pipenet::Network::new("t");
-/// assert_eq!(net.network(), "pipet");
+/// assert_eq!(net.network_name(), "pipet");
 /// let a = net.host("a")?;
 /// assert_eq!(net.host("a")?, a);
 /// assert_eq!(
@@ -101,8 +101,8 @@ impl Network {
 
     /// The full name of the network.
     #[must_use]
-    pub fn network(&self) -> &str {
-        self.net.name()
+    pub fn network_name(&self) -> &str {
+        self.net.network_name()
     }
 
     /// The host of this name; makes it if there is none. An existing host may be closed.

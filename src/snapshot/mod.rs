@@ -121,8 +121,8 @@ impl<N: NetRef> Snapshot<N> {
 
     /// The full name of the network.
     #[must_use]
-    pub fn network(&self) -> &str {
-        self.net.name()
+    pub fn network_name(&self) -> &str {
+        self.net.network_name()
     }
 
     /// Whether the network is up.
@@ -157,7 +157,7 @@ impl<N: NetRef> Snapshot<N> {
 impl<N: NetRef> fmt::Display for Snapshot<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (up, auto) = (self.is_up(), self.is_auto_close());
-        write!(f, "network {}: {}", self.network(), if up { "up" } else { "down" })?;
+        write!(f, "network {}: {}", self.network_name(), if up { "up" } else { "down" })?;
         writeln!(f, "{}", if auto { ", auto-close" } else { "" })?;
         line(f, ["State", "Waiting"], [&"Recv-Q", &"Send-Q", &"Address"])?;
         self.hosts().try_for_each(|host| {
@@ -169,7 +169,7 @@ impl<N: NetRef> fmt::Display for Snapshot<N> {
 
 impl<N: NetRef> fmt::Debug for Snapshot<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Snapshot({})", self.network())
+        write!(f, "Snapshot({})", self.network_name())
     }
 }
 

@@ -86,7 +86,7 @@ impl Networker for Tcp {
     type Conn = TcpConn;
     type Listener = TcpListener;
 
-    fn network(&self) -> &str {
+    fn network_name(&self) -> &str {
         NETWORK
     }
 

@@ -122,7 +122,7 @@ impl Networker for TokioTcp {
     type Conn = TokioTcpStream;
     type Listener = TokioTcpListener;
 
-    fn network(&self) -> &str {
+    fn network_name(&self) -> &str {
         NETWORK
     }
 

@@ -275,7 +275,7 @@ pub(super) fn a_closed_host_keeps_its_name<N: NetRef + 'static>(net: &Setup<N>) 
     assert!(net.net.get_host("b").is_none());
     close_network(net);
     assert!(net.net.get_host("a") == Some(a.clone()));
-    assert_eq!((a.name().to_string(), a.network()), ("a".into(), net.name()));
+    assert_eq!((a.name().to_string(), a.network_name()), ("a".into(), net.name()));
 }
 
 pub(super) fn an_invalid_name_makes_no_host<N: NetRef + 'static>(net: &Setup<N>) {

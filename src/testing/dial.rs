@@ -77,7 +77,7 @@ pub(super) fn dial_to_unknown_host_names_both_ends<N: NetRef + 'static>(net: &Se
     let b = net.host("b");
     let error = net.wait(b.dial("γ:1")).expect_err("nobody has that name");
     assert_eq!(error.kind(), crate::ErrorKind::NoSuchHost);
-    assert_eq!((error.network(), error.operation()), (net.name().into(), crate::Operation::Dial));
+    assert_eq!((error.network_name(), error.operation()), (net.name().into(), crate::Operation::Dial));
     assert_eq!((error.source_addr(), error.addr()), (Some(("b".into(), 1)), Some(("γ".into(), 1))));
 }
 

@@ -21,7 +21,7 @@ pub(super) fn an_error_tells_what_failed_where_and_why<N: NetRef + 'static>(net:
     let writing = net.wait(write(b, b"x")).expect_err("nobody reads");
     assert_eq!((writing.operation(), writing.kind()), (Operation::Write, ErrorKind::BrokenPipe));
     assert_eq!((writing.source_addr(), writing.addr()), (Some(("b".into(), 1)), Some(("a".into(), port))));
-    assert_eq!(writing.network(), net.name());
+    assert_eq!(writing.network_name(), net.name());
     let listening = pair.a.listen(":1").expect_err("somebody listens");
     assert_eq!((listening.source_addr(), listening.addr()), (None, Some(("a".into(), 1))));
     assert_eq!(listening.cause().to_string(), "address already in use");
@@ -36,7 +36,7 @@ pub(super) fn an_error_says_which_names_are_cut<N: NetRef + 'static>(net: &Setup
         for peer in [&short, &long] {
             let error = net.wait(host.dial((peer.as_str(), 9))).expect_err("nobody listens");
             let told = [error.source_addr(), error.addr()].map(|addr| addr.expect("both are known"));
-            let network = (error.network(), net.name());
+            let network = (error.network_name(), net.name());
             for (kept, whole) in [(told[0].0, name.as_str()), (told[1].0, peer), network] {
                 let head = whole.strip_prefix(kept.as_str()).map(|rest| !rest.is_empty());
                 assert_eq!(head, Some(kept.is_cut()), "{kept:?} of {whole:?}");

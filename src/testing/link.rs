@@ -18,7 +18,7 @@ use crate::wait::Op;
 ///
 /// If the engine does otherwise.
 pub fn links_by_dial<N: NetRef + 'static>(net: &N) -> (LinkOf<N>, LinkOf<N>) {
-    let addr = |port| Addr::new(net.name(), "a", port).expect("a valid address");
+    let addr = |port| Addr::new(net.network_name(), "a", port).expect("a valid address");
     let taken = Intercept(Arc::default());
     let data = Op::new(net.registry().query("a")).wait().expect("a behaviour has a host `a` before it needs links");
     let (near, _) = Op::new(net.engine().dial(&addr(1), &addr(1), data, &taken)).wait().expect("a dial of the engine");

@@ -144,7 +144,7 @@ impl<N: NetRef + 'static> Setup<N> {
 
     /// The full name of the network.
     pub(super) fn name(&self) -> &str {
-        self.net.name()
+        self.net.network_name()
     }
 
     /// How many dials may wait at a listener.
@@ -294,7 +294,7 @@ impl<N: NetRef + 'static> Setup<N> {
 impl<N: NetRef> fmt::Debug for Setup<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Setup");
-        shown.field("network", &self.net.name()).field("waiting", &self.waiting).field("buffer", &self.buffer);
+        shown.field("network", &self.net.network_name()).field("waiting", &self.waiting).field("buffer", &self.buffer);
         shown.field("capacity", &self.capacity).finish_non_exhaustive()
     }
 }

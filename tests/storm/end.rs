@@ -34,7 +34,7 @@ pub(crate) fn all_can_be_used_again<N: NetRef>(world: &World<N>, sockets: usize,
     let full = host.listen("").expect_err("there is no other place");
     assert_eq!(
         full.to_string(),
-        format!("listen {} {}:0: port table is full ({sockets})", host.network(), &*host.name())
+        format!("listen {} {}:0: port table is full ({sockets})", host.network_name(), &*host.name())
     );
     drop(listeners);
 

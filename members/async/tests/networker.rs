@@ -65,7 +65,7 @@ where
 {
     let listener = server.listen("").unwrap();
     let addr = listener.local_addr();
-    assert_eq!((addr.network_name(), addr.host()), (server.network(), server.name().as_str()));
+    assert_eq!((addr.network_name(), addr.host()), (server.network_name(), server.name().as_str()));
     let serving = tokio::spawn(serve(listener));
     let asking: JoinSet<_> = (0..CLIENTS).map(|_| ask(client.clone(), addr)).collect();
     let sorted = |mut addrs: Vec<Addr>| {

@@ -10,7 +10,7 @@ use crate::check::{connect, dial_fails, fails, prints};
 pub fn hosts_and_ports() {
     static NET: Network<'static> = virtnet::fixed!("t", 3, 8, 2, 16);
     let (a, b) = (NET.host("a").unwrap(), NET.host("b").unwrap());
-    assert_eq!((NET.network(), a.network(), &*a.name()), ("pipet", "pipet", "a"));
+    assert_eq!((NET.network_name(), a.network_name(), &*a.name()), ("pipet", "pipet", "a"));
     assert_eq!(NET.host("a").unwrap(), a);
     assert_ne!(NET.host("c").unwrap(), a);
     fails(

@@ -327,7 +327,7 @@ fn check(error: &Error, head: &str) {
     let text = error.to_string();
     assert!(text.starts_with(head), "{text:?} does not begin with {head:?}");
     assert!(text.len() < 200, "{text:?} is too long");
-    assert_eq!(error.network(), "x");
+    assert_eq!(error.network_name(), "x");
     assert!(text.ends_with(&error.cause().to_string()), "{text:?} does not end with {:?}", error.cause());
     assert_eq!(error.kind(), error.cause().kind());
     assert_eq!(std::io::Error::from(*error).to_string(), text);
