@@ -10,7 +10,7 @@ use crate::contract::notifier::Notifier;
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::net::net_ref::{LinkOf, NetRef};
-use crate::net::request::{ClaimedRequest, Connecting, QueuedRequest};
+use crate::net::request::{ClaimedRequest, Handover, QueuedRequest};
 #[cfg(feature = "alloc")]
 use crate::net::subnet::SubNetwork;
 use crate::table::RequestPhase;
@@ -36,7 +36,7 @@ impl<N: NetRef> Notifier for SubNetworkNotifier<N> {
     }
 
     fn connect(&self, src: &Addr, dst: &Addr, link: Self::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
-        Connecting(QueuedRequest::enqueue(self.0.clone(), src, dst, link, RequestPhase::Direct))
+        Handover(QueuedRequest::enqueue(self.0.clone(), src, dst, link, RequestPhase::Direct))
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
@@ -76,7 +76,7 @@ where
 
     fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
         let net = self.upgrade().ok_or(Cause::NetworkDown);
-        Connecting(net.and_then(|net| QueuedRequest::enqueue(net, src, dst, link, RequestPhase::Direct)))
+        Handover(net.and_then(|net| QueuedRequest::enqueue(net, src, dst, link, RequestPhase::Direct)))
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {

@@ -114,9 +114,9 @@ enum RequestOutcome {
 }
 
 /// Waits until a listener has the connection; gives its address. An `async` block would be twice as large.
-pub(crate) struct Connecting<N: NetRef>(pub(crate) Result<QueuedRequest<N>, Cause>);
+pub(crate) struct Handover<N: NetRef>(pub(crate) Result<QueuedRequest<N>, Cause>);
 
-impl<N: NetRef> Future for Connecting<N> {
+impl<N: NetRef> Future for Handover<N> {
     type Output = Result<Addr, Cause>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

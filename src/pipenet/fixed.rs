@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::memory::{FixedLink, FixedPipes, PipePool, Pool};
+use super::memory::{FixedLink, FixedPipes, PipePool, PipeSlots};
 use super::{PREFIX, Pipes, Ram};
 use crate::addr::name::NetworkName;
 use crate::error::Error;
@@ -74,7 +74,7 @@ impl<'m> Network<'m> {
             Some(full) => full,
             None => NetworkName::EMPTY,
         };
-        let pool: &dyn Pool = &memory.pipes;
+        let pool: &dyn PipeSlots = &memory.pipes;
         let engine = Pipes { memory: FixedPipes { pool }, rendezvous: false, reset_unread: true };
         let registry = Ram::new(tables, full);
         Self { net: subnet::SubNetwork::with_options(PREFIX, name, engine, registry, tables, Options::DEFAULT) }

@@ -131,8 +131,8 @@ impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
 struct Rows<L, const HOSTS: usize, const SOCKETS: usize> {
     network: NetworkState<TwoWakers>,
     closed: Closed,
-    hosts: Vec<HostRow, HOSTS>,
-    sockets: Vec<SocketRow<L>, SOCKETS>,
+    hosts: Vec<HostEntry, HOSTS>,
+    sockets: Vec<SocketEntry<L>, SOCKETS>,
 }
 
 impl<L, const HOSTS: usize, const SOCKETS: usize> Rows<L, HOSTS, SOCKETS> {
@@ -151,11 +151,11 @@ impl<L, const HOSTS: usize, const SOCKETS: usize> Rows<L, HOSTS, SOCKETS> {
 /// Rows of any number, so that what works on them is compiled once.
 trait Storage<L>: Send {
     /// The network and its hosts, and the sockets.
-    fn views(&mut self) -> (FixedDirectory<'_>, &mut VecView<SocketRow<L>>);
+    fn views(&mut self) -> (FixedDirectory<'_>, &mut VecView<SocketEntry<L>>);
 }
 
 impl<L: Send, const HOSTS: usize, const SOCKETS: usize> Storage<L> for Rows<L, HOSTS, SOCKETS> {
-    fn views(&mut self) -> (FixedDirectory<'_>, &mut VecView<SocketRow<L>>) {
+    fn views(&mut self) -> (FixedDirectory<'_>, &mut VecView<SocketEntry<L>>) {
         let hosts = FixedHosts { rows: &mut self.hosts, closed: &mut self.closed };
         (FixedDirectory { network: &mut self.network, hosts }, &mut self.sockets)
     }
@@ -163,7 +163,7 @@ impl<L: Send, const HOSTS: usize, const SOCKETS: usize> Storage<L> for Rows<L, H
 
 /// A host, in the place that its number says.
 #[derive(Debug)]
-struct HostRow {
+struct HostEntry {
     name: HostName,
     flags: HostFlags,
     open: bool,
@@ -177,12 +177,12 @@ impl SocketLayout for TwoWakers {
 
 /// A socket of any host.
 #[derive(Debug)]
-struct SocketRow<L> {
+struct SocketEntry<L> {
     host: u16,
     socket: Socket<L, TwoWakers>,
 }
 
-impl<L> SocketRow<L> {
+impl<L> SocketEntry<L> {
     fn is_free(&self) -> bool {
         matches!(self.socket.state, State::Free)
     }
@@ -191,7 +191,7 @@ impl<L> SocketRow<L> {
 /// The hosts, under lock.
 #[derive(Debug)]
 pub struct FixedHosts<'a> {
-    rows: &'a mut VecView<HostRow>,
+    rows: &'a mut VecView<HostEntry>,
     closed: &'a mut Closed,
 }
 
@@ -231,20 +231,20 @@ pub struct FixedDirectory<'a> {
 }
 
 /// The number that goes with a name, a new one if it comes up for the first time.
-fn intern(rows: &mut VecView<HostRow>, name: &HostName) -> Result<u32, Cause> {
+fn intern(rows: &mut VecView<HostEntry>, name: &HostName) -> Result<u32, Cause> {
     if let Some(id) = find(rows, name.as_bytes()) {
         return Ok(id);
     }
-    let row = HostRow { name: *name, flags: HostFlags::default(), open: true };
+    let row = HostEntry { name: *name, flags: HostFlags::default(), open: true };
     rows.push(row).map_err(|_| full(rows))?;
     Ok(rows.len() as u32 - 1)
 }
 
-fn find(rows: &VecView<HostRow>, name: &[u8]) -> Option<u32> {
+fn find(rows: &VecView<HostEntry>, name: &[u8]) -> Option<u32> {
     rows.iter().position(|row| row.name.as_bytes() == name).map(|at| at as u32)
 }
 
-fn full(rows: &VecView<HostRow>) -> Cause {
+fn full(rows: &VecView<HostEntry>) -> Cause {
     Cause::Full(Resource::Hosts, rows.capacity() as u32)
 }
 
@@ -286,8 +286,8 @@ impl<'a> Directory for FixedDirectory<'a> {
 #[derive(Debug)]
 pub struct FixedPorts<'a, L> {
     host: u16,
-    hosts: &'a mut VecView<HostRow>,
-    sockets: &'a mut VecView<SocketRow<L>>,
+    hosts: &'a mut VecView<HostEntry>,
+    sockets: &'a mut VecView<SocketEntry<L>>,
 }
 
 impl<L> FixedPorts<'_, L> {
@@ -319,7 +319,7 @@ impl<L> FixedPorts<'_, L> {
 
     /// Whether a connection that shares this port of `host` has this peer.
     fn has_pair(&self, host: u16, port: u16, peer: Peer) -> bool {
-        self.sockets.iter().any(|SocketRow { host: of, socket }| {
+        self.sockets.iter().any(|SocketEntry { host: of, socket }| {
             *of == host
                 && socket.hold == PortHold::Shared
                 && socket.port == port
@@ -349,8 +349,8 @@ impl<L> Ports for FixedPorts<'_, L> {
     fn insert(&mut self, bind: Bind, state: State<L, TwoWakers>) -> Result<u32, Cause> {
         let (port, hold) = self.choose(bind)?;
         let socket = Socket { port, hold, ..Socket::new(state) };
-        let row = SocketRow { host: self.host, socket };
-        if let Some(slot) = self.sockets.iter().position(SocketRow::is_free) {
+        let row = SocketEntry { host: self.host, socket };
+        if let Some(slot) = self.sockets.iter().position(SocketEntry::is_free) {
             self.sockets[slot] = row;
             return Ok(slot as u32);
         }
@@ -385,7 +385,7 @@ impl<L> Ports for FixedPorts<'_, L> {
     }
 
     fn listener(&self, port: u16) -> Option<u32> {
-        let listens = |row: &SocketRow<L>| {
+        let listens = |row: &SocketEntry<L>| {
             let socket = &row.socket;
             row.host == self.host
                 && socket.hold != PortHold::None
@@ -404,7 +404,7 @@ impl<L> Ports for FixedPorts<'_, L> {
     }
 
     fn next(&self, slot: u32) -> Option<u32> {
-        let used = |row: &SocketRow<L>| row.host == self.host && !row.is_free();
+        let used = |row: &SocketEntry<L>| row.host == self.host && !row.is_free();
         let rows = self.sockets.iter().enumerate().skip(slot as usize);
         rows.filter(|(_, row)| used(row)).map(|(at, _)| at as u32).next()
     }

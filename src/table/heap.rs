@@ -22,7 +22,7 @@ use crate::wait::waker::{ManyWakers, OneWaker};
 /// Finding a host by its name, the lowest free port and a listener by its port take the same time however much there is.
 /// Hosts are found without a lock, so that those who use different hosts do not disturb each other.
 pub struct Heap<L> {
-    shared: Arc<Shared<L>>,
+    shared: Arc<SharedTables<L>>,
 }
 
 impl<L> Heap<L> {
@@ -32,7 +32,7 @@ impl<L> Heap<L> {
         let closed = [false; 2].map(AtomicBool::new);
         let hosts = HeapHosts { list: List::new(), closed };
         let network = Lock::new(NetworkState::new(ManyWakers::default()));
-        Self { shared: Arc::new(Shared { hosts, network }) }
+        Self { shared: Arc::new(SharedTables { hosts, network }) }
     }
 
     /// The sockets of a host.
@@ -90,7 +90,7 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
     }
 
     fn directory<R>(&self, step: impl FnOnce(&mut HeapDirectory<'_, L>) -> R) -> R {
-        let Shared { hosts, network } = &*self.shared;
+        let SharedTables { hosts, network } = &*self.shared;
         network.with(|network| step(&mut HeapDirectory { hosts, network }))
     }
 
@@ -131,7 +131,7 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
     }
 
     fn intern(&self, name: &HostName) -> Result<u32, Cause> {
-        let Shared { hosts, network } = &*self.shared;
+        let SharedTables { hosts, network } = &*self.shared;
         match hosts.find(name.as_bytes()) {
             Some(id) => Ok(id),
             None => network.with(|network| HeapDirectory { hosts, network }.intern(name)),
@@ -139,7 +139,7 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
     }
 }
 
-struct Shared<L> {
+struct SharedTables<L> {
     hosts: HeapHosts<L>,
     network: Lock<NetworkState<ManyWakers>>,
 }

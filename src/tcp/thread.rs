@@ -32,11 +32,11 @@ use crate::wait::{OnTimeout, Op};
 #[derive(Clone)]
 pub struct Tcp {
     name: HostName,
-    shared: Arc<Shared>,
+    shared: Arc<Sockets>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct Sockets {
     closed: AtomicBool,
     /// What is to be closed with the access point.
     sockets: Mutex<Vec<Weak<dyn Close>>>,

@@ -39,11 +39,11 @@ use crate::wait::{Expiring, OnTimeout, Op};
 #[derive(Clone)]
 pub struct TokioTcp {
     name: HostName,
-    shared: Arc<Shared>,
+    shared: Arc<TokioSockets>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct TokioSockets {
     closed: AtomicBool,
     /// Tells those who dial.
     closing: Notify,

@@ -12,11 +12,11 @@ use crate::wait::waker::TwoWakers;
 /// Pipes in a pool of a fixed size.
 #[derive(Clone, Copy)]
 pub struct FixedPipes<'m> {
-    pub(in crate::pipenet) pool: &'m (dyn Pool + 'm),
+    pub(in crate::pipenet) pool: &'m (dyn PipeSlots + 'm),
 }
 
 /// A pool of pipes with buffers of any size, so that what works on them is compiled once.
-pub(in crate::pipenet) trait Pool: Sync {
+pub(in crate::pipenet) trait PipeSlots: Sync {
     /// Which pipes are in use.
     fn leases(&self) -> &Lock<[Lease]>;
 
@@ -61,7 +61,7 @@ impl<const PIPES: usize, const BUFFER: usize> PipePool<PIPES, BUFFER> {
     }
 }
 
-impl<const PIPES: usize, const BUFFER: usize> Pool for PipePool<PIPES, BUFFER> {
+impl<const PIPES: usize, const BUFFER: usize> PipeSlots for PipePool<PIPES, BUFFER> {
     fn leases(&self) -> &Lock<[Lease]> {
         &self.leases
     }

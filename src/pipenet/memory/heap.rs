@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::task::Waker;
 
 use super::PipeMemory;
-use super::pool::Pool;
+use super::pool::BufferPool;
 use crate::contract::engine::FastPath;
 use crate::error::cause::Cause;
 use crate::pipenet::pipe::Direction;
@@ -21,14 +21,14 @@ pub struct HeapPipes {
     /// The pipes whose directions keep their memory although nothing waits in them, once for each.
     kept: Lock<[Weak<HeapPipe>; KEPT]>,
     /// The memory of all others.
-    pool: Pool,
+    pool: BufferPool,
 }
 
 impl HeapPipes {
     /// Pipes for as many bytes in each direction, or as many as 32 bits count.
     pub(in crate::pipenet) fn new(buffer: usize) -> Self {
         let buffer = u32::try_from(buffer).unwrap_or(u32::MAX);
-        Self { buffer, kept: Lock::new([const { Weak::new() }; KEPT]), pool: Pool::new() }
+        Self { buffer, kept: Lock::new([const { Weak::new() }; KEPT]), pool: BufferPool::new() }
     }
 
     /// Whether one more direction of this pipe may keep its memory: the first ones may, until their pipes are gone.
@@ -178,7 +178,7 @@ impl PipeMemory for HeapPipes {
         let direction =
             || Lock::new(Direction::new(ReusedWakers::default(), ReusedWakers::default(), HeapRing::new(self.buffer)));
         let pipe = Arc::new([direction(), direction()]);
-        let shelf = Pool::shelf(host);
+        let shelf = BufferPool::shelf(host);
         let near = HeapLink { pipe: pipe.clone(), side: false, rendezvous, shelf };
         Ok((near, HeapLink { pipe, side: true, rendezvous, shelf }))
     }
@@ -311,7 +311,7 @@ mod tests {
             assert_eq!(keep, [[true; KEPT].as_slice(), &[false; 3]].concat());
         }
         // What the others share is on one shelf, and taken from there.
-        let shelf = Pool::shelf("a");
+        let shelf = BufferPool::shelf("a");
         let shared = pipes.pool.take(shelf);
         assert!(shared.capacity() >= 1000 && pipes.pool.take(shelf).capacity() > 0);
         pipes.pool.put(shelf, shared);

@@ -15,7 +15,7 @@ mod heap;
 mod pool;
 
 pub use fixed::FixedPipes;
-pub(super) use fixed::{FixedLink, PipePool, Pool};
+pub(super) use fixed::{FixedLink, PipePool, PipeSlots};
 #[cfg(feature = "alloc")]
 pub(super) use heap::HeapLink;
 #[cfg(feature = "alloc")]

@@ -8,7 +8,7 @@ use crate::sync::Lock;
 /// Memory of drained directions, for those that are written next: a bounded number of pieces, on shelves that do not
 /// disturb each other.
 #[derive(Debug)]
-pub(super) struct Pool([Shelf; SHELVES]);
+pub(super) struct BufferPool([Shelf; SHELVES]);
 
 /// In cache lines of its own.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ const SHELVES: usize = 8;
 /// How many pieces of memory are on a shelf: as many as a thread drains before it writes again, mostly.
 const DEPTH: usize = 2;
 
-impl Pool {
+impl BufferPool {
     pub(super) fn new() -> Self {
         Self([(); SHELVES].map(|()| Shelf(Lock::new([const { Vec::new() }; DEPTH]))))
     }
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_shelf_keeps_the_largest_pieces() {
-        let pool = Pool::new();
+        let pool = BufferPool::new();
         assert_eq!(pool.take(3).capacity(), 0);
         for size in [500, 300, 400] {
             pool.put(3, Vec::with_capacity(size));
