@@ -33,7 +33,7 @@ pub trait NetRef: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
     ///
     /// # Cancel safety
     ///
-    /// Dropping the operation may unregister the name taken, without a host.
+    /// Dropping the operation may leave the name taken, without a host.
     fn new_host(&self, name: &str) -> Op<impl OnTimeout<Output = Result<Host<Self>, Error>> + Send + use<Self>> {
         let shown = ErrorText::from(name);
         let net = self.clone();

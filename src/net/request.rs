@@ -29,13 +29,14 @@ impl<N: NetRef> QueuedRequest<N> {
     pub(crate) fn enqueue(net: N, src: &Addr, dst: &Addr, link: LinkOf<N>, phase: RequestPhase) -> Result<Self, Cause> {
         let mut link = Some(link);
         let queued = Self::find(&net, src, dst).and_then(|(host, known)| {
+            let rules = (net.options.backlog, net.options.share_port);
             // The name of a stranger is kept once the request has a place, and not if it is refused.
             let peer = |ports: &mut PortsOf<'_, N>| {
                 let id = known.map_or_else(|| net.tables.intern_within(ports, &src.host), Ok)?;
                 Ok(Peer { host: id, port: src.port })
             };
             let (slot, acceptors) =
-                net.tables.ports(&host, |ports| enqueue(ports, dst.port, &net.options, peer, &mut link, phase))?;
+                net.tables.ports(&host, |ports| enqueue(ports, dst.port, rules, peer, &mut link, phase))?;
             acceptors.wake();
             Ok((host, slot))
         });

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::sync::atomic::Ordering;
 use core::{array, fmt};
 
-use super::heap::hash;
+use super::hash::hash;
 use crate::addr::name::HostName;
 use crate::sync::{AtomicU32, Once};
 

@@ -11,6 +11,8 @@ use crate::error::close::Failures;
 mod bitmap;
 mod fixed;
 #[cfg(feature = "alloc")]
+mod hash;
+#[cfg(feature = "alloc")]
 mod heap;
 #[cfg(feature = "alloc")]
 mod list;

@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 
 use super::Peer;
-use super::heap::hash;
+use super::hash::hash;
 
 /// A set of pairs: a shared port, and the peer of a connection there. It finds in one step which of 64 ports of a host are
 /// in it.

@@ -4,7 +4,6 @@ use core::task::Waker;
 
 use super::{Bind, MaybeBoxed, NIL, Peer, PortHold, Ports, Queue, Request, RequestPhase, State, U24};
 use crate::error::cause::{Cause, Resource};
-use crate::net::subnet::Options;
 use crate::wait::waker::Wakers;
 
 impl<W: Default> Queue<W> {
@@ -20,7 +19,7 @@ impl<W: Default> Queue<W> {
 pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     ports: &mut P,
     port: u16,
-    options: &Options,
+    (backlog, share_port): (u32, bool),
     peer: impl FnOnce(&mut P) -> Result<Peer, Cause>,
     link: &mut Option<P::Link>,
     phase: RequestPhase,
@@ -30,12 +29,12 @@ pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     }
     let listener = ports.listener(port).ok_or(Cause::ConnectionRefused)?;
     let tail = queue(ports, listener).map_or(NIL, |queue| queue.tail.get());
-    if queue(ports, listener).is_some_and(|queue| queue.len.get() >= options.backlog) {
-        return Err(Cause::Full(Resource::Backlog, options.backlog));
+    if queue(ports, listener).is_some_and(|queue| queue.len.get() >= backlog) {
+        return Err(Cause::Full(Resource::Backlog, backlog));
     }
     let slot = ports.insert(Bind::None, State::Closed)?;
     let peer = peer(ports).and_then(|peer| {
-        if options.share_port {
+        if share_port {
             ports.bind(slot, Bind::Shared(port, peer))?;
         }
         Ok(peer)

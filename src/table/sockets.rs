@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use hashbrown::HashTable;
 
 use super::bitmap::PortSet;
-use super::heap::hash;
+use super::hash::hash;
 use super::pairs::PairSet;
 use super::{Bind, NIL, Peer, PortHold, Socket, State};
 use crate::error::cause::{Cause, Resource};

@@ -1,0 +1,198 @@
+//! The staircase of `src`: a folder imports from folders of lower levels only, and no files import each other in a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each folder of `src` with its level. A new folder gets a line here.
+const LEVELS: [(&str, u32); 12] = [
+    ("addr", 0),
+    ("sync", 0),
+    ("error", 1),
+    ("wait", 1),
+    ("contract", 2),
+    ("table", 2),
+    ("net", 4),
+    ("tcp", 4),
+    ("snapshot", 5),
+    ("pipenet", 7),
+    ("testing", 7),
+    ("adapter", 8),
+];
+
+/// A file of `src`, as the path of its module: `net::dial`, or `net` for `net/mod.rs`.
+type Module = String;
+
+#[test]
+fn each_folder_imports_from_lower_levels_only() {
+    let mut wrong = Vec::new();
+    for (from, imports) in &imports() {
+        for (to, line) in imports {
+            let [own, other] = [folder(from), folder(to)];
+            if own != other && level(own) <= level(other) {
+                wrong.push(format!("{from} (level {}) imports {to} (level {}): {line}", level(own), level(other)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports from the same level or above:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let imports = imports();
+    let mut left: BTreeMap<&Module, BTreeSet<&Module>> =
+        imports.iter().map(|(from, to)| (from, to.keys().filter(|to| *to != from).collect())).collect();
+    // What imports nothing that is left is in no circle.
+    while let Some(done) = left.iter().find(|(_, to)| to.is_empty()).map(|(from, _)| *from) {
+        left.remove(done);
+        left.values_mut().for_each(|to| {
+            to.remove(done);
+        });
+    }
+    // Nor is what nothing that is left imports.
+    while let Some(done) = left.keys().copied().find(|file| !left.values().any(|to| to.contains(file))) {
+        left.remove(done);
+    }
+    assert!(left.is_empty(), "files that import each other in a circle:\n{left:#?}");
+}
+
+#[test]
+fn backends_and_others_import_from_folders_and_not_from_the_roof() {
+    let roof: Vec<_> = sources()
+        .into_iter()
+        .filter(|(module, _)| module != "lib")
+        .flat_map(|(module, source)| {
+            let items = use_paths(&source).into_iter().filter(|path| path.len() == 2 && path[0] == "crate");
+            let items = items.filter(|path| !LEVELS.iter().any(|(folder, _)| *folder == path[1]));
+            items.map(|path| format!("{module}: use {}", path.join("::"))).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(roof.is_empty(), "imports of what lib.rs re-exports:\n{}", roof.join("\n"));
+}
+
+/// What each file imports from which other: the first line that does.
+fn imports() -> BTreeMap<Module, BTreeMap<Module, String>> {
+    let sources = sources();
+    let modules: BTreeSet<Module> = sources.iter().map(|(module, _)| module.clone()).collect();
+    let mut all = BTreeMap::new();
+    for (module, source) in sources.iter().filter(|(module, _)| module != "lib") {
+        let mut found = BTreeMap::new();
+        for path in use_paths(source) {
+            if let Some(to) = target(module, &path, &modules).filter(|to| to != module) {
+                found.entry(to).or_insert_with(|| format!("use {}", path.join("::")));
+            }
+        }
+        all.insert(module.clone(), found);
+    }
+    all
+}
+
+/// The module that a path of a `use` leads into, if it is one of this crate. What a `mod.rs` takes from its own files is no
+/// import.
+fn target(from: &Module, path: &[String], modules: &BTreeSet<Module>) -> Option<Module> {
+    let mut at: Vec<&str> = match path.first()?.as_str() {
+        "crate" => Vec::new(),
+        "super" => {
+            let mut at: Vec<&str> = from.split("::").collect();
+            at.pop();
+            at
+        }
+        _ => return None,
+    };
+    for part in &path[1..] {
+        if part == "super" {
+            at.pop();
+            continue;
+        }
+        let next = [at.join("::").as_str(), part]
+            .iter()
+            .filter(|part| !part.is_empty())
+            .copied()
+            .collect::<Vec<_>>()
+            .join("::");
+        if !modules.contains(&next) {
+            break;
+        }
+        at.push(part);
+    }
+    Some(at.join("::")).filter(|to| !to.is_empty())
+}
+
+/// The paths that a source's `use` lines name, each `{…}` taken apart. Those of tests do not count.
+fn use_paths(source: &str) -> Vec<Vec<String>> {
+    let source = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let source = source.split("#[cfg(all(test").next().unwrap_or_default();
+    let code: String =
+        source.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
+    let mut paths = Vec::new();
+    for statement in code.split("use ").skip(1).filter_map(|rest| rest.split(';').next()) {
+        let statement: String = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+        if ["crate::", "super::"].iter().any(|start| statement.starts_with(start)) {
+            take_apart(&statement, &mut Vec::new(), &mut paths);
+        }
+    }
+    paths
+}
+
+fn take_apart(tree: &str, before: &mut Vec<String>, paths: &mut Vec<Vec<String>>) {
+    match tree.split_once('{') {
+        Some((head, rest)) => {
+            let depth = before.len();
+            before.extend(head.split("::").map(str::trim).filter(|part| !part.is_empty()).map(String::from));
+            let inside = rest.rsplit_once('}').map_or(rest, |(inside, _)| inside);
+            let (mut level, mut start) = (0, 0);
+            for (at, character) in inside.char_indices().chain([(inside.len(), ',')]) {
+                match character {
+                    '{' => level += 1,
+                    '}' => level -= 1,
+                    ',' if level == 0 => {
+                        let item = inside[start..at].trim();
+                        if !item.is_empty() {
+                            take_apart(item, before, paths);
+                        }
+                        start = at + 1;
+                    }
+                    _ => {}
+                }
+            }
+            before.truncate(depth);
+        }
+        None => {
+            let name = tree.split(" as ").next().unwrap_or_default();
+            let parts = name.split("::").map(str::trim).filter(|part| !part.is_empty() && *part != "self");
+            paths.push(before.iter().cloned().chain(parts.map(String::from)).collect());
+        }
+    }
+}
+
+/// Each file of `src`, by its module.
+fn sources() -> Vec<(Module, String)> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a folder of src") {
+            let path = entry.expect("an entry of it").path();
+            if path.is_dir() { walk(&path, files) } else { files.push(path) }
+        }
+    }
+
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    walk(&src, &mut files);
+    files.sort();
+    let module = |path: &PathBuf| {
+        let path = path.strip_prefix(&src).expect("a file of src").with_extension("");
+        let parts: Vec<_> =
+            path.iter().map(|part| part.to_str().expect("UTF-8")).filter(|part| *part != "mod").collect();
+        parts.join("::")
+    };
+    let files = files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    files.map(|path| (module(path), fs::read_to_string(path).expect("a readable file"))).collect()
+}
+
+fn folder(module: &Module) -> &str {
+    module.split("::").next().expect("a path has a first part")
+}
+
+fn level(folder: &str) -> u32 {
+    let found = LEVELS.iter().find(|(name, _)| *name == folder);
+    found.unwrap_or_else(|| panic!("`{folder}` is in no line of LEVELS, in tests/levels.rs")).1
+}
