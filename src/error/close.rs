@@ -3,7 +3,8 @@
 use core::fmt;
 
 use crate::addr::name::{ErrorText, HostName};
-use crate::error::cause::{Cause, ErrorKind};
+use crate::error::cause::Cause;
+use crate::error::kind::ErrorKind;
 use crate::error::packed::PackedCause;
 use crate::error::packed_strs::PackedStrs;
 

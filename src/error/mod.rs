@@ -4,12 +4,14 @@ use core::fmt;
 
 use crate::addr::name::ErrorText;
 use crate::addr::{Addr, write_host_port};
-use crate::error::cause::{Cause, ErrorKind};
+use crate::error::cause::Cause;
+use crate::error::kind::ErrorKind;
 use crate::error::packed::PackedCause;
 use crate::error::packed_strs::PackedStrs;
 
 pub(crate) mod cause;
 pub(crate) mod close;
+pub(crate) mod kind;
 pub(crate) mod packed;
 pub(crate) mod packed_strs;
 pub(crate) mod registry;

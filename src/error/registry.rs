@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::addr::name::ErrorText;
-use crate::error::cause::ErrorKind;
+use crate::error::kind::ErrorKind;
 
 /// A failure of a registry; prints `REGISTRY: OPERATION [ARGUMENTS]: REASON`.
 ///
