@@ -3,23 +3,31 @@
 use core::future::Future;
 
 use crate::addr::Addr;
-#[cfg(feature = "alloc")]
 use crate::contract::engine::Engine;
 use crate::contract::notifier::Notifier;
-#[cfg(feature = "alloc")]
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::request::{ClaimedRequest, Handover, QueuedRequest};
-#[cfg(feature = "alloc")]
 use crate::net::subnet::SubNetwork;
 use crate::table::RequestPhase;
-#[cfg(feature = "alloc")]
 use crate::table::Tables;
 
 /// Hands connections over to a subnetwork; see [`Notifier`].
 #[derive(Clone, Debug)]
 pub struct SubNetworkNotifier<N>(pub(crate) N);
+
+impl<E, R, T> SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    /// What a backend uses to hand over connections and to report failures.
+    pub fn notifier(&self) -> SubNetworkNotifier<&Self> {
+        SubNetworkNotifier(self)
+    }
+}
 
 impl<N: NetRef> Notifier for SubNetworkNotifier<N> {
     type Link = LinkOf<N>;

@@ -10,8 +10,6 @@ use crate::addr::name::{ErrorText, NetworkName};
 use crate::contract::engine::{Engine, Shutdown};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
-use crate::net::notifier::SubNetworkNotifier;
-use crate::snapshot::Snapshot;
 use crate::table::{Closed, Closing, Directory, Hosts, MaybeBoxed, Ports, SocketLayout, State, Tables, refuse_next};
 use crate::wait::block::Timeouts;
 use crate::wait::waker::{Wakers, noop_waker, poll_locked};
@@ -119,17 +117,6 @@ where
     #[must_use]
     pub fn registry(&self) -> &R {
         &self.registry
-    }
-
-    /// A look at its hosts and sockets, and at who waits.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot<&Self> {
-        Snapshot::new(self)
-    }
-
-    /// What a backend uses to hand over connections and to report failures.
-    pub fn notifier(&self) -> SubNetworkNotifier<&Self> {
-        SubNetworkNotifier(self)
     }
 
     pub(crate) fn full_name(&self) -> NetworkName {

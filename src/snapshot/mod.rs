@@ -6,8 +6,11 @@ use core::iter;
 use heapless::Vec;
 
 use crate::addr::name::HostName;
+use crate::contract::engine::Engine;
+use crate::contract::registry::Registry;
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
+use crate::net::subnet::SubNetwork;
 use crate::table::{Directory, Hosts, Ports, Tables};
 
 mod socket;
@@ -151,6 +154,19 @@ impl<N: NetRef> Snapshot<N> {
     /// The sockets of all hosts, host by host.
     pub fn sockets(&self) -> impl Iterator<Item = SocketRow> + use<N> {
         self.hosts().flat_map(|host| host.sockets())
+    }
+}
+
+impl<E, R, T> SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    /// A look at its hosts and sockets, and at who waits.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<&Self> {
+        Snapshot::new(self)
     }
 }
 
