@@ -14,7 +14,7 @@ use std::thread;
 
 use virtnet::table::Heap;
 use virtnet::{
-    Accept as _, Addr, Cause, Engine, NetRef as _, Notifier, Registry, RegistryError, RegistryReason, Shutdown,
+    Accept as _, Addr, Cause, Engine, NetRefExt as _, Notifier, Registry, RegistryError, RegistryReason, Shutdown,
     SubNetwork,
 };
 

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use virtnet::table::Heap;
 use virtnet::{
-    Accept, Addr, Cause, Engine, Error, NetRef as _, Notifier, Registry, RegistryError, RegistryReason, Shutdown,
+    Accept, Addr, Cause, Engine, Error, NetRefExt as _, Notifier, Registry, RegistryError, RegistryReason, Shutdown,
     SubNetwork,
 };
 

@@ -221,6 +221,7 @@ pub use net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, Write
 pub use net::host::Host;
 pub use net::listener::Listener;
 pub use net::net_ref::NetRef;
+pub use net::network::NetRefExt;
 pub use net::notifier::SubNetworkNotifier;
 pub use net::request::ClaimedRequest;
 pub use net::subnet::SubNetwork;

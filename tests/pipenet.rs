@@ -13,7 +13,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use virtnet::pipenet::{Network, fixed};
-use virtnet::{Cause, Conn, Engine, Error, ErrorKind, Host, Listener, NetRef, Notifier, Op, Registry};
+use virtnet::{Cause, Conn, Engine, Error, ErrorKind, Host, Listener, NetRef, NetRefExt as _, Notifier, Op, Registry};
 
 /// What an error prints.
 #[track_caller]

@@ -16,7 +16,7 @@ use std::task::{Context, Wake, Waker};
 
 use virtnet::pipenet::fixed;
 use virtnet::snapshot::{SocketRow, SocketState};
-use virtnet::{Conn, Host, LinkStatus, Listener, NetRef};
+use virtnet::{Conn, Host, LinkStatus, Listener, NetRef, NetRefExt as _};
 
 /// A task that waits; what wakes it does not matter.
 struct Task;

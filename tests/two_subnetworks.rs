@@ -18,7 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use outsider::{Handle, Host, Lab, connect, ends_of, within};
-use virtnet::{Addr, NetRef as _};
+use virtnet::{Addr, NetRefExt as _};
 
 /// Two subnetworks of one network, with one host each.
 struct Two {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::adapter::vectored::{first, first_mut};
 use crate::contract::engine::FastPath;
-use crate::error::cause::{Cause, ErrorKind, InvalidInput};
+use crate::error::cause::{Cause, InvalidInput};
+use crate::error::kind::ErrorKind;
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::conn_ref::ConnRef;

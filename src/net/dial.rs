@@ -18,8 +18,35 @@ use crate::net::host::Host;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Bind, Hosts, Peer, Ports, State, Tables};
-use crate::wait::OnTimeout;
 use crate::wait::waker::{Wakers, poll_locked};
+use crate::wait::{OnTimeout, Op};
+
+impl<N: NetRef> Host<N> {
+    /// Connects to a listener. The connection's own port is the lowest free one. Where accepted connections
+    /// [share a port](crate::SubNetwork::share_port), it is the lowest one with which the peer has no connection yet.
+    ///
+    /// The operation takes its port when it is first polled, and is done when the peer has accepted: unlike in TCP, there is
+    /// no handshake before that. So to wait for a dial and then for its accept, on one thread, takes
+    /// forever; use two threads, or two futures at once, or [`Op::try_wait`].
+    ///
+    /// # Errors
+    ///
+    /// In this order: a full port table; a malformed address; `network is down`, `host is down`; what the registry says,
+    /// such as `no such host`; what the engine says, such as `connection refused` if nobody listens there, or no longer, or
+    /// that host is closed (`host is down` is the own one). They name both ends as far as they are known: like `dial pipet
+    /// b:1->a:1: connection refused` or, if the listening host has none left, `dial pipet b:1->a:1: port table of "a" is full
+    /// (65535)`, with the own one alone `dial pipet b:1: address a: missing port in address`, and
+    /// `dial pipet: port table is full (4)`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation withdraws the dial: its port is free, and a listener that has not accepted it never sees
+    /// it.
+    #[doc(alias = "connect")]
+    pub fn dial<A: ToAddr>(&self, addr: A) -> Op<impl OnTimeout<Output = Result<Conn<N>, Error>> + use<N, A>> {
+        Op::new(dial(self.clone(), addr))
+    }
+}
 
 /// Dials an address from a host.
 pub(crate) fn dial<N: NetRef, A: ToAddr>(

@@ -1,19 +1,12 @@
-//! Hosts: dial, listen, close.
+//! Hosts.
 
 use core::fmt;
 
 use crate::addr::Addr;
 use crate::addr::name::HostName;
-use crate::addr::to_addr::{ToAddr, to_listen_addr};
-use crate::error::cause::Cause;
 use crate::error::close::CloseError;
-use crate::error::{Error, Operation};
-use crate::net::conn::Conn;
-use crate::net::dial::dial;
-use crate::net::listener::Listener;
-use crate::net::net_ref::{self, HostOf, NetRef};
-use crate::net::socket_ref::SocketRef;
-use crate::table::{Bind, Directory, Ports, Queue, State, Tables};
+use crate::net::net_ref::{HostOf, NetRef};
+use crate::table::{Directory, Ports, Tables};
 use crate::wait::{Expiring, OnTimeout, Op};
 
 /// A named access point of a network, with ports of its own; mostly as [`pipenet::Host`](crate::pipenet::Host). A cheap
@@ -75,72 +68,11 @@ impl<N: NetRef> Host<N> {
         self.net.tables.ports(&self.host, |ports| ports.count()) as usize
     }
 
-    /// Connects to a listener. The connection's own port is the lowest free one. Where accepted connections
-    /// [share a port](crate::SubNetwork::share_port), it is the lowest one with which the peer has no connection yet.
-    ///
-    /// The operation takes its port when it is first polled, and is done when the peer has accepted: unlike in TCP, there is
-    /// no handshake before that. So to wait for a dial and then for its accept, on one thread, takes
-    /// forever; use two threads, or two futures at once, or [`Op::try_wait`].
-    ///
-    /// # Errors
-    ///
-    /// In this order: a full port table; a malformed address; `network is down`, `host is down`; what the registry says,
-    /// such as `no such host`; what the engine says, such as `connection refused` if nobody listens there, or no longer, or
-    /// that host is closed (`host is down` is the own one). They name both ends as far as they are known: like `dial pipet
-    /// b:1->a:1: connection refused` or, if the listening host has none left, `dial pipet b:1->a:1: port table of "a" is full
-    /// (65535)`, with the own one alone `dial pipet b:1: address a: missing port in address`, and
-    /// `dial pipet: port table is full (4)`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the operation withdraws the dial: its port is free, and a listener that has not accepted it never sees
-    /// it.
-    #[doc(alias = "connect")]
-    pub fn dial<A: ToAddr>(&self, addr: A) -> Op<impl OnTimeout<Output = Result<Conn<N>, Error>> + use<N, A>> {
-        Op::new(dial(self.clone(), addr))
-    }
-
-    /// Listens at a port of this host. An empty address or port 0 asks for the lowest free one. Never blocks.
-    ///
-    /// # Errors
-    ///
-    /// In this order: a malformed address; `cannot listen on requested address` if it names another host; `network is
-    /// down`, `host is down`; `address already in use`; a full port table. Like
-    /// `listen pipet a:5: address already in use`.
-    #[doc(alias = "bind")]
-    pub fn listen<A: ToAddr>(&self, addr: A) -> Result<Listener<N>, Error> {
-        let failed = |addr, cause| Error::new(Operation::Listen, self.net.network_name(), None, addr, cause);
-        let asked = to_listen_addr(&addr).map_err(|error| failed(None, error.into()))?;
-        let asked = self.on_net(asked);
-        let check = || match asked.host == self.name() {
-            false => Err(Cause::AddrNotAvailable),
-            true => self.check_up(),
-        };
-        let listen = |ports: &mut <N::Tables as Tables>::Ports<'_>| {
-            if !ports.is_open() {
-                return Err(Cause::HostDown);
-            }
-            let bind = if asked.port == 0 { Bind::Lowest } else { Bind::Exact(asked.port) };
-            ports.insert(bind, State::Listener(Queue::new().into()))
-        };
-        let slot = check().and_then(|()| self.net.tables.ports(&self.host, listen));
-        let slot = slot.map_err(|cause| {
-            failed(
-                Some(asked),
-                match cause {
-                    Cause::AddrNotAvailable => cause,
-                    cause => self.net.down_cause(&self.host, cause),
-                },
-            )
-        })?;
-        Ok(Listener::new(SocketRef::new(self.clone(), slot)))
-    }
-
     /// Closes the host, once this is awaited or waited for: everything that waits on it is woken and fails with `host is
     /// down`, its peers see their connections closed. The sockets keep their ports until each is closed; name and object
     /// stay, and it does not open again. A server that is to come back closes its listener and connections instead.
     ///
-    /// If it was the last open host and [`NetRef::auto_close`] was asked for, this closes the network too.
+    /// If it was the last open host and [`NetRefExt::auto_close`](crate::NetRefExt::auto_close) was asked for, this closes the network too.
     ///
     /// # Errors
     ///
@@ -168,14 +100,6 @@ impl<N: NetRef> Host<N> {
             addr.host = self.name();
         }
         addr
-    }
-
-    /// Whether network and host are up.
-    fn check_up(&self) -> Result<(), Cause> {
-        match self.net.down_cause(&self.host, Cause::SocketDown) {
-            Cause::SocketDown => Ok(()),
-            down => Err(down),
-        }
     }
 }
 
@@ -211,7 +135,7 @@ async fn close<N: NetRef>(host: Host<N>, name: HostName) -> Result<(), CloseErro
         network.auto_close && network.open_hosts == 0
     });
     match closed && last {
-        true => net_ref::close(net, name).await,
+        true => net.close_all(name).await,
         false => Ok(()),
     }
 }

@@ -5,13 +5,14 @@ use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
+use crate::addr::to_addr::{ToAddr, to_listen_addr};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
 use crate::net::socket_ref::SocketRef;
-use crate::table::{Delivery, MaybeBoxed, Ports, State, next_delivery, queue};
+use crate::table::{Bind, Delivery, MaybeBoxed, Ports, Queue, State, Tables, next_delivery, queue};
 use crate::wait::waker::{Wakers, discard, noop_waker, poll_locked};
 use crate::wait::{OnTimeout, Op, Registered};
 
@@ -24,6 +25,52 @@ use crate::wait::{OnTimeout, Op, Registered};
 /// Several tasks or threads may wait for connections at once; each connection goes to one of them.
 pub struct Listener<N: NetRef> {
     place: SocketRef<N>,
+}
+
+impl<N: NetRef> Host<N> {
+    /// Listens at a port of this host. An empty address or port 0 asks for the lowest free one. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// In this order: a malformed address; `cannot listen on requested address` if it names another host; `network is
+    /// down`, `host is down`; `address already in use`; a full port table. Like
+    /// `listen pipet a:5: address already in use`.
+    #[doc(alias = "bind")]
+    pub fn listen<A: ToAddr>(&self, addr: A) -> Result<Listener<N>, Error> {
+        let failed = |addr, cause| Error::new(Operation::Listen, self.net.network_name(), None, addr, cause);
+        let asked = to_listen_addr(&addr).map_err(|error| failed(None, error.into()))?;
+        let asked = self.on_net(asked);
+        let check = || match asked.host == self.name() {
+            false => Err(Cause::AddrNotAvailable),
+            true => self.check_up(),
+        };
+        let listen = |ports: &mut <N::Tables as Tables>::Ports<'_>| {
+            if !ports.is_open() {
+                return Err(Cause::HostDown);
+            }
+            let bind = if asked.port == 0 { Bind::Lowest } else { Bind::Exact(asked.port) };
+            ports.insert(bind, State::Listener(Queue::new().into()))
+        };
+        let slot = check().and_then(|()| self.net.tables.ports(&self.host, listen));
+        let slot = slot.map_err(|cause| {
+            failed(
+                Some(asked),
+                match cause {
+                    Cause::AddrNotAvailable => cause,
+                    cause => self.net.down_cause(&self.host, cause),
+                },
+            )
+        })?;
+        Ok(Listener::new(SocketRef::new(self.clone(), slot)))
+    }
+
+    /// Whether network and host are up.
+    fn check_up(&self) -> Result<(), Cause> {
+        match self.net.down_cause(&self.host, Cause::SocketDown) {
+            Cause::SocketDown => Ok(()),
+            down => Err(down),
+        }
+    }
 }
 
 impl<N: NetRef> Listener<N> {

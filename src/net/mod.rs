@@ -9,6 +9,7 @@ pub(crate) mod host;
 pub(crate) mod ip;
 pub(crate) mod listener;
 pub(crate) mod net_ref;
+pub(crate) mod network;
 mod networker;
 pub(crate) mod notifier;
 pub(crate) mod request;

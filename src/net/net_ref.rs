@@ -1,21 +1,16 @@
-//! The way to a subnetwork: new hosts, auto-close, close.
+//! References to a subnetwork, in any form: what hosts, listeners and connections hold.
 
 use core::ops::Deref;
 
-use crate::addr::name::{ErrorText, HostName};
 use crate::contract::engine::Engine;
 use crate::contract::registry::Registry;
-use crate::error::cause::{Cause, InvalidInput};
-use crate::error::close::CloseError;
-use crate::error::{Error, Operation};
-use crate::net::host::Host;
-use crate::net::subnet::{Naming, SubNetwork};
-use crate::table::{Directory, HostFlags, Hosts, Tables};
-use crate::wait::{Expiring, OnTimeout, Op};
+use crate::net::subnet::SubNetwork;
+use crate::table::Tables;
 
 /// A cheap, cloneable way to a [`SubNetwork`]: a `&'static` or other reference to it, or an `Arc` of it.
 ///
-/// Hosts, listeners and connections hold one. It is implemented for everything that it can be implemented for.
+/// Hosts, listeners and connections hold one. Blanket-implemented for every type that meets its bounds; what can be done
+/// with one stands in [`NetRefExt`](crate::NetRefExt).
 pub trait NetRef: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, Self::Registry, Self::Tables>> {
     /// The subnetwork's engine.
     type Engine: Engine;
@@ -23,77 +18,6 @@ pub trait NetRef: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, 
     type Registry: Registry<Data = <Self::Engine as Engine>::Data>;
     /// The subnetwork's tables.
     type Tables: Tables<Link = <Self::Engine as Engine>::Link>;
-
-    /// Makes a host. Its name must be new to the whole network.
-    ///
-    /// # Errors
-    ///
-    /// `invalid network name` or `invalid host name`, `network is down`, a full host table, and what engine and registry
-    /// say, such as `host already registered`; printed like `virtnet "pipet": new host "a": network is down`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the operation may leave the name taken, without a host.
-    fn new_host(&self, name: &str) -> Op<impl OnTimeout<Output = Result<Host<Self>, Error>> + Send + use<Self>> {
-        let shown = ErrorText::from(name);
-        let net = self.clone();
-        let name = HostName::valid(name, "");
-        let failed = move |cause| Error::subnet(Operation::NewHost, net.shown_name(), &shown, cause);
-        let making = new_host(self.clone(), name);
-        let expired = failed.clone();
-        Op::new(Expiring {
-            future: async move { making.await.map_err(failed) },
-            expired: move || Err(expired(Cause::TimedOut)),
-        })
-    }
-
-    /// The host of this name, if it was made here; a closed one, too.
-    #[inline]
-    fn get_host(&self, name: &str) -> Option<Host<Self>> {
-        let host = self.tables.hosts(|hosts| hosts.find(name.as_bytes()).and_then(|id| hosts.host(id)))?;
-        Some(Host::new(self.clone(), host))
-    }
-
-    /// From now on, closing the last open host closes the network, and reports its errors.
-    ///
-    /// # Errors
-    ///
-    /// `network is down`; `no open host`.
-    fn auto_close(&self) -> Result<(), Error> {
-        let asked = self.tables.directory(|directory| {
-            let down = directory.hosts().closed().network;
-            let network = directory.network();
-            let cause = match (down, network.open_hosts) {
-                (true, _) => Cause::NetworkDown,
-                (false, 0) => Cause::NoOpenHost,
-                (false, _) => {
-                    network.auto_close = true;
-                    return Ok(());
-                }
-            };
-            Err(cause)
-        });
-        asked.map_err(|cause| Error::subnet(Operation::AutoClose, self.shown_name(), &ErrorText::EMPTY, cause))
-    }
-
-    /// Closes the network: all its hosts, then the engine, then the registry, each once. Everything that waits fails
-    /// with `network is down`, and so does what comes later.
-    ///
-    /// # Errors
-    ///
-    /// What engine and registry said, and before that why the network failed if it did. Every close reports the same.
-    ///
-    /// # Cancel safety
-    ///
-    /// The hosts are closed by the first poll. Dropping the operation before it is done leaves the rest to the next
-    /// close.
-    fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send + use<Self>> {
-        let net = self.clone();
-        Op::new(Expiring {
-            future: close(self.clone(), HostName::EMPTY),
-            expired: move || CloseError::timed_out(net.shown_name(), HostName::EMPTY),
-        })
-    }
 }
 
 impl<N, E, R, T> NetRef for N
@@ -114,54 +38,3 @@ pub(crate) type LinkOf<N> = <<N as NetRef>::Engine as Engine>::Link;
 pub(crate) type HostOf<N> = <<N as NetRef>::Tables as Tables>::Host;
 /// The place of a socket of a handle's subnetwork.
 pub(crate) type SlotOf<N> = <<N as NetRef>::Tables as Tables>::Slot;
-
-async fn new_host<N: NetRef>(net: N, name: Option<HostName>) -> Result<Host<N>, Cause> {
-    if net.naming != Naming::Valid {
-        return Err(Cause::Invalid(InvalidInput::NetworkName));
-    }
-    let name = name.ok_or(Cause::Invalid(InvalidInput::HostName))?;
-    net.tables.directory(|directory| check_can_create(directory, &name))?;
-    let made = net.engine.new_host(&name, &net.registry).await;
-    // One step: whoever finds the host finds it open, and a close of the network that comes later closes it.
-    let host = net.tables.directory(|directory| {
-        if directory.hosts().closed().network {
-            return Err(Cause::NetworkDown);
-        }
-        made?;
-        let id = directory.intern(&name)?;
-        register_local(directory, id)
-    })?;
-    Ok(Host::new(net, host))
-}
-
-/// Whether there may be a new host of this name, as far as the network knows.
-pub(crate) fn check_can_create<D: Directory>(directory: &D, name: &HostName) -> Result<(), Cause> {
-    match directory.hosts().closed().network {
-        true => Err(Cause::NetworkDown),
-        false => directory.room(name),
-    }
-}
-
-/// Makes the host with this number, whose name the registry has taken, unless somebody has made it already.
-pub(crate) fn register_local<D: Directory>(directory: &mut D, id: u32) -> Result<<D::Hosts as Hosts>::Host, Cause> {
-    let flags = directory.hosts().flags(id).unwrap_or_default();
-    if flags.own {
-        // A registry that takes a name twice, or two who make the same host.
-        return Err(Cause::HostExists);
-    }
-    directory.set_flags(id, HostFlags { own: true, ..flags });
-    directory.network().open_hosts += 1;
-    directory.hosts().host(id).ok_or(Cause::NoSuchHost)
-}
-
-/// Closes the network, by closing `host` if it is named.
-pub(crate) async fn close<N: NetRef>(net: N, host: HostName) -> Result<(), CloseError> {
-    net.take_down(None);
-    net.close_backend().await;
-    closed(&net, host)
-}
-
-/// What came of closing the network, by closing `host` if it is named.
-pub(crate) fn closed<N: NetRef>(net: &N, host: HostName) -> Result<(), CloseError> {
-    CloseError::check(net.shown_name(), host, &net.tables.directory(|directory| directory.network().failures))
-}

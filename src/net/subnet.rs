@@ -6,10 +6,11 @@ use core::pin::pin;
 use core::task::{Context, Poll};
 
 use crate::addr::Addr;
-use crate::addr::name::{ErrorText, NetworkName};
+use crate::addr::name::{ErrorText, HostName, NetworkName};
 use crate::contract::engine::{Engine, Shutdown};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
+use crate::error::close::CloseError;
 use crate::table::{Closed, Closing, Directory, Hosts, MaybeBoxed, Ports, SocketLayout, State, Tables, refuse_next};
 use crate::wait::block::Timeouts;
 use crate::wait::waker::{Wakers, noop_waker, poll_locked};
@@ -234,6 +235,19 @@ where
             }
             turn.next = Closing::Done;
         }
+    }
+
+    /// Closes the network, by closing `host` if it is named.
+    pub(crate) async fn close_all(&self, host: HostName) -> Result<(), CloseError> {
+        self.take_down(None);
+        self.close_backend().await;
+        self.closed(host)
+    }
+
+    /// What came of closing the network, by closing `host` if it is named.
+    pub(crate) fn closed(&self, host: HostName) -> Result<(), CloseError> {
+        let failures = self.tables.directory(|directory| directory.network().failures);
+        CloseError::check(self.shown_name(), host, &failures)
     }
 
     /// The turn to close the backend, or none if that is done.

@@ -10,21 +10,21 @@ use super::{PREFIX, Pipes, Ram};
 use crate::addr::name::NetworkName;
 use crate::error::Error;
 use crate::error::close::CloseError;
-use crate::net::net_ref::NetRef as _;
+use crate::net::network::NetRefExt as _;
 use crate::net::subnet::{self, Options};
 use crate::snapshot::Snapshot;
 use crate::table::{Fixed, FixedMemory};
 
 /// The subnetwork of a [`Network`].
-pub type SubNetwork<'m> = crate::SubNetwork<Pipes<FixedPipes<'m>>, Ram<Tables<'m>>, Tables<'m>>;
+pub type SubNetwork<'m> = crate::net::subnet::SubNetwork<Pipes<FixedPipes<'m>>, Ram<Tables<'m>>, Tables<'m>>;
 /// How hosts, listeners and connections reach their [`Network`], which need not be a static.
 pub type NetHandle<'n, 'm> = &'n SubNetwork<'m>;
 /// A host of a static [`Network`].
-pub type Host = crate::Host<NetHandle<'static, 'static>>;
+pub type Host = crate::net::host::Host<NetHandle<'static, 'static>>;
 /// A listener of a static [`Network`].
-pub type Listener = crate::Listener<NetHandle<'static, 'static>>;
+pub type Listener = crate::net::listener::Listener<NetHandle<'static, 'static>>;
 /// A connection of a static [`Network`].
-pub type Conn = crate::Conn<NetHandle<'static, 'static>>;
+pub type Conn = crate::net::conn::Conn<NetHandle<'static, 'static>>;
 
 type Tables<'m> = Fixed<'m, FixedLink>;
 
@@ -133,13 +133,13 @@ impl<'m> Network<'m> {
     /// # Errors
     ///
     /// Those of [`new_host`](Network::new_host), if it has to be made.
-    pub fn host(&self, name: &str) -> Result<crate::Host<NetHandle<'_, 'm>>, Error> {
+    pub fn host(&self, name: &str) -> Result<crate::net::host::Host<NetHandle<'_, 'm>>, Error> {
         super::make_host(&&self.net, name, true)
     }
 
     /// The host of this name, if there is one. It may be closed.
     #[must_use]
-    pub fn get_host(&self, name: &str) -> Option<crate::Host<NetHandle<'_, 'm>>> {
+    pub fn get_host(&self, name: &str) -> Option<crate::net::host::Host<NetHandle<'_, 'm>>> {
         (&self.net).get_host(name)
     }
 
@@ -148,7 +148,7 @@ impl<'m> Network<'m> {
     /// # Errors
     ///
     /// `invalid network name` or `invalid host name`, `network is down`, `host already registered`, `host table is full`.
-    pub fn new_host(&self, name: &str) -> Result<crate::Host<NetHandle<'_, 'm>>, Error> {
+    pub fn new_host(&self, name: &str) -> Result<crate::net::host::Host<NetHandle<'_, 'm>>, Error> {
         super::make_host(&&self.net, name, false)
     }
 

@@ -9,19 +9,19 @@ use crate::addr::name::{ErrorText, NetworkName};
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
-use crate::net::net_ref::NetRef as _;
+use crate::net::network::NetRefExt as _;
 use crate::net::subnet::{self, Options};
 use crate::snapshot::Snapshot;
 use crate::table::Heap;
 
 /// The subnetwork of a [`Network`].
-pub type SubNetwork = crate::SubNetwork<Pipes<HeapPipes>, Ram<Tables>, Tables>;
+pub type SubNetwork = crate::net::subnet::SubNetwork<Pipes<HeapPipes>, Ram<Tables>, Tables>;
 /// A host of a [`Network`].
-pub type Host = crate::Host<NetHandle>;
+pub type Host = crate::net::host::Host<NetHandle>;
 /// A listener of a [`Network`].
-pub type Listener = crate::Listener<NetHandle>;
+pub type Listener = crate::net::listener::Listener<NetHandle>;
 /// A connection of a [`Network`].
-pub type Conn = crate::Conn<NetHandle>;
+pub type Conn = crate::net::conn::Conn<NetHandle>;
 
 type Tables = Heap<super::memory::HeapLink>;
 
@@ -161,7 +161,7 @@ impl Network {
     }
 
     /// A host that keeps the network.
-    fn own(&self, host: crate::Host<&SubNetwork>) -> Host {
+    fn own(&self, host: crate::net::host::Host<&SubNetwork>) -> Host {
         Host::new(NetHandle::new(Arc::clone(&self.net.0)), host.host)
     }
 }

@@ -11,7 +11,8 @@ use crate::addr::name::{ErrorText, HostName};
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
-use crate::net::net_ref::{NetRef as _, check_can_create, closed, register_local};
+use crate::net::net_ref::NetRef;
+use crate::net::network::{NetRefExt as _, check_can_create, register_local};
 use crate::net::subnet::Naming;
 use crate::table::{Directory as _, Hosts as _, Tables};
 
@@ -38,11 +39,11 @@ const PREFIX: &str = "pipe";
 /// Makes a host, unless one of this name is `known` and will do. All in one step, as the engine makes nothing for a host
 /// and the registry is a view of the tables: so nobody waits for a thread that lost its CPU, or for what an interrupt
 /// interrupted.
-fn make_host<M, T, N>(net: &N, name: &str, known: bool) -> Result<crate::Host<N>, Error>
+fn make_host<M, T, N>(net: &N, name: &str, known: bool) -> Result<crate::net::host::Host<N>, Error>
 where
     M: PipeMemory,
     T: Tables<Link = M::Link>,
-    N: Clone + Send + Sync + Deref<Target = crate::SubNetwork<Pipes<M>, Ram<T>, T>>,
+    N: Clone + Send + Sync + Deref<Target = crate::net::subnet::SubNetwork<Pipes<M>, Ram<T>, T>>,
 {
     if known && let Some(host) = net.get_host(name) {
         return Ok(host);
@@ -60,7 +61,7 @@ where
         }
     });
     match made {
-        Ok(host) => Ok(crate::Host::new(net.clone(), host)),
+        Ok(host) => Ok(crate::net::host::Host::new(net.clone(), host)),
         Err(cause) => Err(not_made(net.shown_name(), name, &net.registry, cause)),
     }
 }
@@ -85,6 +86,6 @@ fn not_made<T: Tables>(network: ErrorText, name: &str, registry: &Ram<T>, cause:
 
 /// Closes the network. Only somebody who does the same can be in the way, in another thread or below an interrupt, and
 /// need not be waited for: engine and registry have nothing that could go wrong.
-fn close<N: crate::NetRef>(net: &N) -> Result<(), CloseError> {
-    pin!(net.close()).try_wait().unwrap_or_else(|| closed(net, HostName::EMPTY))
+fn close<N: NetRef>(net: &N) -> Result<(), CloseError> {
+    pin!(net.close()).try_wait().unwrap_or_else(|| net.closed(HostName::EMPTY))
 }

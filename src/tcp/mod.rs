@@ -1,5 +1,14 @@
 //! The operating system's TCP as a [`Networker`](crate::Networker), for threads and for tokio.
 
+use std::io;
+use std::net::SocketAddr;
+use std::string::ToString;
+
+use crate::addr::name::{HostName, NetworkName};
+use crate::addr::to_addr::ToAddr;
+use crate::addr::{Addr, AddrError};
+use crate::error::cause::Cause;
+
 mod thread;
 #[cfg(feature = "tokio")]
 mod tokio;
@@ -7,3 +16,35 @@ mod tokio;
 pub use thread::{Tcp, TcpConn, TcpListener};
 #[cfg(feature = "tokio")]
 pub use tokio::{TokioTcp, TokioTcpListener, TokioTcpStream};
+
+const NETWORK: &str = "tcp";
+
+/// What an address means to an access point of this name.
+fn os_resolve(addr: &impl ToAddr, name: HostName) -> Result<Addr, AddrError> {
+    let mut addr = addr.to_addr()?;
+    addr.network = NetworkName::cut(NETWORK).0;
+    if addr.host.is_empty() {
+        addr.host = name;
+    }
+    Ok(addr)
+}
+
+/// An address of the operating system as one of this crate.
+fn os_addr(addr: SocketAddr) -> Addr {
+    Addr { network: NetworkName::cut(NETWORK).0, host: HostName::cut(&addr.ip().to_string()).0, port: addr.port() }
+}
+
+/// What this crate calls a failure of the operating system.
+fn os_cause(error: io::Error) -> Cause {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => Cause::AddrInUse,
+        io::ErrorKind::AddrNotAvailable => Cause::AddrNotAvailable,
+        io::ErrorKind::ConnectionRefused => Cause::ConnectionRefused,
+        io::ErrorKind::ConnectionReset => Cause::ConnectionReset,
+        io::ErrorKind::BrokenPipe => Cause::BrokenPipe,
+        io::ErrorKind::TimedOut => Cause::TimedOut,
+        io::ErrorKind::WouldBlock => Cause::WouldBlock,
+        io::ErrorKind::NotConnected => Cause::SocketDown,
+        _ => Cause::backend(&error),
+    }
+}

@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::vec::Vec;
 
-use crate::addr::name::{HostName, NetworkName};
+use super::{NETWORK, os_addr, os_cause, os_resolve};
+use crate::addr::Addr;
+use crate::addr::name::HostName;
 use crate::addr::to_addr::{ToAddr, to_listen_addr};
-use crate::addr::{Addr, AddrError};
 use crate::contract::networker::{NetListener, NetStream, Networker};
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
@@ -339,37 +340,5 @@ impl<T, F: FnMut() -> T> Future for SystemCall<F> {
 impl<T, F: FnMut() -> T> OnTimeout for SystemCall<F> {
     fn expire(mut self: Pin<&mut Self>, _: &Waker) -> Self::Output {
         (self.0)()
-    }
-}
-
-pub(crate) const NETWORK: &str = "tcp";
-
-/// What an address means to an access point of this name.
-pub(crate) fn os_resolve(addr: &impl ToAddr, name: HostName) -> Result<Addr, AddrError> {
-    let mut addr = addr.to_addr()?;
-    addr.network = NetworkName::cut(NETWORK).0;
-    if addr.host.is_empty() {
-        addr.host = name;
-    }
-    Ok(addr)
-}
-
-/// An address of the operating system as one of this crate.
-pub(crate) fn os_addr(addr: SocketAddr) -> Addr {
-    Addr { network: NetworkName::cut(NETWORK).0, host: HostName::cut(&addr.ip().to_string()).0, port: addr.port() }
-}
-
-/// What this crate calls a failure of the operating system.
-pub(crate) fn os_cause(error: io::Error) -> Cause {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => Cause::AddrInUse,
-        io::ErrorKind::AddrNotAvailable => Cause::AddrNotAvailable,
-        io::ErrorKind::ConnectionRefused => Cause::ConnectionRefused,
-        io::ErrorKind::ConnectionReset => Cause::ConnectionReset,
-        io::ErrorKind::BrokenPipe => Cause::BrokenPipe,
-        io::ErrorKind::TimedOut => Cause::TimedOut,
-        io::ErrorKind::WouldBlock => Cause::WouldBlock,
-        io::ErrorKind::NotConnected => Cause::SocketDown,
-        _ => Cause::backend(&error),
     }
 }

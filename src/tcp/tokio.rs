@@ -18,7 +18,7 @@ use ::tokio::sync::Notify;
 use ::tokio::sync::futures::Notified;
 use socket2::SockRef;
 
-use super::thread::{NETWORK, os_addr, os_cause, os_resolve};
+use super::{NETWORK, os_addr, os_cause, os_resolve};
 use crate::addr::name::HostName;
 use crate::addr::to_addr::{ToAddr, to_listen_addr};
 use crate::addr::{Addr, AddrError};

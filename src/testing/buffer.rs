@@ -7,10 +7,9 @@ use std::vec;
 use std::vec::Vec;
 
 use super::setup::Setup;
-use super::step::{read, read_all, text, write, write_all};
-use super::stream::failed;
+use super::step::{failed, read, read_all, text, write, write_all};
 use super::task::{Started, Task};
-use crate::ErrorKind;
+use crate::error::kind::ErrorKind;
 use crate::net::net_ref::NetRef;
 
 pub(super) fn write_is_done_before_the_peer_reads<N: NetRef + 'static>(net: &Setup<N>) {
@@ -77,9 +76,9 @@ pub(super) fn a_write_timeout_has_written_nothing<N: NetRef + 'static>(net: &Set
     let pair = net.pair();
     let b = &pair.dialled;
     let full = net.fill(b);
-    b.set_write_timeout(Some(super::half::SHORT)).expect("more than zero");
+    b.set_write_timeout(Some(super::step::SHORT)).expect("more than zero");
     let error = (&**b).write(b"x").expect_err("nobody reads");
-    assert_eq!((error.kind(), error.to_string()), (super::half::timed_out(), failed("write", b, "timed out")));
+    assert_eq!((error.kind(), error.to_string()), (super::step::timed_out(), failed("write", b, "timed out")));
     assert!(net.wait(read_all(pair.accepted.clone(), full.len())) == Ok(full));
     assert_eq!(pair.accepted.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
 }
@@ -130,9 +129,9 @@ pub(super) fn a_read_does_not_cross_the_end_of_a_write<N: NetRef + 'static>(net:
 /// Begins to write `abcde`, of which the peer reads 2 bytes.
 fn two_of_five<N: NetRef + 'static>(
     net: &Setup<N>,
-    from: &std::sync::Arc<crate::Conn<N>>,
-    to: &std::sync::Arc<crate::Conn<N>>,
-) -> Started<Result<usize, crate::Error>> {
+    from: &std::sync::Arc<crate::net::conn::Conn<N>>,
+    to: &std::sync::Arc<crate::net::conn::Conn<N>>,
+) -> Started<Result<usize, crate::error::Error>> {
     let writing = net.start(write(from, b"abcde"));
     assert_eq!(net.wait(read(to, 2)), Ok(b"ab".into()));
     writing
@@ -180,12 +179,12 @@ pub(super) fn a_close_of_network_or_host_reports_what_was_taken<N: NetRef + 'sta
 pub(super) fn a_write_timeout_withdraws_what_was_not_taken<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
-    b.set_write_timeout(Some(super::half::SHORT)).expect("more than zero");
+    b.set_write_timeout(Some(super::step::SHORT)).expect("more than zero");
     let error = (&**b).write(b"abcde").expect_err("nobody reads");
-    assert_eq!((error.kind(), error.to_string()), (super::half::timed_out(), failed("write", b, "timed out")));
+    assert_eq!((error.kind(), error.to_string()), (super::step::timed_out(), failed("write", b, "timed out")));
     assert_eq!(a.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
     // The timeout is longer than it takes to read what is there.
-    b.set_write_timeout(Some(super::half::LONG)).expect("more than zero");
+    b.set_write_timeout(Some(super::step::LONG)).expect("more than zero");
     let (got, sent) = std::thread::scope(|scope| {
         let writing = scope.spawn(|| (&**b).write(b"abcde"));
         let got = net.wait(read(a, 2));
@@ -206,7 +205,7 @@ pub(super) fn a_dropped_write_leaves_a_stream_that_works<N: NetRef + 'static>(ne
         while !got.ends_with(b"xyz") {
             got.extend(read(&pair.accepted, 9).await?);
         }
-        Ok::<_, crate::Error>(got)
+        Ok::<_, crate::error::Error>(got)
     };
     let (sent, got) = net.both(next, reads);
     assert_eq!(sent, Ok(()));

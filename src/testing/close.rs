@@ -7,17 +7,17 @@ use std::vec;
 use std::vec::Vec;
 
 use super::setup::{Pair, Setup};
-use super::step::{accept, read, read_all, server, text, write};
-use super::stream::failed;
+use super::step::{accept, failed, read, read_all, server, text, write};
 use super::task::Started;
-use crate::ErrorKind;
+use crate::error::kind::ErrorKind;
 use crate::net::conn::Conn;
 use crate::net::net_ref::NetRef;
+use crate::net::network::NetRefExt as _;
 
 /// One read and one write that wait.
 struct Blocked {
-    reading: Started<Result<Vec<u8>, crate::Error>>,
-    writing: Started<Result<usize, crate::Error>>,
+    reading: Started<Result<Vec<u8>, crate::error::Error>>,
+    writing: Started<Result<usize, crate::error::Error>>,
 }
 
 impl Blocked {
@@ -336,7 +336,7 @@ pub(super) fn closes_at_once_all_end<N: NetRef + 'static>(net: &Setup<N>) {
 
 pub(super) fn a_close_that_waits_is_done_in_time<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
-    a.close().wait_timeout(super::half::LONG).expect("closing goes well");
-    net.net.close().wait_timeout(super::half::LONG).expect("closing goes well");
+    a.close().wait_timeout(super::step::LONG).expect("closing goes well");
+    net.net.close().wait_timeout(super::step::LONG).expect("closing goes well");
     close_network(net);
 }

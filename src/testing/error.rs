@@ -7,8 +7,10 @@ use std::vec::Vec;
 
 use super::setup::Setup;
 use super::step::{read, write};
+use crate::error::Operation;
+use crate::error::kind::ErrorKind;
 use crate::net::net_ref::NetRef;
-use crate::{ErrorKind, Operation};
+use crate::net::network::NetRefExt as _;
 
 pub(super) fn an_error_tells_what_failed_where_and_why<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
@@ -55,7 +57,7 @@ pub(super) fn an_error_is_one_of_std_and_of_embedded_io<N: NetRef + 'static>(net
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     let mut errors = Vec::new();
-    let mut note = |error: crate::Error| {
+    let mut note = |error: crate::error::Error| {
         let (std, text) = (io::Error::from(error), error.to_string());
         assert_eq!(std.to_string(), text);
         errors.push((error.kind(), std.kind(), embedded_io::Error::kind(&error)));
@@ -67,7 +69,7 @@ pub(super) fn an_error_is_one_of_std_and_of_embedded_io<N: NetRef + 'static>(net
     note(pair.a.listen(":1").expect_err("somebody listens"));
     note(pair.a.listen("b:7").expect_err("another host's"));
     note(net.wait(net.net.new_host("a")).expect_err("the name is taken"));
-    note(pair.listener.accept().wait_timeout(super::half::SHORT).expect_err("nobody comes"));
+    note(pair.listener.accept().wait_timeout(super::step::SHORT).expect_err("nobody comes"));
     b.close();
     note(net.wait(write(a, b"x")).expect_err("nobody reads"));
     note(net.wait(write(b, b"x")).expect_err("it is closed"));

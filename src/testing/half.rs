@@ -10,8 +10,7 @@ use std::vec;
 use embedded_io::{ReadReady, WriteReady};
 
 use super::setup::Setup;
-use super::step::{read, text, write};
-use super::stream::failed;
+use super::step::{LONG, SHORT, failed, read, text, timed_out, write};
 use crate::net::conn::Conn;
 use crate::net::half::ReuniteError;
 use crate::net::net_ref::NetRef;
@@ -41,8 +40,9 @@ pub(super) fn connections_are_std_streams<N: NetRef + 'static>(net: &Setup<N>) {
     b.close();
     let error = a.write(b"x").expect_err("nobody reads");
     assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::BrokenPipe, failed("write", &a, "broken pipe")));
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<crate::Error>()).expect("the crate's error");
-    assert_eq!(inner.kind(), crate::ErrorKind::BrokenPipe);
+    let inner =
+        error.get_ref().and_then(|inner| inner.downcast_ref::<crate::error::Error>()).expect("the crate's error");
+    assert_eq!(inner.kind(), crate::error::kind::ErrorKind::BrokenPipe);
 }
 
 pub(super) fn connections_are_embedded_streams<N: NetRef + 'static>(net: &Setup<N>) {
@@ -74,8 +74,9 @@ pub(super) fn a_read_timeout_leaves_no_trace<N: NetRef + 'static>(net: &Setup<N>
     for _ in 0..2 {
         let error = (&**a).read(&mut [0]).expect_err("nothing comes");
         assert_eq!((error.kind(), error.to_string()), (timed_out(), failed("read", a, "timed out")));
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<crate::Error>()).expect("the crate's error");
-        assert_eq!(inner.kind(), crate::ErrorKind::TimedOut);
+        let inner =
+            error.get_ref().and_then(|inner| inner.downcast_ref::<crate::error::Error>()).expect("the crate's error");
+        assert_eq!(inner.kind(), crate::error::kind::ErrorKind::TimedOut);
         let expired = embedded_io::Read::read(&mut &**a, &mut [0]).expect_err("nothing comes");
         assert_eq!(embedded_io::Error::kind(&expired), embedded_io::ErrorKind::TimedOut);
         assert_eq!(text(a.peek(&mut [0]).wait_timeout(SHORT)), failed("read", a, "timed out"));
@@ -172,7 +173,7 @@ pub(super) fn a_dropped_write_half_ends_the_stream<N: NetRef + 'static>(net: &Se
     assert_eq!(offered.outcome(), Ok(2));
     drop(read_half);
     // The other half is gone, too.
-    assert_eq!(net.wait(write(a, b"x")).map_err(|error| error.kind()), Err(crate::ErrorKind::BrokenPipe));
+    assert_eq!(net.wait(write(a, b"x")).map_err(|error| error.kind()), Err(crate::error::kind::ErrorKind::BrokenPipe));
     assert_eq!(pair.b.sockets(), 0);
 }
 
@@ -210,13 +211,3 @@ pub(super) fn halves_are_put_together_again<N: NetRef + 'static>(net: &Setup<N>)
     assert_eq!(other_write.reunite(other_read).expect("of one connection").local_addr().to_string(), "b:2");
     assert_eq!(pair.b.sockets(), 1);
 }
-
-/// The kind of a timeout of a read or write, which is that of the platform's TCP.
-pub(super) fn timed_out() -> io::ErrorKind {
-    if cfg!(windows) { io::ErrorKind::TimedOut } else { io::ErrorKind::WouldBlock }
-}
-
-/// Long enough for an operation to begin to wait.
-pub(super) const SHORT: Duration = Duration::from_millis(2);
-/// Long enough for whatever else there is to do.
-pub(super) const LONG: Duration = Duration::from_millis(300);

@@ -19,6 +19,7 @@ use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::listener::Listener;
 use crate::net::net_ref::{LinkOf, NetRef};
+use crate::net::network::NetRefExt as _;
 
 /// A network under test, new and without hosts, and what it is like.
 ///
@@ -232,7 +233,7 @@ impl<N: NetRef + 'static> Setup<N> {
             match conn.try_write(b"fill") {
                 Ok(count) => written.extend(&b"fill"[..count]),
                 Err(error) => {
-                    assert_eq!(error.kind(), crate::ErrorKind::WouldBlock);
+                    assert_eq!(error.kind(), crate::error::kind::ErrorKind::WouldBlock);
                     break;
                 }
             }

@@ -5,8 +5,7 @@ use std::vec;
 
 use super::half::own;
 use super::setup::{Pair, Setup};
-use super::step::{read, text, write};
-use super::stream::failed;
+use super::step::{failed, read, text, write};
 use crate::net::conn::Conn;
 use crate::net::net_ref::NetRef;
 

@@ -2,6 +2,8 @@
 
 use core::future::{Future, poll_fn};
 use core::time::Duration;
+use std::format;
+use std::io;
 use std::string::{String, ToString};
 use std::sync::Arc;
 use std::thread;
@@ -95,3 +97,22 @@ pub(super) fn until(mut condition: impl FnMut() -> bool) {
 
 /// How long to look for what nobody can wait for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What an operation on `conn` prints when it fails, both ends in the direction of the bytes.
+pub(super) fn failed<N: NetRef>(operation: &str, conn: &Conn<N>, cause: &str) -> String {
+    let (local, peer) = (conn.local_addr(), conn.peer_addr());
+    match operation {
+        "read" => format!("read {} {peer}->{local}: {cause}", local.network_name()),
+        _ => format!("{operation} {} {local}->{peer}: {cause}", local.network_name()),
+    }
+}
+
+/// The kind of a timeout of a read or write, which is that of the platform's TCP.
+pub(super) fn timed_out() -> io::ErrorKind {
+    if cfg!(windows) { io::ErrorKind::TimedOut } else { io::ErrorKind::WouldBlock }
+}
+
+/// Long enough for an operation to begin to wait.
+pub(super) const SHORT: Duration = Duration::from_millis(2);
+/// Long enough for whatever else there is to do.
+pub(super) const LONG: Duration = Duration::from_millis(300);

@@ -2,26 +2,14 @@
 
 use core::future::poll_fn;
 use core::time::Duration;
-use std::format;
-use std::string::{String, ToString};
+use std::string::ToString;
 use std::vec;
 use std::vec::Vec;
 
-use super::half::SHORT;
 use super::setup::Setup;
-use super::step::{read, read_all, text, write, write_all};
-use crate::ErrorKind;
-use crate::net::conn::Conn;
+use super::step::{SHORT, failed, read, read_all, text, write, write_all};
+use crate::error::kind::ErrorKind;
 use crate::net::net_ref::NetRef;
-
-/// What an operation on `conn` prints when it fails, both ends in the direction of the bytes.
-pub(super) fn failed<N: NetRef>(operation: &str, conn: &Conn<N>, cause: &str) -> String {
-    let (local, peer) = (conn.local_addr(), conn.peer_addr());
-    match operation {
-        "read" => format!("read {} {peer}->{local}: {cause}", local.network_name()),
-        _ => format!("{operation} {} {local}->{peer}: {cause}", local.network_name()),
-    }
-}
 
 pub(super) fn bytes_arrive_in_order_in_both_directions<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();

@@ -9,7 +9,7 @@ use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use virtnet::{Conn, Host, Listener, NetRef, pipenet};
+use virtnet::{Conn, Host, Listener, NetRef, NetRefExt as _, pipenet};
 
 /// A network that grows.
 pub(crate) fn heap() -> pipenet::NetHandle {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::task::Context;
 use std::thread;
 
-use virtnet::{Conn, NetRef, Op, pipenet};
+use virtnet::{Conn, NetRef, NetRefExt as _, Op, pipenet};
 
 use super::bed::*;
 

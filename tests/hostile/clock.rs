@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use virtnet::{NetRef, pipenet};
+use virtnet::{NetRef, NetRefExt as _, pipenet};
 
 use super::bed::*;
 

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use virtnet::NetRef;
+use virtnet::NetRefExt as _;
 
 use super::bed::*;
 

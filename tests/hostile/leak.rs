@@ -3,7 +3,7 @@
 use std::mem;
 use std::task::{Context, Poll, Waker};
 
-use virtnet::{NetRef, pipenet};
+use virtnet::{NetRef, NetRefExt as _, pipenet};
 
 use super::bed::*;
 

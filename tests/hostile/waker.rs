@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use virtnet::{NetRef, pipenet};
+use virtnet::{NetRef, NetRefExt as _, pipenet};
 
 use super::bed::*;
 

@@ -6,7 +6,7 @@
 
 use std::pin::pin;
 
-use virtnet::NetRef as _;
+use virtnet::NetRefExt as _;
 use virtnet::pipenet::{Host, NetHandle, Network};
 
 use crate::act::*;

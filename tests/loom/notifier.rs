@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use virtnet::table::{Heap, Hosts as _, Tables as _};
-use virtnet::{Accept as _, Addr, Cause, Host, NetRef as _, Notifier as _, Op};
+use virtnet::{Accept as _, Addr, Cause, Host, NetRefExt as _, Notifier as _, Op};
 
 use crate::act::*;
 use crate::backend::{Idle, Link, idle, idle_in};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use virtnet::{Error, ErrorKind, pipenet};
+use virtnet::{Error, ErrorKind, NetRefExt as _, pipenet};
 
 use super::*;
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use virtnet::NetRef;
+use virtnet::{NetRef, NetRefExt as _};
 
 use super::end;
 use super::rng::{self, Rng};

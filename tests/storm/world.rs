@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, Weak};
+use virtnet::NetRefExt as _;
 
 use virtnet::{Conn, Error, ErrorKind, Host, Listener, NetRef};
 

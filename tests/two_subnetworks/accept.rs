@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use virtnet::{Accept as _, Cause, ClaimedRequest, NetRef as _, Notifier as _, Op};
+use virtnet::{Accept as _, Cause, ClaimedRequest, NetRefExt as _, Notifier as _, Op};
 
 use super::outsider::{End, Handle, Listener, Net, ends_of, within};
 use super::{Two, addr, text};

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 
-use virtnet::{Error, NetRef as _, Op};
+use virtnet::{Error, NetRefExt as _, Op};
 
 use super::outsider::{Conn, Lab, connect, ends_of, within};
 use super::{Two, text};

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 
-use virtnet::{Cause, ErrorKind, NetRef as _, RegistryError, RegistryReason};
+use virtnet::{Cause, ErrorKind, NetRefExt as _, RegistryError, RegistryReason};
 
 use super::outsider::rigged::{Dial, Net, Rig};
 use super::outsider::{connect, ends_of, within};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Wake};
 
-use virtnet::{Cause, CloseError, NetRef as _, Notifier as _, Op};
+use virtnet::{Cause, CloseError, NetRefExt as _, Notifier as _, Op};
 
 use super::outsider::rigged::Rig;
 use super::outsider::within;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use virtnet::table::Heap;
-use virtnet::{Accept, Addr, Cause, Engine, NetRef as _, Notifier, Registry, RegistryError, Shutdown, SubNetwork};
+use virtnet::{Accept, Addr, Cause, Engine, NetRefExt as _, Notifier, Registry, RegistryError, Shutdown, SubNetwork};
 
 use super::script::{Link, Script};
 

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use virtnet::table::Fixed;
 use virtnet::{
-    Accept, Addr, Cause, ClaimedRequest, CloseError, Conn, Error, Host, Listener, NetRef, Notifier, SubNetwork,
-    SubNetworkNotifier,
+    Accept, Addr, Cause, ClaimedRequest, CloseError, Conn, Error, Host, Listener, NetRef, NetRefExt as _, Notifier,
+    SubNetwork, SubNetworkNotifier,
 };
 
 use super::backend::Net;

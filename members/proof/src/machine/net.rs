@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use virtnet::{Cause, Host, NetRef, Notifier as _, SubNetwork};
+use virtnet::{Cause, Host, NetRef, NetRefExt as _, Notifier as _, SubNetwork};
 
 use super::exec::nth;
 use super::outcome::cause;
