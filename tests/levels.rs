@@ -204,3 +204,35 @@ fn level(folder: &str) -> u32 {
     let found = LEVELS.iter().find(|(name, _)| *name == folder);
     found.unwrap_or_else(|| panic!("`{folder}` is in no line of LEVELS, in tests/levels.rs")).1
 }
+
+/// Pairs of features whose code names each other: one `cfg` names both, or one names the other where the other's code is.
+/// `.ci/run features` checks these together; a pair that is not here cannot meet but in what Cargo adds up.
+const PAIRS: [(&str, &str); 7] = [
+    ("alloc", "pipenet"),
+    ("critical-section", "pipenet"),
+    ("critical-section", "std"),
+    ("edge-nal", "embedded-nal-async"),
+    ("pipenet", "std"),
+    ("pipenet", "testing"),
+    ("pipenet", "tokio"),
+];
+
+#[test]
+fn features_whose_code_names_each_other_are_listed() {
+    let listed: BTreeSet<_> = PAIRS.iter().map(|(first, second)| ((*first).to_owned(), (*second).to_owned())).collect();
+    let mut found = BTreeSet::new();
+    for (module, source) in sources() {
+        let gate = (folder(&module) == "pipenet").then(|| "pipenet".to_owned());
+        for line in source.lines().filter(|line| line.trim_start().starts_with("#[cfg(")) {
+            let named = line.split("feature = \"").skip(1).filter_map(|rest| rest.split('"').next());
+            let named: BTreeSet<String> = named.map(String::from).chain(gate.clone()).collect();
+            found.extend(
+                named.iter().flat_map(|first| {
+                    named.range(first.clone()..).skip(1).map(|second| (first.clone(), second.clone()))
+                }),
+            );
+        }
+    }
+    let missing: Vec<_> = found.difference(&listed).collect();
+    assert!(missing.is_empty(), "pairs that are in no line of PAIRS: {missing:?}");
+}
