@@ -7,8 +7,9 @@ use crate::error::Error;
 use crate::error::close::CloseError;
 use crate::wait::{OnTimeout, Op};
 
-/// A named access point of a network: dial, listen, close. A [`Host`] of a virtual network, or the operating system's
-/// TCP: [`Tcp`](crate::Tcp) for threads, `TokioTcp` for tokio. It is for generic functions; there is no `dyn Networker`.
+/// A named access point of a network: dial, listen, close. A [`Host`](crate::Host) of a virtual network, or the operating
+/// system's TCP: [`Tcp`](crate::Tcp) for threads, `TokioTcp` for tokio. It is for generic functions; there is no
+/// `dyn Networker`.
 ///
 /// # Examples
 ///
@@ -88,25 +89,25 @@ pub trait Networker: Send + Sync {
     /// The name of the access point: the host of its addresses.
     fn name(&self) -> HostName;
 
-    /// Connects to a listener; see [`Host::dial`].
+    /// Connects to a listener; see [`Host::dial`](crate::Host::dial).
     ///
     /// # Errors
     ///
-    /// Those of [`Host::dial`].
+    /// Those of [`Host::dial`](crate::Host::dial).
     fn dial(&self, addr: impl ToAddr + Send) -> Op<impl OnTimeout<Output = Result<Self::Conn, Error>> + Send>;
 
-    /// Listens at a port; see [`Host::listen`].
+    /// Listens at a port; see [`Host::listen`](crate::Host::listen).
     ///
     /// # Errors
     ///
-    /// Those of [`Host::listen`].
+    /// Those of [`Host::listen`](crate::Host::listen).
     fn listen(&self, addr: impl ToAddr) -> Result<Self::Listener, Error>;
 
-    /// Closes the access point with all its sockets; see [`Host::close`].
+    /// Closes the access point with all its sockets; see [`Host::close`](crate::Host::close).
     ///
     /// # Errors
     ///
-    /// Those of [`Host::close`].
+    /// Those of [`Host::close`](crate::Host::close).
     fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send>;
 }
 
@@ -115,11 +116,11 @@ pub trait NetListener: Send + Sync {
     /// What accept gives.
     type Conn;
 
-    /// Waits for the next connection; see [`Listener::accept`].
+    /// Waits for the next connection; see [`Listener::accept`](crate::Listener::accept).
     ///
     /// # Errors
     ///
-    /// Those of [`Listener::accept`].
+    /// Those of [`Listener::accept`](crate::Listener::accept).
     fn accept(&self) -> Op<impl OnTimeout<Output = Result<Self::Conn, Error>> + Send>;
 
     /// The listener's address.
@@ -138,17 +139,17 @@ pub trait NetStream: Send + Sync + Sized {
     /// The address of the other end.
     fn peer_addr(&self) -> Addr;
 
-    /// Ends the own stream; see [`Conn::close_write`].
+    /// Ends the own stream; see [`Conn::close_write`](crate::Conn::close_write).
     ///
     /// # Errors
     ///
-    /// Those of [`Conn::close_write`].
+    /// Those of [`Conn::close_write`](crate::Conn::close_write).
     fn close_write(&self) -> Result<(), Error>;
 
-    /// Stops reading; see [`Conn::close_read`].
+    /// Stops reading; see [`Conn::close_read`](crate::Conn::close_read).
     ///
     /// # Errors
     ///
-    /// Those of [`Conn::close_read`].
+    /// Those of [`Conn::close_read`](crate::Conn::close_read).
     fn close_read(&self) -> Result<(), Error>;
 }

@@ -55,7 +55,7 @@ pub trait Notifier: Send + Sync {
     /// Dropping the future withdraws the connection, unless a listener has it already.
     fn connect(&self, src: &Addr, dst: &Addr, link: Self::Link) -> impl Future<Output = Result<Addr, Cause>> + Send;
 
-    /// The network failed: it is closed, as by [`NetRef::close`](crate::NetRef::close), with
+    /// The network failed: it is closed, as by [`NetRefExt::close`](crate::NetRefExt::close), with
     /// `cause` first in the list of failures. Does nothing on a network that is closed or failed already.
     ///
     /// The network is down when the call returns; the future closes engine and registry, and need not be polled by an

@@ -35,6 +35,12 @@ impl<L> Heap<L> {
         Self { shared: Arc::new(SharedTables { hosts, network }) }
     }
 
+    /// Whether this name has a number, for models to look at.
+    #[cfg(loom)]
+    pub fn knows(&self, name: &str) -> bool {
+        self.shared.hosts.find(name.as_bytes()).is_some()
+    }
+
     /// The sockets of a host.
     #[inline]
     fn lock(&self, host: u32) -> &Lock<HeapPorts<L>> {

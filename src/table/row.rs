@@ -171,7 +171,7 @@ impl U24 {
 
 /// How far a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestPhase {
+pub(crate) enum RequestPhase {
     /// In the queue; becomes a connection as soon as it is taken.
     Direct,
     /// In the queue; is claimed when it is taken.

@@ -1,7 +1,8 @@
 //! One suite for tables of either kind.
 
 use super::*;
-use crate::error::cause::Resource;
+use crate::addr::name::HostName;
+use crate::error::cause::{Cause, Resource};
 use crate::wait::waker::Wakers;
 
 type Slots = std::vec::Vec<u32>;
