@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker};
 use crate::addr::Addr;
 #[cfg(feature = "tokio")]
 use crate::contract::engine::LinkStatus;
-use crate::contract::engine::{Engine, FastPath, Shutdown};
+use crate::contract::engine::{Engine, FastIo as _, FastPath, Shutdown};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
 use crate::net::net_ref::{LinkOf, NetRef};
@@ -51,18 +51,18 @@ impl<N: NetRef> ConnRef<N> {
     /// Reads, if that is simple.
     #[inline]
     pub(crate) fn fast_read(&self, waker: &Waker, buf: &mut [u8]) -> FastPath {
-        match buf.is_empty() {
-            true => FastPath::Fallback,
-            false => self.net().engine.fast_read(&self.link, waker, buf),
+        match self.net().engine.fast_io() {
+            Some(io) if !buf.is_empty() => io.fast_read(&self.link, waker, buf),
+            _ => FastPath::Fallback,
         }
     }
 
     /// Writes, if that is simple.
     #[inline]
     pub(crate) fn fast_write(&self, waker: &Waker, buf: &[u8]) -> FastPath {
-        match buf.is_empty() {
-            true => FastPath::Fallback,
-            false => self.net().engine.fast_write(&self.link, waker, buf),
+        match self.net().engine.fast_io() {
+            Some(io) if !buf.is_empty() => io.fast_write(&self.link, waker, buf),
+            _ => FastPath::Fallback,
         }
     }
 
@@ -145,7 +145,7 @@ impl<N: NetRef> ConnRef<N> {
     /// How many of `len` bytes the engine says that it moved, if that can be.
     #[inline]
     fn moved(&self, operation: Operation, count: usize, len: usize) -> Result<usize, Error> {
-        match N::Engine::EXACT || 0 < count && count <= len {
+        match self.net().engine.fast_io().is_some() || 0 < count && count <= len {
             true => Ok(count),
             false => Err(self.miscounted(operation)),
         }

@@ -6,7 +6,7 @@ use core::task::Waker;
 
 use super::PipeMemory;
 use super::pool::BufferPool;
-use crate::contract::engine::FastPath;
+use crate::contract::engine::{FastIo, FastPath};
 use crate::error::cause::Cause;
 use crate::pipenet::pipe::Direction;
 use crate::pipenet::ring::HeapRing;
@@ -169,38 +169,7 @@ impl HeapLink {
     }
 }
 
-impl PipeMemory for HeapPipes {
-    type Link = HeapLink;
-    type Wakers = ReusedWakers;
-    type Ring = HeapRing;
-
-    fn open(&self, host: &str, rendezvous: bool) -> Result<(HeapLink, HeapLink), Cause> {
-        let direction =
-            || Lock::new(Direction::new(ReusedWakers::default(), ReusedWakers::default(), HeapRing::new(self.buffer)));
-        let pipe = Arc::new([direction(), direction()]);
-        let shelf = BufferPool::shelf(host);
-        let near = HeapLink { pipe: pipe.clone(), side: false, rendezvous, shelf };
-        Ok((near, HeapLink { pipe, side: true, rendezvous, shelf }))
-    }
-
-    #[inline]
-    fn incoming<R>(
-        &self,
-        link: &HeapLink,
-        step: impl FnOnce(Option<&mut Direction<ReusedWakers, HeapRing>>) -> R,
-    ) -> R {
-        link.incoming().with(|direction| step(Some(direction)))
-    }
-
-    #[inline]
-    fn outgoing<R>(
-        &self,
-        link: &HeapLink,
-        step: impl FnOnce(Option<&mut Direction<ReusedWakers, HeapRing>>) -> R,
-    ) -> R {
-        link.outgoing().with(|direction| step(Some(direction)))
-    }
-
+impl FastIo<HeapLink> for HeapPipes {
     #[inline]
     fn fast_read(&self, link: &HeapLink, waker: &Waker, buf: &mut [u8]) -> FastPath {
         if link.rendezvous {
@@ -239,6 +208,39 @@ impl PipeMemory for HeapPipes {
             link.wake_reader(woken);
         }
         quick
+    }
+}
+
+impl PipeMemory for HeapPipes {
+    type Link = HeapLink;
+    type Wakers = ReusedWakers;
+    type Ring = HeapRing;
+
+    fn open(&self, host: &str, rendezvous: bool) -> Result<(HeapLink, HeapLink), Cause> {
+        let direction =
+            || Lock::new(Direction::new(ReusedWakers::default(), ReusedWakers::default(), HeapRing::new(self.buffer)));
+        let pipe = Arc::new([direction(), direction()]);
+        let shelf = BufferPool::shelf(host);
+        let near = HeapLink { pipe: pipe.clone(), side: false, rendezvous, shelf };
+        Ok((near, HeapLink { pipe, side: true, rendezvous, shelf }))
+    }
+
+    #[inline]
+    fn incoming<R>(
+        &self,
+        link: &HeapLink,
+        step: impl FnOnce(Option<&mut Direction<ReusedWakers, HeapRing>>) -> R,
+    ) -> R {
+        link.incoming().with(|direction| step(Some(direction)))
+    }
+
+    #[inline]
+    fn outgoing<R>(
+        &self,
+        link: &HeapLink,
+        step: impl FnOnce(Option<&mut Direction<ReusedWakers, HeapRing>>) -> R,
+    ) -> R {
+        link.outgoing().with(|direction| step(Some(direction)))
     }
 
     fn wake_writers(&self, link: &HeapLink, woken: ManyWakers) {
