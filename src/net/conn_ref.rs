@@ -78,16 +78,18 @@ impl<N: NetRef> ConnRef<N> {
     /// Reads in all cases.
     #[inline(never)]
     pub(crate) fn slow_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        match buf.is_empty() {
-            true => Poll::Ready(self.check_up(Operation::Read).map(|()| 0)),
-            false => self.read_outcome(self.net().engine.poll_read(&self.link, cx, buf), buf.len()),
+        if buf.is_empty() {
+            Poll::Ready(self.check_up(Operation::Read).map(|()| 0))
+        } else {
+            self.read_outcome(self.net().engine.poll_read(&self.link, cx, buf), buf.len())
         }
     }
 
     pub(crate) fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
-        match buf.is_empty() {
-            true => Poll::Ready(self.check_up(Operation::Read).map(|()| 0)),
-            false => self.read_outcome(self.net().engine.poll_peek(&self.link, cx, buf), buf.len()),
+        if buf.is_empty() {
+            Poll::Ready(self.check_up(Operation::Read).map(|()| 0))
+        } else {
+            self.read_outcome(self.net().engine.poll_peek(&self.link, cx, buf), buf.len())
         }
     }
 
@@ -145,9 +147,10 @@ impl<N: NetRef> ConnRef<N> {
     /// How many of `len` bytes the engine says that it moved, if that can be.
     #[inline]
     fn moved(&self, operation: Operation, count: usize, len: usize) -> Result<usize, Error> {
-        match self.net().engine.fast_io().is_some() || 0 < count && count <= len {
-            true => Ok(count),
-            false => Err(self.miscounted(operation)),
+        if self.net().engine.fast_io().is_some() || 0 < count && count <= len {
+            Ok(count)
+        } else {
+            Err(self.miscounted(operation))
         }
     }
 

@@ -134,8 +134,5 @@ async fn close<N: NetRef>(host: Host<N>, name: HostName) -> Result<(), CloseErro
         let network = directory.network();
         network.auto_close && network.open_hosts == 0
     });
-    match closed && last {
-        true => net.close_all(name).await,
-        false => Ok(()),
-    }
+    if closed && last { net.close_all(name).await } else { Ok(()) }
 }

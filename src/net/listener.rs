@@ -40,10 +40,7 @@ impl<N: NetRef> Host<N> {
         let failed = |addr, cause| Error::new(Operation::Listen, self.net.network_name(), None, addr, cause);
         let asked = to_listen_addr(&addr).map_err(|error| failed(None, error.into()))?;
         let asked = self.on_net(asked);
-        let check = || match asked.host == self.name() {
-            false => Err(Cause::AddrNotAvailable),
-            true => self.check_up(),
-        };
+        let check = || if asked.host == self.name() { self.check_up() } else { Err(Cause::AddrNotAvailable) };
         let listen = |ports: &mut <N::Tables as Tables>::Ports<'_>| {
             if !ports.is_open() {
                 return Err(Cause::HostDown);

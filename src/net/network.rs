@@ -108,10 +108,7 @@ async fn new_host<N: NetRef>(net: N, name: Option<HostName>) -> Result<Host<N>, 
 
 /// Whether there may be a new host of this name, as far as the network knows.
 pub(crate) fn check_can_create<D: Directory>(directory: &D, name: &HostName) -> Result<(), Cause> {
-    match directory.hosts().closed().network {
-        true => Err(Cause::NetworkDown),
-        false => directory.room(name),
-    }
+    if directory.hosts().closed().network { Err(Cause::NetworkDown) } else { directory.room(name) }
 }
 
 /// Makes the host with this number, whose name the registry has taken, unless somebody has made it already.

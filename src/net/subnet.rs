@@ -138,10 +138,12 @@ where
     pub(crate) fn down_cause(&self, host: &T::Host, cause: Cause) -> Cause {
         // In this order: a network is down before it closes its hosts.
         let is_open = self.tables.ports(host, |ports| ports.is_open());
-        match self.tables.hosts(|hosts| hosts.closed().network) {
-            true => Cause::NetworkDown,
-            false if !is_open => Cause::HostDown,
-            false => cause,
+        if self.tables.hosts(|hosts| hosts.closed().network) {
+            Cause::NetworkDown
+        } else if is_open {
+            cause
+        } else {
+            Cause::HostDown
         }
     }
 

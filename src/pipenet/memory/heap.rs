@@ -76,9 +76,12 @@ impl HeapPipes {
     #[inline(never)]
     fn write_large(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> FastPath {
         let bytes = &bytes[..bytes.len().min(self.buffer as usize)];
-        let lent = link.outgoing().with(|direction| match bytes.len() >= LARGE && direction.is_empty() {
-            true => Ok(direction.ring().lend()),
-            false => Err(direction.fast_write(waker, bytes)),
+        let lent = link.outgoing().with(|direction| {
+            if bytes.len() >= LARGE && direction.is_empty() {
+                Ok(direction.ring().lend())
+            } else {
+                Err(direction.fast_write(waker, bytes))
+            }
         });
         let (quick, woken) = match lent {
             Err(done) => done,
@@ -89,13 +92,14 @@ impl HeapPipes {
                 memory.clear();
                 memory.reserve_exact(bytes.len());
                 memory.extend_from_slice(bytes);
-                let (done, left) = link.outgoing().with(|direction| match direction.is_empty() {
-                    true => {
+                let (done, left) = link.outgoing().with(|direction| {
+                    if direction.is_empty() {
                         let left = direction.ring().fill(memory);
                         ((FastPath::Done(bytes.len()), direction.readers().take_one()), left)
+                    } else {
+                        // Somebody else has written, or closed.
+                        ((FastPath::Fallback, None), memory)
                     }
-                    // Somebody else has written, or closed.
-                    false => ((FastPath::Fallback, None), memory),
                 });
                 self.pool.put(link.shelf, left);
                 done
@@ -199,10 +203,9 @@ impl FastIo<HeapLink> for HeapPipes {
         if bytes.len() >= LARGE {
             return self.write_large(link, waker, bytes);
         }
-        let done = link.outgoing().with(|direction| match direction.ring().is_bare() {
-            true => None,
-            false => Some(direction.fast_write(waker, bytes)),
-        });
+        let done = link
+            .outgoing()
+            .with(|direction| if direction.ring().is_bare() { None } else { Some(direction.fast_write(waker, bytes)) });
         let Some((quick, woken)) = done else { return self.write_bare(link, waker, bytes) };
         if let Some(woken) = woken {
             link.wake_reader(woken);
@@ -258,18 +261,18 @@ impl PipeMemory for HeapPipes {
     #[inline(never)]
     fn reclaim(&self, link: &HeapLink, writes: bool) {
         let direction = if writes { link.outgoing() } else { link.incoming() };
-        let (asks, mut memory) = direction.with(|direction| match direction.ring().asks_to_keep() {
-            true => (true, Vec::new()),
-            false => (false, direction.take_spare()),
+        let (asks, mut memory) = direction.with(|direction| {
+            if direction.ring().asks_to_keep() { (true, Vec::new()) } else { (false, direction.take_spare()) }
         });
         if asks {
             let keeps = self.lets_keep(link);
-            memory = direction.with(|direction| match keeps {
-                true => {
+            memory = direction.with(|direction| {
+                if keeps {
                     direction.ring().keep();
                     Vec::new()
+                } else {
+                    direction.take_spare()
                 }
-                false => direction.take_spare(),
             });
         }
         self.pool.put(link.shelf, memory);

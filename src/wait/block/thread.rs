@@ -62,10 +62,7 @@ impl Timeouts {
 
     #[inline]
     pub(crate) fn get(&self, key: Key) -> Option<Duration> {
-        match self.any.load(Ordering::Relaxed) {
-            true => self.limits().get(&key).copied(),
-            false => None,
-        }
+        if self.any.load(Ordering::Relaxed) { self.limits().get(&key).copied() } else { None }
     }
 
     pub(crate) fn set(&self, key: Key, limit: Option<Duration>) {
@@ -263,10 +260,7 @@ impl Parker {
 
 /// How much time is left. In a model none is: what comes before the end of any time is tried anyway.
 fn left(deadline: Instant) -> Duration {
-    match cfg!(loom) {
-        true => Duration::ZERO,
-        false => deadline.saturating_duration_since(Instant::now()),
-    }
+    if cfg!(loom) { Duration::ZERO } else { deadline.saturating_duration_since(Instant::now()) }
 }
 
 impl Wake for Signal {

@@ -110,12 +110,11 @@ pub(crate) fn wake_by_ref(waker: Waker) -> Option<Waker> {
         waker.wake_by_ref();
         woken = true;
     });
-    match woken {
-        true => Some(waker),
-        false => {
-            discard(waker);
-            None
-        }
+    if woken {
+        Some(waker)
+    } else {
+        discard(waker);
+        None
     }
 }
 

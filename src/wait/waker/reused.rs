@@ -38,10 +38,7 @@ impl ReusedWakers {
     #[inline]
     pub(crate) fn take_one(&mut self) -> Option<Waker> {
         let set = self.0.as_mut()?;
-        match mem::take(&mut set.waits) {
-            true => set.one.take(),
-            false => None,
-        }
+        if mem::take(&mut set.waits) { set.one.take() } else { None }
     }
 
     /// Holds those of the `woken` whose tasks are `wanted`. Gives all others, and those held before that are not wanted any
