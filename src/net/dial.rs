@@ -1,4 +1,17 @@
 //! One dial, from its source port to its connection.
+//!
+//! 1. At the first poll, [`DialState::start`] takes a socket with the lowest free port and then parses the address: so an
+//!    error names the port that the dial had. With shared ports, it exchanges the port if the pair already exists.
+//! 2. [`connect`] runs as an inner future: the registry says where the host is, the engine connects, and
+//!    [`complete_dial`] turns the socket into a connection in one lock step, unless its host was closed meanwhile.
+//! 3. At each later poll, the own host may have been closed: [`DialState::poll_closed`] registers the task to be woken
+//!    then.
+//!
+//! However the dial ends before its connection exists, the inner future is dropped before the port is given back: the
+//! request leaves its listener first, so no listener sees a request whose port another dial already has.
+//!
+//! [`Dial`] is generic over the address, [`Dialling`] is not, so it is compiled once for each network. Its `C` is always
+//! [`connect`]: only its type can name the future that an `async` block makes.
 
 use core::future::Future;
 use core::pin::Pin;

@@ -1,4 +1,19 @@
-//! How a request comes to be a connection: the queue of a listener, one lock step at a time.
+//! How a request becomes a connection: the queue of a listener, one lock step at a time.
+//!
+//! ```text
+//!  enqueue ──┬─> Direct ──────────────── next_delivery ───────────────────────┬─> State::Connected
+//!            └─> Queued ── next_delivery ──> Claimed ── acknowledge ──> Ready ┘   (a later next_delivery)
+//!
+//!  out of the queue:  Refused   the listener or its host is closed (refuse_next)
+//!                     NoPort    the host has no free port left for the connection (next_delivery)
+//!                     removed   the backend dropped the request before it was Ready (drop_request)
+//! ```
+//!
+//! A request waits as `Direct` if the backend needs no say, and as `Queued` if it does: an engine that reaches another
+//! process first asks its peer whether the dial still stands. A claimed request stays in its place in the queue, and those
+//! behind it may overtake it. **There is at most one claim for each task that waits to accept**, so that a request
+//! which a backend is slow to acknowledge takes no connection from others, and none is claimed that nobody waits for.
+//! Each step that may let another task get further returns its wakers; the caller wakes them when the lock is free.
 
 use core::task::Waker;
 
@@ -12,9 +27,9 @@ impl<W: Default> Queue<W> {
     }
 }
 
-/// Puts a request of `peer`, which is asked for once there is room, at the end of the queue of the listener at `port`, and
-/// takes `link` for it. Gives its slot, and those who
-/// wait for it. Where connections share their ports it has that of the listener from now on, and so its pair.
+/// Appends a request to the queue of the listener at `port`, and takes `link` for it. Returns its slot, and the tasks that
+/// wait to accept. `peer` is called once there is room. Where connections share their listener's port, the request has that
+/// port, and so its pair, from now on.
 #[cfg_attr(feature = "std", inline)]
 pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     ports: &mut P,
@@ -67,19 +82,20 @@ pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
 /// What a socket is, as `P` keeps it.
 type StateOf<P> = State<<P as Ports>::Link, <P as Ports>::Wakers>;
 
-/// What a listener finds in its queue.
+/// What a listener found in its queue.
 pub(crate) enum Delivery<L, W> {
-    /// A connection, in this slot; its backend's task is to be woken.
+    /// A connection, in this slot. The caller wakes its backend's task.
     Connection(u32, L, W),
-    /// A request was claimed, or failed for want of a port. Its backend's task is to be woken, and there may be more.
+    /// A request was claimed, or failed for want of a port. The caller wakes its backend's task, and looks again.
     Progress(W),
-    /// Nothing that is ready.
+    /// No request that is ready.
     Nothing,
     /// The listener is closed.
     Closed,
 }
 
-/// Takes the next connection out of a listener's queue, or brings a request nearer to being one, for the task of `waker`.
+/// Takes the first request that is ready out of a listener's queue, as a connection, or claims the first that may be
+/// claimed, for the task of `waker`.
 #[cfg_attr(feature = "std", inline)]
 pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     ports: &mut P,
@@ -119,7 +135,7 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     Delivery::Nothing
 }
 
-/// Makes a connection of a request that has a port.
+/// Turns a request that has a port into a connection.
 #[cfg_attr(feature = "std", inline)]
 fn connect<P: Ports<Link: Clone, Wakers: Wakers>>(ports: &mut P, slot: u32) -> Delivery<P::Link, P::Wakers> {
     unlink(ports, slot);
@@ -149,7 +165,7 @@ fn claim<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> P::Wakers {
     backend
 }
 
-/// Takes a request out of the queue, and tells its backend why.
+/// Removes a request from the queue, and leaves the reason in its phase. Returns its backend's task.
 fn fail<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32, cause: Cause) -> P::Wakers {
     unlink(ports, slot);
     let Some(request) = request_at(ports, slot) else { return P::Wakers::default() };
@@ -162,8 +178,8 @@ fn fail<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32, cause: Cause) -> P::
     backend
 }
 
-/// Empties the queue of a listener that is to be closed, request by request: gives the task to wake, and what is left
-/// of one whose backend is done with it already.
+/// Removes the first request from the queue of a listener that is being closed. Returns the task to wake, and the state
+/// of a request that its backend has already dropped.
 pub(crate) fn refuse_next<P: Ports<Wakers: Wakers>>(
     ports: &mut P,
     listener: u32,
@@ -177,8 +193,8 @@ pub(crate) fn refuse_next<P: Ports<Wakers: Wakers>>(
     Some((P::Wakers::default(), ports.remove(slot)))
 }
 
-/// A backend is done with its request, whatever came of it. Gives what is left of it if nobody else has it, and those who wait
-/// at the listener if there may be more for them.
+/// A backend drops its request, whatever became of it. Returns its state if nobody else refers to it, and the tasks that
+/// wait to accept if another request may be claimed now.
 #[cfg_attr(feature = "std", inline)]
 pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> (Option<StateOf<P>>, P::Wakers) {
     let mut acceptors = P::Wakers::default();
@@ -201,7 +217,7 @@ pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -
     (gone, acceptors)
 }
 
-/// Takes a request out of its listener's queue.
+/// Removes a request from its listener's queue.
 fn unlink<P: Ports>(ports: &mut P, slot: u32) {
     let Some(request) = request_at(ports, slot) else { return };
     let (listener, prev, next, phase) = (request.listener.get(), request.prev, request.next, request.phase);
@@ -240,7 +256,7 @@ pub(crate) fn request_at<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Requ
     }
 }
 
-/// Makes a claimed request final. Gives those who wait for it.
+/// Makes a claimed request ready to be accepted. Returns the tasks that wait to accept.
 pub(crate) fn acknowledge<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> Result<P::Wakers, Cause> {
     let request = request_at(ports, slot).filter(|request| request.phase == RequestPhase::Claimed);
     let request = request.ok_or(Cause::ConnectionRefused)?;

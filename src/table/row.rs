@@ -1,4 +1,16 @@
-//! The row of a socket: what it is, and how its kind of tables lays it out.
+//! The row of a socket: its state, and how its kind of tables lays it out.
+//!
+//! ```text
+//!            listen                        close
+//!  Free ──────────────────> Listener ──────────────────> Closed ── last handle dropped ──> Free
+//!            dial              complete_dial             close
+//!  Free ──────────> Dialling ────────────────> Connected ─────> Closed ── last handle ──> Free
+//!            enqueue            next_delivery              close
+//!  Free ──────────> Request ─────────────────> Connected ─────> Closed ── last handle ──> Free
+//! ```
+//!
+//! A dial or a request that fails goes back to `Free`. A socket gives its port back when it is closed, and its row when
+//! nobody refers to it any more: no handle, no backend (`awaited`), no queue. See `queue.rs` for the phases of a request.
 
 use core::fmt;
 

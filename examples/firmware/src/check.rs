@@ -3,15 +3,15 @@
 use core::fmt::{self, Display, Write};
 use core::pin::pin;
 
-use virtnet::pipenet::fixed::{NetRef, Network};
+use virtnet::pipenet::fixed::{NetHandle, Network};
 use virtnet::{Error, ErrorKind};
 
 /// Hosts and connections of a network that need not be a static.
-pub type Host<'n, 'm> = virtnet::Host<NetRef<'n, 'm>>;
+pub type Host<'n, 'm> = virtnet::Host<NetHandle<'n, 'm>>;
 /// See [`Host`].
-pub type Listener<'n, 'm> = virtnet::Listener<NetRef<'n, 'm>>;
+pub type Listener<'n, 'm> = virtnet::Listener<NetHandle<'n, 'm>>;
 /// See [`Host`].
-pub type Conn<'n, 'm> = virtnet::Conn<NetRef<'n, 'm>>;
+pub type Conn<'n, 'm> = virtnet::Conn<NetHandle<'n, 'm>>;
 
 /// Asserts that `value` prints like this.
 #[track_caller]
