@@ -2,13 +2,13 @@
 //!
 //! # One registration per operation
 //!
-//! Invariant: until an operation moves between tasks for the second time, at most one waker is registered for it: that of
-//! the task that polled it last. A listener depends on it, as it claims one request for each registered accept.
+//! Invariant: until an operation moves between tasks for the second time, at most one waker is registered for it: that
+//! of the task that polled it last. A listener depends on it, as it claims one request for each registered accept.
 //!
-//! `Registered` guards against the interleaving in which task A polls an accept, the accept moves to task B, and B polls
-//! it. Without a check, A stays registered beside B: the listener claims two requests for one accept, and the second
-//! request waits for an accept that does not exist. So the first poll by another task sets `moved` and unregisters A.
-//! Test: `an_accept_that_another_task_polls_claims_one_connection` in `tests/two_subnetworks/accept.rs`.
+//! `Registered` guards against the interleaving in which task A polls an accept, the accept moves to task B, and B
+//! polls it. Without a check, A stays registered beside B: the listener claims two requests for one accept, and the
+//! second request waits for an accept that does not exist. So the first poll by another task sets `moved` and
+//! unregisters A. Test: `an_accept_that_another_task_polls_claims_one_connection` in `tests/two_subnetworks/accept.rs`.
 //!
 //! A is also woken: another operation of task A may share the waker, and has lost its registration along with this one.
 //! The same happens when an operation is dropped. Test:
@@ -77,8 +77,8 @@ impl<F: Future> Op<F> {
         }
     }
 
-    /// Polls until the operation completes, and calls `relax` after each poll that returns `Pending`. `relax` may pause,
-    /// wait for an interrupt, or run the next round of a main loop.
+    /// Polls until the operation completes, and calls `relax` after each poll that returns `Pending`. `relax` may
+    /// pause, wait for an interrupt, or run the next round of a main loop.
     pub fn wait_with(self, mut relax: impl FnMut()) -> F::Output {
         let mut future = core::pin::pin!(self.future);
         loop {
@@ -158,8 +158,8 @@ impl<F> fmt::Debug for Op<F> {
 
 /// A future that has an outcome for the case that it times out.
 pub trait OnTimeout: Future {
-    /// Ends the operation, and returns its outcome for a timeout. `waker` is the one that it was last polled with; it no
-    /// longer has to be woken.
+    /// Ends the operation, and returns its outcome for a timeout. `waker` is the one that it was last polled with; it
+    /// no longer has to be woken.
     fn expire(self: Pin<&mut Self>, waker: &Waker) -> Self::Output;
 }
 

@@ -1,4 +1,5 @@
-//! Blocking waits without threads: a loop that polls and calls a hook in between. Without a clock there are no timeouts.
+//! Blocking waits without threads: a loop that polls and calls a hook in between. Without a clock there are no
+//! timeouts.
 
 use core::marker::PhantomData;
 use core::task::{Context, Poll, Waker};

@@ -267,8 +267,8 @@ impl Parker {
     }
 }
 
-/// The time left until the deadline. In a loom model it is zero: the model also tries every order in which the wait ends
-/// in time.
+/// The time left until the deadline. In a loom model it is zero: the model also tries every order in which the wait
+/// ends in time.
 fn left(deadline: Instant) -> Duration {
     if cfg!(loom) { Duration::ZERO } else { deadline.saturating_duration_since(Instant::now()) }
 }

@@ -1,22 +1,22 @@
 //! Sets of wakers, and how a task registers in one without running the waker's code under a lock.
 //!
-//! Invariant: no code of a waker runs under a lock of this crate. `clone`, `wake` and `drop` are the executor's code: they
-//! may call back into the network, or panic. Only `will_wake`, which compares pointers, is called under a lock.
+//! Invariant: no code of a waker runs under a lock of this crate. `clone`, `wake` and `drop` are the executor's code:
+//! they may call back into the network, or panic. Only `will_wake`, which compares pointers, is called under a lock.
 //!
 //! - **Clone before the lock.** [`poll_locked`] first takes a step without a clone. If the step has to register, it
-//!   registers nothing and returns `Pending`. The lock is released, the waker is cloned, and the whole step is repeated.
-//!   This guards against a waker whose `clone` calls back on the same thread and waits for the lock that it holds.
-//!   The step is repeated from its start because the event may occur between the two attempts, on another thread: to
-//!   register without checking again would lose that wake-up.
-//! - **Wake after the lock.** A full bounded set evicts its oldest waker, and an event takes all wakers out of their set.
-//!   Both are woken once the lock is released. An evicted waker that was only dropped would leave its task asleep.
+//!   registers nothing and returns `Pending`. The lock is released, the waker is cloned, and the whole step is
+//!   repeated. This guards against a waker whose `clone` calls back on the same thread and waits for the lock that it
+//!   holds. The step is repeated from its start because the event may occur between the two attempts, on another
+//!   thread: to register without checking again would lose that wake-up.
+//! - **Wake after the lock.** A full bounded set evicts its oldest waker, and an event takes all wakers out of their
+//!   set. Both are woken once the lock is released. An evicted waker that was only dropped would leave its task asleep.
 //! - **Drop outside the lock.** A waker that is replaced, or a clone that was not needed, is dropped after the step.
-//! - **Panics are contained** in [`wake`] and [`discard`], so that one task's waker cannot keep another from being woken.
+//! - **Panics are contained** in [`wake`] and [`discard`], so that one task's waker cannot keep another from being
+//!   woken.
 //!
-//! Tests in `tests/hostile/waker.rs`: `a_waker_may_call_back_into_the_network_when_woken_cloned_or_dropped` for the lock,
-//! `a_third_waiter_of_a_fixed_network_makes_the_first_look_again` for eviction,
-//! `a_waker_that_panics_when_woken_harms_nobody_else` and its two siblings for panics. The models of `tests/loom/dial.rs`
-//! try every order of a registration and its event.
+//! Tests in `tests/hostile/waker.rs`: `a_waker_may_call_back_into_the_network_when_woken_cloned_or_dropped` hangs if a
+//! waker is cloned under the lock, `a_third_waiter_of_a_fixed_network_makes_the_first_look_again` fails if an evicted
+//! waker is not woken, and `a_waker_that_panics_when_woken_harms_nobody_else` fails if a panic is not contained.
 
 use core::mem;
 use core::task::{Poll, Waker};

@@ -8,8 +8,8 @@ use core::task::Waker;
 use super::set::ManyWakers;
 use super::{Task, Wakers, discard};
 
-/// A growable set of wakers for tasks that wait repeatedly: the last waker is kept once it was woken, and reused without
-/// another clone. Allocates nothing until a waker is registered.
+/// A growable set of wakers for tasks that wait repeatedly: the last waker is kept once it was woken, and reused
+/// without another clone. Allocates nothing until a waker is registered.
 #[derive(Debug, Default)]
 pub struct ReusedWakers(Option<Box<Reused>>);
 
@@ -42,8 +42,9 @@ impl ReusedWakers {
         if mem::take(&mut set.waits) { set.one.take() } else { None }
     }
 
-    /// Holds those of the `woken` wakers whose tasks are `wanted`, and returns the rest. A waker that is newly held also
-    /// releases the held ones that are no longer wanted: they are returned too. The caller drops them outside the lock.
+    /// Holds those of the `woken` wakers whose tasks are `wanted`, and returns the rest. A waker that is newly held
+    /// also releases the held ones that are no longer wanted: they are returned too. The caller drops them outside the
+    /// lock.
     pub(crate) fn hold(&mut self, woken: ManyWakers, wanted: impl Fn(Task) -> bool) -> ManyWakers {
         let held = &mut self.0.get_or_insert_default().held;
         let mut left = ManyWakers::default();
@@ -60,8 +61,8 @@ impl ReusedWakers {
         left
     }
 
-    /// Keeps a waker that was woken, for the next wait of its task. Returns the waker that is not kept, this or an earlier
-    /// one, to be dropped outside the lock.
+    /// Keeps a waker that was woken, for the next wait of its task. Returns the waker that is not kept, this or an
+    /// earlier one, to be dropped outside the lock.
     pub(crate) fn keep(&mut self, waker: Waker) -> Option<Waker> {
         match &mut self.0 {
             Some(set) if !set.waits => set.one.replace(waker),
