@@ -63,16 +63,18 @@ impl Registry for Names {
     type Data = ();
 
     async fn announce(&self, host: &str, (): ()) -> Result<(), RegistryError> {
-        match self.0.lock().unwrap().insert(host.into()) {
-            true => Ok(()),
-            false => Err(RegistryError::announce("names", host, &(), RegistryReason::HostExists)),
+        if self.0.lock().unwrap().insert(host.into()) {
+            Ok(())
+        } else {
+            Err(RegistryError::announce("names", host, &(), RegistryReason::HostExists))
         }
     }
 
     async fn query(&self, host: &str) -> Result<(), RegistryError> {
-        match self.0.lock().unwrap().contains(host) {
-            true => Ok(()),
-            false => Err(RegistryError::query("names", host, RegistryReason::NoSuchHost)),
+        if self.0.lock().unwrap().contains(host) {
+            Ok(())
+        } else {
+            Err(RegistryError::query("names", host, RegistryReason::NoSuchHost))
         }
     }
 

@@ -207,17 +207,19 @@ impl Registry for Names {
 
     async fn announce(&self, host: &str, data: String) -> Result<(), RegistryError> {
         note(&format!("  registry: announce {host:?} with {data:?}"));
-        match self.0.lock().unwrap().insert(host.into()) {
-            true => Ok(()),
-            false => Err(RegistryError::announce("names", host, &data, RegistryReason::HostExists)),
+        if self.0.lock().unwrap().insert(host.into()) {
+            Ok(())
+        } else {
+            Err(RegistryError::announce("names", host, &data, RegistryReason::HostExists))
         }
     }
 
     async fn query(&self, host: &str) -> Result<String, RegistryError> {
         note(&format!("  registry: query {host:?}"));
-        match self.0.lock().unwrap().contains(host) {
-            true => Ok(format!("data of {host}")),
-            false => Err(RegistryError::query("names", host, RegistryReason::NoSuchHost)),
+        if self.0.lock().unwrap().contains(host) {
+            Ok(format!("data of {host}"))
+        } else {
+            Err(RegistryError::query("names", host, RegistryReason::NoSuchHost))
         }
     }
 

@@ -105,9 +105,10 @@ fn table(manifest: &'static str, wanted: impl Fn(&str) -> bool) -> Vec<(&'static
 
 /// The text below the heading that starts with `heading`, to the next heading of the same rank.
 fn section<'a>(text: &'a str, heading: &str) -> &'a str {
-    let start = match text.starts_with(heading) {
-        true => 0,
-        false => text.find(&format!("\n{heading}")).unwrap_or_else(|| panic!("no heading {heading:?}")) + 1,
+    let start = if text.starts_with(heading) {
+        0
+    } else {
+        text.find(&format!("\n{heading}")).unwrap_or_else(|| panic!("no heading {heading:?}")) + 1
     };
     let below = &text[start..];
     let below = below.split_once('\n').map_or("", |(_, below)| below);

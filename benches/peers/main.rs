@@ -80,12 +80,11 @@ fn main() -> ExitCode {
     if whole {
         save(&results, if quick { "quick" } else { "peers" });
     }
-    match write {
-        true => {
-            fs::write(JSON, json(&results)).expect("the directory is there");
-            render_all(&results)
-        }
-        false => ExitCode::SUCCESS,
+    if write {
+        fs::write(JSON, json(&results)).expect("the directory is there");
+        render_all(&results)
+    } else {
+        ExitCode::SUCCESS
     }
 }
 
@@ -142,11 +141,10 @@ fn is_rendered(results: &Results) -> ExitCode {
     for (path, _) in &stale {
         eprintln!("{path} is not what peers.json gives: cargo bench --bench peers -- --render");
     }
-    match stale.is_empty() {
-        true => {
-            println!("the chart and both READMEs are what peers.json gives");
-            ExitCode::SUCCESS
-        }
-        false => ExitCode::FAILURE,
+    if stale.is_empty() {
+        println!("the chart and both READMEs are what peers.json gives");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }

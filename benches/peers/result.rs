@@ -86,10 +86,7 @@ pub(crate) enum Against {
 
 impl Goal {
     pub(crate) fn reached(&self) -> bool {
-        match self.aim.rate {
-            true => self.ratio >= self.aim.bound,
-            false => self.ratio <= self.aim.bound,
-        }
+        if self.aim.rate { self.ratio >= self.aim.bound } else { self.ratio <= self.aim.bound }
     }
 }
 

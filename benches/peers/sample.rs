@@ -95,10 +95,8 @@ impl Bench {
         if !self.wants(&work.row.work) {
             return;
         }
-        let (rounds, target) = match self.quick {
-            true => (15, Duration::from_millis(5)),
-            false => (31, Duration::from_millis(20)),
-        };
+        let (rounds, target) =
+            if self.quick { (15, Duration::from_millis(5)) } else { (31, Duration::from_millis(20)) };
         let target = target * work.stretch;
         let times: Vec<_> = work.contestants.iter_mut().map(|contestant| calibrate(contestant, target)).collect();
         let mut samples = vec![Vec::with_capacity(rounds); times.len()];

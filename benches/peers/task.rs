@@ -220,14 +220,13 @@ fn streams<'a>(runtime: &'a Runtime, name: &str, size: usize) -> Work<'a> {
     work.add("TCP loopback", stream(runtime, pair::tokio_tcp(), size));
     work.add("Unix sockets", stream(runtime, pair::tokio_unix(), size));
     work.add("copies alone", bare_stream(size));
-    match size == BUFFER {
-        true => work.at_least(0.9, OURS, "copies alone"),
-        false => {
-            work.at_least(1.6, OURS, "tokio duplex");
-            // As tokio's traits, with its budget, and as embassy-sync is used.
-            work.at_least(1.0, OURS, "embassy-sync");
-            work.at_least(1.0, POLLED, "embassy-sync");
-        }
+    if size == BUFFER {
+        work.at_least(0.9, OURS, "copies alone")
+    } else {
+        work.at_least(1.6, OURS, "tokio duplex");
+        // As tokio's traits, with its budget, and as embassy-sync is used.
+        work.at_least(1.0, OURS, "embassy-sync");
+        work.at_least(1.0, POLLED, "embassy-sync");
     }
     work
 }

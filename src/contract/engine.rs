@@ -39,10 +39,6 @@ pub trait Engine: Send + Sync {
     /// What the registry keeps for a host, for other subnetworks to reach it. The core only passes it on.
     type Data: Clone + fmt::Debug + Send;
 
-    /// Whether the core need not check how many bytes this engine says that it moved: that of this crate.
-    #[doc(hidden)]
-    const EXACT: bool = false;
-
     /// Makes what a host named `host` needs, and announces it to `registry`.
     ///
     /// Called once per new host at most, unless an earlier call for that name failed or was dropped.
@@ -89,20 +85,12 @@ pub trait Engine: Send + Sync {
     /// [`Cause::SocketDown`] if this end is closed, [`Cause::ConnectionReset`] if the peer aborted.
     fn poll_read(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>>;
 
-    /// [`poll_read`](Engine::poll_read) with little code, for what is simple and common.
+    /// A shorter way for what is simple and common, which only the engine of this crate has. The core need not check how
+    /// many bytes such an engine says that it moved.
     #[doc(hidden)]
     #[inline]
-    fn fast_read(&self, link: &Self::Link, waker: &Waker, buf: &mut [u8]) -> FastPath {
-        let _ = (link, waker, buf);
-        FastPath::Fallback
-    }
-
-    /// [`poll_write`](Engine::poll_write) with little code, for what is simple and common.
-    #[doc(hidden)]
-    #[inline]
-    fn fast_write(&self, link: &Self::Link, waker: &Waker, buf: &[u8]) -> FastPath {
-        let _ = (link, waker, buf);
-        FastPath::Fallback
+    fn fast_io(&self) -> Option<&impl FastIo<Self::Link>> {
+        None::<&NoFastIo>
     }
 
     /// As [`poll_read`](Engine::poll_read), and leaves the bytes where they are.
@@ -189,7 +177,33 @@ pub trait Engine: Send + Sync {
     fn close(&self) -> impl Future<Output = Result<(), Cause>> + Send;
 }
 
-/// What came of an attempt that does what is simple and common.
+/// Reads and writes with little code, for what is simple and common; whatever is not, falls back to the `poll_` method.
+///
+/// All of it is inlined where it is called: in `net/conn_ref.rs` for all kinds of waiting, and in the adapters for
+/// `std::io` and tokio. What falls back has done nothing.
+#[doc(hidden)]
+pub trait FastIo<L> {
+    /// As [`Engine::poll_read`].
+    #[inline]
+    fn fast_read(&self, link: &L, waker: &Waker, buf: &mut [u8]) -> FastPath {
+        let _ = (link, waker, buf);
+        FastPath::Fallback
+    }
+
+    /// As [`Engine::poll_write`].
+    #[inline]
+    fn fast_write(&self, link: &L, waker: &Waker, buf: &[u8]) -> FastPath {
+        let _ = (link, waker, buf);
+        FastPath::Fallback
+    }
+}
+
+/// That of an engine without one.
+enum NoFastIo {}
+
+impl<L> FastIo<L> for NoFastIo {}
+
+/// What came of a fast read or write.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FastPath {

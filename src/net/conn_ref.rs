@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker};
 use crate::addr::Addr;
 #[cfg(feature = "tokio")]
 use crate::contract::engine::LinkStatus;
-use crate::contract::engine::{Engine, FastPath, Shutdown};
+use crate::contract::engine::{Engine, FastIo as _, FastPath, Shutdown};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
 use crate::net::net_ref::{LinkOf, NetRef};
@@ -52,13 +52,19 @@ impl<N: NetRef> ConnRef<N> {
     /// Fast path of a read. `Fallback` means that nothing was done and the caller takes the slow path.
     #[inline]
     pub(crate) fn fast_read(&self, waker: &Waker, buf: &mut [u8]) -> FastPath {
-        if buf.is_empty() { FastPath::Fallback } else { self.net().engine.fast_read(&self.link, waker, buf) }
+        match self.net().engine.fast_io() {
+            Some(io) if !buf.is_empty() => io.fast_read(&self.link, waker, buf),
+            _ => FastPath::Fallback,
+        }
     }
 
     /// Fast path of a write. `Fallback` means that nothing was done and the caller takes the slow path.
     #[inline]
     pub(crate) fn fast_write(&self, waker: &Waker, buf: &[u8]) -> FastPath {
-        if buf.is_empty() { FastPath::Fallback } else { self.net().engine.fast_write(&self.link, waker, buf) }
+        match self.net().engine.fast_io() {
+            Some(io) if !buf.is_empty() => io.fast_write(&self.link, waker, buf),
+            _ => FastPath::Fallback,
+        }
     }
 
     #[inline(always)]
@@ -74,16 +80,18 @@ impl<N: NetRef> ConnRef<N> {
     #[inline(never)]
     pub(crate) fn slow_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         if buf.is_empty() {
-            return Poll::Ready(self.check_up(Operation::Read).map(|()| 0));
+            Poll::Ready(self.check_up(Operation::Read).map(|()| 0))
+        } else {
+            self.read_outcome(self.net().engine.poll_read(&self.link, cx, buf), buf.len())
         }
-        self.read_outcome(self.net().engine.poll_read(&self.link, cx, buf), buf.len())
     }
 
     pub(crate) fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         if buf.is_empty() {
-            return Poll::Ready(self.check_up(Operation::Read).map(|()| 0));
+            Poll::Ready(self.check_up(Operation::Read).map(|()| 0))
+        } else {
+            self.read_outcome(self.net().engine.poll_peek(&self.link, cx, buf), buf.len())
         }
-        self.read_outcome(self.net().engine.poll_peek(&self.link, cx, buf), buf.len())
     }
 
     pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -137,10 +145,14 @@ impl<N: NetRef> ConnRef<N> {
         }
     }
 
-    /// Checks the number of bytes that the engine reports as moved: 1 to `len`, unless the engine is `EXACT`.
+    /// Checks the number of bytes that the engine reports as moved: 1 to `len`, unless it has a fast path.
     #[inline]
     fn moved(&self, operation: Operation, count: usize, len: usize) -> Result<usize, Error> {
-        if N::Engine::EXACT || 0 < count && count <= len { Ok(count) } else { Err(self.miscounted(operation)) }
+        if self.net().engine.fast_io().is_some() || 0 < count && count <= len {
+            Ok(count)
+        } else {
+            Err(self.miscounted(operation))
+        }
     }
 
     #[cold]

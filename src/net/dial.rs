@@ -225,10 +225,7 @@ impl<N: NetRef> DialState<N> {
         let target = self.host.on_net(addr.to_addr()?);
         self.parsed = true;
         let source = if net.options.share_port { self.exchange(source, &target)? } else { source };
-        match is_open {
-            true => Ok((source, target)),
-            false => Err(Cause::HostDown),
-        }
+        if is_open { Ok((source, target)) } else { Err(Cause::HostDown) }
     }
 
     /// Exchanges the source port, if the host that is dialled has that pair already and shares its ports.

@@ -139,10 +139,12 @@ where
         // The host is read first: a network is down before it closes its hosts, so a host that it closed is never
         // reported as `host is down`.
         let is_open = self.tables.ports(host, |ports| ports.is_open());
-        match self.tables.hosts(|hosts| hosts.closed().network) {
-            true => Cause::NetworkDown,
-            false if !is_open => Cause::HostDown,
-            false => cause,
+        if self.tables.hosts(|hosts| hosts.closed().network) {
+            Cause::NetworkDown
+        } else if is_open {
+            cause
+        } else {
+            Cause::HostDown
         }
     }
 

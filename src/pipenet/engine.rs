@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker};
 use super::memory::PipeMemory;
 use super::pipe::{Failure, Moved};
 use crate::addr::Addr;
-use crate::contract::engine::{Engine, FastPath, LinkStatus, Shutdown};
+use crate::contract::engine::{Engine, FastIo, LinkStatus, Shutdown};
 use crate::contract::notifier::Notifier;
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
@@ -26,8 +26,6 @@ impl<M: PipeMemory> Engine for Pipes<M> {
 
     /// Nothing: whoever has the host's name has the host.
     type Data = &'static str;
-
-    const EXACT: bool = true;
 
     async fn new_host<R: Registry<Data = Self::Data>>(&self, host: &str, registry: &R) -> Result<(), Cause> {
         Ok(registry.announce(host, "").await?)
@@ -52,13 +50,8 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 
     #[inline]
-    fn fast_read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8]) -> FastPath {
-        self.memory.fast_read(link, waker, buf)
-    }
-
-    #[inline]
-    fn fast_write(&self, link: &M::Link, waker: &Waker, buf: &[u8]) -> FastPath {
-        self.memory.fast_write(link, waker, buf)
+    fn fast_io(&self) -> Option<&impl FastIo<M::Link>> {
+        Some(&self.memory)
     }
 
     fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {

@@ -236,10 +236,12 @@ impl Builder<'_> {
     /// `invalid network name`, `invalid buffer size`.
     pub fn build(self) -> Result<Network, Error> {
         let full = ErrorText::of([PREFIX, self.name]);
-        let check = match () {
-            () if NetworkName::valid(PREFIX, self.name).is_none() => Err(InvalidInput::NetworkName),
-            () if self.buffer == 0 => Err(InvalidInput::BufferSize),
-            () => Ok(()),
+        let check = if NetworkName::valid(PREFIX, self.name).is_none() {
+            Err(InvalidInput::NetworkName)
+        } else if self.buffer == 0 {
+            Err(InvalidInput::BufferSize)
+        } else {
+            Ok(())
         };
         let failed = |input| Error::subnet(Operation::NewNetwork, full, &ErrorText::EMPTY, Cause::Invalid(input));
         check.map_err(failed)?;

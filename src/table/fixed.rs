@@ -261,9 +261,10 @@ impl<'a> Directory for FixedDirectory<'a> {
     }
 
     fn room(&self, name: &HostName) -> Result<(), Cause> {
-        match self.hosts.rows.is_full() && self.hosts.find(name.as_bytes()).is_none() {
-            true => Err(full(self.hosts.rows)),
-            false => Ok(()),
+        if self.hosts.rows.is_full() && self.hosts.find(name.as_bytes()).is_none() {
+            Err(full(self.hosts.rows))
+        } else {
+            Ok(())
         }
     }
 

@@ -107,10 +107,7 @@ impl<L> Sockets<L> {
         let entry = self.servers.entry(key, |s| s.port == port, |s| hash(&s.port.to_ne_bytes()));
         let mut entry = entry.or_insert(new);
         let server = entry.get_mut();
-        match listens {
-            true => server.listener = slot,
-            false => server.connections += 1,
-        }
+        if listens { server.listener = slot } else { server.connections += 1 }
     }
 
     #[inline]
@@ -190,9 +187,10 @@ impl<L> Sockets<L> {
         }
         let Ok(mut entry) = self.servers.find_entry(hash(&port.to_ne_bytes()), |s| s.port == port) else { return };
         let server = entry.get_mut();
-        match listens {
-            true => server.listener = NIL,
-            false => server.connections -= 1,
+        if listens {
+            server.listener = NIL
+        } else {
+            server.connections -= 1
         }
         if server.listener == NIL && server.connections == 0 {
             entry.remove();

@@ -61,10 +61,7 @@ impl Tcp {
     }
 
     fn check_up(&self) -> Result<(), Cause> {
-        match self.shared.closed.load(Ordering::SeqCst) {
-            true => Err(Cause::HostDown),
-            false => Ok(()),
-        }
+        if self.shared.closed.load(Ordering::SeqCst) { Err(Cause::HostDown) } else { Ok(()) }
     }
 
     /// Notes a socket, to be closed with the access point.
@@ -107,10 +104,7 @@ impl Networker for Tcp {
         let failed = |addr, cause| Error::new(Operation::Listen, NETWORK, None, addr, cause);
         let asked = to_listen_addr(&addr).and_then(|addr| os_resolve(&addr, self.name));
         let asked = asked.map_err(|error| failed(None, error.into()))?;
-        let check = || match asked.host == self.name {
-            true => self.check_up(),
-            false => Err(Cause::AddrNotAvailable),
-        };
+        let check = || if asked.host == self.name { self.check_up() } else { Err(Cause::AddrNotAvailable) };
         let bind = || {
             let listener = net::TcpListener::bind((asked.host(), asked.port())).map_err(os_cause)?;
             let addr = listener.local_addr().map_err(os_cause)?;

@@ -66,10 +66,7 @@ impl TokioTcp {
 
     fn check_up(&self) -> Result<(), Cause> {
         runtime::Handle::try_current().map_err(|_| Cause::backend(&"not within a tokio runtime"))?;
-        match self.shared.closed.load(Ordering::SeqCst) {
-            true => Err(Cause::HostDown),
-            false => Ok(()),
-        }
+        if self.shared.closed.load(Ordering::SeqCst) { Err(Cause::HostDown) } else { Ok(()) }
     }
 
     /// Notes a socket among others, to be closed with the access point.

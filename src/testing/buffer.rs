@@ -87,19 +87,16 @@ pub(super) fn a_buffer_holds_its_size<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let size = net.buffer.expect("a behaviour of the group `sized_buffer` has it");
     let bytes: Vec<u8> = (0..size + 2).map(|i| i as u8).collect();
-    match net.is_rendezvous() {
-        true => {
-            let writing = net.start(write(&pair.dialled, &bytes));
-            let (got, sent) = net.finish(read_all(pair.accepted.clone(), size), [writing]);
-            assert_eq!(sent, [Ok(size)]);
-            assert!(got == Ok(bytes[..size].into()));
-        }
-        false => {
-            assert_eq!(net.wait(write(&pair.dialled, &bytes)), Ok(size));
-            assert_eq!(pair.dialled.try_write(b"x").map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
-            assert!(net.wait(read(&pair.accepted, size + 9)) == Ok(bytes[..size].into()));
-            assert_eq!(pair.dialled.try_write(&bytes), Ok(size));
-        }
+    if net.is_rendezvous() {
+        let writing = net.start(write(&pair.dialled, &bytes));
+        let (got, sent) = net.finish(read_all(pair.accepted.clone(), size), [writing]);
+        assert_eq!(sent, [Ok(size)]);
+        assert!(got == Ok(bytes[..size].into()));
+    } else {
+        assert_eq!(net.wait(write(&pair.dialled, &bytes)), Ok(size));
+        assert_eq!(pair.dialled.try_write(b"x").map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+        assert!(net.wait(read(&pair.accepted, size + 9)) == Ok(bytes[..size].into()));
+        assert_eq!(pair.dialled.try_write(&bytes), Ok(size));
     }
     assert_eq!(pair.accepted.local_addr(), pair.dialled.peer_addr());
 }
@@ -143,9 +140,10 @@ pub(super) fn a_close_withdraws_what_was_not_taken<N: NetRef + 'static>(net: &Se
         let listener = super::step::server(&host, "");
         let (dialled, accepted) = net.connect(&host, &listener);
         let writing = two_of_five(net, &dialled, &accepted);
-        match closed {
-            true => dialled.close(),
-            false => accepted.close(),
+        if closed {
+            dialled.close()
+        } else {
+            accepted.close()
         }
         assert_eq!(writing.outcome(), Ok(2));
         let cause = if closed { "socket is down" } else { "broken pipe" };

@@ -170,9 +170,10 @@ pub(super) fn listener_close_fails_accepts_and_refuses_dials<N: NetRef + 'static
     for drops in [false, true] {
         let listener = server(&pair.a, ":7");
         let dials = [net.start_dial(&pair.b, "a:7", &pair.a), net.start_dial(&pair.b, "a:7", &pair.a)];
-        match drops {
-            true => drop(listener),
-            false => listener.close(),
+        if drops {
+            drop(listener)
+        } else {
+            listener.close()
         }
         let want = [2, 3].map(|port| format!("dial {n} b:{port}->a:7: connection refused"));
         assert_eq!(dials.map(|dial| text(dial.outcome())), want);

@@ -104,9 +104,10 @@ pub(super) fn a_refused_or_dropped_claim_lets_accept_wait_on<N: NetRef + 'static
     for drops in [false, true] {
         let (near, far) = net.link_pair();
         let claim = claim(net, &mut accepting, "x:7", &far);
-        match drops {
-            true => drop(claim),
-            false => claim.refuse(),
+        if drops {
+            drop(claim)
+        } else {
+            claim.refuse()
         }
         assert!(is_closed(net, &near));
         assert_eq!(a.sockets(), 1);
@@ -140,12 +141,11 @@ pub(super) fn a_connection_acknowledged_when_nobody_listens_is_closed<N: NetRef 
         let (near, far) = net.link_pair();
         let mut accepting = net.hold(accept(&listener));
         let claim = claim(net, &mut accepting, "x:7", &far);
-        match drops {
-            true => drop(accepting),
-            false => {
-                listener.close();
-                assert_eq!(text(accepting.outcome()), format!("accept {} a:1: socket is down", net.name()));
-            }
+        if drops {
+            drop(accepting)
+        } else {
+            listener.close();
+            assert_eq!(text(accepting.outcome()), format!("accept {} a:1: socket is down", net.name()));
         }
         drop(listener);
         assert_eq!(claim.acknowledge(), Err(Cause::ConnectionRefused));

@@ -333,10 +333,7 @@ pub(super) fn a_full_pool_of_connections_refuses<N: NetRef + 'static>(net: &Setu
         let mut held = Vec::new();
         let refused = loop {
             let mut dial = super::task::Task::new(b.dial("a:1"));
-            match dial.turn() {
-                true => break text(dial.outcome()),
-                false => held.push(dial),
-            }
+            if dial.turn() { break text(dial.outcome()) } else { held.push(dial) }
         };
         (held.len(), refused)
     };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use loom::sync::Mutex;
 use loom::thread::JoinHandle;
-use virtnet::{Conn, Host, Listener};
+use virtnet::{Conn, Host, Listener, NetRefExt as _};
 
 use crate::explore::{Net, Seen};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use virtnet::pipenet::Network;
-use virtnet::{Conn, Error, Listener};
+use virtnet::{Conn, Error, Listener, NetRefExt as _};
 
 use crate::act::*;
 use crate::explore::*;

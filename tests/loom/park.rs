@@ -12,9 +12,8 @@ use crate::act::*;
 use crate::explore::*;
 
 fn wait(events: &[&Event]) {
-    Op::new(poll_fn(|cx| match events.iter().all(|event| event.poll(cx).is_ready()) {
-        true => Poll::Ready(()),
-        false => Poll::Pending,
+    Op::new(poll_fn(|cx| {
+        if events.iter().all(|event| event.poll(cx).is_ready()) { Poll::Ready(()) } else { Poll::Pending }
     }))
     .wait();
 }

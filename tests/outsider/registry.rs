@@ -28,10 +28,7 @@ impl Map {
     }
 
     fn check_up(&self) -> Result<(), RegistryReason> {
-        match self.down.load(Ordering::SeqCst) {
-            true => Err(RegistryReason::Down),
-            false => Ok(()),
-        }
+        if self.down.load(Ordering::SeqCst) { Err(RegistryReason::Down) } else { Ok(()) }
     }
 
     fn try_announce(&self, host: &str, data: &Peer) -> Result<(), RegistryReason> {

@@ -41,13 +41,12 @@ impl<'c, 'w, N: NetRef> Chat<'c, 'w, N> {
     /// Sends something, says that it was all, and waits for the answer: without time limits, so that a wake-up that got
     /// lost is a hang.
     pub(crate) fn ask(mut self) {
-        match self.worker.rng.once_in(8) {
-            true => self.ask_with_two_threads(),
-            false => {
-                self.write_much();
-                self.close_write();
-                self.read_to_end();
-            }
+        if self.worker.rng.once_in(8) {
+            self.ask_with_two_threads()
+        } else {
+            self.write_much();
+            self.close_write();
+            self.read_to_end();
         }
     }
 

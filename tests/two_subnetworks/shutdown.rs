@@ -181,9 +181,10 @@ fn a_close_that_waits_for_another_is_woken() {
             assert!(second.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             rig.gate.open();
             assert!(!woken.0.load(SeqCst));
-            match dropped {
-                false => assert_eq!(text(first.as_mut().try_wait().unwrap()), BOTH),
-                true => drop(first),
+            if dropped {
+                drop(first)
+            } else {
+                assert_eq!(text(first.as_mut().try_wait().unwrap()), BOTH)
             }
             assert!(woken.0.load(SeqCst));
             assert_eq!(text(second.try_wait().unwrap()), BOTH);

@@ -243,16 +243,18 @@ impl Registry for Names {
     type Data = &'static str;
 
     async fn announce(&self, host: &str, data: &'static str) -> Result<(), RegistryError> {
-        match lock(&self.names).insert(host.into()) {
-            true => Ok(()),
-            false => Err(RegistryError::announce(Self::NAME, host, &data, RegistryReason::HostExists)),
+        if lock(&self.names).insert(host.into()) {
+            Ok(())
+        } else {
+            Err(RegistryError::announce(Self::NAME, host, &data, RegistryReason::HostExists))
         }
     }
 
     async fn query(&self, host: &str) -> Result<&'static str, RegistryError> {
-        match lock(&self.names).contains(host) {
-            true => Ok(""),
-            false => Err(RegistryError::query(Self::NAME, host, RegistryReason::NoSuchHost)),
+        if lock(&self.names).contains(host) {
+            Ok("")
+        } else {
+            Err(RegistryError::query(Self::NAME, host, RegistryReason::NoSuchHost))
         }
     }
 

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::PipeMemory;
+use crate::contract::engine::FastIo;
 use crate::error::cause::{Cause, Resource};
 use crate::pipenet::pipe::Direction;
 use crate::pipenet::ring::FixedRing;
@@ -98,6 +99,8 @@ impl FixedPipes<'_> {
         }
     }
 }
+
+impl FastIo<FixedLink> for FixedPipes<'_> {}
 
 impl PipeMemory for FixedPipes<'_> {
     type Link = FixedLink;

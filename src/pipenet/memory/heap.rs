@@ -6,7 +6,7 @@ use core::task::Waker;
 
 use super::PipeMemory;
 use super::pool::BufferPool;
-use crate::contract::engine::FastPath;
+use crate::contract::engine::{FastIo, FastPath};
 use crate::error::cause::Cause;
 use crate::pipenet::pipe::Direction;
 use crate::pipenet::ring::HeapRing;
@@ -76,9 +76,12 @@ impl HeapPipes {
     #[inline(never)]
     fn write_large(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> FastPath {
         let bytes = &bytes[..bytes.len().min(self.buffer as usize)];
-        let lent = link.outgoing().with(|direction| match bytes.len() >= LARGE && direction.is_empty() {
-            true => Ok(direction.ring().lend()),
-            false => Err(direction.fast_write(waker, bytes)),
+        let lent = link.outgoing().with(|direction| {
+            if bytes.len() >= LARGE && direction.is_empty() {
+                Ok(direction.ring().lend())
+            } else {
+                Err(direction.fast_write(waker, bytes))
+            }
         });
         let (quick, woken) = match lent {
             Err(done) => done,
@@ -89,13 +92,14 @@ impl HeapPipes {
                 memory.clear();
                 memory.reserve_exact(bytes.len());
                 memory.extend_from_slice(bytes);
-                let (done, left) = link.outgoing().with(|direction| match direction.is_empty() {
-                    true => {
+                let (done, left) = link.outgoing().with(|direction| {
+                    if direction.is_empty() {
                         let left = direction.ring().fill(memory);
                         ((FastPath::Done(bytes.len()), direction.readers().take_one()), left)
+                    } else {
+                        // Somebody else has written, or closed.
+                        ((FastPath::Fallback, None), memory)
                     }
-                    // Somebody else has written, or closed.
-                    false => ((FastPath::Fallback, None), memory),
                 });
                 self.pool.put(link.shelf, left);
                 done
@@ -169,6 +173,47 @@ impl HeapLink {
     }
 }
 
+impl FastIo<HeapLink> for HeapPipes {
+    #[inline]
+    fn fast_read(&self, link: &HeapLink, waker: &Waker, buf: &mut [u8]) -> FastPath {
+        if link.rendezvous {
+            return FastPath::Fallback;
+        }
+        if buf.len() >= LARGE {
+            return self.read_large(link, waker, buf);
+        }
+        let ((quick, woken), spare) = link.incoming().with(|direction| {
+            let done = direction.fast_read(waker, buf);
+            (done, direction.has_spare())
+        });
+        if let Some(woken) = woken {
+            link.wake_writer(woken);
+        }
+        if spare {
+            self.reclaim(link, false);
+        }
+        quick
+    }
+
+    #[inline]
+    fn fast_write(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> FastPath {
+        if link.rendezvous {
+            return FastPath::Fallback;
+        }
+        if bytes.len() >= LARGE {
+            return self.write_large(link, waker, bytes);
+        }
+        let done = link
+            .outgoing()
+            .with(|direction| if direction.ring().is_bare() { None } else { Some(direction.fast_write(waker, bytes)) });
+        let Some((quick, woken)) = done else { return self.write_bare(link, waker, bytes) };
+        if let Some(woken) = woken {
+            link.wake_reader(woken);
+        }
+        quick
+    }
+}
+
 impl PipeMemory for HeapPipes {
     type Link = HeapLink;
     type Wakers = ReusedWakers;
@@ -201,46 +246,6 @@ impl PipeMemory for HeapPipes {
         link.outgoing().with(|direction| step(Some(direction)))
     }
 
-    #[inline]
-    fn fast_read(&self, link: &HeapLink, waker: &Waker, buf: &mut [u8]) -> FastPath {
-        if link.rendezvous {
-            return FastPath::Fallback;
-        }
-        if buf.len() >= LARGE {
-            return self.read_large(link, waker, buf);
-        }
-        let ((quick, woken), spare) = link.incoming().with(|direction| {
-            let done = direction.fast_read(waker, buf);
-            (done, direction.has_spare())
-        });
-        if let Some(woken) = woken {
-            link.wake_writer(woken);
-        }
-        if spare {
-            self.reclaim(link, false);
-        }
-        quick
-    }
-
-    #[inline]
-    fn fast_write(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> FastPath {
-        if link.rendezvous {
-            return FastPath::Fallback;
-        }
-        if bytes.len() >= LARGE {
-            return self.write_large(link, waker, bytes);
-        }
-        let done = link.outgoing().with(|direction| match direction.ring().is_bare() {
-            true => None,
-            false => Some(direction.fast_write(waker, bytes)),
-        });
-        let Some((quick, woken)) = done else { return self.write_bare(link, waker, bytes) };
-        if let Some(woken) = woken {
-            link.wake_reader(woken);
-        }
-        quick
-    }
-
     fn wake_writers(&self, link: &HeapLink, woken: ManyWakers) {
         if !link.rendezvous || woken.is_empty() {
             return woken.wake();
@@ -256,18 +261,18 @@ impl PipeMemory for HeapPipes {
     #[inline(never)]
     fn reclaim(&self, link: &HeapLink, writes: bool) {
         let direction = if writes { link.outgoing() } else { link.incoming() };
-        let (asks, mut memory) = direction.with(|direction| match direction.ring().asks_to_keep() {
-            true => (true, Vec::new()),
-            false => (false, direction.take_spare()),
+        let (asks, mut memory) = direction.with(|direction| {
+            if direction.ring().asks_to_keep() { (true, Vec::new()) } else { (false, direction.take_spare()) }
         });
         if asks {
             let keeps = self.lets_keep(link);
-            memory = direction.with(|direction| match keeps {
-                true => {
+            memory = direction.with(|direction| {
+                if keeps {
                     direction.ring().keep();
                     Vec::new()
+                } else {
+                    direction.take_spare()
                 }
-                false => direction.take_spare(),
             });
         }
         self.pool.put(link.shelf, memory);

@@ -1,10 +1,8 @@
 //! Where pipes are: on the heap, or in a pool of a fixed size.
 
-use core::task::Waker;
-
 use super::pipe::Direction;
 use super::ring::Ring;
-use crate::contract::engine::FastPath;
+use crate::contract::engine::FastIo;
 use crate::error::cause::Cause;
 use crate::wait::waker::Wakers;
 
@@ -22,7 +20,7 @@ pub(super) use heap::HeapLink;
 pub use heap::HeapPipes;
 
 /// Makes pipes, and finds the directions of each. A direction has a lock of its own.
-pub trait PipeMemory: Send + Sync {
+pub trait PipeMemory: FastIo<Self::Link> + Send + Sync {
     /// One end of a pipe.
     type Link: Clone + Send + Sync;
     /// Those who wait.
@@ -50,20 +48,6 @@ pub trait PipeMemory: Send + Sync {
         link: &Self::Link,
         step: impl FnOnce(Option<&mut Direction<Self::Wakers, Self::Ring>>) -> R,
     ) -> R;
-
-    /// Reads with little code, if that is simple; in a rendezvous it never is.
-    #[inline]
-    fn fast_read(&self, link: &Self::Link, waker: &Waker, buf: &mut [u8]) -> FastPath {
-        let _ = (link, waker, buf);
-        FastPath::Fallback
-    }
-
-    /// Writes with little code, if that is simple; in a rendezvous it never is.
-    #[inline]
-    fn fast_write(&self, link: &Self::Link, waker: &Waker, bytes: &[u8]) -> FastPath {
-        let _ = (link, waker, bytes);
-        FastPath::Fallback
-    }
 
     /// Wakes writers of the direction that this end reads, whose bytes it has taken.
     fn wake_writers(&self, link: &Self::Link, woken: <Self::Wakers as Wakers>::Taken) {

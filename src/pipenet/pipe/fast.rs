@@ -23,9 +23,10 @@ impl Direction<ReusedWakers, HeapRing> {
             let waits = self.writer == EndState::Open && self.reader == EndState::Open && self.readers.reuse(waker);
             return (if waits { FastPath::Pending } else { FastPath::Fallback }, None);
         }
-        match self.writers.is_crowd() {
-            true => (FastPath::Fallback, None),
-            false => (FastPath::Done(self.ring.read(buf)), self.writers.take_one()),
+        if self.writers.is_crowd() {
+            (FastPath::Fallback, None)
+        } else {
+            (FastPath::Done(self.ring.read(buf)), self.writers.take_one())
         }
     }
 

@@ -99,10 +99,8 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         }
         let count = self.ring.read(buf);
         // Whoever writes in a rendezvous waits for its last byte to be taken.
-        let woken = match !self.ring.has_offer() || self.ring.len() == 0 {
-            true => self.writers.take_all(),
-            false => W::Taken::default(),
-        };
+        let woken =
+            if !self.ring.has_offer() || self.ring.len() == 0 { self.writers.take_all() } else { W::Taken::default() };
         (Poll::Ready(Ok(count)), woken)
     }
 

@@ -82,10 +82,7 @@ impl HeapRing {
 
     /// Takes memory of others, if it has none. Gives what it does not take.
     pub(in crate::pipenet) fn borrow(&mut self, memory: Vec<u8>) -> Vec<u8> {
-        match self.is_bare() {
-            true => core::mem::replace(&mut self.bytes, memory),
-            false => memory,
-        }
+        if self.is_bare() { core::mem::replace(&mut self.bytes, memory) } else { memory }
     }
 
     /// Takes the memory out of an empty ring, for bytes to be put there outside of the lock.
@@ -100,9 +97,10 @@ impl HeapRing {
     pub(in crate::pipenet) fn fill(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         (self.start, self.len) = (0, bytes.len() as u32);
         let before = core::mem::replace(&mut self.bytes, bytes);
-        match self.drained == Drained::Keeps && before.capacity() > 0 {
-            true => core::mem::replace(&mut self.aside.get_or_insert_default().spare, before),
-            false => before,
+        if self.drained == Drained::Keeps && before.capacity() > 0 {
+            core::mem::replace(&mut self.aside.get_or_insert_default().spare, before)
+        } else {
+            before
         }
     }
 
@@ -203,9 +201,10 @@ impl Ring for HeapRing {
             self.bytes.clear();
         }
         let end = self.end();
-        match end == self.bytes.len() && end + count <= self.size() {
-            true => self.bytes.extend_from_slice(bytes),
-            false => self.write_around(bytes),
+        if end == self.bytes.len() && end + count <= self.size() {
+            self.bytes.extend_from_slice(bytes)
+        } else {
+            self.write_around(bytes)
         }
         self.len += count as u32;
         count

@@ -31,9 +31,10 @@ impl Guest {
         let world = self.world.clone();
         let alarm = Alarm::new(&world, self.number);
         while !world.stopped() {
-            match self.rng.once_in(2) {
-                true => self.serve().await,
-                false => self.dial().await,
+            if self.rng.once_in(2) {
+                self.serve().await
+            } else {
+                self.dial().await
             }
             tokio::task::yield_now().await;
         }
@@ -65,12 +66,13 @@ impl Guest {
                 return;
             }
             self.at("task accepts");
-            let accepted = match self.rng.once_in(2) {
-                true => match timeout(self.limit(), listener.accept()).await {
+            let accepted = if self.rng.once_in(2) {
+                match timeout(self.limit(), listener.accept()).await {
                     Ok(accepted) => accepted,
                     Err(_) => continue,
-                },
-                false => listener.accept().await,
+                }
+            } else {
+                listener.accept().await
             };
             match accepted {
                 Ok(conn) => self.talk(conn, &node, listener.local_addr().port(), true).await,

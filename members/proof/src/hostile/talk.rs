@@ -195,9 +195,10 @@ where
         self.script.hand_over(&link);
         self.start(Box::pin(async move {
             let notifier = net.door();
-            match accept {
-                true => Got::Accept(notifier.accept(&src, &dst, link).await),
-                false => Got::Addr(notifier.connect(&src, &dst, link).await),
+            if accept {
+                Got::Accept(notifier.accept(&src, &dst, link).await)
+            } else {
+                Got::Addr(notifier.connect(&src, &dst, link).await)
             }
         }));
     }

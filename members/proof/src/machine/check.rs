@@ -35,9 +35,10 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
     }
 
     fn check_woken(&self, id: Id) -> Result<(), String> {
-        match self.waits[&id].flag.is_set() {
-            true => Ok(()),
-            false => Err(format!("lost wake: {id}, {}, would get further and was not woken", self.code(id))),
+        if self.waits[&id].flag.is_set() {
+            Ok(())
+        } else {
+            Err(format!("lost wake: {id}, {}, would get further and was not woken", self.code(id)))
         }
     }
 
@@ -83,9 +84,10 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         let mut sockets: Vec<Id> = self.conns.keys().chain(self.listeners.keys()).copied().collect();
         sockets.sort_unstable();
         for id in order(sockets, reversed) {
-            match self.conns.contains_key(&id) {
-                true => self.drop_conn(id, report),
-                false => self.drop_listener(id, report),
+            if self.conns.contains_key(&id) {
+                self.drop_conn(id, report)
+            } else {
+                self.drop_listener(id, report)
             }
             self.check()?;
         }

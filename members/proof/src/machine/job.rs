@@ -172,10 +172,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         let polled = match wait {
             Wait::Read { conn: id, len, take } => {
                 let mut buf = vec![0; *len];
-                let read = match take {
-                    true => conn(id).poll_read(cx, &mut buf),
-                    false => conn(id).poll_peek(cx, &mut buf),
-                };
+                let read = if *take { conn(id).poll_read(cx, &mut buf) } else { conn(id).poll_peek(cx, &mut buf) };
                 read.map(|read| Actual::read(read, buf))
             }
             Wait::Write { conn: id, bytes, .. } => conn(id).poll_write(cx, bytes).map(Actual::count),

@@ -215,10 +215,12 @@ impl Model {
         let (down, rules) = (self.own_down(conn), self.rules);
         let end = self.sockets[&conn].end.expect("a connection has an end");
         let stream = &mut self.streams(end)[0];
-        let written = match bytes.is_empty() {
-            true => Some(down.map_or(Ok(0), Err)),
-            false if rules.rendezvous => stream.rendezvous(down, by, bytes, rules.buffer),
-            false => stream.write(down, bytes, rules.buffer),
+        let written = if bytes.is_empty() {
+            Some(down.map_or(Ok(0), Err))
+        } else if rules.rendezvous {
+            stream.rendezvous(down, by, bytes, rules.buffer)
+        } else {
+            stream.write(down, bytes, rules.buffer)
         };
         Some(written?.map_or_else(|cause| Done::Failed(self.conn_error("write", conn, cause)), Done::Count))
     }
