@@ -14,47 +14,47 @@ use crate::net::socket_ref::SocketRef;
 use crate::wait::block::{IoTimeout, SpinHistories};
 use crate::wait::{OnTimeout, Op, Registered};
 
-/// A connection: a stream of bytes in each direction; mostly as [`pipenet::Conn`](crate::pipenet::Conn). Dropping it closes
-/// it.
+/// A connection: a stream of bytes in each direction. Mostly used as [`pipenet::Conn`](crate::pipenet::Conn). Dropping
+/// it closes it.
 ///
-/// Read and written through the traits of [`std::io`] and `embedded-io`, which [`Conn`] and `&Conn` implement, or
-/// through the `try_` and `poll_` methods. Both directions are independent: one task may read while another writes.
+/// [`Conn`] and `&Conn` implement the traits of [`std::io`] and `embedded-io`; there are also `try_` and `poll_`
+/// methods. The two directions are independent: one task may read while another writes.
 ///
 /// # Reading and writing
 ///
-/// Reading gives what is there, at least one byte, or waits for it; `Ok(0)` is the end of the stream. Writing takes at
-/// least one byte, or waits until there is room; it never gives `Ok(0)` for a buffer that is not empty. With an empty
-/// buffer both return at once: `Ok(0)`, or why the connection is down if it is.
+/// A read returns the bytes that have arrived, at least one, or waits for the first; `Ok(0)` is the end of the stream.
+/// A write takes at least one byte, or waits until there is room; it never returns `Ok(0)` for a buffer that is not
+/// empty. With an empty buffer both return at once: `Ok(0)`, or an error if the connection is down.
 ///
-/// In a *rendezvous* network a write is done when the peer has read it.
+/// In a *rendezvous* network a write completes when the peer has read it.
 ///
 /// # Errors
 ///
 /// | closed | reading | writing |
 /// |---|---|---|
 /// | the network | network is down | network is down |
-/// | the own host | host is down | host is down |
+/// | the local host | host is down | host is down |
 /// | this connection | socket is down | socket is down |
-/// | writing, by [`close_write`](Conn::close_write) | goes on | broken pipe |
-/// | reading, by [`close_read`](Conn::close_read) | `Ok(0)` | goes on |
-/// | the peer, its host, or its writing | what is left, then `Ok(0)` | broken pipe (not if it only shut down writing) |
-/// | the peer or its host, with bytes unread there | what is left, then connection reset | connection reset |
+/// | writing, by [`close_write`](Conn::close_write) | continues | broken pipe |
+/// | reading, by [`close_read`](Conn::close_read) | `Ok(0)` | continues |
+/// | the peer, its host, or its writing | bytes left, then `Ok(0)` | broken pipe (not if it only shut down writing) |
+/// | the peer or its host, with bytes unread there | bytes left, then connection reset | connection reset |
 /// | the peer, by [`abort`](Conn::abort) | connection reset | connection reset |
 ///
-/// An end that is closed while bytes wait unread at it resets the connection, as TCP does (RFC 9293, section 3.6.1), so
-/// that the peer learns that not all was read. A network made with `reset_unread(false)` does not, nor does a *rendezvous*
-/// network.
+/// Closing an end that has unread bytes resets the connection, as TCP does (RFC 9293, section 3.6.1): the reset tells
+/// the peer that not all bytes were read. A network made with `reset_unread(false)` does not reset, nor does a
+/// *rendezvous* network.
 ///
 /// Errors name both ends, in the direction of the bytes: `write pipet a:1->b:1: broken pipe`,
 /// `read pipet b:1->a:1: connection reset`.
 ///
 /// # Cancel safety
 ///
-/// A read that is given up has taken no byte. A write that is given up has written none, except in a rendezvous network,
-/// where the peer may have it.
+/// A cancelled read has taken no byte. A cancelled write has written no byte, except in a rendezvous network, where the
+/// peer may have read it.
 pub struct Conn<N: NetRef> {
     pub(crate) end: ConnRef<N>,
-    /// Whether spinning pays for blocking reads and writes.
+    /// Whether spinning pays off for blocking reads and writes.
     pub(crate) scores: SpinHistories,
 }
 
@@ -67,7 +67,7 @@ impl<N: NetRef> Conn<N> {
         Self { end, scores: SpinHistories::default() }
     }
 
-    /// How long a blocking read may take, or a write.
+    /// The timeout of blocking writes if `writes`, else of blocking reads.
     pub(crate) fn timeout(&self, writes: bool) -> IoTimeout<'_> {
         IoTimeout::new(&self.end.net().timeouts, self.end.timeout(writes), &self.scores)
     }
@@ -84,7 +84,7 @@ impl<N: NetRef> Conn<N> {
         self.end.place.peer_addr()
     }
 
-    /// Whether a write is done only when the peer has read it.
+    /// Whether a write completes only when the peer has read it.
     #[cfg(feature = "std")]
     pub(crate) fn is_rendezvous(&self) -> bool {
         self.end.net().engine.is_rendezvous()
@@ -100,10 +100,12 @@ impl<N: NetRef> Conn<N> {
         self.end.poll_read(cx, buf)
     }
 
-    /// Polls to write `buf`. In a rendezvous network, a task has one write at a time: it polls on with the same bytes
-    /// until it is done, and other bytes withdraw it. A task is known by its waker: with another one, it is another write,
-    /// and the peer may read the bytes twice. In a network of a fixed size, a task whose waker has the address of one that
-    /// was dropped is taken for that one.
+    /// Polls to write `buf`.
+    ///
+    /// In a rendezvous network, a task has one write at a time. It polls again with the same bytes until the write
+    /// completes; polling with other bytes withdraws it. The waker identifies the task: a poll with another waker is
+    /// another write, and the peer may read the bytes twice. In a fixed-size network, a waker at the address of a
+    /// dropped one identifies the same task.
     ///
     /// # Errors
     ///
@@ -113,7 +115,7 @@ impl<N: NetRef> Conn<N> {
         self.end.poll_write(cx, buf)
     }
 
-    /// Polls until what was written is on its way. An in-process connection always is.
+    /// Polls until all written bytes are on their way. On an in-process connection they always are.
     ///
     /// # Errors
     ///
@@ -122,8 +124,8 @@ impl<N: NetRef> Conn<N> {
         self.end.poll_flush(cx)
     }
 
-    /// Polls to read into `buf` without taking the bytes: the next read gives them again, unless in a rendezvous network
-    /// they were withdrawn by their writer.
+    /// Polls to read into `buf` without taking the bytes: the next read returns them again, unless in a rendezvous
+    /// network their writer has withdrawn them.
     ///
     /// # Errors
     ///
@@ -143,17 +145,17 @@ impl<N: NetRef> Conn<N> {
         self.end.poll_write_ready(cx)
     }
 
-    /// Reads what is there.
+    /// Reads the bytes that have arrived.
     ///
     /// # Errors
     ///
-    /// `would block` if nothing is there; see [`Conn`].
+    /// `would block` if no byte has arrived; see [`Conn`].
     pub fn try_read(&self, buf: &mut [u8]) -> Result<usize, Error> {
         self.end.at_once(Operation::Read, |cx| self.end.poll_read(cx, buf))
     }
 
-    /// Writes what there is room for. In a rendezvous network it offers the bytes, and gives their count when it is
-    /// called with the same bytes again after the peer has read them.
+    /// Writes as many bytes as there is room for. In a rendezvous network it offers the bytes; calling it again with
+    /// the same bytes, after the peer has read them, returns their count.
     ///
     /// # Errors
     ///
@@ -162,7 +164,7 @@ impl<N: NetRef> Conn<N> {
         self.end.at_once(Operation::Write, |cx| self.end.poll_write(cx, buf))
     }
 
-    /// Reads into `buf` without taking the bytes: the next read gives them again. Waits for the first byte.
+    /// Reads into `buf` without taking the bytes: the next read returns them again. Waits for the first byte.
     ///
     /// # Errors
     ///
@@ -175,7 +177,7 @@ impl<N: NetRef> Conn<N> {
         self.end.reading(move |cx| self.end.poll_peek(cx, buf))
     }
 
-    /// Waits until a read would not have to: there are bytes, the stream has ended, or it would fail.
+    /// Waits until a read would not have to wait: there are bytes, the stream has ended, or it would fail.
     ///
     /// # Errors
     ///
@@ -188,8 +190,8 @@ impl<N: NetRef> Conn<N> {
         self.end.reading(|cx| self.end.poll_read_ready(cx).map(Ok))
     }
 
-    /// Waits until a write would not have to: there is room, or it would fail. In a rendezvous network, until no write
-    /// is under way.
+    /// Waits until a write would not have to wait: there is room, or it would fail. In a rendezvous network, until no
+    /// write is under way.
     ///
     /// # Errors
     ///
@@ -204,37 +206,37 @@ impl<N: NetRef> Conn<N> {
         Op::new(Registered::new(poll_fn(|cx| self.end.poll_write_ready(cx).map(Ok)), expired, unregister))
     }
 
-    /// Ends the own stream: the peer reads what is left and then the end. Reading goes on, writing fails with `broken
-    /// pipe`.
+    /// Ends the stream to the peer, which reads the remaining bytes and then the end. Reading continues, writing fails
+    /// with `broken pipe`.
     ///
     /// # Errors
     ///
-    /// What is down, if this end is: like `shutdown pipet a:1->b:1: socket is down`.
+    /// If this end is down, the reason, like `shutdown pipet a:1->b:1: socket is down`.
     #[doc(alias = "shutdown")]
     pub fn close_write(&self) -> Result<(), Error> {
         self.end.shut(Shutdown::Write)
     }
 
-    /// Stops reading: own reads give `Ok(0)`, one that waits as well; bytes that have arrived unread and what the peer still
-    /// sends are dropped, and its writes go on. With [`close_write`](Conn::close_write) it is what std calls
-    /// `Shutdown::Both`; [`close`](Conn::close) is more: it gives the port back.
+    /// Stops reading: reads return `Ok(0)`, including pending ones. Unread bytes and those that the peer still sends
+    /// are dropped, and the peer's writes continue. Together with [`close_write`](Conn::close_write) this is
+    /// `Shutdown::Both` of std; [`close`](Conn::close) also frees the port.
     ///
     /// # Errors
     ///
-    /// What is down, if this end is: like `shutdown pipet a:1->b:1: socket is down`.
+    /// If this end is down, the reason, like `shutdown pipet a:1->b:1: socket is down`.
     pub fn close_read(&self) -> Result<(), Error> {
         self.end.shut(Shutdown::Read)
     }
 
-    /// Closes the connection: its port is free, all tasks that wait on it are woken and fail, and the peer reads what is left
-    /// and then the end of the stream, or `connection reset` if bytes waited here unread. Closing it again does nothing.
-    /// Dropping it does the same.
+    /// Closes the connection and frees its port. Pending operations on it are woken and fail. The peer reads the
+    /// remaining bytes and then the end of the stream, or `connection reset` if there were unread bytes here. Closing
+    /// it again does nothing. Dropping it does the same.
     pub fn close(&self) {
         self.end.close(Shutdown::CloseOrReset);
     }
 
-    /// Closes the connection so that the peer's reads and writes fail with `connection reset`; what was in flight is
-    /// lost, as with a TCP reset. Does nothing once it is closed.
+    /// Closes the connection so that the peer's reads and writes fail with `connection reset`. Bytes in flight are
+    /// lost, as with a TCP reset. Does nothing once the connection is closed.
     #[doc(alias = "reset")]
     pub fn abort(&self) {
         self.end.close(Shutdown::Abort);

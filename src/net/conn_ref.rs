@@ -1,4 +1,4 @@
-//! One end of a connection: what the connection and its halves share.
+//! One end of a connection, shared by the connection and its halves.
 
 use core::fmt;
 use core::future::poll_fn;
@@ -17,7 +17,8 @@ use crate::wait::block::{IoTimeout, Key, block_on};
 use crate::wait::waker::noop_waker;
 use crate::wait::{OnTimeout, Op, Registered};
 
-/// One end of a connection, held by the connection or by each of its halves. The last one dropped closes it.
+/// A handle of one end of a connection, held by the connection or by each of its halves. Dropping the last one closes
+/// it.
 pub(crate) struct ConnRef<N: NetRef> {
     pub(crate) link: LinkOf<N>,
     pub(crate) place: SocketRef<N>,
@@ -36,19 +37,19 @@ impl<N: NetRef> ConnRef<N> {
         self.place.peer_addr()
     }
 
-    /// Whether both are of the same connection.
+    /// Whether both are handles of the same end.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         core::ptr::eq(&**self.net(), &**other.net())
             && self.place.host == other.place.host
             && self.place.slot() == other.place.slot()
     }
 
-    /// Where the network has the timeout of the connection's reads, or writes.
+    /// The key of the connection's timeout for writes if `writes`, else for reads.
     pub(crate) fn timeout(&self, writes: bool) -> Key {
         (self.net().tables.id(&self.place.host), self.place.slot(), writes)
     }
 
-    /// Reads, if that is simple.
+    /// Fast path of a read. `Fallback` means that nothing was done and the caller takes the slow path.
     #[inline]
     pub(crate) fn fast_read(&self, waker: &Waker, buf: &mut [u8]) -> FastPath {
         match self.net().engine.fast_io() {
@@ -57,7 +58,7 @@ impl<N: NetRef> ConnRef<N> {
         }
     }
 
-    /// Writes, if that is simple.
+    /// Fast path of a write. `Fallback` means that nothing was done and the caller takes the slow path.
     #[inline]
     pub(crate) fn fast_write(&self, waker: &Waker, buf: &[u8]) -> FastPath {
         match self.net().engine.fast_io() {
@@ -75,7 +76,7 @@ impl<N: NetRef> ConnRef<N> {
         }
     }
 
-    /// Reads in all cases.
+    /// Slow path of a read: handles every case.
     #[inline(never)]
     pub(crate) fn slow_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         if buf.is_empty() {
@@ -101,7 +102,7 @@ impl<N: NetRef> ConnRef<N> {
         self.net().engine.poll_writable(&self.link, cx)
     }
 
-    /// An operation that waits for bytes.
+    /// An operation that waits to read.
     pub(crate) fn reading<T>(
         &self,
         poll: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Error>>,
@@ -111,7 +112,7 @@ impl<N: NetRef> ConnRef<N> {
         Op::new(Registered::new(poll_fn(poll), expired, unregister))
     }
 
-    /// The end of the stream is one only while the own side is up.
+    /// Converts the engine's outcome of a read. `Ok(0)` is the end of the stream only while this end is up.
     #[inline]
     fn read_outcome(&self, outcome: Poll<Result<usize, Cause>>, len: usize) -> Poll<Result<usize, Error>> {
         match outcome {
@@ -131,7 +132,7 @@ impl<N: NetRef> ConnRef<N> {
         }
     }
 
-    /// Writes in all cases.
+    /// Slow path of a write: handles every case.
     #[inline(never)]
     pub(crate) fn slow_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         if buf.is_empty() {
@@ -144,7 +145,7 @@ impl<N: NetRef> ConnRef<N> {
         }
     }
 
-    /// How many of `len` bytes the engine says that it moved, if that can be.
+    /// Checks the number of bytes that the engine reports as moved: 1 to `len`, unless it has a fast path.
     #[inline]
     fn moved(&self, operation: Operation, count: usize, len: usize) -> Result<usize, Error> {
         if self.net().engine.fast_io().is_some() || 0 < count && count <= len {
@@ -165,7 +166,7 @@ impl<N: NetRef> ConnRef<N> {
         outcome.map_err(|cause| self.error(Operation::Write, cause))
     }
 
-    /// One poll, of which nothing is left if it would have to wait.
+    /// Polls once without registering. `Pending` becomes `would block`.
     pub(crate) fn at_once<T>(
         &self,
         operation: Operation,
@@ -177,7 +178,7 @@ impl<N: NetRef> ConnRef<N> {
         }
     }
 
-    /// Waits to read, at most as long as `timeout` says. `expired` makes the error for when that is over.
+    /// Blocks until the read completes or `timeout` has passed. `expired` converts the error of a timeout.
     pub(crate) fn wait_read<E: From<Error>>(
         &self,
         timeout: IoTimeout<'_>,
@@ -196,7 +197,7 @@ impl<N: NetRef> ConnRef<N> {
         )
     }
 
-    /// Waits to write, at most as long as `timeout` says. `expired` makes the error for when that is over.
+    /// Blocks until the write completes or `timeout` has passed. `expired` converts the error of a timeout.
     pub(crate) fn wait_write<E: From<Error>>(
         &self,
         timeout: IoTimeout<'_>,
@@ -219,8 +220,8 @@ impl<N: NetRef> ConnRef<N> {
         )
     }
 
-    /// Waits until what was written is on its way, at most as long as `timeout` says. `expired` makes the error for when
-    /// that is over.
+    /// Blocks until all written bytes are on their way or `timeout` has passed. `expired` converts the error of a
+    /// timeout.
     pub(crate) fn wait_flush<E: From<Error>>(&self, timeout: IoTimeout<'_>, expired: fn(Error) -> E) -> Result<(), E> {
         block_on(
             |cx| self.poll_flush(cx).map_err(E::from),
@@ -261,7 +262,7 @@ impl<N: NetRef> ConnRef<N> {
         }
     }
 
-    /// The error of an operation on an end that is down, if it is.
+    /// Fails with the error of `operation` if this end is down.
     #[cold]
     fn check_up(&self, operation: Operation) -> Result<(), Error> {
         self.down().map_or(Ok(()), |cause| Err(self.error(operation, cause)))
@@ -277,7 +278,7 @@ impl<N: NetRef> ConnRef<N> {
         self.net().engine.status(&self.link)
     }
 
-    /// Registers the task of `waker` for whatever comes next, bytes or the end.
+    /// Registers the task of `waker` for the next event, bytes or the end of the stream.
     #[cfg(feature = "tokio")]
     pub(crate) fn watch(&self, waker: &Waker) {
         self.net().engine.watch(&self.link, waker);
@@ -291,10 +292,10 @@ impl<N: NetRef> ConnRef<N> {
     }
 }
 
-/// No part of it is ever pinned.
+/// No field is ever pinned.
 impl<N: NetRef> Unpin for ConnRef<N> {}
 
-/// Another handle of the same end.
+/// A clone is another handle of the same end.
 impl<N: NetRef> Clone for ConnRef<N> {
     fn clone(&self) -> Self {
         self.place.socket(|socket| socket.handles += 1);
@@ -311,7 +312,7 @@ impl<N: NetRef> Drop for ConnRef<N> {
             if socket.handles > 0 {
                 return None;
             }
-            // Before another connection can have the slot.
+            // This has to happen before another connection can take the slot.
             self.net().timeouts.forget(self.timeout(false));
             if !socket.awaited {
                 return Some(ports.remove(slot));

@@ -6,34 +6,36 @@ use core::ops::Deref;
 use crate::net::conn::Conn;
 use crate::net::net_ref::NetRef;
 
-/// The reading half of a borrowed connection; see [`Conn::split`]. It derefs to the connection.
+/// The reading half of a borrowed connection; see [`Conn::split`]. It dereferences to the connection.
 pub struct ReadHalf<'a, N: NetRef>(&'a Conn<N>);
 
-/// The writing half of a borrowed connection; see [`Conn::split`]. Dropping it shuts nothing down. It
-/// derefs to the connection.
+/// The writing half of a borrowed connection; see [`Conn::split`]. Dropping it shuts nothing down. It dereferences to
+/// the connection.
 pub struct WriteHalf<'a, N: NetRef>(&'a Conn<N>);
 
 /// The reading half of a connection; see [`Conn::into_split`].
 ///
-/// It derefs to the connection, with its addresses, and `try_` and `poll_` methods. Timeouts are the connection's.
+/// It dereferences to the connection, for its addresses and its `try_` and `poll_` methods. Timeouts are those of the
+/// connection.
 pub struct OwnedReadHalf<N: NetRef>(Conn<N>);
 
-/// The writing half of a connection; see [`Conn::into_split`]. Dropping it shuts down writing: the peer reads what is
-/// left and then the end of the stream.
+/// The writing half of a connection; see [`Conn::into_split`]. Dropping it shuts down writing: the peer reads the
+/// remaining bytes and then the end of the stream.
 ///
-/// It derefs to the connection, with its addresses, and `try_` and `poll_` methods. Timeouts are the connection's.
+/// It dereferences to the connection, for its addresses and its `try_` and `poll_` methods. Timeouts are those of the
+/// connection.
 pub struct OwnedWriteHalf<N: NetRef> {
     conn: Conn<N>,
     shut_on_drop: bool,
 }
 
 impl<N: NetRef> Conn<N> {
-    /// Two halves that can be used at once, on different threads or in different futures.
+    /// Splits the connection into two halves that can be used at once, on different threads or in different futures.
     pub fn split(&mut self) -> (ReadHalf<'_, N>, WriteHalf<'_, N>) {
         (ReadHalf(self), WriteHalf(self))
     }
 
-    /// Two halves that can go different ways. The connection is closed when both are dropped.
+    /// Splits the connection into two owned halves. The connection is closed when both are dropped.
     ///
     /// # Examples
     ///
@@ -65,11 +67,11 @@ impl<N: NetRef> Conn<N> {
 }
 
 impl<N: NetRef> OwnedReadHalf<N> {
-    /// Puts the two halves of one connection together again.
+    /// Joins the two halves of one connection again.
     ///
     /// # Errors
     ///
-    /// Gives both back if they are of different connections.
+    /// Returns both halves if they belong to different connections.
     pub fn reunite(self, write: OwnedWriteHalf<N>) -> Result<Conn<N>, ReuniteError<N>> {
         if !self.0.end.is_same(&write.conn.end) {
             return Err(ReuniteError(self, write));
@@ -80,11 +82,11 @@ impl<N: NetRef> OwnedReadHalf<N> {
 }
 
 impl<N: NetRef> OwnedWriteHalf<N> {
-    /// Puts the two halves of one connection together again.
+    /// Joins the two halves of one connection again.
     ///
     /// # Errors
     ///
-    /// Gives both back if they are of different connections.
+    /// Returns both halves if they belong to different connections.
     pub fn reunite(self, read: OwnedReadHalf<N>) -> Result<Conn<N>, ReuniteError<N>> {
         read.reunite(self)
     }
@@ -98,7 +100,7 @@ impl<N: NetRef> OwnedWriteHalf<N> {
 impl<N: NetRef> Drop for OwnedWriteHalf<N> {
     fn drop(&mut self) {
         if self.shut_on_drop {
-            // One that is down already needs no shutting down.
+            // A connection that is already down needs no shutdown.
             let _ = self.conn.close_write();
         }
     }
@@ -160,7 +162,7 @@ impl<N: NetRef> AsRef<Conn<N>> for OwnedWriteHalf<N> {
     }
 }
 
-/// Two halves that are of different connections.
+/// Two halves of different connections, returned by a failed `reunite`.
 pub struct ReuniteError<N: NetRef>(pub OwnedReadHalf<N>, pub OwnedWriteHalf<N>);
 
 impl<N: NetRef> fmt::Display for ReuniteError<N> {

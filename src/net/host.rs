@@ -9,14 +9,14 @@ use crate::net::net_ref::{HostOf, NetRef};
 use crate::table::{Directory, Ports, Tables};
 use crate::wait::{Expiring, OnTimeout, Op};
 
-/// A named access point of a network, with ports of its own; mostly as [`pipenet::Host`](crate::pipenet::Host). A cheap
-/// handle: clones are the same host, and dropping one closes nothing.
+/// A named access point of a network, with its own ports. Mostly used as [`pipenet::Host`](crate::pipenet::Host). A
+/// cheap handle: clones refer to the same host, and dropping one closes nothing.
 ///
 /// # Ports
 ///
-/// Listeners, dialled and accepted connections share one space of ports. Whoever needs any port gets the lowest free one
-/// from 1; a port is free again when the object that holds it is closed or dropped. So a test can say which connections
-/// it expects.
+/// Listeners, dialled and accepted connections share one space of ports. Asking for any port gives the lowest free one,
+/// starting at 1. A port is free again when the object that holds it is closed or dropped. So a test can assert the
+/// addresses that it expects.
 ///
 /// # Examples
 ///
@@ -61,27 +61,29 @@ impl<N: NetRef> Host<N> {
         self.net.tables.name(&self.host)
     }
 
-    /// How many sockets of the host are in use: listeners, connections, dials under way, and dials that wait at a
-    /// listener. A closed one counts until it is dropped.
+    /// The number of sockets of the host in use: listeners, connections, pending dials, and requests queued at a
+    /// listener. A closed socket counts until it is dropped.
     #[must_use]
     pub fn sockets(&self) -> usize {
         self.net.tables.ports(&self.host, |ports| ports.count()) as usize
     }
 
-    /// Closes the host, once this is awaited or waited for: everything that waits on it is woken and fails with `host is
-    /// down`, its peers see their connections closed. The sockets keep their ports until each is closed; name and object
-    /// stay, and it does not open again. A server that is to come back closes its listener and connections instead.
+    /// Closes the host, once the operation is awaited or waited for. Pending operations on it are woken and fail with
+    /// `host is down`, and its peers see their connections closed. The sockets keep their ports until each is closed.
+    /// The name stays registered, the handles stay valid, and the host cannot be opened again. A server that will
+    /// listen again closes its listener and connections instead.
     ///
-    /// If it was the last open host and [`NetRefExt::auto_close`](crate::NetRefExt::auto_close) was asked for, this closes the network too.
+    /// If it was the last open host and [`NetRefExt::auto_close`](crate::NetRefExt::auto_close) was called, this closes
+    /// the network too.
     ///
     /// # Errors
     ///
-    /// Those of the network's close, if this closed it. Closing a closed host is fine.
+    /// Those of the network's close, if this closed the network. Closing a closed host succeeds.
     ///
     /// # Cancel safety
     ///
-    /// The host is closed by the first poll; dropping the operation after that leaves what is left of closing the
-    /// network to its next close.
+    /// The first poll closes the host. Dropping the operation after that leaves the rest of closing the network to the
+    /// network's next close.
     pub fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send + use<N>> {
         let (host, name, network) = (self.clone(), self.name(), self.net.full_name());
         let expired = move || CloseError::timed_out(network.as_str().into(), name);
@@ -93,7 +95,7 @@ impl<N: NetRef> Host<N> {
         Addr { network: self.net.full_name(), host: self.name(), port }
     }
 
-    /// What is meant by an address that this host was given.
+    /// Completes an address that was passed to this host: sets the network, and the host if it is empty.
     pub(crate) fn on_net(&self, mut addr: Addr) -> Addr {
         addr.network = self.net.full_name();
         if addr.host.is_empty() {
@@ -103,7 +105,7 @@ impl<N: NetRef> Host<N> {
     }
 }
 
-/// No part of it is ever pinned.
+/// No field is ever pinned.
 impl<N: NetRef> Unpin for Host<N> {}
 
 impl<N: NetRef> Clone for Host<N> {
@@ -112,7 +114,7 @@ impl<N: NetRef> Clone for Host<N> {
     }
 }
 
-/// Two handles are equal if they are of the same host.
+/// Two handles are equal if they refer to the same host.
 impl<N: NetRef> PartialEq for Host<N> {
     fn eq(&self, other: &Self) -> bool {
         core::ptr::eq(&*self.net, &*other.net) && self.host == other.host

@@ -1,4 +1,4 @@
-//! IP addresses of hosts, for interfaces that know no names.
+//! IP addresses of hosts, for interfaces without host names.
 
 use core::fmt::Write as _;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,9 +14,9 @@ use crate::net::net_ref::NetRef;
 use crate::table::{Hosts, Tables};
 
 impl<N: NetRef> Host<N> {
-    /// The host's IP address: 10.0.0.1 for the first host of the network, and one more for each that was made after it.
+    /// The host's IP address: 10.0.0.1 for the first host of the network, and the next one for each later host.
     ///
-    /// Where several subnetworks form a network, each numbers its own hosts and those that it has heard of.
+    /// If several subnetworks form a network, each numbers its own hosts and the remote hosts that it knows.
     ///
     /// # Examples
     ///
@@ -34,7 +34,7 @@ impl<N: NetRef> Host<N> {
         ip_of(self.net.tables.id(&self.host))
     }
 
-    /// What an IP address and port mean on this host: its own for the loopback and the unspecified address.
+    /// Resolves an IP address and port. The loopback and the unspecified address resolve to this host.
     pub(crate) fn resolve(&self, addr: SocketAddr) -> Result<Addr, Cause> {
         let host = match addr.ip() {
             ip if ip.is_unspecified() || ip.is_loopback() => Some(self.name()),
@@ -64,8 +64,8 @@ impl<N: NetRef> Host<N> {
         self.net.tables.hosts(|hosts| (id < hosts.count()).then(|| hosts.name(id)))
     }
 
-    /// The IP address of the host of this name, which the registry must know; that of a host names itself. There are
-    /// IPv4 addresses only.
+    /// The IP address of the host with this name, which must be registered. The IP address of a host, as text, resolves
+    /// to itself. There are only IPv4 addresses.
     pub(crate) async fn ip_by_name(&self, name: &str, ipv4: bool) -> Result<IpAddr, Error> {
         let failed = |cause| self.unresolved(name.into(), cause);
         if let Ok(ip) = name.parse()
@@ -82,7 +82,7 @@ impl<N: NetRef> Host<N> {
         self.net.tables.intern(&known).map(|id| ip_of(id).into()).map_err(failed)
     }
 
-    /// Writes the name of the host that has this IP address into `result`; says how long it is.
+    /// Writes the name of the host that has this IP address into `result`, and returns its length.
     pub(crate) fn name_by_ip(&self, ip: IpAddr, result: &mut [u8]) -> Result<usize, Error> {
         let name = self.name_of(ip).ok_or(Cause::NoSuchHost);
         let written = name.and_then(|name| {
@@ -101,7 +101,7 @@ impl<N: NetRef> Host<N> {
 /// The address of the first host, 10.0.0.1.
 const FIRST: u32 = 0x0a00_0001;
 
-/// An IP address as text, without formatting: that may be all that a program would need it for.
+/// An IP address as text, without `core::fmt` for addresses: a program may need that code for nothing else.
 fn ip_text(ip: IpAddr) -> ErrorText {
     let IpAddr::V4(ip) = ip else { return "IPv6".into() };
     let (mut text, mut before) = (ErrorText::EMPTY, "");

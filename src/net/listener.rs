@@ -1,4 +1,4 @@
-//! Listeners: accept, close.
+//! Listeners: listen, accept, close.
 
 use core::fmt;
 use core::future::poll_fn;
@@ -16,19 +16,20 @@ use crate::table::{Bind, Delivery, MaybeBoxed, Ports, Queue, State, Tables, next
 use crate::wait::waker::{Wakers, discard, noop_waker, poll_locked};
 use crate::wait::{OnTimeout, Op, Registered};
 
-/// A port of a host at which connections come in; mostly as [`pipenet::Listener`](crate::pipenet::Listener). Dropping it
-/// closes it.
+/// A port of a host that accepts connections. Mostly used as [`pipenet::Listener`](crate::pipenet::Listener). Dropping
+/// it closes it.
 ///
-/// Dials wait in a queue of bounded length and are accepted in the order in which they arrived. Accepted connections
-/// take the lowest free port of the host, or keep the listener's if the network was made so; then no two of them have the same peer.
+/// Dials wait in a queue of bounded length and are accepted in the order in which they arrived. An accepted connection
+/// takes the lowest free port of the host. In a network with shared ports it keeps the listener's port, and then no two
+/// connections of the listener have the same peer.
 ///
-/// Several tasks or threads may wait for connections at once; each connection goes to one of them.
+/// Several tasks or threads may accept at once; each connection is returned to one of them.
 pub struct Listener<N: NetRef> {
     place: SocketRef<N>,
 }
 
 impl<N: NetRef> Host<N> {
-    /// Listens at a port of this host. An empty address or port 0 asks for the lowest free one. Never blocks.
+    /// Listens at a port of this host. An empty address or port 0 asks for the lowest free port. Never blocks.
     ///
     /// # Errors
     ///
@@ -61,7 +62,7 @@ impl<N: NetRef> Host<N> {
         Ok(Listener::new(SocketRef::new(self.clone(), slot)))
     }
 
-    /// Whether network and host are up.
+    /// Fails if the network or the host is down.
     fn check_up(&self) -> Result<(), Cause> {
         match self.net.down_cause(&self.host, Cause::SocketDown) {
             Cause::SocketDown => Ok(()),
@@ -95,7 +96,7 @@ impl<N: NetRef> Listener<N> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the operation loses no connection: the next accept has it.
+    /// Dropping the operation loses no connection: the next accept returns it.
     pub fn accept(&self) -> Op<impl OnTimeout<Output = Result<Conn<N>, Error>> + use<'_, N>> {
         let expired = || Err(self.error(Cause::TimedOut));
         let unregister = |waker: &Waker| {
@@ -106,12 +107,12 @@ impl<N: NetRef> Listener<N> {
         Op::new(Registered::new(poll_fn(|cx| self.poll_accept(cx)), expired, unregister))
     }
 
-    /// The next connection, if one is there. Where the backend still has to acknowledge it, the first attempt claims it
-    /// and a later one has it.
+    /// Accepts the next connection, if one is queued. If its backend still has to acknowledge it, the first attempt
+    /// claims the connection and a later one returns it.
     ///
     /// # Errors
     ///
-    /// `would block` if none is there, else those of [`accept`](Listener::accept).
+    /// `would block` if none is queued, else those of [`accept`](Listener::accept).
     pub fn try_accept(&self) -> Result<Conn<N>, Error> {
         match self.poll_accept(&mut Context::from_waker(noop_waker())) {
             Poll::Ready(accepted) => accepted,
@@ -119,7 +120,7 @@ impl<N: NetRef> Listener<N> {
         }
     }
 
-    /// Polls for the next connection. Each task that got `Pending` is woken when it is worth another poll.
+    /// Polls for the next connection. On `Pending`, the task is registered and is woken when it should poll again.
     ///
     /// # Errors
     ///
@@ -152,8 +153,8 @@ impl<N: NetRef> Listener<N> {
         }
     }
 
-    /// Closes the listener: its port is free, whoever waits in an accept or a dial to it is woken and fails. Connections
-    /// that were accepted stay. Closing it again does nothing.
+    /// Closes the listener and frees its port. Pending accepts and queued dials are woken and fail. Accepted
+    /// connections stay open. Closing it again does nothing.
     pub fn close(&self) {
         let (place, slot) = (&self.place, self.place.slot());
         place.ports(|ports| ports.unbind(slot));
@@ -164,8 +165,8 @@ impl<N: NetRef> Listener<N> {
         }
     }
 
-    /// The connections that come in, one after the other, each waited for by blocking the thread: in async code, accept in a
-    /// loop, or see `into_stream`. It ends with an error, when the listener, its host or the network is closed.
+    /// An iterator that accepts connections and blocks the thread for each. In async code, accept in a loop, or see
+    /// `into_stream`. The iterator ends after an error: when the listener, its host or the network is closed.
     ///
     /// # Examples
     ///

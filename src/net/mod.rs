@@ -1,4 +1,5 @@
-//! What users hold: subnetworks, hosts, listeners and connections, over any engine, registry and tables.
+//! The objects that a program holds: subnetworks, hosts, listeners and connections, over any engine, registry and
+//! tables.
 
 pub(crate) mod conn;
 pub(crate) mod conn_ref;

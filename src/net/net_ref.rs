@@ -1,4 +1,4 @@
-//! References to a subnetwork, in any form: what hosts, listeners and connections hold.
+//! References to a subnetwork, held by hosts, listeners and connections.
 
 use core::ops::Deref;
 
@@ -7,10 +7,10 @@ use crate::contract::registry::Registry;
 use crate::net::subnet::SubNetwork;
 use crate::table::Tables;
 
-/// A cheap, cloneable way to a [`SubNetwork`]: a `&'static` or other reference to it, or an `Arc` of it.
+/// A cheap, cloneable reference to a [`SubNetwork`]: a `&'static` or other reference, or an `Arc`.
 ///
-/// Hosts, listeners and connections hold one. Blanket-implemented for every type that meets its bounds; what can be done
-/// with one stands in [`NetRefExt`](crate::NetRefExt).
+/// Hosts, listeners and connections hold one. Blanket-implemented for every type that meets its bounds. Its methods are
+/// those of [`NetRefExt`](crate::NetRefExt).
 pub trait NetRef: Clone + Send + Sync + Deref<Target = SubNetwork<Self::Engine, Self::Registry, Self::Tables>> {
     /// The subnetwork's engine.
     type Engine: Engine;
@@ -32,9 +32,9 @@ where
     type Tables = T;
 }
 
-/// The engine's link of a handle's subnetwork.
+/// The link type of the engine behind `N`.
 pub(crate) type LinkOf<N> = <<N as NetRef>::Engine as Engine>::Link;
-/// The reference to a host of a handle's subnetwork.
+/// The host reference of the tables behind `N`.
 pub(crate) type HostOf<N> = <<N as NetRef>::Tables as Tables>::Host;
-/// The place of a socket of a handle's subnetwork.
+/// The slot of a socket in the tables behind `N`.
 pub(crate) type SlotOf<N> = <<N as NetRef>::Tables as Tables>::Slot;

@@ -1,4 +1,4 @@
-//! What is done with a network as a whole: new hosts, auto-close, close.
+//! Operations on a network as a whole: new hosts, auto-close, close.
 
 use crate::addr::name::{ErrorText, HostName};
 use crate::contract::engine::Engine;
@@ -11,18 +11,18 @@ use crate::net::subnet::Naming;
 use crate::table::{Directory, HostFlags, Hosts, Tables};
 use crate::wait::{Expiring, OnTimeout, Op};
 
-/// What can be done with a reference to a subnetwork; implemented for each.
+/// The methods of a reference to a subnetwork; implemented for every [`NetRef`].
 pub trait NetRefExt: NetRef {
-    /// Makes a host. Its name must be new to the whole network.
+    /// Creates a host. Its name must be unique in the whole network.
     ///
     /// # Errors
     ///
-    /// `invalid network name` or `invalid host name`, `network is down`, a full host table, and what engine and registry
-    /// say, such as `host already registered`; printed like `virtnet "pipet": new host "a": network is down`.
+    /// `invalid network name` or `invalid host name`, `network is down`, a full host table, and errors of engine and
+    /// registry, such as `host already registered`; printed like `virtnet "pipet": new host "a": network is down`.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the operation may leave the name taken, without a host.
+    /// Dropping the operation may leave the name registered, without a host.
     fn new_host(&self, name: &str) -> Op<impl OnTimeout<Output = Result<Host<Self>, Error>> + Send + use<Self>> {
         let shown = ErrorText::from(name);
         let net = self.clone();
@@ -36,14 +36,14 @@ pub trait NetRefExt: NetRef {
         })
     }
 
-    /// The host of this name, if it was made here; a closed one, too.
+    /// The host with this name, if it was created in this subnetwork, open or closed.
     #[inline]
     fn get_host(&self, name: &str) -> Option<Host<Self>> {
         let host = self.tables.hosts(|hosts| hosts.find(name.as_bytes()).and_then(|id| hosts.host(id)))?;
         Some(Host::new(self.clone(), host))
     }
 
-    /// From now on, closing the last open host closes the network, and reports its errors.
+    /// From now on, closing the last open host also closes the network, and reports the network's errors.
     ///
     /// # Errors
     ///
@@ -65,17 +65,17 @@ pub trait NetRefExt: NetRef {
         asked.map_err(|cause| Error::subnet(Operation::AutoClose, self.shown_name(), &ErrorText::EMPTY, cause))
     }
 
-    /// Closes the network: all its hosts, then the engine, then the registry, each once. Everything that waits fails
-    /// with `network is down`, and so does what comes later.
+    /// Closes the network: all its hosts, then the engine, then the registry, each once. Pending and later operations
+    /// fail with `network is down`.
     ///
     /// # Errors
     ///
-    /// What engine and registry said, and before that why the network failed if it did. Every close reports the same.
+    /// The reason why the network failed, if it did, then the errors of engine and registry. Every close reports the
+    /// same.
     ///
     /// # Cancel safety
     ///
-    /// The hosts are closed by the first poll. Dropping the operation before it is done leaves the rest to the next
-    /// close.
+    /// The first poll closes the hosts. Dropping the operation before it completes leaves the rest to the next close.
     fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send + use<Self>> {
         let (net, shown) = (self.clone(), self.shown_name());
         Op::new(Expiring {
@@ -94,7 +94,8 @@ async fn new_host<N: NetRef>(net: N, name: Option<HostName>) -> Result<Host<N>, 
     let name = name.ok_or(Cause::Invalid(InvalidInput::HostName))?;
     net.tables.directory(|directory| check_can_create(directory, &name))?;
     let made = net.engine.new_host(&name, &net.registry).await;
-    // One step: whoever finds the host finds it open, and a close of the network that comes later closes it.
+    // A single step under the lock: a task that finds the host finds it open, and a later close of the network closes
+    // it.
     let host = net.tables.directory(|directory| {
         if directory.hosts().closed().network {
             return Err(Cause::NetworkDown);
@@ -106,16 +107,16 @@ async fn new_host<N: NetRef>(net: N, name: Option<HostName>) -> Result<Host<N>, 
     Ok(Host::new(net, host))
 }
 
-/// Whether there may be a new host of this name, as far as the network knows.
+/// Fails if this subnetwork already knows that no host with this name can be created.
 pub(crate) fn check_can_create<D: Directory>(directory: &D, name: &HostName) -> Result<(), Cause> {
     if directory.hosts().closed().network { Err(Cause::NetworkDown) } else { directory.room(name) }
 }
 
-/// Makes the host with this number, whose name the registry has taken, unless somebody has made it already.
+/// Creates the host with this number, whose name the registry has accepted. Fails if the host exists already.
 pub(crate) fn register_local<D: Directory>(directory: &mut D, id: u32) -> Result<<D::Hosts as Hosts>::Host, Cause> {
     let flags = directory.hosts().flags(id).unwrap_or_default();
     if flags.own {
-        // A registry that takes a name twice, or two who make the same host.
+        // The registry accepted a name twice, or two tasks are creating the same host.
         return Err(Cause::HostExists);
     }
     directory.set_flags(id, HostFlags { own: true, ..flags });

@@ -1,4 +1,4 @@
-//! Hosts, listeners and connections as those of any [`Networker`].
+//! The traits of [`Networker`] for hosts, listeners and connections.
 
 use crate::addr::Addr;
 use crate::addr::name::HostName;

@@ -13,7 +13,7 @@ use crate::net::subnet::SubNetwork;
 use crate::table::RequestPhase;
 use crate::table::Tables;
 
-/// Hands connections over to a subnetwork; see [`Notifier`].
+/// Hands over connections to a subnetwork; see [`Notifier`].
 #[derive(Clone, Debug)]
 pub struct SubNetworkNotifier<N>(pub(crate) N);
 
@@ -23,7 +23,7 @@ where
     R: Registry<Data = E::Data>,
     T: Tables<Link = E::Link>,
 {
-    /// What a backend uses to hand over connections and to report failures.
+    /// The notifier with which a backend hands over connections and reports failures.
     pub fn notifier(&self) -> SubNetworkNotifier<&Self> {
         SubNetworkNotifier(self)
     }
@@ -52,7 +52,7 @@ impl<N: NetRef> Notifier for SubNetworkNotifier<N> {
     }
 }
 
-/// Takes the network down at once; the future closes the backend.
+/// Takes the network down at once, before the first poll. The future then closes the backend.
 fn down<N: NetRef>(net: N, cause: Cause) -> impl Future<Output = ()> + Send + use<N> {
     let was_up = net.take_down(Some(cause));
     async move {

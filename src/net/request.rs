@@ -1,4 +1,26 @@
-//! A connection that a backend hands over, while it waits for a listener.
+//! A request: a connection that a backend hands over, from its arrival in a listener's queue until it is accepted.
+//!
+//! # Phases
+//!
+//! ```text
+//! connect ──▶ Direct ──────────── accept ─────────────▶ Connected
+//!
+//! accept ───▶ Queued ── claim ──▶ Claimed ── acknowledge ──▶ Ready ── accept ──▶ Connected
+//! ```
+//!
+//! `connect` and `accept` on the left are the methods of [`Notifier`](crate::Notifier); `accept` on the right is that
+//! of the listener. A request in any of these phases becomes `Refused` when the listener closes, except a `Ready` one
+//! whose backend is done: it is removed. A `Direct` or `Queued` request becomes `NoPort` if the host is out of ports,
+//! and `Refused` if its port cannot be bound for another reason.
+//!
+//! Invariant: a claimed request is acknowledged or withdrawn, and a withdrawn one leaves its claim to the next request.
+//! Dropping a [`QueuedRequest`] withdraws it in `Direct`, `Queued` and `Claimed`. A `Ready` request stays in the queue.
+//!
+//! This guards against the interleaving in which an accept claims request A and waits, request B arrives, and A's
+//! backend refuses. B stays unclaimed as long as A holds the claim, and the accept sleeps. So withdrawing A wakes the
+//! accepts at the listener, which poll again and claim B. Tests: the model
+//! `a_connection_that_is_refused_makes_way_for_the_next` in `tests/loom/notifier.rs`, and
+//! `an_offer_that_waits_is_claimed_when_the_one_before_is_given_up` in `tests/two_subnetworks/accept.rs`.
 
 use core::fmt;
 use core::future::{Future, poll_fn};
@@ -14,23 +36,23 @@ use crate::net::socket_ref::SocketRef;
 use crate::table::{Hosts, MaybeBoxed, Peer, Ports, RequestPhase, State, Tables, acknowledge, drop_request, enqueue};
 use crate::wait::waker::{Wakers, poll_locked};
 
-/// The sockets of a host of a handle's subnetwork, under lock.
+/// The sockets of a host in the tables behind `N`, under their lock.
 type PortsOf<'a, N> = <<N as NetRef>::Tables as Tables>::Ports<'a>;
 
 /// A request in the queue of a listener. Dropping it withdraws the request.
 pub(crate) struct QueuedRequest<N: NetRef> {
-    /// A connection has come of it, and nothing is left to withdraw.
+    /// The request has become a connection: there is nothing to withdraw.
     settled: bool,
     place: SocketRef<N>,
 }
 
 impl<N: NetRef> QueuedRequest<N> {
-    /// Lets a connection from `src` wait at the listener at `dst`.
+    /// Queues a connection from `src` at the listener at `dst`.
     pub(crate) fn enqueue(net: N, src: &Addr, dst: &Addr, link: LinkOf<N>, phase: RequestPhase) -> Result<Self, Cause> {
         let mut link = Some(link);
         let queued = Self::find(&net, src, dst).and_then(|(host, known)| {
             let rules = (net.options.backlog, net.options.share_port);
-            // The name of a stranger is kept once the request has a place, and not if it is refused.
+            // A peer's name that is new here is stored once the request has a slot, and not if it is refused.
             let peer = |ports: &mut PortsOf<'_, N>| {
                 let id = known.map_or_else(|| net.tables.intern_within(ports, &src.host), Ok)?;
                 Ok(Peer { host: id, port: src.port })
@@ -49,7 +71,7 @@ impl<N: NetRef> QueuedRequest<N> {
         }
     }
 
-    /// The host that is meant, and the number of the one where the connection comes from, if its name came up before.
+    /// Finds the host of `dst`, and the number of the host of `src` if its name is known.
     fn find(net: &N, src: &Addr, dst: &Addr) -> Result<(HostOf<N>, Option<u32>), Cause> {
         let (down, host, known) = net.tables.hosts(|hosts| {
             let host = hosts.find(dst.host.as_bytes()).and_then(|id| hosts.host(id));
@@ -62,12 +84,13 @@ impl<N: NetRef> QueuedRequest<N> {
         Ok((host.ok_or_else(unknown)?, known))
     }
 
-    /// Waits until a listener has claimed the connection.
+    /// Waits until a listener has claimed the request.
     pub(crate) async fn claimed(mut self) -> Result<Self, Cause> {
         poll_fn(|cx| self.poll(cx)).await.map(|_| self)
     }
 
-    /// The accepted connection's port, once a listener has taken the request.
+    /// Polls for the port of the connection: ready once a listener has claimed or accepted the request, or it has
+    /// failed.
     #[cfg_attr(feature = "std", inline)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<u16, Cause>> {
         let (place, settled) = (&self.place, &mut self.settled);
@@ -107,14 +130,15 @@ impl<N: NetRef> QueuedRequest<N> {
     }
 }
 
-/// What has become of a request. Smaller than a `Cause`, so that it is not copied under the lock.
+/// The outcome of a request. Smaller than a `Cause`, so that no `Cause` is copied under the lock.
 enum RequestOutcome {
     Port(u16),
     Refused,
     NoPort,
 }
 
-/// Waits until a listener has the connection; gives its address. An `async` block would be twice as large.
+/// A future that waits until a listener has accepted the connection, and returns its address. An `async` block would be
+/// twice as large.
 pub(crate) struct Handover<N: NetRef>(pub(crate) Result<QueuedRequest<N>, Cause>);
 
 impl<N: NetRef> Future for Handover<N> {
@@ -154,7 +178,7 @@ impl<N: NetRef> Accept for ClaimedRequest<N> {
 
     fn acknowledge(self) -> Result<(), Cause> {
         let place = &self.0.place;
-        // Dropping what is acknowledged takes nothing back.
+        // Dropping an acknowledged request does not withdraw it.
         place.ports(|ports| acknowledge(ports, place.slot()))?.wake();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Where a socket is: what listeners, connections and requests hold.
+//! References to a socket, held by listeners, connections and requests.
 
 use crate::addr::Addr;
 use crate::error::cause::{Cause, Resource};
@@ -6,7 +6,7 @@ use crate::net::host::Host;
 use crate::net::net_ref::{HostOf, NetRef, SlotOf};
 use crate::table::{Ports, Socket, Tables};
 
-/// A socket of a host. Whoever holds it owns the slot, and takes it out of the table in the end.
+/// A reference to a socket of a host. Its holders own the slot, and the last one removes the socket from the table.
 pub(crate) struct SocketRef<N: NetRef> {
     slot: SlotOf<N>,
     pub(crate) host: HostOf<N>,
@@ -14,7 +14,7 @@ pub(crate) struct SocketRef<N: NetRef> {
     pub(crate) net: N,
 }
 
-/// A socket as the tables of `N` keep it.
+/// A socket as the tables of `N` store it.
 pub(crate) type SocketOf<N> =
     Socket<<<N as NetRef>::Tables as Tables>::Link, <<N as NetRef>::Tables as Tables>::Wakers>;
 
@@ -29,18 +29,18 @@ impl<N: NetRef> SocketRef<N> {
         self.slot.into()
     }
 
-    /// The host that the socket is of.
+    /// The host of the socket.
     pub(crate) fn host(&self) -> Host<N> {
         Host::new(self.net.clone(), self.host.clone())
     }
 
-    /// Takes a step on the sockets of the host.
+    /// Runs `step` on the sockets of the host, under their lock.
     #[cfg_attr(feature = "std", inline)]
     pub(crate) fn ports<R>(&self, step: impl FnOnce(&mut <N::Tables as Tables>::Ports<'_>) -> R) -> R {
         self.net.tables.ports(&self.host, step)
     }
 
-    /// Takes a step on the socket.
+    /// Runs `step` on the socket, under the lock of its host's sockets.
     pub(crate) fn socket<R>(&self, step: impl FnOnce(&mut SocketOf<N>) -> R) -> Option<R> {
         self.ports(|ports| ports.socket(self.slot()).map(step))
     }
@@ -61,7 +61,7 @@ impl<N: NetRef> SocketRef<N> {
         self.net.addr(peer.host, peer.port)
     }
 
-    /// The host has no port left for a connection from the socket's peer.
+    /// The cause for a host that has no port left for a connection from the socket's peer.
     #[cold]
     pub(crate) fn no_port(&self) -> Cause {
         let (peer, capacity) =
@@ -69,17 +69,17 @@ impl<N: NetRef> SocketRef<N> {
         if N::Tables::POOLED || peer == Some(self.net.tables.id(&self.host)) {
             return Cause::Full(Resource::Ports, capacity);
         }
-        // A host has no more ports than that.
+        // A host has at most 65535 ports, so the cast is exact.
         Cause::PeerFull(self.net.tables.name(&self.host).as_str().into(), capacity as u16)
     }
 
-    /// Why an operation on the socket fails: the down_cause thing that is down counts, and `cause` if none is.
+    /// Why an operation on the socket fails: the network or the host if one of them is down, else `cause`.
     pub(crate) fn down_cause(&self, cause: Cause) -> Cause {
         self.net.down_cause(&self.host, cause)
     }
 }
 
-/// No part of it is ever pinned.
+/// No field is ever pinned.
 impl<N: NetRef> Unpin for SocketRef<N> {}
 
 impl<N: NetRef> Clone for SocketRef<N> {

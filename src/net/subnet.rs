@@ -1,4 +1,4 @@
-//! A subnetwork: its hosts and its close.
+//! A subnetwork: its parts, and how it closes.
 
 use core::fmt;
 use core::future::{Future, poll_fn};
@@ -15,8 +15,8 @@ use crate::table::{Closed, Closing, Directory, Hosts, MaybeBoxed, Ports, SocketL
 use crate::wait::block::Timeouts;
 use crate::wait::waker::{Wakers, noop_waker, poll_locked};
 
-/// The part of a network that this process, or this part of it, owns: an [`Engine`], a [`Registry`], and tables of hosts
-/// and sockets. Several subnetworks that share a registry form one network.
+/// The part of a network that this process, or a part of the process, owns: an [`Engine`], a [`Registry`], and tables
+/// of hosts and sockets. Several subnetworks that share a registry form one network.
 ///
 /// It is used through a [`NetRef`](crate::NetRef), such as an `Arc` of it.
 ///
@@ -38,14 +38,14 @@ where
     pub(crate) tables: T,
 }
 
-/// What may differ from network to network.
+/// The options of a network.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
-    /// Dials that may wait at one listener.
+    /// The number of dials that may wait at one listener.
     pub(crate) backlog: u32,
     /// Whether an accepted connection keeps the listener's port.
     pub(crate) share_port: bool,
-    /// What a blocking wait does meanwhile, where no thread can sleep.
+    /// Called between two polls of a blocking wait, if no thread can sleep.
     pub(crate) relax: fn(),
 }
 
@@ -61,8 +61,8 @@ where
 {
     /// A subnetwork of the network with the full name `name`.
     ///
-    /// If that is no valid name (1 to 31 bytes without brackets and control characters), every new host fails with
-    /// `invalid network name`.
+    /// If the name is invalid, creating a host fails with `invalid network name`. A valid name has 1 to 31 bytes
+    /// without brackets and control characters.
     #[must_use]
     pub const fn new(name: &str, engine: E, registry: R, tables: T) -> Self {
         Self::with_options("", name, engine, registry, tables, Options::DEFAULT)
@@ -84,18 +84,18 @@ where
         Self { name, naming, options, timeouts: Timeouts::new(), engine, registry, tables }
     }
 
-    /// How many dials may wait at one listener before it refuses; 4096 by default.
+    /// Sets how many dials may wait at one listener before it refuses more; 4096 by default.
     #[must_use]
     pub const fn backlog(mut self, most: u32) -> Self {
         self.options.backlog = most;
         self
     }
 
-    /// Whether accepted connections keep the listener's port, as those of TCP do, instead of taking one of their own.
+    /// Sets whether accepted connections keep the listener's port, as in TCP, instead of taking a port of their own.
     ///
-    /// A connection is then told apart by both its ends. A dial to a host of this subnetwork whose lowest free port would
-    /// make a pair that the host still has, takes the next free port that makes a new one. A connection from another
-    /// subnetwork that has such a pair is refused with `address already in use`.
+    /// A connection is then identified by the pair of its ends. If the lowest free port of a dial to a host of this
+    /// subnetwork would repeat a pair that the host still has, the dial takes the next free port with a new pair. A
+    /// connection from another subnetwork with such a pair is refused with `address already in use`.
     #[must_use]
     pub const fn share_port(mut self, share: bool) -> Self {
         self.options.share_port = share;
@@ -124,7 +124,7 @@ where
         self.name
     }
 
-    /// The name that errors show, also where what was given is none.
+    /// The name that errors show, even if it is invalid.
     pub(crate) fn shown_name(&self) -> ErrorText {
         ErrorText::head(&self.name, self.naming == Naming::Cut)
     }
@@ -134,9 +134,10 @@ where
         Addr { network: self.name, host: self.tables.hosts(|hosts| hosts.name(host)), port }
     }
 
-    /// Why an operation of `host` fails: the down_cause thing that is down counts, and `cause` if none is.
+    /// Why an operation of `host` fails: the network or the host if one of them is down, else `cause`.
     pub(crate) fn down_cause(&self, host: &T::Host, cause: Cause) -> Cause {
-        // In this order: a network is down before it closes its hosts.
+        // The host is read first: a network is down before it closes its hosts, so a host that it closed is never
+        // reported as `host is down`.
         let is_open = self.tables.ports(host, |ports| ports.is_open());
         if self.tables.hosts(|hosts| hosts.closed().network) {
             Cause::NetworkDown
@@ -147,7 +148,7 @@ where
         }
     }
 
-    /// Closes what is left of a socket that was taken out of its table.
+    /// Discards the state of a socket that was removed from its table.
     pub(crate) fn scrap(&self, left: State<E::Link, T::Wakers>) {
         if let State::Request(request) = &left {
             self.discard(&request.value().link);
@@ -155,13 +156,13 @@ where
         left.discard();
     }
 
-    /// Closes an end of a connection that nobody holds.
+    /// Closes an end of a connection that has no handle.
     pub(crate) fn discard(&self, link: &E::Link) {
         self.engine.shutdown(link, Shutdown::CloseOrReset);
         self.engine.release(link);
     }
 
-    /// Turns away whoever waits in the queue of a listener.
+    /// Refuses every request queued at a listener.
     pub(crate) fn refuse_all(&self, host: &T::Host, listener: u32) {
         while let Some((backend, gone)) = self.tables.ports(host, |ports| refuse_next(ports, listener)) {
             backend.wake();
@@ -169,7 +170,7 @@ where
         }
     }
 
-    /// Closes a host; says whether it was open.
+    /// Closes a host. Returns whether it was open.
     pub(crate) fn close_host(&self, host: &T::Host) -> bool {
         let was_open = self.tables.ports(host, |ports| ports.close());
         if was_open {
@@ -179,7 +180,8 @@ where
         was_open
     }
 
-    /// Wakes all who wait on the sockets of a closed host, and shuts its connections down. The sockets keep their ports.
+    /// Wakes every task that waits on a socket of a closed host, and shuts down its connections. The sockets keep their
+    /// ports.
     fn close_sockets(&self, host: &T::Host) {
         let mut from = 0;
         while let Some((slot, found)) = self.tables.ports(host, |ports| {
@@ -201,7 +203,7 @@ where
         }
     }
 
-    /// Takes the network down, the first time with `cause`; says whether it was up.
+    /// Takes the network down. Records `cause` if it was up, and returns whether it was.
     pub(crate) fn take_down(&self, cause: Option<Cause>) -> bool {
         let was_up = self.tables.directory(|directory| {
             let closed = directory.hosts().closed();
@@ -216,14 +218,14 @@ where
         for id in 0..self.tables.hosts(|hosts| hosts.count()) {
             let Some(host) = self.tables.hosts(|hosts| hosts.host(id)) else { continue };
             if !self.close_host(&host) {
-                // Somebody else may be at it, and the engine is not closed before all sockets are.
+                // Another task may still be closing the host. All its sockets have to be closed before the engine is.
                 self.close_sockets(&host);
             }
         }
         was_up
     }
 
-    /// Closes engine and registry, or waits until somebody else has.
+    /// Closes engine and registry, or waits until another task has closed them.
     pub(crate) async fn close_backend(&self) {
         if let Some(mut turn) = poll_fn(|cx| self.poll_turn(cx)).await {
             if turn.next == Closing::NotYet {
@@ -239,20 +241,20 @@ where
         }
     }
 
-    /// Closes the network, by closing `host` if it is named.
+    /// Closes the network. `host` is the host whose close caused it, or empty.
     pub(crate) async fn close_all(&self, host: HostName) -> Result<(), CloseError> {
         self.take_down(None);
         self.close_backend().await;
         self.closed(host)
     }
 
-    /// What came of closing the network, by closing `host` if it is named.
+    /// The outcome of closing the network. `host` is the host whose close caused it, or empty.
     pub(crate) fn closed(&self, host: HostName) -> Result<(), CloseError> {
         let failures = self.tables.directory(|directory| directory.network().failures);
         CloseError::check(self.shown_name(), host, &failures)
     }
 
-    /// The turn to close the backend, or none if that is done.
+    /// Polls for the turn to close the backend. Returns `None` once the backend is closed.
     fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<Option<CloseTurn<'_, E, R, T>>> {
         let next = poll_locked(cx.waker(), |registration| {
             self.tables.directory(|directory| {
@@ -274,7 +276,7 @@ where
     }
 }
 
-/// What closing a host finds in a slot.
+/// The part of a socket that closing its host wakes or shuts down.
 enum Teardown<L, W: SocketLayout> {
     Dial(W::Dial),
     Listener(W),
@@ -293,7 +295,7 @@ impl<L: Clone, W: SocketLayout> Teardown<L, W> {
     }
 }
 
-/// The turn to close engine and registry. Dropped early, it goes to whoever closes next.
+/// The turn to close engine and registry. If it is dropped early, the next task that closes the network gets it.
 struct CloseTurn<'a, E, R, T>
 where
     E: Engine,
@@ -326,20 +328,21 @@ where
     R: Registry<Data = E::Data>,
     T: Tables<Link = E::Link>,
 {
-    /// Closes the network. An engine or registry that has to wait for its close gets no chance to: close explicitly.
+    /// Closes the network. It polls engine and registry only once: if their close has to wait, close the network
+    /// explicitly.
     fn drop(&mut self) {
         self.take_down(None);
         let _ = pin!(self.close_backend()).poll(&mut Context::from_waker(noop_waker()));
     }
 }
 
-/// What of the name that a subnetwork was given is its name. There will be no host unless all of it is.
+/// Whether the name that was passed to a subnetwork is valid. If not, no host can be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Naming {
     Valid,
-    /// All of it is kept, but it is no name.
+    /// The name is invalid, and stored in full.
     Invalid,
-    /// It is too long, and what is kept is a part.
+    /// The name is too long, and only its head is stored.
     Cut,
 }
 

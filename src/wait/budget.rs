@@ -1,5 +1,5 @@
-//! The budget that a runtime gives its tasks: tokio's with the feature `tokio`, without effect on other executors; else
-//! none.
+//! The cooperative budget of a task. With the feature `tokio` it is tokio's, which has no effect on other executors.
+//! Without the feature it is unlimited.
 
 #[cfg(feature = "tokio")]
 pub(crate) use ::tokio::task::coop::poll_proceed;
@@ -14,11 +14,11 @@ mod unlimited {
     pub(crate) struct Turn;
 
     impl Turn {
-        /// The operation did something.
+        /// The operation made progress.
         pub(crate) fn made_progress(&self) {}
     }
 
-    /// Whether the task may go on: it may.
+    /// Whether the task's budget allows another operation: always.
     pub(crate) fn poll_proceed(_: &mut Context<'_>) -> Poll<Turn> {
         Poll::Ready(Turn)
     }

@@ -1,4 +1,22 @@
-//! Operations that may wait, and how they are waited for.
+//! Operations that may wait, and the ways to wait for them.
+//!
+//! # One registration per operation
+//!
+//! Invariant: until an operation moves between tasks for the second time, at most one waker is registered for it: that
+//! of the task that polled it last. A listener depends on it, as it claims one request for each registered accept.
+//!
+//! `Registered` guards against the interleaving in which task A polls an accept, the accept moves to task B, and B
+//! polls it. Without a check, A stays registered beside B: the listener claims two requests for one accept, and the
+//! second request waits for an accept that does not exist. So the first poll by another task sets `moved` and
+//! unregisters A. Test: `an_accept_that_another_task_polls_claims_one_connection` in `tests/two_subnetworks/accept.rs`.
+//!
+//! A is also woken: another operation of task A may share the waker, and has lost its registration along with this one.
+//! The same happens when an operation is dropped. Test:
+//! `an_operation_that_is_dropped_takes_no_wake_up_from_another_of_its_task` in `tests/hostile/executor.rs`.
+//!
+//! `moved` is set once and never cleared. Some executors pass a new waker to each poll, and the old waker may cause the
+//! next poll: waking it every time would poll forever. After the first move, earlier wakers therefore stay registered
+//! until the event wakes them.
 
 use core::fmt;
 use core::future::Future;
@@ -17,11 +35,11 @@ mod budget;
 pub(crate) mod waker;
 
 pin_project! {
-    /// An operation under way: `.await` it on any executor, or [`wait`](Op::wait) for it on a thread.
+    /// A pending operation: `.await` it on any executor, or block a thread on it with [`wait`](Op::wait).
     ///
-    /// Nothing happens before it is polled or waited for. Dropping it cancels the operation, as if it had not been
-    /// started, unless its own *cancel safety* says otherwise. It is not `Unpin`: to poll one more than once, `pin!` it.
-    /// Without the feature `std`, there are [`wait_with`](Op::wait_with) and [`try_wait`](Op::try_wait).
+    /// It does nothing before it is polled or waited for. Dropping it cancels the operation and leaves no trace, unless
+    /// its *Cancel safety* section says otherwise. It is not `Unpin`: to poll one more than once, `pin!` it.
+    /// Without the feature `std`, use [`wait_with`](Op::wait_with) or [`try_wait`](Op::try_wait).
     ///
     /// # Examples
     ///
@@ -43,12 +61,12 @@ pin_project! {
 }
 
 impl<F: Future> Op<F> {
-    /// Makes an operation of a future, so that it can be waited for.
+    /// Wraps a future, so that a thread can block on it.
     pub fn new(future: F) -> Self {
         Self { future }
     }
 
-    /// Blocks the thread until the operation is done.
+    /// Blocks the thread until the operation completes.
     #[cfg(feature = "std")]
     #[doc(alias = "block_on")]
     pub fn wait(self) -> F::Output {
@@ -59,8 +77,8 @@ impl<F: Future> Op<F> {
         }
     }
 
-    /// Polls until the operation is done and calls `relax` whenever it is not: a pause, a wait for an interrupt, or the
-    /// next round of a loop that does all the work.
+    /// Polls until the operation completes, and calls `relax` after each poll that returns `Pending`. `relax` may
+    /// pause, wait for an interrupt, or run the next round of a main loop.
     pub fn wait_with(self, mut relax: impl FnMut()) -> F::Output {
         let mut future = core::pin::pin!(self.future);
         loop {
@@ -71,8 +89,8 @@ impl<F: Future> Op<F> {
         }
     }
 
-    /// Polls once: the outcome if there is one by now, and no waiting; `None` where the `try_` methods of connections say
-    /// `would block`. Once it gave the outcome, it must not be called again.
+    /// Polls once, without waiting. Returns the outcome if there is one, and `None` where the `try_` methods of
+    /// connections fail with `would block`. After it has returned the outcome, it must not be called again.
     ///
     /// # Examples
     ///
@@ -101,16 +119,17 @@ impl<F: Future> Op<F> {
 }
 
 impl<F: OnTimeout> Op<F> {
-    /// Blocks the thread until the operation is done, at most for `timeout`.
+    /// Blocks the thread until the operation completes, for at most `timeout`.
     ///
     /// # Errors
     ///
-    /// `timed out`; then all is as if the operation had not been started. An outcome that is there at once wins, even
-    /// over a timeout of zero. A [`Snapshot`](crate::snapshot::Snapshot) shows what others wait for.
+    /// `timed out`, which leaves everything as if the operation had not been started. An outcome that is available at
+    /// once is returned even with a timeout of zero. A [`Snapshot`](crate::snapshot::Snapshot) shows what other tasks
+    /// wait for.
     #[cfg(feature = "std")]
     pub fn wait_timeout(self, timeout: core::time::Duration) -> F::Output {
         let mut future = core::pin::pin!(self.future);
-        // A deadline beyond the end of time is none.
+        // A deadline that an `Instant` cannot represent is no deadline.
         let deadline = std::time::Instant::now().checked_add(timeout);
         Parker::with(|parker| {
             let outcome = parker.wait(|cx| future.as_mut().poll(cx), deadline, &SpinHistory::default());
@@ -119,8 +138,7 @@ impl<F: OnTimeout> Op<F> {
     }
 }
 
-/// A task that goes on and on with operations which need not wait yields when its budget is spent, where its runtime
-/// gives it one.
+/// A task whose operations are always ready yields once its budget is spent, if its runtime has budgets.
 impl<F: Future> Future for Op<F> {
     type Output = F::Output;
 
@@ -138,15 +156,15 @@ impl<F> fmt::Debug for Op<F> {
     }
 }
 
-/// A future that can be given up with an error of its own.
+/// A future that has an outcome for the case that it times out.
 pub trait OnTimeout: Future {
-    /// The outcome of an operation whose time is over. `waker` is the one that it was last polled with and need not be
-    /// woken any more.
+    /// Ends the operation, and returns its outcome for a timeout. `waker` is the one that it was last polled with; it
+    /// no longer has to be woken.
     fn expire(self: Pin<&mut Self>, waker: &Waker) -> Self::Output;
 }
 
 pin_project! {
-    /// A future with the outcome that it has when its time is over.
+    /// A future together with its outcome for a timeout.
     pub(crate) struct Expiring<F, E> {
         #[pin]
         pub(crate) future: F,
@@ -169,15 +187,16 @@ impl<F: Future, E: Fn() -> F::Output> OnTimeout for Expiring<F, E> {
 }
 
 pin_project! {
-    /// A future that waits among others, and leaves them when it is done or dropped.
+    /// A future that registers its task's waker in a set. It unregisters the waker when it moves to another task, times
+    /// out, or is dropped while pending.
     pub(crate) struct Registered<F, E, L: Fn(&Waker)> {
         #[pin]
         future: F,
         expired: E,
         unregister: L,
-        // What it waits with.
+        // The waker that is registered.
         waker: Option<Waker>,
-        // Whether another task has polled it than before.
+        // Whether the future has moved to another task. Set once, never cleared: see the module.
         moved: bool,
     }
 
@@ -190,7 +209,7 @@ pin_project! {
 }
 
 impl<F, E, L: Fn(&Waker)> Registered<F, E, L> {
-    /// `expired` is the outcome when its time is over, `unregister` takes it out of those who wait.
+    /// `expired` returns the outcome for a timeout, `unregister` removes a waker from the set.
     pub(crate) fn new(future: F, expired: E, unregister: L) -> Self {
         Self { future, expired, unregister, waker: None, moved: false }
     }
@@ -201,7 +220,7 @@ impl<F: Future, E, L: Fn(&Waker)> Future for Registered<F, E, L> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        // Only once: where each poll comes with a waker of its own, to wake the one before would go on forever.
+        // Only once: if each poll has a waker of its own, waking the previous one each time would never end.
         if !*this.moved && this.waker.as_ref().is_some_and(|before| is_other(before, cx.waker())) {
             *this.moved = true;
             unregister(this.waker.take(), this.unregister);
@@ -217,17 +236,18 @@ impl<F: Future, E, L: Fn(&Waker)> Future for Registered<F, E, L> {
     }
 }
 
-/// Takes the task of `waker` out of those who wait.
+/// Unregisters the task of `waker`, and wakes it.
 #[inline(never)]
 fn unregister(waker: Option<Waker>, unregister: &impl Fn(&Waker)) {
     if let Some(waker) = waker {
         unregister(&waker);
-        // Something else of its task may have waited with the same waker, and looks again.
+        // Another operation of the task may have been registered with the same waker. It has to poll again.
         wake(waker);
     }
 }
 
-/// Whether `new` is the waker of another task than `known`, which is a clone: a waker need not know its clones.
+/// Whether `new` belongs to another task than `known`. `known` is a clone, and `will_wake` may be false between a waker
+/// and its clones, so a clone of `new` is compared too.
 #[cfg_attr(not(feature = "std"), inline(never))]
 fn is_other(known: &Waker, new: &Waker) -> bool {
     if known.will_wake(new) || is_noop(new) {

@@ -1,4 +1,4 @@
-//! Blocking waits: threads sleep, and where there are none, waiting polls.
+//! Blocking waits: with threads the thread sleeps, without threads the wait polls in a loop.
 
 #[cfg(not(feature = "std"))]
 mod poll;

@@ -1,4 +1,4 @@
-//! Blocking waits where there are no threads: polling, with something else in between. There is no clock, so there are no
+//! Blocking waits without threads: a loop that polls and calls a hook in between. Without a clock there are no
 //! timeouts.
 
 use core::marker::PhantomData;
@@ -6,7 +6,7 @@ use core::task::{Context, Poll, Waker};
 
 use crate::wait::waker::noop_waker;
 
-/// Waits by polling, with `relax` in between.
+/// Polls until there is an outcome, and calls `relax` between two polls.
 pub(crate) fn block_on<R>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
     _look: bool,
@@ -22,7 +22,7 @@ pub(crate) fn block_on<R>(
     }
 }
 
-/// How long a blocking read or write may take: as long as it takes.
+/// The timeout of a blocking read or write: there is none.
 pub(crate) struct IoTimeout<'a>(PhantomData<&'a Timeouts>);
 
 impl<'a> IoTimeout<'a> {
@@ -31,10 +31,10 @@ impl<'a> IoTimeout<'a> {
     }
 }
 
-/// Whose timeout it would be.
+/// The key of a timeout, as with threads.
 pub(crate) type Key = (u32, u32, bool);
 
-/// The timeouts of all connections of a network: none.
+/// The timeouts of all connections of a network: there are none.
 pub(crate) struct Timeouts;
 
 impl Timeouts {
@@ -45,7 +45,7 @@ impl Timeouts {
     pub(crate) fn forget(&self, _: Key) {}
 }
 
-/// What a handle of a connection learns of its waits: nothing.
+/// The spin histories of a connection's handle: without threads there is nothing to record.
 pub(crate) struct SpinHistories;
 
 impl SpinHistories {

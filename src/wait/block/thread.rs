@@ -1,4 +1,12 @@
-//! Blocking waits on threads: look, spin for a moment if that has paid lately, sleep.
+//! Blocking waits on threads: poll, spin for a moment if that has paid off lately, sleep.
+//!
+//! Invariant: a thread sleeps only while no wake-up has arrived since its last poll began. A wake-up sets the state to
+//! `WOKEN` even while the thread still runs, and a thread parks only by a compare-and-exchange from `RUNNING`.
+//!
+//! This guards against the interleaving in which the poll returns `Pending`, another thread wakes the waker, and only
+//! then does the thread park: it would sleep through the wake-up. The state returns to `RUNNING` before the next poll,
+//! so a wake-up during that poll counts for the wait after it. The models `a_wake_is_seen_whenever_it_comes` and
+//! `of_two_wakes_neither_is_lost` in `tests/loom/park.rs` try every order.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -11,8 +19,8 @@ use crate::sync::AtomicU8;
 use crate::sync::thread::{self, Thread};
 use crate::wait::waker::noop_waker;
 
-/// Waits on the thread for what `poll` finds, as long as `timeout` says; `expired` then gives the outcome. With `look`,
-/// the first attempt costs no waker. `relax` is for where there are no threads.
+/// Blocks the thread until `poll` is ready or `timeout` has passed; `expired` returns the outcome of a timeout. With
+/// `look`, the first poll registers no waker. `relax` is used only without threads.
 pub(crate) fn block_on<R>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
     look: bool,
@@ -30,7 +38,7 @@ pub(crate) fn block_on<R>(
     })
 }
 
-/// How long a blocking read, or write, of one connection may take, and whether spinning has paid for those before.
+/// The timeout of blocking reads, or writes, of one connection, and whether spinning has paid off for them so far.
 #[derive(Clone, Copy)]
 pub(crate) struct IoTimeout<'a> {
     timeouts: &'a Timeouts,
@@ -45,12 +53,12 @@ impl<'a> IoTimeout<'a> {
     }
 }
 
-/// Whose timeout it is: a host's number, the slot of a connection of it, and whether it is that of writes.
+/// The key of a timeout: the host's number, the connection's slot, and whether the timeout is for writes.
 pub(crate) type Key = (u32, u32, bool);
 
-/// The timeouts of all connections of a network: few have any, and all handles of one connection share them.
+/// The timeouts of all connections of a network. Few connections have one, and all handles of a connection share it.
 pub(crate) struct Timeouts {
-    /// Whether there is any: where there is none, nothing is locked.
+    /// Whether any timeout is set. If not, the map is not locked.
     any: AtomicBool,
     limits: Mutex<BTreeMap<Key, Duration>>,
 }
@@ -74,7 +82,7 @@ impl Timeouts {
         self.any.store(!limits.is_empty(), Ordering::Relaxed);
     }
 
-    /// Forgets those of a connection that has no handle any more.
+    /// Removes the timeouts of a connection whose last handle was dropped.
     #[inline]
     pub(crate) fn forget(&self, (host, slot, _): Key) {
         if self.any.load(Ordering::Relaxed) {
@@ -88,12 +96,12 @@ impl Timeouts {
     }
 }
 
-/// What a handle of a connection has learned of its reads and its writes: each has it, so it takes 4 bytes.
+/// The spin histories of a handle's reads and of its writes. Every handle of a connection has them: they take 4 bytes.
 #[derive(Default)]
 pub(crate) struct SpinHistories([SpinHistory; 2]);
 
-/// Whether spinning before sleeping has paid lately: a score from 8 down to 0, at which one tries, and below that, how many
-/// waits are not to spin before one tries again. Several threads may use one at once; what gets lost then costs only
+/// Whether spinning before sleeping has paid off lately. With a score from 0 to 8 a wait spins; a negative score counts
+/// the waits that skip spinning before one spins again. Several threads may share one history: a lost update costs only
 /// time.
 pub(crate) struct SpinHistory(AtomicU16);
 
@@ -106,7 +114,7 @@ impl Default for SpinHistory {
 }
 
 impl SpinHistory {
-    /// The score, and to which power of 2 waits are not to spin after the next try in vain.
+    /// The score, and the power of 2 that gives how many waits skip spinning after the next miss.
     fn get(&self) -> (i16, u16) {
         let packed = self.0.load(Ordering::Relaxed);
         ((packed >> 4) as i16 - (1 << MAX_SKIP), packed & 15)
@@ -137,15 +145,15 @@ impl SpinHistory {
     }
 }
 
-/// At most 2 to the power of this waits are not to spin.
+/// At most 2 to the power of this waits in a row skip spinning.
 const MAX_SKIP: u16 = 10;
 
 std::thread_local! {
-    /// What the thread waits with, while it does not.
+    /// The thread's parker while the thread is not waiting.
     static SPARE: Cell<Option<Parker>> = const { Cell::new(None) };
 }
 
-/// Lets the thread that made it sleep until it is woken.
+/// Puts the thread that created it to sleep until its waker is called.
 pub(crate) struct Parker {
     signal: Arc<Signal>,
     waker: Waker,
@@ -156,29 +164,30 @@ struct Signal {
     thread: Thread,
 }
 
-/// The thread runs, and nobody has woken it.
+/// The thread runs, and no wake-up has arrived.
 const RUNNING: u8 = 0;
-/// The thread sleeps, or is about to.
+/// The thread sleeps, or is about to sleep.
 const PARKED: u8 = 1;
-/// Somebody has woken it.
+/// A wake-up has arrived.
 const WOKEN: u8 = 2;
 
-/// Pauses between two looks at the clock, and before the first.
+/// Spin-loop pauses before the clock is first read, and between two reads of it.
 const PAUSES: u32 = 32;
 
-/// How long to spin before sleeping: about what it takes to wake a sleeping thread.
+/// How long to spin before sleeping: about as long as it takes to wake a sleeping thread.
 const SPIN: Duration = Duration::from_micros(50);
 
 impl Parker {
-    /// Waits with what the thread has waited with before: where that was, its waker is known.
+    /// Waits with the thread's spare parker, if there is one: sets in which it has waited before know its waker.
     pub(crate) fn with<R>(wait: impl FnOnce(&Self) -> R) -> R {
-        // Who waits in a waker that is called meanwhile has another one: what wakes the one is not lost on the other.
+        // A waker called during this wait may block too. It gets a parker of its own, so neither wait can consume the
+        // other's wake-up.
         let spare = if cfg!(loom) { None } else { SPARE.try_with(Cell::take).ok().flatten() };
         let parker = spare.unwrap_or_else(Self::new);
         parker.signal.state.store(RUNNING, Ordering::Relaxed);
         let outcome = wait(&parker);
         if !cfg!(loom) {
-            // There is none while the thread ends.
+            // The thread-local is gone while the thread exits.
             let _ = SPARE.try_with(|spare| spare.set(Some(parker)));
         }
         outcome
@@ -186,8 +195,8 @@ impl Parker {
 
     fn new() -> Self {
         let signal = Arc::new(Signal { state: AtomicU8::new(RUNNING), thread: thread::current() });
-        // A waker made of an `Arc` need not know its clones, and who leaves those who wait is told apart by that. But its
-        // clones know each other: it may have another vtable than they, depending on how all was compiled.
+        // Unregistering compares wakers with `will_wake`, which may be false between a waker made from an `Arc` and its
+        // clones: depending on how the crates were compiled, their vtables differ. Clones recognize each other.
         let waker = Waker::from(signal.clone()).clone();
         Self { waker, signal }
     }
@@ -196,7 +205,7 @@ impl Parker {
         &self.waker
     }
 
-    /// Polls, and sleeps until it is worth another poll, until there is an outcome or the deadline has passed.
+    /// Polls and sleeps in turn until there is an outcome. Returns `None` if the deadline passes first.
     pub(crate) fn wait<R>(
         &self,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
@@ -229,7 +238,7 @@ impl Parker {
         state.swap(RUNNING, Ordering::AcqRel);
     }
 
-    /// Looks for a moment whether somebody wakes the thread, if that has paid lately; says whether somebody did.
+    /// Spins for a moment, if that has paid off lately. Returns whether the thread was woken meanwhile.
     fn spin(&self, history: &SpinHistory) -> bool {
         if cfg!(loom) {
             return false;
@@ -258,7 +267,8 @@ impl Parker {
     }
 }
 
-/// How much time is left. In a model none is: what comes before the end of any time is tried anyway.
+/// The time left until the deadline. In a loom model it is zero: the model also tries every order in which the wait
+/// ends in time.
 fn left(deadline: Instant) -> Duration {
     if cfg!(loom) { Duration::ZERO } else { deadline.saturating_duration_since(Instant::now()) }
 }
@@ -280,15 +290,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_handle_has_room_for_it() {
+    fn spin_histories_of_a_handle_take_4_bytes() {
         assert_eq!(size_of::<SpinHistories>(), 4);
     }
 
     #[test]
-    fn spinning_that_does_not_pay_becomes_rare() {
+    fn spinning_that_does_not_pay_off_becomes_rare() {
         let history = SpinHistory::default();
         let tries = |waits: u32| (0..waits).filter(|_| history.says_spin()).inspect(|_| history.miss()).count();
-        // The first, then after 2, 4, 8 … 1024 waits without.
+        // The first wait spins, then one after each 2, 4, 8 … 1024 waits that do not.
         assert_eq!(tries(1 + 3 + 5 + 9 + 17), 5);
         assert_eq!(tries(10_000), 13);
         history.hit();

@@ -1,4 +1,22 @@
-//! Those who wait: sets of wakers, and how a task gets into one without running its code under a lock.
+//! Sets of wakers, and how a task registers in one without running the waker's code under a lock.
+//!
+//! Invariant: no code of a waker runs under a lock of this crate. `clone`, `wake` and `drop` are the executor's code:
+//! they may call back into the network, or panic. Only `will_wake`, which compares pointers, is called under a lock.
+//!
+//! - **Clone before the lock.** [`poll_locked`] first takes a step without a clone. If the step has to register, it
+//!   registers nothing and returns `Pending`. The lock is released, the waker is cloned, and the whole step is
+//!   repeated. This guards against a waker whose `clone` calls back on the same thread and waits for the lock that it
+//!   holds. The step is repeated from its start because the event may occur between the two attempts, on another
+//!   thread: to register without checking again would lose that wake-up.
+//! - **Wake after the lock.** A full bounded set evicts its oldest waker, and an event takes all wakers out of their
+//!   set. Both are woken once the lock is released. An evicted waker that was only dropped would leave its task asleep.
+//! - **Drop outside the lock.** A waker that is replaced, or a clone that was not needed, is dropped after the step.
+//! - **Panics are contained** in [`wake`] and [`discard`], so that one task's waker cannot keep another from being
+//!   woken.
+//!
+//! Tests in `tests/hostile/waker.rs`: `a_waker_may_call_back_into_the_network_when_woken_cloned_or_dropped` hangs if a
+//! waker is cloned under the lock, `a_third_waiter_of_a_fixed_network_makes_the_first_look_again` fails if an evicted
+//! waker is not woken, and `a_waker_that_panics_when_woken_harms_nobody_else` fails if a panic is not contained.
 
 use core::mem;
 use core::task::{Poll, Waker};
@@ -13,20 +31,21 @@ pub(crate) use set::TwoWakers;
 #[cfg(feature = "alloc")]
 pub(crate) use set::{ManyWakers, OneWaker};
 
-/// The waker of whoever only looks. It is one value: each crate that asks the standard library for one may get another.
+/// The waker for a poll that must not register. Everything uses this one static: `Waker::noop()` may return a different
+/// value in each crate that calls it.
 pub(crate) fn noop_waker() -> &'static Waker {
     static IDLE: &Waker = Waker::noop();
     IDLE
 }
 
-/// Whether nobody waits with `waker`.
+/// Whether `waker` is [`noop_waker`], which no set registers.
 pub(crate) fn is_noop(waker: &Waker) -> bool {
     waker.will_wake(noop_waker())
 }
 
-/// Those who wait for one thing. All are woken at once, and look again.
+/// The wakers registered for one event. All are woken together, and their tasks poll again.
 pub trait Wakers: Default + Send {
-    /// The task of `waker` alone. Nobody waits with a waker that does nothing.
+    /// A set of `waker` alone, or an empty set if it is the no-op waker.
     fn of(waker: &Waker) -> Self {
         let mut set = Self::default();
         if !is_noop(waker) {
@@ -36,73 +55,74 @@ pub trait Wakers: Default + Send {
         set
     }
 
-    /// Those who were taken out of such a set.
+    /// The wakers that [`take_all`](Wakers::take_all) takes out of a set.
     type Taken: Wakers;
 
-    /// How many wait.
+    /// How many wakers are registered.
     fn count(&self) -> usize;
 
-    /// Whether nobody waits.
+    /// Whether no waker is registered.
     fn is_empty(&self) -> bool {
         self.count() == 0
     }
 
-    /// Whether `waker` or one like it waits.
+    /// Whether `waker`, or one that wakes the same task, is registered.
     fn contains(&self, waker: &Waker) -> bool;
 
-    /// Whether one who waits can lose its place to another.
+    /// Whether the set has a fixed size, so that a registered waker may be evicted by another.
     const BOUNDED: bool;
 
-    /// Lets `waker` wait. Gives back the waker whose place it takes, if it does: one that waited longest and has to be
-    /// woken, as it looks again, if the set is [bounded](Wakers::BOUNDED), else one that waits no longer.
+    /// Registers `waker`. Returns the waker that it replaces, if any. In a [bounded](Wakers::BOUNDED) set that is the
+    /// oldest registered waker, which has to be woken so that its task polls again. In any other set it is a waker that
+    /// is no longer registered.
     fn insert(&mut self, waker: Waker) -> Option<Waker>;
 
-    /// Lets `waker` wait no longer, and hands it over to be dropped outside the lock.
+    /// Unregisters `waker`, and returns the set's clone, to be dropped outside the lock.
     fn remove(&mut self, waker: &Waker) -> Option<Waker>;
 
-    /// Wakes all. To be called outside of any lock.
+    /// Wakes all. Must be called outside any lock.
     fn wake(self);
 
-    /// Lets the task of `waker` wait with the one that was kept of it; says whether it does.
+    /// Registers the task of `waker` again with the clone that the set kept of it. Returns whether there was one.
     fn reuse(&mut self, waker: &Waker) -> bool {
         let _ = waker;
         false
     }
 
-    /// Drops all. To be called outside of any lock.
+    /// Drops all. Must be called outside any lock.
     fn discard(self);
 
-    /// Takes all out, to be woken outside the lock.
+    /// Takes the whole set, to be woken outside the lock.
     fn take(&mut self) -> Self {
         mem::take(self)
     }
 
-    /// Takes those out who wait, to be woken outside the lock.
+    /// Takes the registered wakers out, to be woken outside the lock.
     fn take_all(&mut self) -> Self::Taken;
 }
 
-/// Wakes `waker`. One that panics harms nobody else: its panic ends here.
+/// Wakes `waker`. A panic of the waker is contained, so the remaining wakers are still woken.
 pub(crate) fn wake(waker: Waker) {
     contain(|| waker.wake());
 }
 
-/// Drops `waker`. One that panics harms nobody: its panic ends here.
+/// Drops `waker`. A panic of the waker is contained.
 pub(crate) fn discard(waker: Waker) {
     contain(|| drop(waker));
 }
 
-/// Runs the code of a waker. Its panic ends here, where there is a way to end one.
+/// Runs the code of a waker. With the feature `std` its panic is caught here.
 fn contain(code: impl FnOnce()) {
     #[cfg(feature = "std")]
     if let Err(panic) = std::panic::catch_unwind(core::panic::AssertUnwindSafe(code)) {
-        // What it panicked with may panic when it is dropped.
+        // The payload of the panic may panic when it is dropped.
         mem::forget(panic);
     }
     #[cfg(not(feature = "std"))]
     code();
 }
 
-/// Wakes the task of `waker`, and gives the waker back unless it panics.
+/// Wakes the task of `waker`, and returns the waker unless it panics.
 #[cfg(all(feature = "alloc", feature = "pipenet"))]
 pub(crate) fn wake_by_ref(waker: Waker) -> Option<Waker> {
     let mut woken = false;
@@ -118,29 +138,30 @@ pub(crate) fn wake_by_ref(waker: Waker) -> Option<Waker> {
     }
 }
 
-/// A task's way into a set of those who wait, for a step under a lock: what it leaves there is cloned before that step,
-/// and what it displaces is woken after it.
+/// Registers a task in a set of wakers, in a step under a lock. The clone that it inserts is made before that step, and
+/// the waker that it replaces is woken or dropped after it.
 pub(crate) struct Registration<'a> {
     pub(crate) waker: &'a Waker,
-    /// What the task brings along to leave it there; then what that displaced.
+    /// Before the insertion the clone to insert, after it the waker that was replaced.
     spare_waker: Option<Waker>,
     state: RegistrationState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RegistrationState {
-    /// There is nothing to do after the step but to drop what it left.
+    /// After the step, the spare waker is dropped.
     Done,
-    /// A place was asked for without spare_waker.
+    /// The step has to register, but has no clone yet: it is repeated with one.
     Wanted,
-    /// Somebody may have lost a place.
+    /// A bounded set may have evicted a waker: after the step, the spare waker is woken.
     Taken,
 }
 
 impl Registration<'_> {
-    /// Lets the task wait among `set`; says whether it does. If not, the step answers `Pending` and is taken again.
+    /// Registers the task in `set`. Returns `false` if a clone of the waker is needed first: the step then returns
+    /// `Pending` and is repeated.
     ///
-    /// Nobody waits with a waker that does nothing.
+    /// A no-op waker is not registered.
     pub(crate) fn register<W: Wakers>(&mut self, set: &mut W) -> bool {
         if set.reuse(self.waker) || set.contains(self.waker) || is_noop(self.waker) {
             return true;
@@ -149,7 +170,7 @@ impl Registration<'_> {
             self.state = RegistrationState::Wanted;
             return false;
         };
-        // The set may know the clone where it does not know the waker itself.
+        // `will_wake` may recognize the clone though it does not recognize the waker itself.
         if set.contains(&clone) {
             self.spare_waker = Some(clone);
             return true;
@@ -159,16 +180,16 @@ impl Registration<'_> {
         true
     }
 
-    /// What tells this task from others.
+    /// The identity of the task.
     #[cfg(feature = "pipenet")]
     pub(crate) fn task(&self) -> Task {
         Task::of(self.waker)
     }
 }
 
-/// Takes `step` under a lock, again with a waker to leave behind if the first attempt wanted one.
+/// Runs `step`, which takes a lock. Runs it again with a clone of the waker if the first attempt has to register.
 ///
-/// The step takes its registration before it answers `Pending`.
+/// The step registers before it returns `Pending`.
 #[inline]
 pub(crate) fn poll_locked<R>(waker: &Waker, mut step: impl FnMut(&mut Registration<'_>) -> Poll<R>) -> Poll<R> {
     let mut registration = Registration { waker, spare_waker: None, state: RegistrationState::Done };
@@ -190,9 +211,9 @@ pub(crate) fn poll_locked<R>(waker: &Waker, mut step: impl FnMut(&mut Registrati
     }
 }
 
-/// Tells one waiting task from another, as far as their wakers point to different things.
+/// The identity of a waiting task: the address of its waker's data.
 ///
-/// Not by their vtables: of those there may be several for one type.
+/// The vtable is not compared, as one type may have several.
 #[cfg(feature = "pipenet")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Task(core::num::NonZero<usize>);

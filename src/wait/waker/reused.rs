@@ -1,4 +1,4 @@
-//! A set of wakers of tasks that wait again and again.
+//! A set of wakers for tasks that wait repeatedly.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -8,18 +8,19 @@ use core::task::Waker;
 use super::set::ManyWakers;
 use super::{Task, Wakers, discard};
 
-/// Room for as many wakers as wait, for sets in which a task waits again and again: the last waker stays when it was used.
-/// Takes no memory until somebody waits.
+/// A growable set of wakers for tasks that wait repeatedly: the last waker is kept once it was woken, and reused
+/// without another clone. Allocates nothing until a waker is registered.
 #[derive(Debug, Default)]
 pub struct ReusedWakers(Option<Box<Reused>>);
 
 #[derive(Debug, Default)]
 struct Reused {
     one: Option<Waker>,
-    /// Whether `one` waits. If not, it is kept for its task to wait again.
+    /// Whether `one` is registered. If not, it is kept for the next wait of its task.
     waits: bool,
     more: Vec<Waker>,
-    /// Wakers of tasks that do not wait, for no other task to get their place in memory.
+    /// Wakers of tasks that are not registered. Holding them keeps the addresses of their data from being reused by
+    /// other tasks.
     held: Vec<Waker>,
 }
 
@@ -28,21 +29,22 @@ impl ReusedWakers {
         self.0.iter().flat_map(|set| set.one.iter().filter(|_| set.waits).chain(&set.more))
     }
 
-    /// Whether more than one may wait.
+    /// Whether more than one waker may be registered.
     #[inline]
     pub(crate) fn is_crowd(&self) -> bool {
         self.0.as_ref().is_some_and(|set| !set.more.is_empty())
     }
 
-    /// Takes the one out that waits where there is [no crowd](Self::is_crowd).
+    /// Takes out the registered waker. For sets that are [no crowd](Self::is_crowd).
     #[inline]
     pub(crate) fn take_one(&mut self) -> Option<Waker> {
         let set = self.0.as_mut()?;
         if mem::take(&mut set.waits) { set.one.take() } else { None }
     }
 
-    /// Holds those of the `woken` whose tasks are `wanted`. Gives all others, and those held before that are not wanted any
-    /// more where one comes in their place, to be dropped outside the lock.
+    /// Holds those of the `woken` wakers whose tasks are `wanted`, and returns the rest. A waker that is newly held
+    /// also releases the held ones that are no longer wanted: they are returned too. The caller drops them outside the
+    /// lock.
     pub(crate) fn hold(&mut self, woken: ManyWakers, wanted: impl Fn(Task) -> bool) -> ManyWakers {
         let held = &mut self.0.get_or_insert_default().held;
         let mut left = ManyWakers::default();
@@ -59,8 +61,8 @@ impl ReusedWakers {
         left
     }
 
-    /// Keeps a waker that waits no longer, until its task waits again. Gives one that is not kept, to be dropped outside
-    /// the lock.
+    /// Keeps a waker that was woken, for the next wait of its task. Returns the waker that is not kept, this or an
+    /// earlier one, to be dropped outside the lock.
     pub(crate) fn keep(&mut self, waker: Waker) -> Option<Waker> {
         match &mut self.0 {
             Some(set) if !set.waits => set.one.replace(waker),
@@ -99,7 +101,7 @@ impl Wakers for ReusedWakers {
 
     fn remove(&mut self, waker: &Waker) -> Option<Waker> {
         let set = self.0.as_mut()?;
-        // One that is kept does not wait, and its task may wait among the others.
+        // A kept waker is not registered; its task may be registered in `more`.
         if set.waits
             && let Some(one) = set.one.take_if(|one| one.will_wake(waker))
         {
@@ -152,18 +154,18 @@ mod tests {
         fn wake(self: Arc<Self>) {}
     }
 
-    /// As many wakers, each a clone: a waker need not know its clones.
+    /// `N` wakers, each a clone: `will_wake` may be false between a waker and its clones.
     fn wakers<const N: usize>() -> [Waker; N] {
         [(); N].map(|()| Waker::from(Arc::new(Nobody)).clone())
     }
 
     #[test]
-    fn who_leaves_does_not_wait() {
+    fn a_removed_waker_is_not_registered() {
         let [a, b] = wakers();
         let mut set = ReusedWakers::default();
         assert!(set.insert(a.clone()).is_none());
         let woken = set.take_one().expect("it waits");
-        // While it is woken, another one waits, then it does again, and the other one leaves.
+        // While `a` is woken, `b` is registered, then `a` again, and `b` is removed.
         assert!(set.insert(b.clone()).is_none());
         assert!(set.insert(a.clone()).is_none());
         assert!(set.remove(&b).is_some());
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_held_does_not_wait() {
+    fn a_held_waker_is_not_registered() {
         let [a, b, c] = wakers();
         let mut set = ReusedWakers::default();
         for waker in [&a, &b, &c] {
@@ -183,13 +185,13 @@ mod tests {
         let left = set.hold(woken, |task| task != Task::of(&b));
         assert!((left.count(), left.contains(&b)) == (1, true));
         assert_eq!(set.count(), 0);
-        // Each is held once.
+        // Each waker is held once.
         for waker in [&a, &c] {
             assert!(set.insert(waker.clone()).is_none());
         }
         let woken = set.take_all();
         assert_eq!(set.hold(woken, |task| task == Task::of(&a)).count(), 2);
-        // Those not wanted any more make room for one that is.
+        // Held wakers that are no longer wanted are released once a wanted one is held.
         assert!(set.insert(b.clone()).is_none());
         let woken = set.take_all();
         let left = set.hold(woken, |task| task == Task::of(&b));

@@ -1,4 +1,4 @@
-//! Sets of wakers: of two, of one, and of many.
+//! Sets of wakers: for two, for one, and growable.
 
 use core::task::Waker;
 
@@ -6,7 +6,7 @@ use core::task::Waker;
 use super::wake_by_ref;
 use super::{Wakers, discard, wake};
 
-/// Room for two wakers; a third takes the place of the older one, which is woken.
+/// A set of at most two wakers. Inserting a third evicts the older one, which is then woken.
 #[derive(Debug, Default)]
 pub struct TwoWakers([Option<Waker>; 2]);
 
@@ -54,7 +54,7 @@ impl Wakers for TwoWakers {
     }
 }
 
-/// Room for the waker of one future: of who polled it last.
+/// A set for the waker of one future: that of the task that polled it last.
 #[cfg(feature = "alloc")]
 #[derive(Debug, Default)]
 pub struct OneWaker(Option<Waker>);
@@ -94,11 +94,11 @@ impl Wakers for OneWaker {
     }
 }
 
-/// Room for as many wakers as wait.
+/// A growable set of wakers.
 #[cfg(feature = "alloc")]
 #[derive(Debug, Default)]
 pub struct ManyWakers {
-    /// The first one; mostly there is no other.
+    /// The first waker; mostly it is the only one.
     pub(super) one: Option<Waker>,
     #[allow(clippy::box_collection, reason = "one word instead of three, taken out and put back all the time")]
     pub(super) more: Option<alloc::boxed::Box<alloc::vec::Vec<Waker>>>,
@@ -114,7 +114,7 @@ impl ManyWakers {
         self.one.into_iter().chain(self.more.into_iter().flat_map(|more| *more))
     }
 
-    /// Wakes all. Gives those back that did not panic.
+    /// Wakes all. Returns the wakers that did not panic.
     #[cfg(feature = "pipenet")]
     pub(crate) fn wake_by_ref(self) -> Self {
         let mut woken = Self::default();
@@ -204,9 +204,9 @@ mod tests {
         fn wake(self: Arc<Self>) {}
     }
 
-    /// Every order of six steps, each of which lets one of three tasks wait or wait no longer.
+    /// Every order of six steps, each of which registers or unregisters one of three tasks.
     #[test]
-    fn of_two_places_the_older_is_taken_only_if_none_is_free() {
+    fn a_full_set_of_two_evicts_the_older_waker() {
         let wakers = [(); 3].map(|()| Waker::from(Arc::new(Nobody)));
         for order in 0..6_usize.pow(6) {
             let (mut set, mut waiting) = (TwoWakers::NONE, Vec::new());
