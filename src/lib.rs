@@ -1,20 +1,20 @@
 //! TCP-like networks that exist only in your program: named hosts that dial, listen and accept, with predictable ports.
 //! For threads, for async code on any executor, and for firmware without a heap.
 //!
-//! # PackedStrs
+//! # Terms
 //!
 //! | word | meaning |
 //! |---|---|
 //! | *network* | one TCP-like network of uniquely named hosts, such as [`pipenet::Network`] |
-//! | *subnetwork*, [`SubNetwork`] | the part of a network that this process, or this part of it, owns |
-//! | *host*, [`Host`] | a named access point of a network, with ports of its own; what dials and listens |
-//! | [`Listener`], [`Conn`] | what listening gives, and what dialling and accepting give |
+//! | *subnetwork*, [`SubNetwork`] | the part of a network that belongs to one process, or to a part of it |
+//! | *host*, [`Host`] | a named access point of a network with its own ports; it dials and listens |
+//! | [`Listener`], [`Conn`] | a listening socket, and a connection that was dialled or accepted |
 //! | [`Addr`] | network, host and port; prints as `host:port` |
-//! | [`Op`] | something that may have to be waited for: `.await` it, [`wait`](Op::wait), or ask with [`try_wait`](Op::try_wait) |
+//! | [`Op`] | an operation that may have to wait: `.await` it, block with [`wait`](Op::wait), or poll it with [`try_wait`](Op::try_wait) |
 //! | [`Networker`] | the contract of an access point: a [`Host`], or the operating system's [`Tcp`] |
-//! | [`Engine`] | what a backend supplies: it makes hosts, dials, moves bytes |
-//! | [`Registry`] | who is where, shared by all subnetworks of a network |
-//! | [`Notifier`] | what the core offers a backend: to hand over a connection, to say that the network failed |
+//! | [`Engine`] | the part of a backend that makes hosts, dials and moves bytes |
+//! | [`Registry`] | the directory of hosts, shared by all subnetworks of a network |
+//! | [`Notifier`] | through it, a backend hands over incoming connections and reports that the network failed |
 //!
 //! # Threads
 //!
@@ -38,7 +38,8 @@
 //!
 //! # Async code
 //!
-//! Dial and accept are futures; the bytes have `poll_` methods, and the traits of tokio with the feature `tokio`.
+//! Dial and accept are futures. Bytes are transferred by `poll_` methods, or with the feature `tokio` by tokio's
+//! traits.
 //!
 //! ```
 //! use std::future::poll_fn;
@@ -54,7 +55,7 @@
 //!
 //! # Firmware
 //!
-//! A network in a static needs no heap, and nothing waits that is not told to.
+//! A network in a static needs no heap, and never blocks unless you ask it to.
 //!
 //! ```
 //! use core::pin::pin;
@@ -74,33 +75,33 @@
 //!
 //! # What can be relied on
 //!
-//! - **Ports**: whatever takes any port of its host takes the lowest free one from 1; see [`Host`].
-//! - **Order**: what one thread does is deterministic, in its ports, events and texts. Between threads, what is causally
-//!   ordered is.
-//! - **Dial and accept**: a dial is done when the peer accepts, and not before; see [`Host::dial`]. Dials to one listener
-//!   are accepted in the order in which they arrived.
-//! - **Waiting**: nothing sleeps through its wake-up; closing something wakes all that wait on it. Giving up an operation
-//!   leaves everything as if it had not been started, where its *cancel safety* does not say otherwise.
-//! - **Errors**: one [`Error`], with operation, addresses and cause, whose text is as documented; see its table.
-//! - **Limits**: bad input, a full table or a misbehaving backend is an error, and changes nothing else.
-//! - **Safety**: no `unsafe`, and no code of yours under a lock, but for a backend's `Link::clone`: a waker may call
-//!   back, and one that panics harms no other task.
+//! - **Ports**: asking for any port gives the lowest free port of the host, starting at 1; see [`Host`].
+//! - **Order**: on one thread, all ports, events and texts are deterministic. Across threads, only causally related
+//!   events are ordered.
+//! - **Dial and accept**: a dial is done when the peer accepts, and not before; see [`Host::dial`]. Dials to one
+//!   listener are accepted in the order in which they arrived.
+//! - **Waiting**: no wake-up is lost, and closing an object wakes every task that waits on it. Dropping an operation
+//!   leaves no trace unless its *Cancel safety* section says otherwise.
+//! - **Errors**: there is one [`Error`], with operation, addresses and cause. Its documentation lists every text.
+//! - **Limits**: bad input, a full table or a misbehaving backend causes an error, and changes nothing else.
+//! - **Safety**: the crate has no `unsafe`, and calls none of your code under a lock, except a backend's `Link::clone`.
+//!   A waker may call back into the network, and one that panics harms no other task.
 //!
 //! # What is deterministic
 //!
 //! | where | what is the same in each run |
 //! |---|---|
-//! | one thread | everything: ports, addresses, texts, which bytes a read gives, and the order in which tasks are woken |
-//! | tokio's current-thread runtime | the same, as far as the tasks are: a `select!` that is not `biased` and a clock that is not paused are not |
-//! | several threads | what each does for itself, and what waits for something of another. Which of two dials comes first, and so which port each gets, is up to the scheduler |
+//! | one thread | everything: ports, addresses, texts, the bytes that each read returns, and the order in which tasks are woken |
+//! | tokio's current-thread runtime | the same, if the tasks themselves are deterministic: a `select!` that is not `biased` and a clock that is not paused are not |
+//! | several threads | the events of each thread, and those that one thread waits for from another. The scheduler decides which of two dials comes first, and so which port each gets |
 //!
-//! No hash map is ever gone through: hosts are closed in the order in which they were made, their sockets in that of their
-//! places in a table, and those who wait for one thing are woken in the order of a list. There is no clock but for timeouts, and
-//! no number at random.
+//! The crate never iterates over a hash map. Hosts are closed in the order in which they were made, their sockets in
+//! the order of their table, and tasks that wait for one event are woken in the order of a list. Timeouts are the only
+//! use of a clock, and there are no random numbers.
 //!
 //! # Limits
 //!
-//! | of | growing | fixed |
+//! | what | growable | fixed-size |
 //! |---|---|---|
 //! | a host's name | 1 to 63 bytes | 1 to 63 bytes |
 //! | a network's full name | 31 bytes | 31 bytes |
@@ -108,37 +109,37 @@
 //! | ports of a host | 1 to 65,535, each of them | 1 to 65,535, as many as there are sockets |
 //! | sockets | 65,535 with a port for each host | as declared for all hosts, at most 65,534 |
 //! | connections | memory | as declared, at most 32,768 |
-//! | dials that wait at a listener | 4096, an option | the connections; an option for less |
+//! | dials that wait at a listener | 4096, an option | as many as connections; an option for fewer |
 //! | bytes in each direction | 65,536, an option, from 1 to 4 GiB | as declared, at least 1 |
-//! | tasks that wait for one thing | memory | 2; one more wakes the first, which looks again |
-//! | writes whose outcome nobody has polled for yet, in a rendezvous | memory | 2 for each direction |
+//! | tasks that wait for one event | memory | 2; a third evicts and wakes the first, which polls again |
+//! | rendezvous writes whose outcome has not been polled for yet | memory | 2 for each direction |
 //!
-//! In a network that grows, a host takes about 180 bytes, some 800 more from its first socket on, a connection about
-//! 370, and 128 more for each direction in which bytes were sent; beyond that, what waits in it, rounded up to a power
-//! of two. When it is drained, a direction gives its memory to a pool of 16 pieces for the whole network, but for the
-//! 16 directions that asked first, which keep theirs. Names are never forgotten, those of hosts elsewhere from the moment
-//! that a dial of theirs is queued (a million take 138 MiB), and tables do not shrink. A network of a fixed size takes what
-//! it is declared with; `features.md` in the repository has the numbers.
+//! In a growable network, a host takes about 180 bytes, and some 800 more from its first socket on. A connection takes
+//! about 370 bytes, 128 more for each direction in which bytes were sent, and the bytes that wait in it, rounded up to
+//! a power of two. Once drained, a direction returns its buffer to a network-wide pool of 16 buffers. The first 16
+//! directions keep theirs. Tables do not shrink, and names are never removed; the name of a host elsewhere is kept from
+//! its first queued dial on (a million names take 138 MiB). A fixed-size network takes the memory that it is declared
+//! with; `features.md` in the repository has the numbers.
 //!
-//! A virtual network is no boundary: its bytes are plain, and its hosts share one process. `SECURITY.md` in the
-//! repository says what follows from that.
+//! A virtual network is not a security boundary: its bytes are not encrypted, and its hosts share one process. See
+//! `SECURITY.md` in the repository.
 //!
 //! # Where to look
 //!
-//! - [`pipenet`]: networks within a process, growing or [fixed](pipenet::fixed).
-//! - [`Host`], [`Listener`], [`Conn`], [`Op`]: what everybody uses. [`Error`], [`ErrorKind`], [`CloseError`]: what goes
-//!   wrong.
-//! - [`Snapshot`](snapshot::Snapshot): who waits for what, when a test hangs.
+//! - [`pipenet`]: networks within a process, growable or [fixed-size](pipenet::fixed).
+//! - [`Host`], [`Listener`], [`Conn`], [`Op`]: the types that every user needs. [`Error`], [`ErrorKind`],
+//!   [`CloseError`]: their errors.
+//! - [`Snapshot`](snapshot::Snapshot): which tasks wait for what, when a test hangs.
 //! - [`Networker`], [`NetListener`], [`NetStream`], [`Tcp`]: one function over any network.
-//! - [`Engine`], [`Registry`], [`Notifier`], [`table`]: a backend of your own. The example `life_of_a_dial` walks through
-//!   them, `custom_engine` is one, and the module `testing` proves it.
+//! - [`Engine`], [`Registry`], [`Notifier`], [`table`]: to write a backend. The example `life_of_a_dial` walks through
+//!   them, `custom_engine` is a backend, and the module `testing` has the tests for it.
 //!
 //! # Features
 //!
 //! | feature | adds |
 //! |---|---|
 //! | `std` (default) | waiting on threads, `std::io`, timeouts, the operating system's TCP |
-//! | `alloc` (by `std`) | networks that grow |
+//! | `alloc` (by `std`) | growable networks |
 //! | `pipenet` (default) | networks within a process |
 //! | `critical-section` | locks that interrupts may take, also without compare-and-swap |
 //! | `embedded-io-async` | async reads and writes of embedded-io-async |
@@ -152,8 +153,8 @@
 //! | `axum` | listeners for `axum::serve` |
 //! | `tonic` | connections for tonic's server |
 //!
-//! Without any there is the core, `no_std` and without a heap. `features.md` in the repository says what each needs and
-//! costs.
+//! Without any feature, the crate is the core: `no_std` and without a heap. `features.md` in the repository lists what
+//! each feature needs and costs.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The docs speak of what features add.
@@ -239,8 +240,8 @@ struct Readme;
 /// Makes an in-process network of a fixed size for a static: its name, and how many hosts, sockets in use (all hosts
 /// together), connections and bytes (in each direction of each connection) it has room for.
 ///
-/// A listener takes one socket. A connection takes two, one for each end, and one pipe, already while its dial waits at the
-/// listener. Errors call the room for sockets the port table, and that for connections the pipe pool.
+/// A listener takes one socket. A connection takes two, one for each end, and one pipe, already while its dial waits at
+/// the listener. Errors call the room for sockets the port table, and that for connections the pipe pool.
 ///
 /// Nothing but the network's memory changes, and that is all zeros at first. Options follow, as in
 /// `fixed!("t", 2, 4, 2, 64).backlog(1)`: they are the methods of [`Network`](pipenet::fixed::Network) that are `const`.

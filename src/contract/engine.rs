@@ -21,8 +21,8 @@ use crate::error::cause::Cause;
 /// # Links
 ///
 /// A link is the engine's end of one connection. The core clones it so that a closing host can shut its connections
-/// down, also one whose dial has only just answered; a clone may be used a moment after [`release`](Engine::release), and
-/// must then do nothing. A method called for a link that is shut down or released answers [`Cause::SocketDown`].
+/// down, also one whose dial has only just answered; a clone may be used a moment after [`release`](Engine::release),
+/// and must then do nothing. A method called for a link that is shut down or released answers [`Cause::SocketDown`].
 ///
 /// Reads and writes of one link may come from several tasks at once, and both directions are independent. Where a
 /// `poll_` method answers `Pending`, it wakes the task of `cx` when there may be something to do; if several tasks wait
@@ -85,8 +85,8 @@ pub trait Engine: Send + Sync {
     /// [`Cause::SocketDown`] if this end is closed, [`Cause::ConnectionReset`] if the peer aborted.
     fn poll_read(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>>;
 
-    /// A shorter way for what is simple and common, which only the engine of this crate has. The core need not check how
-    /// many bytes such an engine says that it moved.
+    /// A shorter way for what is simple and common, which only the engine of this crate has. The core need not check
+    /// how many bytes such an engine says that it moved.
     #[doc(hidden)]
     #[inline]
     fn fast_io(&self) -> Option<&impl FastIo<Self::Link>> {
@@ -153,16 +153,16 @@ pub trait Engine: Send + Sync {
         LinkStatus::default()
     }
 
-    /// Registers the task of `waker` as a read that finds nothing does, whether there are bytes or not: it is woken by the
-    /// next bytes, and by whatever ends the connection. By default it is not.
+    /// Registers the task of `waker` as a read that finds nothing does, whether there are bytes or not: it is woken by
+    /// the next bytes, and by whatever ends the connection. By default it is not.
     ///
     /// The core asks [`status`](Engine::status) after it, to wait for what no read and no write would wait for.
     fn watch(&self, link: &Self::Link, waker: &Waker) {
         let _ = (link, waker);
     }
 
-    /// Shuts the connection down as `how` says; returns whether this reset it. Once it is closed, reset or aborted, nothing
-    /// more has an effect.
+    /// Shuts the connection down as `how` says; returns whether this reset it. Once it is closed, reset or aborted,
+    /// nothing more has an effect.
     fn shutdown(&self, link: &Self::Link, how: Shutdown) -> bool;
 
     /// The last handle of this end is gone: called once per end, after its shutdown. What the end held is given back.
@@ -255,18 +255,18 @@ pub struct LinkStatus {
 pub enum Shutdown {
     /// No more writing: the peer reads what is left, then the end of the stream. Reading goes on.
     Write,
-    /// No more reading: own reads give the end of the stream, and what has arrived or arrives later is dropped. The peer's
-    /// writes go on, and a write that waits for this end to read is done.
+    /// No more reading: own reads give the end of the stream, and what has arrived or arrives later is dropped. The
+    /// peer's writes go on, and a write that waits for this end to read is done.
     Read,
-    /// Neither: own operations fail with [`Cause::SocketDown`], the peer reads what is left and then the end of the stream,
-    /// and its writes fail with [`Cause::BrokenPipe`].
+    /// Neither: own operations fail with [`Cause::SocketDown`], the peer reads what is left and then the end of the
+    /// stream, and its writes fail with [`Cause::BrokenPipe`].
     Close,
     /// As [`Shutdown::Close`], but the peer's reads give what has reached it and then fail with
     /// [`Cause::ConnectionReset`], and its writes fail with [`Cause::ConnectionReset`].
     Reset,
     /// [`Shutdown::Reset`] if bytes wait unread at this end, as TCP does (RFC 9293, section 3.6.1; RFC 1122, section
-    /// 4.2.2.13), else [`Shutdown::Close`]. The engine decides in one step: bytes that arrive later change nothing. An engine
-    /// that cannot tell closes, and so does one whose writes are done when the peer has read them.
+    /// 4.2.2.13), else [`Shutdown::Close`]. The engine decides in one step: bytes that arrive later change nothing. An
+    /// engine that cannot tell closes, and so does one whose writes are done when the peer has read them.
     CloseOrReset,
     /// As [`Shutdown::Close`], but the peer's reads and writes fail with [`Cause::ConnectionReset`] and what was in
     /// flight is dropped.

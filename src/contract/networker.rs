@@ -7,9 +7,9 @@ use crate::error::Error;
 use crate::error::close::CloseError;
 use crate::wait::{OnTimeout, Op};
 
-/// A named access point of a network: dial, listen, close. A [`Host`](crate::Host) of a virtual network, or the operating
-/// system's TCP: [`Tcp`](crate::Tcp) for threads, `TokioTcp` for tokio. It is for generic functions; there is no
-/// `dyn Networker`.
+/// A named access point of a network: dial, listen, close. A [`Host`](crate::Host) of a virtual network, or the
+/// operating system's TCP: [`Tcp`](crate::Tcp) for threads, `TokioTcp` for tokio. It is for generic functions; there is
+/// no `dyn Networker`.
 ///
 /// # Examples
 ///

@@ -1,35 +1,35 @@
-//! The contract of what the core offers a backend.
+//! The contract through which a backend reports events to the core.
 
 use core::future::Future;
 
 use crate::addr::Addr;
 use crate::error::cause::Cause;
 
-/// What the core offers a backend: to hand over connections that come from outside, and to say that the network failed.
+/// Through it, a backend hands over incoming connections to the core and reports that the network failed.
 ///
-/// [`SubNetwork::notifier`](crate::SubNetwork::notifier) gives one. So does a `Weak` of a subnetwork, which does not keep
-/// it alive and is what background threads should hold; when the subnetwork is gone, everything fails with
-/// [`Cause::NetworkDown`], and a link that is handed over is only dropped. What is under way, a pending accept or an
-/// accept that waits to be acknowledged, does keep the subnetwork.
+/// [`SubNetwork::notifier`](crate::SubNetwork::notifier) gives one. So does a `Weak` of a subnetwork, which does not
+/// keep it alive, and is the one for background threads. Once the subnetwork is gone, every call fails with
+/// [`Cause::NetworkDown`], and a link that is handed over is only dropped. A pending accept, and an accept that waits
+/// to be acknowledged, keep the subnetwork alive.
 ///
 /// All methods may be called from any thread, also from within an engine's or a registry's method.
 pub trait Notifier: Send + Sync {
     /// The engine's end of a connection.
     type Link;
 
-    /// What [`accept`](Notifier::accept) answers.
+    /// The result of [`accept`](Notifier::accept).
     type Accept: Accept;
 
-    /// Hands over `link`, the listening side's end of a connection from `src` to `dst`, and waits until a listener takes
-    /// it. The connection is made when the answer has been [acknowledged](Accept::acknowledge).
+    /// Hands over `link`, the listening side's end of a connection from `src` to `dst`, and waits until a listener
+    /// takes it. The connection is established when the result has been [acknowledged](Accept::acknowledge).
     ///
-    /// It waits in the listener's queue from the call on, and the link is the core's: it shuts it down and releases it
-    /// whenever the connection does not come about. The future borrows the notifier and the addresses.
+    /// The request is in the listener's queue from the call on. The core owns the link: if no connection is
+    /// established, the core shuts it down and releases it. The future borrows the notifier and the addresses.
     ///
     /// # Errors
     ///
     /// `address b:1: no such host` if the host of `dst` is not one of this subnetwork's, [`Cause::ConnectionRefused`]
-    /// if nobody listens there (or no longer), a full backlog, port or host table, [`Cause::NetworkDown`], and
+    /// if no listener is there (or no longer), a full backlog, port or host table, [`Cause::NetworkDown`], and
     /// [`Cause::AddrInUse`] if connections share the listener's port and one has this peer, or is queued.
     ///
     /// # Cancel safety
@@ -43,8 +43,8 @@ pub trait Notifier: Send + Sync {
     ) -> impl Future<Output = Result<Self::Accept, Cause>> + Send;
 
     /// As [`accept`](Notifier::accept), acknowledged in advance: the listener has the connection as soon as it takes
-    /// it. For engines that have both ends in hand: a dial that is dropped after that has to close the end that it keeps.
-    /// The answer is the address of the accepted connection.
+    /// it. This is for engines that own both ends: a dial that is dropped after that must close its own end.
+    /// Returns the address of the accepted connection.
     ///
     /// # Errors
     ///
@@ -55,30 +55,30 @@ pub trait Notifier: Send + Sync {
     /// Dropping the future withdraws the connection, unless a listener has it already.
     fn connect(&self, src: &Addr, dst: &Addr, link: Self::Link) -> impl Future<Output = Result<Addr, Cause>> + Send;
 
-    /// The network failed: it is closed, as by [`NetRefExt::close`](crate::NetRefExt::close), with
-    /// `cause` first in the list of failures. Does nothing on a network that is closed or failed already.
+    /// Reports that the network failed. This closes it, as [`NetRefExt::close`](crate::NetRefExt::close) does, with
+    /// `cause` as the first of its failures. Does nothing on a network that is closed or has failed already.
     ///
-    /// The network is down when the call returns; the future closes engine and registry, and need not be polled by an
-    /// engine that cannot wait for its own close: the next close, or the end of the last handle, does it then.
+    /// The network is down when the call returns. The future closes engine and registry. An engine that cannot wait for
+    /// its own close need not poll it: the next close, or the drop of the last handle, does it then.
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send;
 }
 
-/// An incoming connection that a listener has taken, and that is not final yet. Its port is reserved.
+/// An incoming connection that a listener has claimed and that is not established yet. Its port is reserved.
 ///
-/// Refusing or dropping it gives the port back, and the listener goes on waiting. Until then it takes the place of one
-/// accept, so it should not take long.
+/// Refusing or dropping it frees the port, and the listener continues to wait. Until then it occupies one pending
+/// accept, so acknowledge it soon.
 pub trait Accept: Send {
     /// The address of the accepted connection.
     fn local_addr(&self) -> Addr;
 
-    /// Makes the connection: a waiting accept has it, or the next one. If the listener was closed since, the connection
-    /// is closed as well.
+    /// Establishes the connection: a pending accept returns it, or the next one. If the listener is closed afterwards,
+    /// so is the connection.
     ///
     /// # Errors
     ///
     /// [`Cause::ConnectionRefused`] if the listener was closed meanwhile.
     fn acknowledge(self) -> Result<(), Cause>;
 
-    /// Lets it be, as dropping it does.
+    /// Refuses the connection, as dropping it does.
     fn refuse(self);
 }

@@ -1,4 +1,4 @@
-//! The contract of who is where.
+//! The contract of the directory of hosts.
 
 use core::fmt;
 use core::future::Future;
@@ -6,16 +6,16 @@ use core::future::Future;
 use crate::error::cause::Cause;
 use crate::error::registry::RegistryError;
 
-/// Host name → host data, shared by all subnetworks of a network. In RAM, a file, a server, a broadcast.
+/// Maps host names to host data, for all subnetworks of a network: in memory, in a file, on a server or by broadcast.
 ///
-/// An engine announces its hosts here, and the core asks for the host of every address that is dialled. Methods are
-/// called through a shared reference, from any thread, several at once, and under no lock. A future that is dropped
-/// has either done its work or not.
+/// An engine announces its hosts here, and the core queries the host of every address that is dialled. Methods are
+/// called through a shared reference, from any thread, concurrently, and never under a lock. A future that is dropped
+/// has either had its whole effect or none.
 pub trait Registry: Send + Sync {
-    /// What is kept for a host; see [`Engine::Data`](crate::Engine::Data).
+    /// The data of a host; see [`Engine::Data`](crate::Engine::Data).
     type Data: Clone + fmt::Debug + Send;
 
-    /// Takes the name `host` and keeps `data` with it. A name once taken stays taken.
+    /// Registers `host` with `data`. A name cannot be released or registered again.
     ///
     /// # Errors
     ///
@@ -23,19 +23,19 @@ pub trait Registry: Send + Sync {
     /// [`RegistryReason::Down`](crate::RegistryReason::Down) after [`close`](Registry::close).
     fn announce(&self, host: &str, data: Self::Data) -> impl Future<Output = Result<(), RegistryError>> + Send;
 
-    /// What is kept for `host`.
+    /// Returns the data of `host`.
     ///
     /// # Errors
     ///
-    /// [`RegistryReason::NoSuchHost`](crate::RegistryReason::NoSuchHost) if nobody has taken the name,
+    /// [`RegistryReason::NoSuchHost`](crate::RegistryReason::NoSuchHost) if the name is not registered,
     /// [`RegistryReason::Down`](crate::RegistryReason::Down) after [`close`](Registry::close).
     fn query(&self, host: &str) -> impl Future<Output = Result<Self::Data, RegistryError>> + Send;
 
-    /// The network of this subnetwork is closed: called once, after the engine's close, unless an earlier call's future
-    /// was dropped before it was done.
+    /// Closes the registry for this subnetwork. Called once, after the engine's close; again only if the future of an
+    /// earlier call was dropped before it was done.
     ///
     /// # Errors
     ///
-    /// What did not go well; it is reported by every close of the network.
+    /// The failure, which every close of the network reports.
     fn close(&self) -> impl Future<Output = Result<(), Cause>> + Send;
 }

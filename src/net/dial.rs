@@ -1,7 +1,7 @@
 //! One dial, from its source port to its connection.
 //!
-//! 1. At the first poll, [`DialState::start`] takes a socket with the lowest free port and then parses the address: so an
-//!    error names the port that the dial had. With shared ports, it exchanges the port if the pair already exists.
+//! 1. At the first poll, [`DialState::start`] takes a socket with the lowest free port and then parses the address: so
+//!    an error names the port that the dial had. With shared ports, it exchanges the port if the pair already exists.
 //! 2. [`connect`] runs as an inner future: the registry says where the host is, the engine connects, and
 //!    [`complete_dial`] turns the socket into a connection in one lock step, unless its host was closed meanwhile.
 //! 3. At each later poll, the own host may have been closed: [`DialState::poll_closed`] registers the task to be woken
@@ -10,8 +10,8 @@
 //! However the dial ends before its connection exists, the inner future is dropped before the port is given back: the
 //! request leaves its listener first, so no listener sees a request whose port another dial already has.
 //!
-//! [`Dial`] is generic over the address, [`Dialling`] is not, so it is compiled once for each network. Its `C` is always
-//! [`connect`]: only its type can name the future that an `async` block makes.
+//! [`Dial`] is generic over the address, [`Dialling`] is not, so it is compiled once for each network. Its `C` is
+//! always [`connect`]: only its type can name the future that an `async` block makes.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -38,18 +38,18 @@ impl<N: NetRef> Host<N> {
     /// Connects to a listener. The connection's own port is the lowest free one. Where accepted connections
     /// [share a port](crate::SubNetwork::share_port), it is the lowest one with which the peer has no connection yet.
     ///
-    /// The operation takes its port when it is first polled, and is done when the peer has accepted: unlike in TCP, there is
-    /// no handshake before that. So to wait for a dial and then for its accept, on one thread, takes
-    /// forever; use two threads, or two futures at once, or [`Op::try_wait`].
+    /// The operation takes its port when it is first polled, and is done when the peer has accepted: unlike in TCP,
+    /// there is no handshake before that. So to wait for a dial and then for its accept, on one thread, takes forever;
+    /// use two threads, or two futures at once, or [`Op::try_wait`].
     ///
     /// # Errors
     ///
-    /// In this order: a full port table; a malformed address; `network is down`, `host is down`; what the registry says,
-    /// such as `no such host`; what the engine says, such as `connection refused` if nobody listens there, or no longer, or
-    /// that host is closed (`host is down` is the own one). They name both ends as far as they are known: like `dial pipet
-    /// b:1->a:1: connection refused` or, if the listening host has none left, `dial pipet b:1->a:1: port table of "a" is full
-    /// (65535)`, with the own one alone `dial pipet b:1: address a: missing port in address`, and
-    /// `dial pipet: port table is full (4)`.
+    /// In this order: a full port table; a malformed address; `network is down`, `host is down`; what the registry
+    /// says, such as `no such host`; what the engine says, such as `connection refused` if nobody listens there, or no
+    /// longer, or that host is closed (`host is down` is the own one). They name both ends as far as they are known:
+    /// like `dial pipet b:1->a:1: connection refused` or, if the listening host has none left, `dial pipet b:1->a:1:
+    /// port table of "a" is full (65535)`, with the own one alone `dial pipet b:1: address a: missing port in address`,
+    /// and `dial pipet: port table is full (4)`.
     ///
     /// # Cancel safety
     ///
