@@ -1,4 +1,4 @@
-//! Why an operation failed: what backends answer, and what errors are made of.
+//! Why an operation failed: the causes that backends return and errors carry.
 
 use core::fmt;
 
@@ -14,36 +14,36 @@ mod std {
     pub(super) use core::*;
 }
 
-/// Why an operation failed, without where: what an [`Engine`](crate::Engine) answers and an
-/// [`Error`](crate::Error) carries.
+/// Why an operation failed, without the addresses: an [`Engine`](crate::Engine) returns it, and an
+/// [`Error`](crate::Error) carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror_no_std::Error)]
 #[non_exhaustive]
 pub enum Cause {
     /// The network was closed, or its backend failed.
     #[error("network is down")]
     NetworkDown,
-    /// The own host was closed.
+    /// The local host was closed.
     #[error("host is down")]
     HostDown,
-    /// The own listener or connection was closed.
+    /// The local listener or connection was closed.
     #[error("socket is down")]
     SocketDown,
-    /// Somebody on the host has the port.
+    /// Another socket of the host has the port.
     #[error("address already in use")]
     AddrInUse,
     /// The address to listen on names another host.
     #[error("cannot listen on requested address")]
     AddrNotAvailable,
-    /// Nobody listens there, or no longer.
+    /// No listener is open at the address, or it was closed before it accepted.
     #[error("connection refused")]
     ConnectionRefused,
     /// The peer aborted the connection.
     #[error("connection reset")]
     ConnectionReset,
-    /// The peer does not read any more, or the own side has shut down writing.
+    /// The peer no longer reads, or this end has shut down writing.
     #[error("broken pipe")]
     BrokenPipe,
-    /// The time given to the operation is over.
+    /// The operation reached its timeout.
     #[error("timed out")]
     TimedOut,
     /// The operation would have to wait.
@@ -70,19 +70,19 @@ pub enum Cause {
     /// The port table of this host, which is not the caller's, has no room left.
     #[error("port table of {0:?} is full ({1})")]
     PeerFull(ErrorText, u16),
-    /// The address is malformed, or of no host here.
+    /// The address is malformed, or names a host that is not here.
     #[error("{0}")]
     Addr(AddrError),
     /// The registry failed.
     #[error("{0}")]
     Registry(RegistryError),
-    /// The backend failed, in its own words.
+    /// The backend failed, with a text of its own.
     #[error("{0}")]
     Backend(ErrorText),
 }
 
 impl Cause {
-    /// A failure of a backend's own, told by what `value` prints (cut at 63 bytes).
+    /// A failure specific to a backend, described by what `value` prints (cut at 63 bytes).
     ///
     /// # Examples
     ///
@@ -136,7 +136,7 @@ impl From<RegistryError> for Cause {
     }
 }
 
-/// What can be invalid.
+/// The inputs that can be invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidInput {
@@ -167,7 +167,7 @@ impl fmt::Display for InvalidInput {
     }
 }
 
-/// What can be full.
+/// The tables, pools and queues that can be full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Resource {
@@ -177,7 +177,7 @@ pub enum Resource {
     Ports,
     /// The connections of a fixed network.
     Pipes,
-    /// The dials that wait at a listener.
+    /// The dials that are queued at a listener.
     Backlog,
 }
 

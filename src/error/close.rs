@@ -8,22 +8,22 @@ use crate::error::kind::ErrorKind;
 use crate::error::packed::PackedCause;
 use crate::error::packed_strs::PackedStrs;
 
-/// Closing did not go well: every failure on the way, the cause of going down first, then the engine's, then the
+/// Closing failed. It carries every failure: first the cause that took the network down, then the engine's, then the
 /// registry's.
 ///
-/// Prints `virtnet "x": close: CAUSE`, or each of several on a line of its own; a host's close that closed the network
-/// prints `virtnet "x": host "a": close: ` before that. The failures' texts share 64 bytes, and names and texts together
-/// 90. Where they do not fit, the longest are cut: they are printed with `…` behind, and what is returned of them
-/// [says](ErrorText::is_cut) that they are.
+/// Prints `virtnet "x": close: CAUSE`, or several causes on a line each. If a host's close closed the network, it
+/// prints `virtnet "x": host "a": close: ` before that. The texts of the failures share 64 bytes; names and texts
+/// together share 90. Where they do not fit, the longest are cut. A cut text prints with a trailing `…`, and its
+/// [`is_cut`](ErrorText::is_cut) returns true.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CloseError {
-    /// Network, host, texts of the causes.
+    /// Network, host, and the texts of the causes.
     words: PackedStrs<5, 90>,
     causes: [Option<PackedCause>; 3],
 }
 
 impl CloseError {
-    /// The failures of closing `network`, by closing `host` if it is named, or `Ok` if there were none.
+    /// The error of closing `network`, by closing `host` if it is not empty; `Ok` if there was no failure.
     pub(crate) fn check(network: ErrorText, host: HostName, failures: &Failures) -> Result<(), Self> {
         if failures.known == [false; 3] {
             return Ok(());
@@ -34,7 +34,7 @@ impl CloseError {
         Err(Self { words: PackedStrs::new(words), causes: [code(0), code(1), code(2)] })
     }
 
-    /// The error of a close whose time is over.
+    /// The error of a close that reached its timeout.
     pub(crate) fn timed_out(network: ErrorText, host: HostName) -> Result<(), Self> {
         let mut failures = Failures::NONE;
         failures.set(0, Cause::TimedOut);
@@ -47,13 +47,13 @@ impl CloseError {
         packed.filter_map(|(i, code)| code.map(|code| code.cause(self.words.get(2 + i))))
     }
 
-    /// The full name of the network, or what is left of it where names and texts are long.
+    /// The full name of the network, cut where names and texts are long.
     #[must_use]
     pub fn network_name(&self) -> ErrorText {
         self.words.get(0)
     }
 
-    /// The host whose close closed the network, if it was one, or what is left of its name.
+    /// The host whose close closed the network, if a host did. Its name is cut where names and texts are long.
     #[must_use]
     pub fn host(&self) -> Option<ErrorText> {
         Some(self.words.get(1)).filter(|host| !host.as_str().is_empty())
@@ -66,8 +66,8 @@ impl CloseError {
     }
 }
 
-/// What went wrong on the way: the cause of going down, what the engine and what the registry said. Packed, as every
-/// network has room for it, and all zeros if nothing did.
+/// The failures of a close: the cause that took the network down, the engine's and the registry's. They are packed,
+/// because every network reserves room for them, and all zeros if there is none.
 #[derive(Clone, Copy)]
 pub(crate) struct Failures {
     words: PackedStrs<3, 64>,
@@ -146,11 +146,11 @@ mod tests {
     use crate::error::packed_strs::tests::{is_kept, texts};
 
     #[test]
-    fn what_a_close_returns_is_whole_or_says_that_it_is_cut() {
+    fn texts_of_a_close_error_are_whole_or_marked_as_cut() {
         for seed in 0..4_000 {
             let [network, host, first, second, third] = texts::<5>(seed);
             let (host, mut failures) = (HostName::cut(&host).0, Failures::NONE);
-            // In any order; what is set again replaces what was there.
+            // In any order; a second failure in one place replaces the first.
             failures.set(1, Cause::backend(&"what is replaced"));
             for (at, text) in [(2, &third), (0, &first), (1, &second)] {
                 failures.set(at, Cause::backend(text));
@@ -160,7 +160,7 @@ mod tests {
             is_kept(&error.host().unwrap_or(ErrorText::EMPTY), &host);
             for (cause, whole) in error.causes().zip([&first, &second, &third]) {
                 let Cause::Backend(kept) = cause else { panic!("{cause}") };
-                // What was replaced had taken room.
+                // The replaced text had taken room, so others may have been cut.
                 assert!(
                     kept == *whole.as_str() || kept.is_cut() && whole.starts_with(kept.as_str()),
                     "{kept:?} of {whole:?}"
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_shows_all_that_makes_it_another() {
+    fn unequal_errors_have_unequal_debug_texts() {
         let error = |network: &str, host: &str, text: &str| {
             let mut failures = Failures::NONE;
             failures.set(1, Cause::backend(&text));

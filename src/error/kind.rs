@@ -1,27 +1,27 @@
-//! The kinds of failure, to match on, and what they are to others.
+//! The kinds of failure, to match on, and their counterparts in `std::io` and embedded-io.
 
-/// What kind of failure an error is, to match on.
+/// The kind of failure, to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The network was closed, or its backend failed.
     NetworkDown,
-    /// The own host was closed.
+    /// The local host was closed.
     HostDown,
-    /// The own listener or connection was closed.
+    /// The local listener or connection was closed.
     SocketDown,
-    /// Somebody on the host has the port.
+    /// Another socket of the host has the port.
     AddrInUse,
     /// The address to listen on names another host.
     AddrNotAvailable,
-    /// Nobody listens there, or no longer.
+    /// No listener is open at the address, or it was closed before it accepted.
     ConnectionRefused,
     /// The peer aborted the connection.
     ConnectionReset,
-    /// The peer does not read any more, or the own side has shut down writing.
+    /// The peer no longer reads, or this end has shut down writing.
     BrokenPipe,
-    /// The time given to the operation is over.
+    /// The operation reached its timeout.
     TimedOut,
     /// The operation would have to wait.
     WouldBlock,
@@ -37,9 +37,9 @@ pub enum ErrorKind {
     InvalidInput,
     /// A table or pool has no room left.
     Full,
-    /// As many dials wait at the listener as it lets wait.
+    /// The listener's backlog has no room for another dial.
     BacklogFull,
-    /// The backend or registry failed, in its own words.
+    /// The backend or registry failed, with a text of its own.
     Backend,
 }
 

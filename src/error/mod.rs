@@ -16,23 +16,23 @@ pub(crate) mod packed;
 pub(crate) mod packed_strs;
 pub(crate) mod registry;
 
-/// What failed, on which network, between which addresses, and why.
+/// A failed operation: its network, its addresses, and the cause.
 ///
-/// Prints `OPERATION NETWORK SOURCE->ADDR: CAUSE` and leaves out what is not known, such as
-/// `dial pipet b:1->a:1: connection refused` or `listen pipet a:5: address already in use`; operations of a subnetwork
+/// Prints `OPERATION NETWORK SOURCE->ADDR: CAUSE` without the parts that are not known, such as
+/// `dial pipet b:1->a:1: connection refused` or `listen pipet a:5: address already in use`. Operations of a subnetwork
 /// print as `virtnet "pipet": new host "a": network is down`.
 ///
-/// The source of a read is the remote end, so the bytes' way reads from left to right.
+/// The source of a read is the remote end, so the bytes flow from left to right.
 ///
-/// An error is a small value without a heap: network, both hosts and a text of the cause share 78 bytes. Where they do
-/// not fit, the longest are cut: they are printed with `…` behind, and what is returned of them [says](ErrorText::is_cut) that
-/// they are.
+/// An error is a small value without a heap: network, both hosts and the text of the cause share 78 bytes. Where they
+/// do not fit, the longest are cut. A cut text prints with a trailing `…`, and its [`is_cut`](ErrorText::is_cut)
+/// returns true.
 ///
-/// As a `std::io::Error`, which reads and writes give, it is still in there: `error.downcast::<virtnet::Error>()` gives it
-/// back, with a kind that tells more apart.
+/// Reads and writes of `std::io` return a `std::io::Error` that contains this error.
+/// `error.downcast::<virtnet::Error>()` returns it, with a kind that is more precise.
 ///
-/// A blocking `std::io` read, write or flush that reached the timeout set for it has the kind that std's TCP has on the
-/// platform: `WouldBlock` on Unix, `TimedOut` on Windows. The error in there is a `TimedOut` one everywhere.
+/// A blocking `std::io` read, write or flush that reached its timeout has the kind that std's TCP has on the platform:
+/// `WouldBlock` on Unix, `TimedOut` on Windows. The contained error is of the kind `TimedOut` on every platform.
 ///
 /// # Kinds
 ///
@@ -74,7 +74,7 @@ pub(crate) mod registry;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Error {
-    /// Network, source host, host, text of the cause.
+    /// Network, source host, host, and the text of the cause.
     words: PackedStrs<4, 78>,
     source_port: u16,
     port: u16,
@@ -83,7 +83,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// The error of an operation on `network`, from `source` and at `addr` as far as they are known.
+    /// The error of an operation on `network`, from `source` to `addr` where these are known.
     pub(crate) fn new(
         operation: Operation,
         network: &str,
@@ -102,7 +102,7 @@ impl Error {
         }
     }
 
-    /// The error of an operation on a whole network, about a host where one is named.
+    /// The error of an operation on a whole network, about `host` if it is not empty.
     pub(crate) fn subnet(operation: Operation, network: ErrorText, host: &ErrorText, cause: Cause) -> Self {
         let (code, text) = PackedCause::of(cause);
         Self {
@@ -114,7 +114,7 @@ impl Error {
         }
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.cause().kind()
@@ -126,30 +126,30 @@ impl Error {
         self.cause.cause(self.words.get(3))
     }
 
-    /// What failed.
+    /// The operation that failed.
     #[must_use]
     pub fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// The full name of the network, or what is left of it where names and texts are long.
+    /// The full name of the network, cut where names and texts are long.
     #[must_use]
     pub fn network_name(&self) -> ErrorText {
         self.words.get(0)
     }
 
-    /// Host and port where the operation came from, if known: the dialling side of a dial, the remote end of a read.
+    /// Host and port that the operation came from, if known: the dialling side of a dial, the remote end of a read.
     ///
-    /// Long names are cut: look at the host's [`ErrorText::is_cut`] before it is taken for a name.
+    /// Long names are cut: check the host's [`ErrorText::is_cut`] before you use it as a name.
     #[must_use]
     pub fn source_addr(&self) -> Option<(ErrorText, u16)> {
         Some((self.words.get(1), self.source_port)).filter(|(host, _)| !host.as_str().is_empty())
     }
 
     /// Host and port that the operation was about, if known: the dialled or listened address, the local end of a read.
-    /// The port is 0 if it was about a host.
+    /// The port is 0 if the operation was about a host.
     ///
-    /// Long names are cut: look at the host's [`ErrorText::is_cut`] before it is taken for a name.
+    /// Long names are cut: check the host's [`ErrorText::is_cut`] before you use it as a name.
     ///
     /// # Examples
     ///
@@ -216,7 +216,7 @@ impl From<Error> for std::io::Error {
     }
 }
 
-/// What can fail.
+/// The operations that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -224,7 +224,7 @@ pub enum Operation {
     Dial,
     /// [`Host::listen`](crate::Host::listen).
     Listen,
-    /// [`Listener::accept`](crate::Listener::accept), and a backend's handing over of a connection.
+    /// [`Listener::accept`](crate::Listener::accept), and handing over a connection from a backend.
     Accept,
     /// Reading from a connection.
     Read,
@@ -236,7 +236,7 @@ pub enum Operation {
     NewNetwork,
     /// Making a host.
     NewHost,
-    /// Asking for the network to be closed with its last host.
+    /// Requesting that the network closes with its last open host.
     AutoClose,
     /// Looking for a host by name or IP address.
     Resolve,
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_error_returns_is_whole_or_says_that_it_is_cut() {
+    fn texts_of_an_error_are_whole_or_marked_as_cut() {
         for seed in 0..4_000 {
             let [network, source, host, text] = texts::<4>(seed);
             let cause = [Cause::backend(&text), Cause::Addr(AddrError::new(&text, AddrReason::MissingPort))];

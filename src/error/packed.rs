@@ -1,4 +1,4 @@
-//! Causes packed for errors: a code, and a text that stands among the error's words.
+//! Causes packed for errors: a code, and a text that is stored among the error's texts.
 
 use crate::addr::name::ErrorText;
 use crate::addr::{AddrError, AddrReason};
@@ -16,10 +16,10 @@ pub(crate) enum PackedCause {
     Backend,
 }
 
-/// The causes that have nothing but a name.
+/// The number of a cause without data.
 type Plain = u8;
 
-/// The numbers of the causes that have nothing but a name.
+/// Numbers the causes without data, in both directions.
 macro_rules! plain {
     ($($number:literal: $name:ident $((InvalidInput::$input:ident))?,)*) => {
         fn number(cause: &Cause) -> Option<Plain> {
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_survive_the_packing() {
+    fn unpacked_causes_equal_the_packed_ones() {
         let tables =
             [Resource::Hosts, Resource::Ports, Resource::Pipes, Resource::Backlog].map(|table| Cause::Full(table, 7));
         for cause in (0..).map_while(plain).chain(tables) {

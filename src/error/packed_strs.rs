@@ -1,12 +1,12 @@
-//! Several texts in one small buffer.
+//! Several texts packed into one small buffer.
 
 use crate::addr::name::{ErrorText, Name};
 
-/// `COUNT` texts in `BYTES` bytes. Where they do not fit, the longest are cut, and each knows whether it was.
+/// `COUNT` texts in `BYTES` bytes. Where they do not fit, the longest are cut, and each cut text is marked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PackedStrs<const COUNT: usize, const BYTES: usize> {
     bytes: Name<BYTES>,
-    /// Where each text ends, and [`CUT`] if it was cut.
+    /// The end of each text, with the [`CUT`] bit if the text was cut.
     ends: [u8; COUNT],
 }
 
@@ -35,10 +35,10 @@ impl<const COUNT: usize, const BYTES: usize> PackedStrs<COUNT, BYTES> {
     }
 }
 
-/// The bit of an end that says that its text was cut.
+/// The bit of an end that marks its text as cut.
 const CUT: u8 = 0x80;
 
-/// The most that one word gets of `total`, so that no shorter one loses anything.
+/// The largest share of `total` for each text such that all fit; only texts longer than the share are cut.
 fn fair_share<const COUNT: usize>(lens: [usize; COUNT], total: usize) -> usize {
     let mut share = total;
     while lens.iter().map(|&len| len.min(share)).sum::<usize>() > total {
@@ -47,7 +47,7 @@ fn fair_share<const COUNT: usize>(lens: [usize; COUNT], total: usize) -> usize {
     share
 }
 
-/// The longest head of `text` of whole characters that has at most `len` bytes.
+/// The longest prefix of `text` that has at most `len` bytes and ends between two characters.
 fn head(text: &str, mut len: usize) -> &str {
     len = len.min(text.len());
     while !text.is_char_boundary(len) {
@@ -83,7 +83,7 @@ pub(crate) mod tests {
         })
     }
 
-    /// Checks that `kept` is all of `whole`, or a head of it that says that it was cut.
+    /// Checks that `kept` is all of `whole`, or a prefix of it that is marked as cut.
     #[track_caller]
     pub(crate) fn is_kept(kept: &ErrorText, whole: &str) {
         let (head, cut) = (kept.as_str(), kept.is_cut());
@@ -93,7 +93,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn texts_come_out_whole_or_say_that_they_were_cut() {
+    fn packed_texts_are_whole_or_marked_as_cut() {
         for seed in 0..4_000 {
             let whole = texts::<4>(seed);
             let words = PackedStrs::<4, 78>::new([0, 1, 2, 3].map(|at| whole[at].as_str().into()));

@@ -5,10 +5,10 @@ use core::fmt;
 use crate::addr::name::ErrorText;
 use crate::error::kind::ErrorKind;
 
-/// A failure of a registry; prints `REGISTRY: OPERATION [ARGUMENTS]: REASON`.
+/// A failure of a registry. Prints `REGISTRY: OPERATION [ARGUMENTS]: REASON`.
 ///
-/// Registry and arguments together are kept to 63 bytes, or fewer within an [`Error`](crate::Error), and what is printed
-/// of the call to 63. What is beyond is cut, see [`call`](Self::call).
+/// Registry and arguments together are limited to 63 bytes, or fewer within an [`Error`](crate::Error). The printed
+/// call is limited to 63 bytes. Longer texts are cut, see [`call`](Self::call).
 ///
 /// # Examples
 ///
@@ -21,56 +21,56 @@ use crate::error::kind::ErrorKind;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RegistryError {
     pub(crate) call: Call,
-    /// Registry and arguments, with a NUL between. They are put into the call's form when they are printed.
+    /// Registry and arguments, separated by NULs. Printing puts them into the form of the call.
     pub(crate) words: ErrorText,
     pub(crate) reason: RegistryReason,
 }
 
-/// What a registry was asked to do.
+/// The call to a registry that failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
-    /// With the host and what is kept for it.
+    /// Its arguments are the host and the host's data.
     Announce,
-    /// With the host.
+    /// Its argument is the host.
     Query,
-    /// Something else, with what the registry says about it.
+    /// Another call, described by a text of the registry's own.
     Other,
 }
 
 impl RegistryError {
-    /// Announcing `host` with `data` to the registry of this name failed.
+    /// Announcing `host` with `data` to the registry named `registry` failed.
     #[must_use]
     pub fn announce(registry: &str, host: &str, data: &dyn fmt::Debug, reason: RegistryReason) -> Self {
         Self::refused(registry, host, ErrorText::display(&format_args!("{data:?}")), reason)
     }
 
-    /// Announcing `host` failed, with data that prints like this.
+    /// Announcing `host` failed; `data` is the debug text of its data.
     pub(crate) fn refused(registry: &str, host: &str, data: ErrorText, reason: RegistryReason) -> Self {
         let mut words = ErrorText::of([registry, "\0", host, "\0"]);
         words.push(&data);
         Self { call: Call::Announce, words, reason }
     }
 
-    /// Asking the registry of this name about `host` failed.
+    /// Querying the registry named `registry` for `host` failed.
     #[must_use]
     pub fn query(registry: &str, host: &str, reason: RegistryReason) -> Self {
         Self { call: Call::Query, words: ErrorText::of([registry, "\0", host]), reason }
     }
 
-    /// Something else that the registry of this name does failed, in its own words.
+    /// Another call of the registry named `registry` failed; `failure` prints a text of its own.
     #[must_use]
     pub fn other(registry: &str, failure: &dyn fmt::Display) -> Self {
         Self::told(registry, ErrorText::display(failure))
     }
 
-    /// Something else failed, in these words.
+    /// Another call of the registry named `registry` failed, with this text.
     pub(crate) fn told(registry: &str, failure: ErrorText) -> Self {
         let mut words = ErrorText::of([registry, "\0"]);
         words.push(&failure);
         Self { call: Call::Other, words, reason: RegistryReason::Other }
     }
 
-    /// What is printed before the reason: registry, operation and arguments, up to where any of them was cut.
+    /// The text that is printed before the reason: registry, operation and arguments, up to the first cut.
     ///
     /// # Examples
     ///
@@ -102,7 +102,7 @@ impl RegistryError {
             Call::Other => {
                 call.push_str(": ");
                 call.push(&host);
-                // Its own words have what separates these.
+                // The registry's own text contains a NUL, the separator.
                 if data != ErrorText::EMPTY {
                     call.push_str("\0");
                     call.push(&data);
@@ -112,7 +112,7 @@ impl RegistryError {
         call
     }
 
-    /// Why it failed.
+    /// Why the call failed.
     #[must_use]
     pub fn reason(&self) -> RegistryReason {
         self.reason
@@ -148,18 +148,18 @@ impl core::error::Error for RegistryError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistryReason {
-    /// It knows no host of that name.
+    /// The registry knows no host of that name.
     NoSuchHost,
-    /// It knows a host of that name already.
+    /// The registry already knows a host of that name.
     HostExists,
-    /// It was closed.
+    /// The registry was closed.
     Down,
-    /// What its text says.
+    /// Another reason, in the text of the error.
     Other,
 }
 
 impl RegistryReason {
-    /// What it adds to the text of the call.
+    /// The text that is printed behind the call.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::NoSuchHost => ": no such host",
@@ -181,7 +181,7 @@ mod tests {
     use crate::error::packed_strs::tests::{is_kept, texts};
     use crate::error::{Error, Operation};
 
-    /// Each error of a registry, with what it prints before its reason if nothing is cut.
+    /// An error of each call, with the text that it prints before its reason if nothing is cut.
     fn each([registry, host, data]: &[String; 3]) -> [(RegistryError, String); 3] {
         let reason = RegistryReason::Down;
         [
@@ -195,12 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_whole_or_says_that_it_is_cut() {
+    fn a_call_is_whole_or_marked_as_cut() {
         for seed in 0..4_000 {
             for (error, whole) in each(&texts::<3>(seed)) {
                 is_kept(&error.call(), &whole);
                 assert_eq!(error.to_string(), format!("{}{}", error.call(), error.reason.text()));
-                // In an error with long names, less is left of it.
+                // Within an error with long names, the call has less room.
                 let [network, host] = texts::<2>(seed);
                 let within = Error::subnet(Operation::NewHost, (&*network).into(), &(&*host).into(), error.into());
                 let Cause::Registry(kept) = within.cause() else { panic!("{within}") };
