@@ -1,4 +1,5 @@
-//! Comparing addresses, names and texts with strings: each equals what it prints, from either side.
+//! Comparisons of addresses, names and texts with strings. Each equals the string that it prints, on either side of
+//! `==`.
 
 use core::cmp::Ordering;
 use core::fmt;
@@ -7,7 +8,7 @@ use core::hash::{Hash, Hasher};
 use crate::addr::name::{ErrorText, Name};
 use crate::addr::{Addr, write_host_port};
 
-/// Whether host and port are the same; see [`Addr::network_name`] for the network.
+/// Compares host and port; see [`Addr::network_name`] for the network.
 impl PartialEq for Addr {
     fn eq(&self, other: &Self) -> bool {
         self.host == other.host && self.port == other.port
@@ -35,7 +36,7 @@ impl Hash for Addr {
     }
 }
 
-/// Whether the string is what the address prints.
+/// Whether the address prints as this string.
 impl PartialEq<str> for Addr {
     fn eq(&self, other: &str) -> bool {
         let mut rest = Rest(other);
@@ -43,14 +44,14 @@ impl PartialEq<str> for Addr {
     }
 }
 
-/// Whether host and port are the same.
+/// Compares host and port.
 impl<S: AsRef<str>> PartialEq<(S, u16)> for Addr {
     fn eq(&self, (host, port): &(S, u16)) -> bool {
         self.host == *host.as_ref() && self.port == *port
     }
 }
 
-/// Whether host and port are the same.
+/// Compares host and port.
 impl<S: AsRef<str>> PartialEq<Addr> for (S, u16) {
     fn eq(&self, other: &Addr) -> bool {
         other == self
@@ -64,14 +65,14 @@ impl<const N: usize> PartialEq<str> for Name<N> {
     }
 }
 
-/// Whether the string is the text. No string is one that was cut: the rest is not known.
+/// Whether the text is this string. A cut text equals no string, because its rest is not known.
 impl PartialEq<str> for ErrorText {
     fn eq(&self, other: &str) -> bool {
         self.as_str() == other && !self.is_cut()
     }
 }
 
-/// The other shapes of strings, and the other way round.
+/// The same comparisons for `&str` and `String`, and with the string on the left.
 macro_rules! equal_strings {
     ($([$($generic:tt)*] $type:ty,)*) => {
         $(
@@ -116,7 +117,7 @@ equal_strings! {
     [] ErrorText,
 }
 
-/// What is left of a string after what was written to it.
+/// A string that each write shortens by the written text; a write fails if the string does not begin with it.
 struct Rest<'a>(&'a str);
 
 impl fmt::Write for Rest<'_> {

@@ -1,4 +1,4 @@
-//! Addresses, and how they are parsed.
+//! Addresses and their parser.
 
 use core::fmt;
 use core::str::FromStr;
@@ -13,15 +13,15 @@ pub(crate) mod to_addr;
 ///
 /// Prints as `host:port`, the host in brackets if it contains a colon.
 ///
-/// Parsing follows the rules of Go's `net.SplitHostPort` and `strconv.Atoi`: the host may stand in brackets, and must
-/// if it contains a colon; it may be empty, which means the host that uses the address. A parsed address names no
-/// network; the addresses that a network hands out do.
+/// Parsing follows the rules of Go's `net.SplitHostPort` and `strconv.Atoi`. The host may be in brackets, and must be
+/// if it contains a colon. An empty host means the host that uses the address. A parsed address names no network; the
+/// addresses that a network hands out do.
 ///
 /// # Equality
 ///
-/// Equality, order and hash are those of host and port: `b:1` is `b:1` on every network, and
-/// [`network_name`](Self::network_name) tells them apart. A string equals the address that prints like it, so `a:01` equals
-/// none; a pair equals the address that has its host and port. Either may stand on either side.
+/// Equality, order and hash use host and port only: `b:1` equals `b:1` of every network, and
+/// [`network_name`](Self::network_name) distinguishes them. A string equals the address that prints as the string, so
+/// `a:01` equals no address. A pair equals the address with its host and port. Both sides of `==` may be the address.
 ///
 /// # Examples
 ///
@@ -51,7 +51,8 @@ impl Addr {
     ///
     /// # Errors
     ///
-    /// `invalid network name` or `invalid host name`; both may be empty, for "not said" and "own host".
+    /// `invalid network name` or `invalid host name`. An empty network means an unnamed one, and an empty host the host
+    /// that uses the address.
     pub fn new(network: &str, host: &str, port: u16) -> Result<Self, AddrError> {
         let network = match network {
             "" => NetworkName::EMPTY,
@@ -60,7 +61,7 @@ impl Addr {
         Ok(Self { network, host: host_name(host, host)?, port })
     }
 
-    /// The full name of the network, empty if the address does not say. It does not count where addresses are compared.
+    /// The full name of the network, empty if the address names none. Comparisons of addresses ignore it.
     #[must_use]
     pub fn network_name(&self) -> &str {
         &self.network
@@ -78,7 +79,7 @@ impl Addr {
         self.port
     }
 
-    /// What it prints.
+    /// The text that the address prints.
     pub(crate) fn text(&self) -> ErrorText {
         let mut text = ErrorText::EMPTY;
         // Writing to a text cannot fail.
@@ -104,7 +105,7 @@ impl fmt::Display for Addr {
     }
 }
 
-/// As the string that it equals, so that a failing assertion shows what differs, and nothing else.
+/// Prints as the string that the address equals, so that a failing assertion shows only the difference.
 impl fmt::Debug for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A name in brackets, a colon and five digits.
@@ -114,8 +115,8 @@ impl fmt::Debug for Addr {
     }
 }
 
-/// Writes without formatting, so that programs which print no error need not have what formats. `tail` stands for what was
-/// cut of the host.
+/// Writes without `core::fmt`'s formatting code, so that programs which print no error do not link it. `tail` marks a
+/// cut host.
 pub(crate) fn write_host_port(to: &mut impl fmt::Write, host: &str, tail: &str, port: u16) -> fmt::Result {
     let (open, close) = if first(host, b':').is_some() { ("[", "]:") } else { ("", ":") };
     to.write_str(open)?;
@@ -132,7 +133,7 @@ pub(crate) fn write_number(to: &mut impl fmt::Write, number: u32) -> fmt::Result
     to.write_char(char::from(b'0' + (number % 10) as u8))
 }
 
-/// The name `host`, empty or valid; `input` is what an error shows.
+/// The name `host`, empty or valid; an error shows `input`.
 pub(crate) fn host_name(host: &str, input: &str) -> Result<HostName, AddrError> {
     match host {
         "" => Ok(HostName::EMPTY),
@@ -168,7 +169,7 @@ fn split(text: &str) -> Result<(&str, &str), AddrReason> {
     Ok((host, port))
 }
 
-/// Where an ASCII character stands first. Looking at bytes takes a fifth of the code that looking for a `char` does.
+/// The first position of an ASCII character. A search for a byte takes a fifth of the code of a search for a `char`.
 fn first(text: &str, character: u8) -> Option<usize> {
     text.bytes().position(|byte| byte == character)
 }
@@ -177,12 +178,12 @@ fn last(text: &str, character: u8) -> Option<usize> {
     text.bytes().rposition(|byte| byte == character)
 }
 
-/// What stands before and behind the ASCII character at `at`.
+/// The parts before and after the ASCII character at `at`.
 fn around(text: &str, at: usize) -> (&str, &str) {
     (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default())
 }
 
-/// Reads a decimal number with an optional sign, as Go's `strconv.Atoi` does, if it is a port.
+/// Parses a decimal number with an optional sign, as Go's `strconv.Atoi` does; `None` if it is not a port.
 fn parse_port(text: &str) -> Option<u16> {
     match text.strip_prefix("-") {
         Some(digits) if digits.starts_with("+") => None,
@@ -191,7 +192,7 @@ fn parse_port(text: &str) -> Option<u16> {
     }
 }
 
-/// Why an address was refused; prints `address ADDRESS: REASON`, and the reason alone for an empty address.
+/// Why an address was refused. Prints `address ADDRESS: REASON`, or only the reason if the address is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddrError {
     pub(crate) input: ErrorText,
@@ -206,13 +207,13 @@ impl AddrError {
     /// The error of an empty address, which asks a listener for any port.
     pub(crate) const MISSING: Self = Self { input: ErrorText::EMPTY, reason: AddrReason::MissingPort };
 
-    /// What was wrong with the address.
+    /// Why the address was refused.
     #[must_use]
     pub fn reason(&self) -> AddrReason {
         self.reason
     }
 
-    /// The address as it was given, cut at 63 bytes.
+    /// The refused address as the caller passed it, cut at 63 bytes.
     #[must_use]
     pub fn input(&self) -> &ErrorText {
         &self.input
@@ -230,27 +231,27 @@ impl fmt::Display for AddrError {
 
 impl core::error::Error for AddrError {}
 
-/// What can be wrong with an address.
+/// The reasons to refuse an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddrReason {
-    /// There is no colon that a port could stand behind.
+    /// No colon with a port follows the host.
     MissingPort,
-    /// The host contains a colon and does not stand in brackets.
+    /// The host contains a colon and is not in brackets.
     TooManyColons,
     /// A `[` is never closed.
     MissingBracket,
-    /// A `[` that does not open the host.
+    /// A `[` does not open the host.
     UnexpectedOpen,
-    /// A `]` that does not close the host.
+    /// A `]` does not close the host.
     UnexpectedClose,
-    /// The port is no decimal number from 0 to 65535.
+    /// The port is not a decimal number from 0 to 65535.
     InvalidPort,
-    /// The host's name is too long or has a character that no name has.
+    /// The host's name is too long or contains a forbidden character.
     InvalidHostName,
-    /// The network's name is too long or has a character that no name has.
+    /// The network's name is too long or contains a forbidden character.
     InvalidNetworkName,
-    /// No host of that name is here: the answer to a backend that announces a connection to it.
+    /// No host of that name is here; returned to a backend that announces a connection to it.
     NoSuchHost,
 }
 
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_parse_as_written_down() {
+    fn each_text_parses_to_its_address_or_error() {
         for (text, want) in [
             ("a:1", "a|1|a:1"),
             (":0", "|0|:0"),

@@ -9,14 +9,14 @@ use core::ops::Deref;
 /// A string of at most `N` bytes (`N` ≤ 255), stored inline.
 #[derive(Clone, Copy)]
 pub struct Name<const N: usize> {
-    /// Bytes of `bytes` in use; they are UTF-8.
+    /// How many bytes of `bytes` are in use; they are UTF-8.
     len: u8,
     bytes: [u8; N],
 }
 
 /// A host's name: 1 to 63 bytes of UTF-8 without `[`, `]` or control characters.
 ///
-/// Empty where an address leaves its host out, see [`Addr`](crate::Addr).
+/// It is empty in an address without a host, see [`Addr`](crate::Addr).
 pub type HostName = Name<63>;
 
 /// A network's full name: 1 to 31 bytes of UTF-8 without `[`, `]` or control characters.
@@ -26,7 +26,7 @@ impl<const N: usize> Name<N> {
     /// The empty string.
     pub(crate) const EMPTY: Self = Self { len: 0, bytes: [0; N] };
 
-    /// `head` and `tail` put together, or `None` if that is no valid name.
+    /// The concatenation of `head` and `tail`, or `None` if that is not a valid name.
     pub(crate) const fn valid(head: &str, tail: &str) -> Option<Self> {
         let (head, tail) = (head.as_bytes(), tail.as_bytes());
         let len = head.len() + tail.len();
@@ -50,14 +50,14 @@ impl<const N: usize> Name<N> {
         Some(name)
     }
 
-    /// `head` and `tail` put together, as much of them as fits, in whole characters, and whether that is all of them.
+    /// As much of the concatenation of `head` and `tail` as fits, in whole characters, and whether all of it fits.
     pub(crate) const fn of(head: &str, tail: &str) -> (Self, bool) {
         let (head, tail) = (head.as_bytes(), tail.as_bytes());
         let mut name = Self::EMPTY;
         let mut i = 0;
         while i < head.len() + tail.len() {
             let byte = if i < head.len() { head[i] } else { tail[i - head.len()] };
-            // A character begins here: all before it is whole.
+            // A character begins here, so all characters before it are complete.
             if byte & 0xc0 != 0x80 {
                 name.len = i as u8;
             }
@@ -71,14 +71,14 @@ impl<const N: usize> Name<N> {
         (name, true)
     }
 
-    /// As much of `text` as fits, in whole characters, and whether that is all of it.
+    /// As much of `text` as fits, in whole characters, and whether all of it fits.
     pub(crate) fn cut(text: &str) -> (Self, bool) {
         let mut name = Self::EMPTY;
         let whole = name.push_str(text);
         (name, whole)
     }
 
-    /// Appends as much of `text` as fits, in whole characters; says whether that was all of it.
+    /// Appends as much of `text` as fits, in whole characters; returns whether all of it fits.
     fn push_str(&mut self, text: &str) -> bool {
         let start = usize::from(self.len);
         let mut len = text.len().min(N - start);
@@ -91,7 +91,7 @@ impl<const N: usize> Name<N> {
         len == text.len()
     }
 
-    /// Appends each of `texts`, cut where there is no more room.
+    /// Appends each of `texts`; one that does not fit is cut.
     pub(crate) fn push_all<const M: usize>(&mut self, texts: [&str; M]) {
         for text in texts {
             self.push_str(text);
@@ -125,7 +125,7 @@ impl<const N: usize> AsRef<str> for Name<N> {
     }
 }
 
-/// A name is equal to, ordered and hashed as the string that it is.
+/// A name compares and hashes like the string that it holds.
 impl<const N: usize> Borrow<str> for Name<N> {
     fn borrow(&self) -> &str {
         self
@@ -170,11 +170,12 @@ impl<const N: usize> fmt::Debug for Name<N> {
     }
 }
 
-/// A text kept in an error: 63 bytes of it, or fewer where it shares room with others, as [`Error`](crate::Error),
-/// [`CloseError`](crate::CloseError) and [`RegistryError`](crate::RegistryError) say. A longer one is cut there, between
-/// two characters. It [says](Self::is_cut) that it is, is printed with `…` behind, and equals no string.
+/// A text in an error, of at most 63 bytes. The limit is lower where several texts share room, see
+/// [`Error`](crate::Error), [`CloseError`](crate::CloseError) and [`RegistryError`](crate::RegistryError). A longer
+/// text is cut between two characters. A cut text prints with a trailing `…`, equals no string, and its
+/// [`is_cut`](Self::is_cut) returns true.
 ///
-/// Made with [`From`], [`ErrorText::display`] or [`core::fmt::Write`].
+/// Create one with [`From`], [`ErrorText::display`] or [`core::fmt::Write`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ErrorText {
     kept: Name<63>,
@@ -185,33 +186,33 @@ impl ErrorText {
     /// The empty text.
     pub(crate) const EMPTY: Self = Self { kept: Name::EMPTY, cut: false };
 
-    /// `parts` put together.
+    /// The concatenation of `parts`.
     pub(crate) fn of<const N: usize>(parts: [&str; N]) -> Self {
         let mut text = Self::EMPTY;
         parts.into_iter().for_each(|part| text.push_str(part));
         text
     }
 
-    /// All of a text, or what is left of one that was cut.
+    /// A whole text, or the kept part of a cut one.
     pub(crate) fn head(kept: &str, cut: bool) -> Self {
         let text = Self::from(kept);
         Self { cut: text.cut || cut, ..text }
     }
 
-    /// Appends a part, if nothing was cut before it.
+    /// Appends a part, unless the text is already cut.
     pub(crate) fn push_str(&mut self, part: &str) {
         if !self.cut {
             self.cut = !self.kept.push_str(part);
         }
     }
 
-    /// Appends what is left of a text. If that was cut, nothing comes behind it.
+    /// Appends the kept part of a text. If that text is cut, nothing can be appended after it.
     pub(crate) fn push(&mut self, text: &Self) {
         self.push_str(&text.kept);
         self.cut |= text.cut;
     }
 
-    /// Appends a text in quotes, without the closing one if it was cut.
+    /// Appends a text in quotes, without the closing quote if the text is cut.
     pub(crate) fn push_quoted(&mut self, text: &Self) {
         // Writing to a text cannot fail.
         let _ = write!(self, "{:?}", text.as_str());
@@ -221,8 +222,8 @@ impl ErrorText {
         }
     }
 
-    /// The parts between separators: empty ones where there are fewer, and the last is all that is left. If the text was
-    /// cut, its last part is, and those that are missing.
+    /// Splits the text into `N` parts. The last part may contain further separators; missing parts are empty. If the
+    /// text is cut, its last part and all missing parts are marked as cut.
     pub(crate) fn split<const N: usize>(&self, separator: char) -> [Self; N] {
         let mut parts = self.as_str().splitn(N, separator).peekable();
         core::array::from_fn(|_| {
@@ -231,27 +232,27 @@ impl ErrorText {
         })
     }
 
-    /// What is printed behind a text that was cut.
+    /// The mark that is printed behind a cut text.
     pub(crate) fn tail(&self) -> &'static str {
         if self.cut { "…" } else { "" }
     }
 
-    /// What `value` prints.
+    /// The text that `value` prints.
     #[must_use]
     pub fn display(value: &dyn fmt::Display) -> Self {
         let mut text = Self::EMPTY;
-        // Writing to a text cannot fail; a `Display` that fails leaves what it had written.
+        // Writing to a text cannot fail. If the `Display` fails, the text keeps the part written so far.
         let _ = fmt::write(&mut text, format_args!("{value}"));
         text
     }
 
-    /// What is kept of the text, without the `…` of a cut one.
+    /// The kept part of the text, without the `…` of a cut one.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.kept
     }
 
-    /// Whether the text was longer than what is kept of it. One that ends in `…` by itself was not cut.
+    /// Whether the text was longer than its kept part. A text that itself ends in `…` is not cut by that.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.cut

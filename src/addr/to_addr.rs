@@ -1,12 +1,12 @@
-//! What addresses are given as.
+//! The types that a host accepts as an address.
 
 use crate::addr::name::{ErrorText, HostName, NetworkName};
 use crate::addr::{Addr, AddrError};
 
-/// What a host takes as an address: text, an [`Addr`], a `(host, port)` pair whose host is any text, a socket address, or a
-/// bare port of its own.
+/// A type that a host accepts as an address: text, an [`Addr`], a `(host, port)` pair whose host is any text, a socket
+/// address, or a bare port of the local host.
 ///
-/// An empty host, or none, means the host that is asked. The network that an [`Addr`] names does not count.
+/// An empty or missing host means the local host, whose method is called. The network of an [`Addr`] is ignored.
 ///
 /// # Examples
 ///
@@ -22,16 +22,16 @@ use crate::addr::{Addr, AddrError};
 /// # Ok::<(), virtnet::Error>(())
 /// ```
 pub trait ToAddr {
-    /// The address meant, its host empty if it is the own one.
+    /// Converts to an address, whose host is empty if it is the local one.
     ///
     /// # Errors
     ///
-    /// What is wrong with the address.
+    /// The reason why the address is invalid.
     fn to_addr(&self) -> Result<Addr, AddrError>;
 }
 
 impl ToAddr for str {
-    /// The empty string asks a listener for any port, as `:0` does; it is no address to dial.
+    /// The empty string asks for any port when listening, as `:0` does. It cannot be dialled.
     fn to_addr(&self) -> Result<Addr, AddrError> {
         self.parse()
     }
@@ -62,7 +62,7 @@ impl ToAddr for alloc::string::String {
     }
 }
 
-/// The host is named after the IP address, as those of the operating system's TCP are.
+/// The host's name is the IP address, as for the operating system's TCP.
 impl ToAddr for core::net::SocketAddr {
     fn to_addr(&self) -> Result<Addr, AddrError> {
         (ErrorText::display(&self.ip()).as_str(), self.port()).to_addr()
@@ -75,7 +75,7 @@ impl<A: ToAddr + ?Sized> ToAddr for &A {
     }
 }
 
-/// What a listener is asked for: an empty text asks for any port.
+/// The address to listen on; an empty text asks for any port.
 pub(crate) fn to_listen_addr(addr: &impl ToAddr) -> Result<Addr, AddrError> {
     match addr.to_addr() {
         Err(error) if error == AddrError::MISSING => 0.to_addr(),
