@@ -19,7 +19,7 @@ pub use tokio::{TokioTcp, TokioTcpListener, TokioTcpStream};
 
 const NETWORK: &str = "tcp";
 
-/// What an address means to an access point of this name.
+/// Resolves an address at the access point `name`: an empty host is the access point itself.
 fn os_resolve(addr: &impl ToAddr, name: HostName) -> Result<Addr, AddrError> {
     let mut addr = addr.to_addr()?;
     addr.network = NetworkName::cut(NETWORK).0;
@@ -29,12 +29,12 @@ fn os_resolve(addr: &impl ToAddr, name: HostName) -> Result<Addr, AddrError> {
     Ok(addr)
 }
 
-/// An address of the operating system as one of this crate.
+/// Converts an address of the operating system to one of this crate.
 fn os_addr(addr: SocketAddr) -> Addr {
     Addr { network: NetworkName::cut(NETWORK).0, host: HostName::cut(&addr.ip().to_string()).0, port: addr.port() }
 }
 
-/// What this crate calls a failure of the operating system.
+/// Converts an error of the operating system to a cause of this crate.
 fn os_cause(error: io::Error) -> Cause {
     match error.kind() {
         io::ErrorKind::AddrInUse => Cause::AddrInUse,

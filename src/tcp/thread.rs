@@ -21,15 +21,15 @@ use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::wait::{OnTimeout, Op};
 
-/// The operating system's TCP at one of its IP addresses, as a [`Networker`]: its name is the IP address, its network
-/// `tcp`. Clones are the same access point.
+/// The operating system's TCP at one of its IP addresses, as a [`Networker`]. Its name is the IP address, and its
+/// network is `tcp`. Clones are the same access point.
 ///
-/// At `0.0.0.0` or `::` it listens at all addresses of the machine. Hosts that are dialled may be names, of at most 63
-/// bytes, that the operating system resolves. A failure of the operating system that is none of
-/// [`ErrorKind`](crate::ErrorKind) is a `Backend` one with its text.
+/// At `0.0.0.0` or `::` it listens at all addresses of the machine. A dialled host may be a name of at most 63 bytes,
+/// which the operating system resolves. An error of the operating system without a matching
+/// [`ErrorKind`](crate::ErrorKind) becomes a `Backend` error with its text.
 ///
-/// Its operations do their system call when they are polled, and block there: made for [`Op::wait`], not for an
-/// executor. A timeout is looked at only between system calls.
+/// A poll of an operation makes the system call and blocks in it, so use [`Op::wait`], not an executor. A timeout is
+/// checked only between system calls.
 #[derive(Clone)]
 pub struct Tcp {
     name: HostName,
@@ -39,7 +39,7 @@ pub struct Tcp {
 #[derive(Default)]
 struct Sockets {
     closed: AtomicBool,
-    /// What is to be closed with the access point.
+    /// The sockets to close with the access point.
     sockets: Mutex<Vec<Weak<dyn Close>>>,
 }
 
@@ -52,7 +52,7 @@ impl Tcp {
     ///
     /// # Errors
     ///
-    /// `invalid host name` if it is no IP address.
+    /// `invalid host name` if `ip` is not an IP address.
     pub fn new(ip: &str) -> Result<Self, Error> {
         let invalid =
             |_| Error::subnet(Operation::NewHost, NETWORK.into(), &ip.into(), Cause::Invalid(InvalidInput::HostName));
@@ -64,7 +64,7 @@ impl Tcp {
         if self.shared.closed.load(Ordering::SeqCst) { Err(Cause::HostDown) } else { Ok(()) }
     }
 
-    /// Notes a socket, to be closed with the access point.
+    /// Registers a socket, which is closed with the access point.
     fn keep<S: Close + 'static>(&self, socket: &Arc<S>) -> Result<(), Cause> {
         let mut sockets = self.shared.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         self.check_up()?;
@@ -140,8 +140,13 @@ pub struct TcpListener {
     access: Tcp,
 }
 
+/// Invariant: closing the socket ends every accept that blocks in the system call.
+///
+/// Closing takes `listener`, but an accept that has cloned it already may be blocked, or block later. If there is a
+/// clone, the close connects to the listener once ([`nudge`](Self::nudge)). An accept that returns from the system call
+/// checks `listener` again: if it was taken, the accept drops its connection, nudges the next accept, and fails.
 struct ListenerSocket {
-    /// None once it is closed. Who waits in an accept keeps it until that ends.
+    /// `None` once the socket is closed. A pending accept keeps a clone until it ends.
     listener: Mutex<Option<Arc<net::TcpListener>>>,
     addr: SocketAddr,
 }
@@ -162,7 +167,8 @@ impl ListenerSocket {
         Err(down())
     }
 
-    /// Ends the accept of somebody else who waits at a closed listener, by a connection that nobody means.
+    /// Ends one other accept that blocks at the closed listener, by connecting to the listener. The accept drops that
+    /// connection.
     fn nudge(&self, listener: Arc<net::TcpListener>) {
         let ip = match self.addr.ip() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -209,7 +215,7 @@ impl fmt::Debug for TcpListener {
     }
 }
 
-/// A connection of [`Tcp`]. [`AsRef`] gives the stream of the standard library.
+/// A connection of [`Tcp`]. [`AsRef`] returns the stream of the standard library.
 pub struct TcpConn {
     stream: Arc<TcpStream>,
     local: Addr,
@@ -227,7 +233,7 @@ impl TcpConn {
 
 impl Close for TcpStream {
     fn close(&self) {
-        // A connection that is down already needs no shutting down.
+        // The shutdown fails only if the connection is already down.
         let _ = self.shutdown(net::Shutdown::Both);
     }
 }
@@ -318,7 +324,7 @@ impl fmt::Debug for TcpConn {
     }
 }
 
-/// An operation that blocks in its poll until it is done.
+/// An operation whose poll blocks until the operation is complete.
 struct SystemCall<F>(F);
 
 impl<F> Unpin for SystemCall<F> {}

@@ -28,14 +28,14 @@ use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::wait::{Expiring, OnTimeout, Op};
 
-/// The operating system's TCP at one of its IP addresses, on tokio, as a [`Networker`]: its name is the IP address, its
-/// network `tcp`. Clones are the same access point.
+/// The operating system's TCP at one of its IP addresses, on tokio, as a [`Networker`]. Its name is the IP address, and
+/// its network is `tcp`. Clones are the same access point.
 ///
-/// It is used within a tokio runtime; elsewhere dial and listen fail.
+/// Use it within a tokio runtime; outside of one, dial and listen fail.
 ///
 /// # Panics
 ///
-/// Dial and listen do, as tokio's sockets, in a runtime whose I/O is not enabled.
+/// Like tokio's sockets, dial and listen panic in a runtime whose I/O is not enabled.
 #[derive(Clone)]
 pub struct TokioTcp {
     name: HostName,
@@ -45,7 +45,7 @@ pub struct TokioTcp {
 #[derive(Default)]
 struct TokioSockets {
     closed: AtomicBool,
-    /// Tells those who dial.
+    /// Ends pending dials.
     closing: Notify,
     listeners: Mutex<Vec<Weak<Socket>>>,
     streams: Mutex<Vec<Weak<TcpStream>>>,
@@ -56,7 +56,7 @@ impl TokioTcp {
     ///
     /// # Errors
     ///
-    /// `invalid host name` if it is no IP address.
+    /// `invalid host name` if `ip` is not an IP address.
     pub fn new(ip: &str) -> Result<Self, Error> {
         let invalid =
             |_| Error::subnet(Operation::NewHost, NETWORK.into(), &ip.into(), Cause::Invalid(InvalidInput::HostName));
@@ -69,7 +69,7 @@ impl TokioTcp {
         if self.shared.closed.load(Ordering::SeqCst) { Err(Cause::HostDown) } else { Ok(()) }
     }
 
-    /// Notes a socket among others, to be closed with the access point.
+    /// Registers a socket in `sockets`, which are closed with the access point.
     fn keep<S>(&self, sockets: &Mutex<Vec<Weak<S>>>, socket: &Arc<S>) -> Result<(), Cause> {
         let mut sockets = sockets.lock().unwrap_or_else(PoisonError::into_inner);
         self.check_up()?;
@@ -86,6 +86,9 @@ impl TokioTcp {
         Ok(TokioTcpStream { stream, local, peer })
     }
 
+    /// Invariant: closing the access point ends a pending dial. The dial registers with `closing` before it checks
+    /// whether the access point is closed, so a close between the check and the first poll ends it too. Without the
+    /// notification, `closing_loopback_tcp_wakes_a_dial` hangs.
     async fn connect(self, addr: Result<Addr, AddrError>) -> Result<TokioTcpStream, Error> {
         let failed = |addr, cause| Error::new(Operation::Dial, NETWORK, None, addr, cause);
         let addr = addr.map_err(|error| failed(None, error.into()))?;
@@ -152,7 +155,7 @@ impl Networker for TokioTcp {
             listeners.iter().filter_map(Weak::upgrade).for_each(|socket| socket.close());
             let streams = core::mem::take(&mut *shared.streams.lock().unwrap_or_else(PoisonError::into_inner));
             for stream in streams.iter().filter_map(Weak::upgrade) {
-                // A connection that is down already needs no shutting down.
+                // The shutdown fails only if the connection is already down.
                 let _ = SockRef::from(&*stream).shutdown(Shutdown::Both);
             }
             Ok(())
@@ -174,7 +177,7 @@ pub struct TokioTcpListener {
 }
 
 struct Socket {
-    /// None once it is closed. Who waits in an accept keeps it until that ends.
+    /// `None` once the socket is closed. A pending accept keeps a clone until it ends.
     listener: Mutex<Option<Arc<TcpListener>>>,
     addr: SocketAddr,
     closing: Notify,
@@ -186,7 +189,8 @@ impl Socket {
         closing.as_mut().enable();
         let down = || access.check_up().err().unwrap_or(Cause::SocketDown);
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(down)?;
-        // Not by `poll_accept`, which wakes only whoever called it last.
+        // Not `poll_accept`, which wakes only the task that called it last. With it,
+        // `each_of_two_accepts_on_loopback_tcp_gets_a_connection` hangs.
         let (stream, _) = unless(closing, listener.accept()).await.ok_or_else(down)?.map_err(os_cause)?;
         access.stream(stream)
     }
@@ -197,7 +201,7 @@ impl Socket {
     }
 }
 
-/// What `future` gives, unless it is closed meanwhile.
+/// The output of `future`, or `None` if `closing` is notified first.
 async fn unless<T>(mut closing: Pin<&mut Notified<'_>>, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| match closing.as_mut().poll(cx) {
@@ -231,7 +235,7 @@ impl fmt::Debug for TokioTcpListener {
     }
 }
 
-/// A connection of [`TokioTcp`]. [`AsRef`] gives the stream of tokio.
+/// A connection of [`TokioTcp`]. [`AsRef`] returns the stream of tokio.
 pub struct TokioTcpStream {
     stream: Arc<TcpStream>,
     local: Addr,
@@ -274,7 +278,7 @@ impl AsyncRead for TokioTcpStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
-            // Unlike `try_read`, it touches none of the room.
+            // Unlike `try_read`, it does not initialize the buffer.
             match self.stream.try_read_buf(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 outcome => return Poll::Ready(outcome.map(|_| ())),
