@@ -1,4 +1,4 @@
-//! What a network looks like, for whoever wonders what it waits for.
+//! A snapshot of hosts, sockets and waiting tasks, for debugging a hang.
 
 use core::fmt;
 use core::iter;
@@ -18,25 +18,26 @@ mod socket;
 use socket::{Key, key, line, row};
 pub use socket::{SocketRow, SocketState};
 
-/// The hosts and sockets of a network, and who waits: what `ss` and `netstat` tell of a machine.
+/// The hosts, sockets and waiting tasks of a network, as `ss` and `netstat` list those of a machine.
 ///
-/// It is a way to look, and looks anew each time: nothing is kept, so that it needs no heap. It may be printed at any
-/// time, by any thread, from within a waker: it waits for nothing, takes a lock for one bounded step a time, and holds
-/// none while it prints. Hosts come in the order in which their names came up, the sockets of each by their ports.
+/// It is a view that reads the network anew each time, so it stores nothing and needs no heap. Any thread may print it
+/// at any time, also from within a waker. It does not wait, takes a lock for one bounded step at a time, and holds no
+/// lock while it prints. Hosts are in the order in which their names were first used, and the sockets of a host in the
+/// order of their ports.
 ///
-/// Each row is true for a moment of its own. What others open, close or change while it is printed is shown as it was
-/// before or after, or both, or not at all; what stays is shown once.
+/// Each row is true at a moment of its own. A socket that other threads open, close or change during printing is shown
+/// in its old state, its new state, both, or not at all. An unchanged socket is shown once.
 ///
 /// | column | of a listener | of a connection |
 /// |---|---|---|
-/// | Recv-Q | dials that wait | bytes to read |
-/// | Send-Q | dials that may wait; a fixed network has no more than pipes | bytes that the peer has not read |
+/// | Recv-Q | queued dials | bytes to read |
+/// | Send-Q | how many dials may be queued; a fixed network has no more than pipes | bytes that the peer has not read |
 /// | Waiting | tasks in an accept | tasks that wait to read, and to write |
 ///
-/// A task waits from the poll that found nothing until it is woken; one that polls with a waker that does nothing, as
-/// `try_` methods do, does not. The arrow of a connection has the directions that are open: `a:2 <-> b:1` both, `a:2 ->
-/// b:1` after the peer ended its stream, `a:2 <- b:1` after this end did, `a:2 - b:1` none: the peer is gone, or the host
-/// is closed.
+/// A task waits from a poll that returned `Pending` until it is woken. A poll with the no-op waker does not count, such
+/// as that of a `try_` method. The arrow of a connection shows the open directions: both in `a:2 <-> b:1`, one in
+/// `a:2 -> b:1` after the peer ended its stream, one in `a:2 <- b:1` after this end did. In `a:2 - b:1` none is open,
+/// because the peer is gone or the host is closed.
 ///
 /// # Examples
 ///
@@ -69,8 +70,8 @@ pub use socket::{SocketRow, SocketState};
 /// # Ok::<(), virtnet::Error>(())
 /// ```
 ///
-/// An operation whose time is over is withdrawn, and so no longer to be seen; what it waited for is. To see it too, print
-/// the snapshot from another thread while it waits:
+/// An operation that reached its timeout is withdrawn: a snapshot no longer shows it, but still shows what it waited
+/// for. To see the operation too, print the snapshot from another thread while it waits:
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -93,7 +94,7 @@ pub use socket::{SocketRow, SocketState};
 /// # watchdog.join().unwrap();
 /// ```
 ///
-/// A test that closes something while a thread waits for it looks until it does:
+/// A test that closes a socket while a thread waits on it takes snapshots until the thread waits:
 ///
 /// ```
 /// use std::thread;
@@ -140,7 +141,7 @@ impl<N: NetRef> Snapshot<N> {
         self.net.tables.directory(|directory| directory.network().auto_close)
     }
 
-    /// The hosts that were made here, in the order in which their names came up.
+    /// The hosts created in this subnetwork, in the order in which their names were first used.
     pub fn hosts(&self) -> impl Iterator<Item = HostRow<N>> + use<N> {
         let net = self.net.clone();
         let host = move |id| net.tables.hosts(|hosts| (id < hosts.count()).then(|| hosts.host(id)));
@@ -163,7 +164,7 @@ where
     R: Registry<Data = E::Data>,
     T: Tables<Link = E::Link>,
 {
-    /// A look at its hosts and sockets, and at who waits.
+    /// A snapshot of its hosts, sockets and waiting tasks.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot<&Self> {
         Snapshot::new(self)
@@ -209,7 +210,7 @@ impl<N: NetRef> HostRow<N> {
         self.open
     }
 
-    /// The sockets of the host, by their ports; those of one port in the order of their places in the table.
+    /// The sockets of the host, ordered by port. Sockets of one port are in the order of their slots in the table.
     pub fn sockets(&self) -> impl Iterator<Item = SocketRow> + use<N> {
         let (host, mut page, mut last) = (self.host.clone(), Page::new(), None);
         iter::from_fn(move || {
@@ -239,10 +240,10 @@ impl<N: NetRef> fmt::Debug for HostRow<N> {
     }
 }
 
-/// Some of a host's sockets, the last one first.
+/// Keys of some of a host's sockets, in descending order.
 type Page = Vec<Key, 32>;
 
-/// The sockets that come after `last`, as many as fit a page. Each step looks at no more sockets than that.
+/// The first sockets after `last`, as many as a page holds. Each lock step visits no more sockets than that.
 fn next_page<N: NetRef>(host: &Host<N>, last: Option<Key>) -> Page {
     let (mut page, mut from) = (Page::new(), Some(0));
     while let Some(start) = from {
@@ -259,7 +260,7 @@ fn next_page<N: NetRef>(host: &Host<N>, last: Option<Key>) -> Page {
     page
 }
 
-/// Puts a key into its place, if it is one of the first.
+/// Inserts a key in order. A full page drops its largest key for a smaller one.
 fn insert(page: &mut Page, key: Option<Key>) {
     let Some(key) = key else { return };
     if page.is_full() {
@@ -269,6 +270,6 @@ fn insert(page: &mut Page, key: Option<Key>) {
         page.remove(0);
     }
     let at = page.partition_point(|&known| known > key);
-    // It is not full.
+    // The page is not full.
     let _ = page.insert(at, key);
 }

@@ -1,4 +1,4 @@
-//! Sockets in a snapshot.
+//! The sockets in a snapshot.
 
 use core::fmt::{self, Write as _};
 
@@ -19,7 +19,7 @@ pub struct SocketRow {
     state: SocketState,
 }
 
-/// What a socket is, and who waits for it.
+/// The state of a socket, and the tasks that wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SocketState {
@@ -27,40 +27,40 @@ pub enum SocketState {
     Listening {
         /// Dials that wait to be accepted.
         queued: u32,
-        /// How many may.
+        /// How many dials may wait.
         backlog: u32,
         /// Tasks that wait to accept.
         acceptors: u32,
     },
-    /// A dial under way, or one that is done and was not polled since. Its peer is not known: another socket is
+    /// A pending dial, or a completed one that has not been polled since. Its peer is not known: another socket is
     /// [`Queued`](SocketState::Queued) for it at the listener, or connected to it.
     Dialling {
         /// Whether a task waits for it.
         waits: bool,
     },
-    /// What a dial waits as at a listener, whose port it shows until it has one of its own.
+    /// The request of a dial, queued at a listener. It shows the listener's port until it has a port of its own.
     Queued,
     /// A connection.
     Connected(LinkStatus),
-    /// A closed socket whose handle somebody holds, or a refused dial that was not polled since. It has given back its
-    /// port, and not its place in the table.
+    /// A closed socket with an open handle, or a refused dial that has not been polled since. Its port is free again,
+    /// but its slot in the table is not.
     Closed,
 }
 
 impl SocketRow {
-    /// The socket's own address. A port of 0 is none.
+    /// The socket's local address. Port 0 means that it has no port.
     #[must_use]
     pub fn local_addr(&self) -> Addr {
         self.local
     }
 
-    /// The address of the other end, if it is known: not of listeners, and not of dials under way.
+    /// The address of the peer, if it is known. Listeners and pending dials have none.
     #[must_use]
     pub fn peer_addr(&self) -> Option<Addr> {
         self.peer
     }
 
-    /// What it is, and who waits for it.
+    /// The state of the socket, and the tasks that wait for it.
     #[must_use]
     pub fn state(&self) -> SocketState {
         self.state
@@ -106,7 +106,7 @@ impl fmt::Display for SocketRow {
     }
 }
 
-/// Writes a line of the table. The last column may be of any width.
+/// Writes a line of the table. Its last column may have any width.
 pub(super) fn line(
     f: &mut fmt::Formatter<'_>,
     [state, waiting]: [&str; 2],
@@ -115,7 +115,7 @@ pub(super) fn line(
     write!(f, "{state:<10}{received:>8}{sent:>8}  {waiting:<21} {addr}")
 }
 
-/// The order of a host's sockets: port, and slot.
+/// The sort key of a host's sockets: port, then slot.
 pub(super) type Key = (u16, u32);
 
 /// The key of the socket in a slot.
@@ -135,7 +135,7 @@ fn is_queued(phase: RequestPhase) -> bool {
     !matches!(phase, RequestPhase::Refused | RequestPhase::NoPort)
 }
 
-/// The socket that was found with this key, if it is still there.
+/// The row of the socket with this key, if the socket still exists.
 pub(super) fn row<N: NetRef>(host: &Host<N>, key: Key) -> Option<SocketRow> {
     let Host { net, host: of } = host;
     let backlog = net.options.backlog;
