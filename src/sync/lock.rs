@@ -1,17 +1,20 @@
-//! The only lock of the core and of pipenet: the operating system's TCP has locks of the standard library.
+//! The only lock of the core and of pipenet. The operating system's TCP uses locks of the standard library.
 //!
-//! It is closure-shaped, so that a critical section can stand in for it, and it is never held while user code runs:
-//! wakers are cloned before it and woken after it, and what a user could have an opinion about is dropped outside.
+//! Invariant: no user code runs while the lock is held. Wakers are cloned before it is taken and woken after it is
+//! released, and values whose `drop` may be user code are dropped outside. This guards against a waker that calls back
+//! into the network and spins on a lock that its own thread holds: without it,
+//! `a_waker_may_call_back_into_the_network_when_woken_cloned_or_dropped` hangs. A step is a closure, so that a critical
+//! section can replace the lock.
 
 use core::fmt;
 
-/// What is read without a lock.
+/// Atomics that are read without a lock.
 #[cfg(feature = "alloc")]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicU32};
-/// What is made once, and read without a lock from then on.
+/// A value that is initialized once, and read without a lock afterwards.
 #[cfg(feature = "alloc")]
 pub(crate) use spin::once::Once;
-/// What threads wait with.
+/// The means by which threads wait.
 #[cfg(feature = "std")]
 pub(crate) use std::{sync::atomic::AtomicU8, thread};
 
@@ -20,10 +23,10 @@ type Raw<T> = spin::mutex::SpinMutex<T>;
 #[cfg(all(feature = "critical-section", not(feature = "std")))]
 type Raw<T> = mutex::BlockingMutex<mutex::raw_impls::cs::CriticalSectionRawMutex, T>;
 
-/// A lock held for one bounded step. It knows no poison: a step does not panic.
+/// A lock held for one bounded step. It has no poisoning, because a step does not panic.
 ///
-/// With threads it spins, and gives way when that takes long. Without, it is a critical section with the feature
-/// `critical-section`, so that interrupts may take it, too.
+/// With `std` it spins, and yields the CPU if that takes long. Without `std`, the feature `critical-section` makes it a
+/// critical section, so that interrupts may take it too.
 pub(crate) struct Lock<T: ?Sized>(Raw<T>);
 
 impl<T> Lock<T> {
@@ -40,7 +43,7 @@ impl<T: ?Sized> Lock<T> {
         step(&mut self.lock())
     }
 
-    /// Without threads, there is one of it rather than one in each step: that counts where memory is small.
+    /// Without `std` it is not inlined into each step, because code size matters where memory is small.
     #[cfg(any(feature = "std", not(feature = "critical-section")))]
     #[cfg_attr(feature = "std", inline)]
     #[cfg_attr(not(feature = "std"), inline(never))]
@@ -71,12 +74,12 @@ impl<T: ?Sized> fmt::Debug for Lock<T> {
 #[cold]
 #[inline(never)]
 fn taken_twice() -> ! {
-    // Otherwise the linker's optimizer makes one function of this and of other ends of a program, under any of their names.
+    // Without it, the linker merges this function with other diverging functions, under the name of any of them.
     core::hint::black_box(());
     unreachable!("no step takes a lock that it has, and nobody else can meanwhile")
 }
 
-/// Spends a moment until the lock may be free: a step takes well under a microsecond, unless its thread lost the CPU.
+/// Waits a moment for the lock: a step takes well under a microsecond, unless its thread was preempted.
 #[cfg(any(feature = "std", not(feature = "critical-section")))]
 #[cold]
 fn give_way(attempts: &mut u32) {

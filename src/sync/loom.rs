@@ -1,8 +1,8 @@
-//! The lock and the threads of models: loom decides who goes on whenever a lock is taken, a waker called or a thread put
-//! to sleep, and what is seen of that which is read without a lock.
+//! The lock and the threads of models. Loom chooses which thread continues whenever a lock is taken, a waker is called
+//! or a thread is parked, and which value a read without a lock returns.
 //!
-//! What else threads share stays as it is. An `Arc` only counts its owners, and nobody reads what another owner wrote
-//! before letting go of it other than under a lock; the statistics of spinning decide nothing but time.
+//! Other shared state is not modelled. An `Arc` only counts its owners, and what an owner wrote before it dropped its
+//! `Arc` is read only under a lock. The statistics of spinning affect only time.
 
 use core::fmt;
 use core::sync::atomic::Ordering;
@@ -12,11 +12,11 @@ use spin::mutex::SpinMutex;
 
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32};
 
-/// A lock held for one bounded step. It knows no poison: a step does not panic.
+/// A lock held for one bounded step. It has no poisoning, because a step does not panic.
 pub(crate) struct Lock<T: ?Sized> {
-    /// The lock in the model, made when it is first taken, as there is no constant one.
+    /// The lock in the model. It is created when it is first taken, because loom's constructor is not `const`.
     turn: OnceLock<loom::sync::Mutex<()>>,
-    /// Whoever has the turn finds it free.
+    /// It is free for the thread that holds `turn`.
     content: SpinMutex<T>,
 }
 
@@ -29,7 +29,7 @@ impl<T> Lock<T> {
 impl<T: ?Sized> Lock<T> {
     /// Runs one step on the content.
     pub(crate) fn with<R>(&self, step: impl FnOnce(&mut T) -> R) -> R {
-        // A model that has failed ends without turns.
+        // A failed model unwinds without taking `turn`.
         let going = !std::thread::panicking();
         let _turn = going.then(|| self.turn.get_or_init(loom::sync::Mutex::default).lock());
         step(&mut self.content.try_lock().expect("no step takes a lock that it has"))
@@ -42,10 +42,10 @@ impl<T: ?Sized> fmt::Debug for Lock<T> {
     }
 }
 
-/// What is made once, and read without a lock from then on. Only one thread at a time may make it.
+/// A value that is initialized once, and read without a lock afterwards. Only one thread at a time may initialize it.
 pub(crate) struct Once<T> {
     value: OnceLock<T>,
-    /// Whether the value is there, as far as a thread has heard.
+    /// Whether the value is initialized, as far as the reading thread can see.
     made: AtomicBool,
 }
 
@@ -55,13 +55,13 @@ impl<T> Once<T> {
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
-        // A model that has failed ends without turns.
+        // A failed model unwinds without asking loom.
         let made = std::thread::panicking() || self.made.load(Ordering::Acquire);
         self.value.get().filter(|_| made)
     }
 
     pub(crate) fn call_once(&self, make: impl FnOnce() -> T) -> &T {
-        // It does not ask loom whether it was made: of those who did, loom knows only the last when it is made.
+        // It does not load `made`: of the threads that loaded it, loom knows only the last one when it is stored.
         if self.value.get().is_none() {
             assert!(self.value.set(make()).is_ok(), "only one thread makes it");
             self.made.store(true, Ordering::Release);
@@ -70,7 +70,7 @@ impl<T> Once<T> {
     }
 }
 
-/// Threads, as far as waiting needs them.
+/// The parts of `std::thread` that waiting uses.
 pub(crate) mod thread {
     pub(crate) use loom::thread::{Thread, current, park};
 

@@ -1,4 +1,4 @@
-//! The lock of the core and of pipenet, and what else threads share: loom's in models.
+//! The lock of the core and of pipenet, and the atomics and thread functions that they use. Models use loom's.
 
 #[cfg(not(loom))]
 mod lock;
