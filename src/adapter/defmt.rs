@@ -1,5 +1,5 @@
-//! `defmt`: logging without formatting on the chip. What is logged reads as what [`Display`](core::fmt::Display) and
-//! [`Debug`](core::fmt::Debug) print, apart from how words are quoted.
+//! `defmt`: logging without formatting on the chip. A log reads like the texts that [`Display`](core::fmt::Display) and
+//! [`Debug`](core::fmt::Debug) print, except for quotes.
 
 use ::defmt::{Format, Formatter, write};
 
@@ -34,14 +34,15 @@ impl Format for Addr {
     }
 }
 
-/// An address without its network: host, what is printed behind it if it was cut, and port.
+/// An address without its network: the host, the mark behind a cut host, and the port.
 struct HostPort<'a>(&'a str, &'static str, u16);
 
 impl Format for HostPort<'_> {
     fn format(&self, f: Formatter<'_>) {
-        match self.0.contains(':') {
-            true => write!(f, "[{=str}{=str}]:{=u16}", self.0, self.1, self.2),
-            false => write!(f, "{=str}{=str}:{=u16}", self.0, self.1, self.2),
+        if self.0.contains(':') {
+            write!(f, "[{=str}{=str}]:{=u16}", self.0, self.1, self.2);
+        } else {
+            write!(f, "{=str}{=str}:{=u16}", self.0, self.1, self.2);
         }
     }
 }
@@ -190,7 +191,7 @@ impl<N: NetRef> Format for OwnedWriteHalf<N> {
     }
 }
 
-/// All of it, a line a host or socket.
+/// The whole snapshot, with a line for each host and socket.
 impl<N: NetRef> Format for Snapshot<N> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "network {=str}: {=str}", self.network_name(), if self.is_up() { "up" } else { "down" });

@@ -1,4 +1,4 @@
-//! `edge-nal`: hosts dial and listen at IP addresses, connections split, shut down and say when they are readable.
+//! `edge-nal`: hosts dial and listen at IP addresses; connections split, shut down and report when they are readable.
 
 use core::future::poll_fn;
 use core::net::{IpAddr, SocketAddr};
@@ -26,7 +26,7 @@ impl<N: NetRef> TcpConnect for Host<N> {
     }
 }
 
-/// Names are those of the network's hosts; there are no IPv6 addresses.
+/// Resolves the names of the network's hosts. No host has an IPv6 address.
 impl<N: NetRef> Dns for Host<N> {
     type Error = Error;
 
@@ -39,7 +39,7 @@ impl<N: NetRef> Dns for Host<N> {
     }
 }
 
-/// Listens at the host's own IP address, the unspecified one, or the loopback.
+/// Listens at the host's own IP address, the unspecified address, or the loopback address.
 impl<N: NetRef> TcpBind for Host<N> {
     type Error = Error;
     type Accept<'a>
@@ -84,7 +84,7 @@ impl<N: NetRef> TcpSplit for Conn<N> {
     }
 }
 
-/// Closing to read waits for the end of the stream, and drops what comes before it.
+/// Closing the read direction waits for the end of the stream, and drops the bytes before it.
 impl<N: NetRef> TcpShutdown for Conn<N> {
     async fn close(&mut self, what: Close) -> Result<(), Error> {
         if matches!(what, Close::Write | Close::Both) {

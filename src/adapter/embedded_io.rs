@@ -1,4 +1,4 @@
-//! `embedded-io`: blocking reads and writes, and whether they would block.
+//! `embedded-io`: blocking reads and writes, and checks whether they would block.
 
 use core::convert::identity;
 use core::task::Context;
@@ -35,7 +35,7 @@ impl<N: NetRef> ErrorType for OwnedWriteHalf<N> {
     type Error = Error;
 }
 
-/// Where threads can sleep, waiting sleeps; elsewhere it polls, with the network's `relax` in between.
+/// With `std`, a read that waits parks its thread. Without, it polls, and calls the network's `relax` between polls.
 impl<N: NetRef> Read for &Conn<N> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
         self.end.wait_read(self.timeout(false), buf, identity)
@@ -52,14 +52,14 @@ impl<N: NetRef> Write for &Conn<N> {
     }
 }
 
-/// Also ready at the end of the stream, and when a read would fail.
+/// A read is also ready at the end of the stream, and if it would fail.
 impl<N: NetRef> ReadReady for &Conn<N> {
     fn read_ready(&mut self) -> Result<bool, Error> {
         Ok(self.poll_read_ready(&mut Context::from_waker(noop_waker())).is_ready())
     }
 }
 
-/// Also ready when a write would fail.
+/// A write is also ready if it would fail.
 impl<N: NetRef> WriteReady for &Conn<N> {
     fn write_ready(&mut self) -> Result<bool, Error> {
         Ok(self.poll_write_ready(&mut Context::from_waker(noop_waker())).is_ready())

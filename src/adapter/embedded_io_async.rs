@@ -1,7 +1,7 @@
-//! `embedded-io-async`: reads and writes that are futures.
+//! `embedded-io-async`: reads and writes as futures.
 //!
-//! They are as safe to cancel as [`Conn`] says: a read or write that is dropped has moved nothing, except that in a
-//! rendezvous network the peer may have the bytes of the write.
+//! Their cancel safety is that of [`Conn`]: a dropped read or write has moved no bytes, except that in a rendezvous
+//! network the peer may have received the bytes of the write.
 
 use core::future::{Future, poll_fn};
 

@@ -1,4 +1,4 @@
-//! How connections are read and written, and hosts dialled, by the traits of others.
+//! Implementations of other crates' traits: reading and writing connections, dialling from hosts, and more.
 
 #[cfg(feature = "defmt")]
 mod defmt;

@@ -1,4 +1,4 @@
-//! `embedded-nal-async`: hosts dial IP addresses, and resolve names.
+//! `embedded-nal-async`: hosts dial IP addresses and resolve names.
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -22,7 +22,7 @@ impl<N: NetRef> TcpConnect for Host<N> {
     }
 }
 
-/// Names are those of the network's hosts; there are no IPv6 addresses.
+/// Resolves the names of the network's hosts. No host has an IPv6 address.
 impl<N: NetRef> Dns for Host<N> {
     type Error = Error;
 

@@ -14,20 +14,20 @@ use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::net::net_ref::NetRef;
 use crate::wait::waker::noop_waker;
 
-/// How many handles of one connection there may be: each can be split in two halves, which are counted, too.
+/// The limit of handles of one connection. Each can be split into two halves, which count as handles too.
 const MOST_HANDLES: u16 = u16::MAX / 2;
 
 impl<N: NetRef> Conn<N> {
-    /// Another handle of this connection, as for a `BufReader` in one place and a writer in another. The connection is
-    /// closed when the last one is dropped: a peer that reads to the end waits for that, or for
-    /// [`close_write`](Conn::close_write). A `&Conn` reads and writes, too, and [`into_split`](Conn::into_split) makes two
-    /// handles that can do one each.
+    /// Returns another handle of this connection, for example for a `BufReader` in one place and a writer in another.
+    /// The connection closes when its last handle is dropped. A peer that reads to the end waits for that, or for
+    /// [`close_write`](Conn::close_write). A `&Conn` also reads and writes, and [`into_split`](Conn::into_split)
+    /// returns one handle that reads and one that writes.
     ///
-    /// Timeouts are the connection's, and so are shared by all its handles.
+    /// All handles share the timeouts of the connection.
     ///
     /// # Errors
     ///
-    /// If there are 32,767 handles.
+    /// An error if the connection has 32,767 handles already.
     ///
     /// # Examples
     ///
@@ -66,11 +66,11 @@ impl<N: NetRef> Conn<N> {
         Ok(Self::of(end))
     }
 
-    /// How long a blocking read of this connection may take, through any of its handles and halves, before it fails with
-    /// `timed out`; `None` for as long as it takes, which is the default.
+    /// Sets how long a blocking read may take, through any handle or half of this connection, before it fails with
+    /// `timed out`. The default, `None`, sets no limit.
     ///
-    /// As a `std::io::Error`, that has the kind which std's TCP has on the platform: `WouldBlock` on Unix, `TimedOut` on
-    /// Windows.
+    /// The resulting `std::io::Error` has the kind that std's TCP has on the platform: `WouldBlock` on Unix, `TimedOut`
+    /// on Windows.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl<N: NetRef> Conn<N> {
         Ok(())
     }
 
-    /// How long a blocking write of this connection may take, as the [read timeout](Conn::set_read_timeout) of reads.
+    /// Sets how long a blocking write may take, like [`set_read_timeout`](Conn::set_read_timeout) for reads.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl<N: NetRef> Conn<N> {
         self.end.net().timeouts.get(self.end.timeout(true))
     }
 
-    /// Does nothing: whatever is written is on its way at once. For code that asks it of a `TcpStream`.
+    /// Does nothing, because written bytes are sent at once. It exists for code that calls it on a `TcpStream`.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl<N: NetRef> Conn<N> {
         Ok(())
     }
 
-    /// `true`: whatever is written is on its way at once.
+    /// Returns `true`, because written bytes are sent at once.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl<N: NetRef> Conn<N> {
         Ok(true)
     }
 
-    /// `None`: every error is told by the operation that it is of.
+    /// Returns `None`, because each operation reports its own error.
     ///
     /// # Errors
     ///
@@ -154,7 +154,7 @@ fn expired(error: Error) -> io::Error {
     let kind = if cfg!(windows) { io::ErrorKind::TimedOut } else { io::ErrorKind::WouldBlock };
     match error.kind() {
         ErrorKind::TimedOut => io::Error::new(kind, error),
-        // What is down counts for more.
+        // A closed socket, host or network takes precedence over the timeout.
         _ => error.into(),
     }
 }

@@ -1,4 +1,4 @@
-//! Reads and writes of several buffers, one after the other.
+//! Vectored reads and writes: several buffers, one after the other.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::task::{Context, Poll};
@@ -9,7 +9,7 @@ use crate::net::net_ref::NetRef;
 use crate::wait::waker::noop_waker;
 
 impl<N: NetRef> Conn<N> {
-    /// Reads what is there into one buffer after the other. In a rendezvous network, only into the first.
+    /// Reads the available bytes into one buffer after the other. In a rendezvous network, it fills only the first.
     ///
     /// # Errors
     ///
@@ -19,7 +19,8 @@ impl<N: NetRef> Conn<N> {
         Ok(self.read_more(count, bufs))
     }
 
-    /// Writes what there is room for, of one buffer after the other. In a rendezvous network, only of the first.
+    /// Writes as much as there is room for, from one buffer after the other. In a rendezvous network, it writes only
+    /// the first.
     ///
     /// # Errors
     ///
@@ -29,8 +30,8 @@ impl<N: NetRef> Conn<N> {
         Ok(self.write_more(count, bufs))
     }
 
-    /// Goes on after `count` bytes were read into the first buffer that is not empty, as long as that needs no waiting and
-    /// goes well; returns how many bytes were read in all.
+    /// Continues after `count` bytes were read into the first buffer that is not empty, until a read would wait or
+    /// fails. Returns how many bytes were read in total.
     pub(crate) fn read_more(&self, count: usize, bufs: &mut [IoSliceMut<'_>]) -> usize {
         let mut empty = bufs.iter_mut().filter(|buf| !buf.is_empty());
         let mut full = empty.next().is_some_and(|first| count == first.len()) && !self.is_rendezvous();
@@ -43,8 +44,8 @@ impl<N: NetRef> Conn<N> {
         total
     }
 
-    /// Goes on after `count` bytes were written of the first buffer that is not empty, as long as that needs no waiting and
-    /// goes well; returns how many bytes were written in all.
+    /// Continues after `count` bytes of the first buffer that is not empty were written, until a write would wait or
+    /// fails. Returns how many bytes were written in total.
     pub(crate) fn write_more(&self, count: usize, bufs: &[IoSlice<'_>]) -> usize {
         let mut full = bufs.iter().filter(|buf| !buf.is_empty());
         let mut whole = full.next().is_some_and(|first| count == first.len()) && !self.is_rendezvous();

@@ -12,8 +12,8 @@ use crate::net::conn::Conn;
 use crate::net::listener::Listener;
 use crate::net::net_ref::NetRef;
 
-/// Serves what comes in. When the listener, its host or the network is closed, nothing comes in any more; to end the
-/// server, shut it down gracefully or drop it.
+/// Serves the accepted connections. Once the listener, its host or the network is closed, an accept waits forever. To
+/// end the server, shut it down gracefully or drop it.
 impl<N: NetRef + 'static> AxumListener for Listener<N> {
     type Io = Conn<N>;
     type Addr = Addr;

@@ -1,4 +1,4 @@
-//! `tokio::io`: asynchronous reads and writes that keep to tokio's cooperative budget.
+//! `tokio::io`: asynchronous reads and writes within tokio's cooperative budget.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -15,8 +15,8 @@ use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::net::net_ref::NetRef;
 use crate::wait::waker::noop_waker;
 
-/// Reads what is there, and touches no more than that of the room that it is given, but for some bytes. A greedy task
-/// yields when its budget is spent.
+/// Reads the available bytes, and initializes hardly more of the buffer than it fills. A greedy task yields when its
+/// budget is spent.
 impl<N: NetRef> AsyncRead for &Conn<N> {
     #[inline]
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -38,7 +38,7 @@ impl<N: NetRef> AsyncRead for &Conn<N> {
     }
 }
 
-/// Writes what there is room for. A greedy task yields when its budget is spent. Shutting down is
+/// Writes as much as there is room for. A greedy task yields when its budget is spent. `poll_shutdown` calls
 /// [`close_write`](Conn::close_write).
 impl<N: NetRef> AsyncWrite for &Conn<N> {
     #[inline]
@@ -78,11 +78,11 @@ impl<N: NetRef> AsyncWrite for &Conn<N> {
 }
 
 impl<N: NetRef> Conn<N> {
-    /// Waits until what is of interest would not have to wait: a read, a write, or an error that the peer caused; returns
-    /// which.
+    /// Waits until a read or write in `interest` would not have to wait, or until there is an error that the peer
+    /// caused; returns which of them is ready.
     ///
-    /// As tokio's `TcpStream` does, it adds `READ_CLOSED` to `READABLE` where nothing comes after the bytes that can be read
-    /// already, and `WRITE_CLOSED` to `WRITABLE` where both directions are over. `ERROR` means that the peer reset the
+    /// As tokio's `TcpStream` does, it adds `READ_CLOSED` to `READABLE` if no bytes follow those that can be read
+    /// already, and `WRITE_CLOSED` to `WRITABLE` if both directions have ended. `ERROR` means that the peer reset the
     /// connection, or that this end is closed.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ impl<N: NetRef> Conn<N> {
         .await
     }
 
-    /// What is of interest and ready; the task waits for the rest.
+    /// The part of `interest` that is ready. The task is registered for the rest.
     fn found(&self, cx: &mut Context<'_>, interest: Interest) -> Ready {
         let mut found = Ready::EMPTY;
         if interest.is_readable() && self.poll_read_ready(cx).is_ready() {
@@ -115,7 +115,7 @@ impl<N: NetRef> Conn<N> {
             found |= Ready::WRITABLE;
         }
         if interest.is_error() {
-            // Before the look at the status: what changes after it wakes the task.
+            // Registers before it reads the status, so that a reset between the two wakes the task.
             self.end.watch(cx.waker());
         }
         let status = self.end.status();
@@ -132,8 +132,8 @@ impl<N: NetRef> Conn<N> {
     }
 }
 
-/// The operation has used its share of the budget. `made_progress` says the same, at the price of a call into tokio: what
-/// is dropped would give the share back.
+/// Keeps the share of the budget that the operation used: dropping `share` would give it back. `made_progress` does the
+/// same, at the cost of a call into tokio.
 fn keep_share(share: RestoreOnPending) {
     std::mem::forget(share);
 }
@@ -143,7 +143,8 @@ fn slow_read<N: NetRef>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut [u8]) ->
     conn.end.slow_read(cx, buf).map_err(io::Error::from)
 }
 
-/// Reads into room that has not been touched before, and touches no more of it than can be filled, but for a piece.
+/// Reads into a buffer that is not fully initialized, and initializes no more of it than can be filled, or [`PIECE`]
+/// bytes. Without it, `a_read_into_much_room_touches_little_of_it` fails.
 #[inline(never)]
 fn read_spare<N: NetRef>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
     let piece = touch(buf, PIECE);
@@ -159,7 +160,7 @@ fn read_spare<N: NetRef>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut ReadBuf
             }
         }
         FastPath::Pending => return Poll::Pending,
-        // All at once: in a rendezvous network, it is of one write.
+        // In one read: a read of a rendezvous network takes the bytes of one write.
         FastPath::Fallback => {
             let count = ready!(slow_read(conn, cx, touch(buf, waiting(conn).max(PIECE))))?;
             buf.advance(count);
@@ -168,19 +169,19 @@ fn read_spare<N: NetRef>(conn: &Conn<N>, cx: &mut Context<'_>, buf: &mut ReadBuf
     Poll::Ready(Ok(()))
 }
 
-/// The room that was touched before, and at least so much of it.
+/// The unfilled part of the buffer as far as it is initialized, or `least` bytes of it if that is more.
 fn touch<'a>(buf: &'a mut ReadBuf<'_>, least: usize) -> &'a mut [u8] {
     let touched = buf.initialized().len() - buf.filled().len();
     let len = touched.max(least).min(buf.remaining());
     buf.initialize_unfilled_to(len)
 }
 
-/// How much can be read, as far as the engine knows.
+/// How many bytes can be read, as far as the engine knows.
 fn waiting<N: NetRef>(conn: &Conn<N>) -> usize {
     conn.end.net().engine.status(&conn.end.link).to_read
 }
 
-/// How much room is touched before it is known how much there is to read.
+/// How many bytes of the buffer are initialized before the number of available bytes is known.
 const PIECE: usize = 2 << 10;
 
 #[inline(never)]

@@ -1,4 +1,4 @@
-//! Adapters for tokio, and for what servers and clients on it plug into.
+//! Adapters for tokio, and for servers and clients that run on it.
 
 #[cfg(feature = "axum")]
 mod axum;

@@ -12,19 +12,20 @@ use crate::net::conn::Conn;
 use crate::net::listener::Listener;
 use crate::net::net_ref::NetRef;
 
-/// The connections that come in at a listener, one after the other; what tonic's `serve_with_incoming` takes. It ends
-/// with an error, when the listener, its host or the network is closed. A greedy task yields when its budget is spent.
+/// The accepted connections of a listener, one after the other, as tonic's `serve_with_incoming` takes them. Once the
+/// listener, its host or the network is closed, the stream ends with an error. A greedy task yields when its budget is
+/// spent.
 pub struct IncomingStream<N: NetRef> {
     listener: Listener<N>,
     over: bool,
 }
 
 impl<N: NetRef> Listener<N> {
-    /// The connections that come in, as a stream.
+    /// The accepted connections, as a stream.
     ///
     /// # Cancel safety
     ///
-    /// Dropping a wait for the next connection loses none.
+    /// Dropping a wait for the next connection loses no connection.
     pub fn into_stream(self) -> IncomingStream<N> {
         IncomingStream { listener: self, over: false }
     }

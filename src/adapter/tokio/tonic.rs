@@ -6,7 +6,7 @@ use crate::adapter::tokio::ConnInfo;
 use crate::net::conn::Conn;
 use crate::net::net_ref::NetRef;
 
-/// [`ConnInfo`] is among the extensions of each request.
+/// Adds [`ConnInfo`] to the extensions of each request.
 impl<N: NetRef> Connected for Conn<N> {
     type ConnectInfo = ConnInfo;
 

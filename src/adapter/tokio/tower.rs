@@ -17,14 +17,14 @@ use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
 
-/// Dials the host and port of a URI from a host: what hyper-util's client and tonic's `connect_with_connector` take.
+/// A service that dials the host and port of a URI, for hyper-util's client and tonic's `connect_with_connector`.
 ///
-/// The port is the URI's, or that of its scheme: 443 for `https`, 80 for any other. Whether there is TLS is up to
-/// whoever uses the connection.
+/// The port is the URI's, or the default of its scheme: 443 for `https`, 80 for any other. The connector adds no TLS;
+/// that is up to the user of the connection.
 ///
 /// # Errors
 ///
-/// Those of [`Host::dial`]; a URI without a host is `missing port in address`.
+/// Those of [`Host::dial`]; a URI without a host fails with `missing port in address`.
 #[derive(Clone, Debug)]
 pub struct Connector<N: NetRef> {
     host: Host<N>,
@@ -63,7 +63,7 @@ impl<N: NetRef + 'static> tower_service::Service<Uri> for Connector<N> {
 
 type Outcome<N> = Result<TokioIo<Conn<N>>, Error>;
 
-/// A dial of a [`Connector`] under way.
+/// A pending dial of a [`Connector`].
 pub struct Connecting<N: NetRef>(Pin<Box<dyn Future<Output = Outcome<N>> + Send>>);
 
 impl<N: NetRef> Future for Connecting<N> {
@@ -80,20 +80,20 @@ impl<N: NetRef> fmt::Debug for Connecting<N> {
     }
 }
 
-/// [`ConnInfo`] is among the extensions of each response.
+/// Adds [`ConnInfo`] to the extensions of each response.
 impl<N: NetRef> Connection for Conn<N> {
     fn connected(&self) -> Connected {
         Connected::new().extra(ConnInfo::of(self))
     }
 }
 
-/// The addresses of the connection that a request or a response came on: among the extensions of a response of
+/// The addresses of the connection that carried a request or response. It is in the extensions of a response of
 /// hyper-util's client, and of a request to tonic's server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnInfo {
-    /// The own end.
+    /// The address of the local end.
     pub local_addr: Addr,
-    /// The other end.
+    /// The address of the peer.
     pub peer_addr: Addr,
 }
 
