@@ -57,7 +57,7 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
-fn backends_and_others_import_from_folders_and_not_from_the_roof() {
+fn sources_import_from_folders_and_not_from_the_crate_root() {
     let roof: Vec<_> = sources()
         .into_iter()
         .filter(|(module, _)| module != "lib")
@@ -218,7 +218,7 @@ const PAIRS: [(&str, &str); 7] = [
 ];
 
 #[test]
-fn features_whose_code_names_each_other_are_listed() {
+fn features_whose_code_refers_to_each_other_are_listed() {
     let listed: BTreeSet<_> = PAIRS.iter().map(|(first, second)| ((*first).to_owned(), (*second).to_owned())).collect();
     let mut found = BTreeSet::new();
     for (module, source) in sources() {

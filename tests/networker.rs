@@ -135,7 +135,7 @@ fn closing_tcp_ends_its_connections() {
 }
 
 #[test]
-fn a_name_that_is_no_ip_address_is_refused() {
+fn a_name_other_than_an_ip_address_is_refused() {
     let error = Tcp::new("localhost").map(drop).map_err(|error| error.to_string());
     assert_eq!(error, Err(r#"virtnet "tcp": new host "localhost": invalid host name"#.into()));
 }

@@ -97,7 +97,7 @@ fn a_network_of_the_empty_name() {
 }
 
 #[test]
-fn a_fixed_network_says_what_is_full() {
+fn a_fixed_network_names_the_full_table() {
     static NET: fixed::Network<'_> = virtnet::fixed!("t", 2, 8, 2, 64);
     let (a, b) = (NET.host("a").unwrap(), NET.host("b").unwrap());
     assert_eq!(text(NET.host("c")), r#"virtnet "pipet": new host "c": host table is full (2)"#);
@@ -116,7 +116,7 @@ fn a_fixed_network_says_what_is_full() {
 }
 
 #[test]
-fn a_host_is_made_whether_or_not_somebody_has_announced_it() {
+fn a_host_is_made_with_or_without_an_announcement() {
     static FIXED: fixed::Network<'_> = virtnet::fixed!("t", 2, 4, 2, 64);
     let heap = Network::new("t");
     announced_hosts(heap.subnetwork(), |name| heap.host(name), |name| heap.new_host(name));
@@ -254,7 +254,7 @@ fn a_backlog_is_bounded_by_default() {
 }
 
 #[test]
-fn a_connection_that_is_there_wins_over_an_expired_timeout() {
+fn a_queued_connection_wins_over_an_expired_timeout() {
     let net = Network::new("t");
     let (a, b) = (net.host("a").unwrap(), net.host("b").unwrap());
     let listener = a.listen(":1").unwrap();
@@ -278,7 +278,7 @@ fn a_weak_notifier_keeps_no_network_alive() {
 }
 
 #[test]
-fn a_network_that_failed_tells_why() {
+fn a_failed_network_reports_the_cause() {
     let net = Network::new("t");
     let a = net.host("a").unwrap();
     net.auto_close().unwrap();
@@ -298,7 +298,7 @@ fn auto_close_asks_for_an_open_host() {
 }
 
 #[test]
-fn handles_print_what_they_are() {
+fn handles_print_their_names() {
     let net = Network::new("t");
     let (a, b) = (net.host("a").unwrap(), net.host("b").unwrap());
     let listener = a.listen(":1").unwrap();
@@ -325,7 +325,7 @@ fn the_handles_of_a_network_keep_it_alive() {
 }
 
 #[test]
-fn an_invalid_network_name_is_told_by_the_first_host_and_by_the_builder() {
+fn an_invalid_network_name_is_reported_by_the_first_host_and_by_the_builder() {
     static FIXED: fixed::Network<'_> = virtnet::fixed!("[", 1, 1, 1, 1);
     let told = r#"virtnet "pipe[": new host "a": invalid network name"#;
     assert_eq!((text(Network::new("[").host("a")), text(FIXED.host("a"))), (told.into(), told.into()));

@@ -161,7 +161,7 @@ dialling         0       0  -                     [a:b]:5";
 }
 
 #[test]
-fn rows_tell_what_the_lines_tell() {
+fn rows_agree_with_the_printed_lines() {
     on_both!(tell_rows);
 }
 
@@ -238,7 +238,7 @@ fn show_in_order<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_socket_that_comes_into_the_place_of_another_is_not_taken_for_it() {
+fn a_socket_in_a_reused_slot_is_not_taken_for_the_old_one() {
     on_both!(show_while_it_changes);
 }
 

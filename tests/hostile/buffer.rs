@@ -69,7 +69,7 @@ fn huge_amounts_pass_through_small_buffers() {
 }
 
 #[test]
-fn a_large_write_wakes_all_who_wait_to_read() {
+fn a_large_write_wakes_all_waiting_readers() {
     for readers in [1, 5] {
         let all = pair(heap());
         let waiting: Vec<_> = (0..readers).map(|_| counting()).collect();
@@ -82,7 +82,7 @@ fn a_large_write_wakes_all_who_wait_to_read() {
 }
 
 #[test]
-fn a_large_read_wakes_all_who_wait_to_write() {
+fn a_large_read_wakes_all_waiting_writers() {
     for writers in [1, 5] {
         let all = pair(heap());
         assert_eq!(all.dialled.try_write(&[7; LARGE]), Ok(LARGE));

@@ -12,7 +12,7 @@ use virtnet::{NetRef, NetRefExt as _, pipenet};
 use super::bed::*;
 
 #[test]
-fn a_timeout_of_zero_gives_what_is_there_and_else_times_out() {
+fn a_timeout_of_zero_returns_a_ready_outcome_or_times_out() {
     timeout_of_zero(heap());
     timeout_of_zero(fixed().subnetwork());
 }
@@ -107,7 +107,7 @@ fn relaxed<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_hook_that_panics_withdraws_what_is_waited_for() {
+fn a_hook_that_panics_withdraws_the_waiting_operation() {
     panicking_hook(heap());
     panicking_hook(fixed().subnetwork());
 }
@@ -121,7 +121,7 @@ fn panicking_hook<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_hook_that_does_not_return_keeps_nobody_else_waiting() {
+fn a_hook_that_does_not_return_blocks_no_other_thread() {
     let net = pipenet::Network::new("t");
     let all = pair(net.subnetwork().clone());
     let (in_hook, is_in_hook) = mpsc::channel();

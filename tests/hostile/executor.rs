@@ -55,7 +55,7 @@ fn spurious_polls<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_task_that_is_never_polled_again_takes_nothing_from_others() {
+fn a_task_that_is_never_polled_again_takes_nothing_from_other_tasks() {
     never_again(heap());
     never_again(heap_rendezvous());
     never_again(fixed().subnetwork());
@@ -151,7 +151,7 @@ fn another_waker<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_rendezvous_write_that_was_given_up_does_not_answer_for_the_next() {
+fn a_dropped_rendezvous_write_does_not_complete_the_next() {
     late_answer(heap_rendezvous());
     late_answer(fixed_rendezvous().subnetwork());
 }
@@ -176,7 +176,7 @@ fn late_answer<N: NetRef>(net: N) {
 }
 
 #[test]
-fn three_rendezvous_writers_that_are_late_are_told_of_their_own_writes() {
+fn three_rendezvous_writers_polled_late_get_their_own_counts() {
     late_answers(heap_rendezvous());
     late_answers(fixed_rendezvous().subnetwork());
 }
@@ -204,7 +204,7 @@ fn late_answers<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_connection_is_told_nothing_of_the_one_that_had_its_memory_before() {
+fn a_connection_inherits_nothing_with_its_reused_memory() {
     let all = pair(fixed_rendezvous().subnetwork());
     let mut buf = [0; 8];
     // A write that is read, whose task does not come back for its answer.
@@ -219,7 +219,7 @@ fn a_connection_is_told_nothing_of_the_one_that_had_its_memory_before() {
 }
 
 #[test]
-fn a_task_is_woken_that_waits_where_another_one_has() {
+fn a_task_is_woken_where_another_task_has_waited() {
     another_waits(heap());
     another_waits(fixed().subnetwork());
 }
@@ -241,7 +241,7 @@ fn another_waits<N: NetRef>(net: N) {
 }
 
 #[test]
-fn an_operation_that_is_dropped_takes_no_wake_up_from_another_of_its_task() {
+fn a_dropped_operation_takes_no_wake_up_from_another_of_its_task() {
     two_of_a_task(heap());
     two_of_a_task(fixed().subnetwork());
 }

@@ -11,7 +11,7 @@ use virtnet::{Conn, Listener, NetRef, Op};
 use super::bed::*;
 
 #[test]
-fn a_thread_that_panics_closes_what_it_holds() {
+fn a_panicking_thread_closes_its_handles() {
     panicking_thread(heap());
     panicking_thread(heap_rendezvous());
     panicking_thread(fixed().subnetwork());
@@ -42,7 +42,7 @@ fn panicking_thread<N: NetRef + 'static>(net: N) {
 }
 
 #[test]
-fn a_panic_in_the_midst_of_a_wait_withdraws_what_is_waited_for() {
+fn a_panic_during_a_wait_withdraws_its_operation() {
     let all = pair(heap());
     let (a, b) = (all.a.clone(), all.b.clone());
     let waiting = thread::spawn(move || {
@@ -105,7 +105,7 @@ fn unwinding_wakes<N: NetRef + 'static>(net: N) {
 }
 
 #[test]
-fn a_thread_that_waits_goes_on_when_another_panics() {
+fn a_waiting_thread_continues_when_another_panics() {
     let all = pair(heap());
     let accepted = Arc::new(all.accepted);
     let reading = thread::spawn({

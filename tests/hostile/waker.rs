@@ -12,7 +12,7 @@ use virtnet::{NetRef, NetRefExt as _, pipenet};
 use super::bed::*;
 
 #[test]
-fn a_waker_that_panics_when_woken_harms_nobody_else() {
+fn a_waker_that_panics_when_woken_harms_no_other_task() {
     panicking_when_woken(heap());
     panicking_when_woken(heap_rendezvous());
     panicking_when_woken(fixed().subnetwork());
@@ -83,7 +83,7 @@ fn panicking_when_cloned<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_waker_that_panics_when_dropped_harms_nobody() {
+fn a_waker_that_panics_when_dropped_harms_no_task() {
     panicking_when_dropped(heap());
     panicking_when_dropped(heap_rendezvous());
     panicking_when_dropped(fixed().subnetwork());
@@ -229,7 +229,7 @@ fn a_waker_may_let_another_task_wait_in_its_place() {
 }
 
 #[test]
-fn all_who_wait_to_read_are_woken() {
+fn all_waiting_readers_are_woken() {
     let all = pair(heap());
     let waiting: Vec<_> = (0..5).map(|_| counting()).collect();
     for (_, waker) in &waiting {
@@ -244,7 +244,7 @@ fn all_who_wait_to_read_are_woken() {
 }
 
 #[test]
-fn a_third_waiter_of_a_fixed_network_makes_the_first_look_again() {
+fn a_third_waiter_of_a_fixed_network_makes_the_first_poll_again() {
     static NET: pipenet::fixed::Network<'_> = virtnet::fixed!("t", 2, 4, 1, 8);
     let listener = NET.host("a").expect("a host").listen("").expect("a free port");
     let waiting: Vec<_> = (0..3).map(|_| counting()).collect();

@@ -171,7 +171,7 @@ fn a_read_ends() {
 }
 
 #[test]
-fn a_read_that_fails_anyway_names_what_is_down_outermost() {
+fn a_failing_read_names_the_outermost_cause() {
     fn model<N: Net>(net: N, what: What) -> String {
         let (listener, (_a, b)) = (listen(&net), pair(&net));
         b.close();

@@ -122,7 +122,7 @@ fn accept_once<N: Net>(listener: &Listener<N>) -> Option<Result<Conn<N>, Error>>
 }
 
 #[test]
-fn an_accept_that_is_dropped_leaves_the_dial_to_the_other() {
+fn a_dropped_accept_leaves_the_dial_to_the_other_accept() {
     fn model<N: Net>(net: N) -> String {
         let listener = Arc::new(listen(&net));
         let other = spawn({
@@ -174,7 +174,7 @@ fn an_accept_that_times_out_leaves_the_dial_to_the_other() {
 }
 
 #[test]
-fn an_accept_that_is_dropped_leaves_the_dial_to_another_of_its_task() {
+fn a_dropped_accept_leaves_the_dial_to_another_accept_of_its_task() {
     fn model<N: Net>(net: N) -> String {
         let listener = listen(&net);
         let server = spawn(move || {

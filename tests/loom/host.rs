@@ -93,7 +93,7 @@ fn two_hosts_that_are_made_at_once() {
 }
 
 #[test]
-fn a_host_is_found_while_others_are_made() {
+fn a_host_is_found_while_other_hosts_are_made() {
     let model = || {
         let net = Network::new("t");
         // As many as have the first index.

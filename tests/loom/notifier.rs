@@ -84,7 +84,7 @@ fn a_connection_outlives_an_accept_that_times_out() {
 }
 
 #[test]
-fn a_connection_that_a_dropped_accept_has_claimed_goes_to_the_other() {
+fn a_connection_claimed_by_a_dropped_accept_goes_to_the_other_accept() {
     let seen = explore_idle(Preemptions(3), |net, host, [link, _]| {
         let listener = Arc::new(host.listen(":1").expect("a free port"));
         let backend = hand_over(net, 1, link, Answer::Acknowledge);
@@ -111,7 +111,7 @@ fn a_connection_that_a_dropped_accept_has_claimed_goes_to_the_other() {
 }
 
 #[test]
-fn a_connection_that_is_refused_makes_way_for_the_next() {
+fn a_refused_connection_makes_way_for_the_next() {
     let seen = explore_idle(Preemptions(3), |net, host, [first, second]| {
         let listener = host.listen(":1").expect("a free port");
         let refusing = hand_over(net, 1, first, Answer::Refuse);
@@ -154,7 +154,7 @@ fn a_stranger_is_known_from_when_it_is_queued() {
 }
 
 #[test]
-fn a_stranger_has_the_name_of_a_host_that_is_made() {
+fn a_stranger_shares_its_name_with_a_host_made_meanwhile() {
     let seen = explore_idle(Preemptions(3), |net, host, [link, _]| {
         let listener = host.listen(":1").expect("a free port");
         let backend = hand_over(net, 1, link, Answer::Acknowledge);
@@ -167,7 +167,7 @@ fn a_stranger_has_the_name_of_a_host_that_is_made() {
 }
 
 #[test]
-fn a_connection_that_is_given_up_is_not_accepted() {
+fn a_withdrawn_connection_is_not_accepted() {
     let seen = explore_idle(Preemptions(4), |net, host, [link, _]| {
         let listener = Arc::new(host.listen(":1").expect("a free port"));
         let server = spawn({
@@ -262,7 +262,7 @@ fn two_closes_close_the_backend_once() {
 }
 
 #[test]
-fn a_close_that_is_dropped_leaves_the_rest_to_the_other() {
+fn a_dropped_close_is_finished_by_the_other_close() {
     let model = || {
         let done = Arc::new(Event::default());
         let net = idle(done.clone());

@@ -19,7 +19,7 @@ fn wait(events: &[&Event]) {
 }
 
 #[test]
-fn a_wake_is_seen_whenever_it_comes() {
+fn a_wake_is_never_lost() {
     let model = || {
         let event = Arc::new(Event::default());
         let other = spawn({
@@ -46,7 +46,7 @@ fn of_two_wakes_neither_is_lost() {
 }
 
 #[test]
-fn a_wake_that_comes_after_its_wait_harms_no_other() {
+fn a_wake_after_its_wait_does_not_disturb_other_waits() {
     let model = || {
         let events = [(); 2].map(|()| Arc::new(Event::default()));
         let others = events.clone().map(|event| spawn(move || event.set()));

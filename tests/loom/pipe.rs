@@ -246,7 +246,7 @@ fn a_write_that_times_out_writes_nothing() {
 }
 
 #[test]
-fn who_only_waits_for_bytes_or_room_is_woken() {
+fn readiness_waits_are_woken() {
     fn model<N: Net>(net: N) -> String {
         let (a, b) = pair(&net);
         let writer = spawn(move || {

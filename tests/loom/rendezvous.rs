@@ -140,7 +140,7 @@ fn a_write_that_times_out_was_not_read() {
 }
 
 #[test]
-fn a_write_that_times_out_tells_what_was_read() {
+fn a_write_that_times_out_reports_the_bytes_read() {
     fn model<N: Net>(net: N) -> String {
         let (a, mut b) = pair(&net);
         a.set_write_timeout(Some(SOON)).expect("a valid time");
@@ -174,7 +174,7 @@ fn a_read_that_times_out_takes_nothing() {
 }
 
 #[test]
-fn a_write_that_is_given_up_for_another_is_not_read_in_part() {
+fn a_dropped_write_replaced_by_another_is_not_read_in_part() {
     fn model<N: Net>(net: N) -> String {
         let (a, b) = pair(&net);
         let reader = spawn(move || (read(&b), read(&b)));
@@ -192,7 +192,7 @@ fn a_write_that_is_given_up_for_another_is_not_read_in_part() {
 }
 
 #[test]
-fn a_write_is_known_again_wherever_it_is_polled() {
+fn a_write_is_recognized_wherever_it_is_polled() {
     fn model<N: Net>(net: N) -> String {
         let (a, b) = pair(&net);
         let reader = spawn(move || (read(&b), read(&b)));

@@ -93,7 +93,7 @@ fn an_operation_that_another_task_polls_leaves_the_first() {
 }
 
 #[test]
-fn what_else_the_first_task_waits_for_is_not_lost() {
+fn the_first_tasks_other_waits_are_not_lost() {
     #[derive(Default)]
     struct Flag(AtomicBool);
 

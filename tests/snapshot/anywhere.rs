@@ -87,7 +87,7 @@ impl fmt::Write for Using<'_> {
 }
 
 #[test]
-fn what_it_prints_to_may_use_the_network() {
+fn a_formatter_may_use_the_network() {
     let net = pipenet::Network::new("t");
     let a = net.host("a").expect("a host");
     let listener = a.listen(":10").expect("a free port");
@@ -98,7 +98,7 @@ fn what_it_prints_to_may_use_the_network() {
 }
 
 #[test]
-fn a_thread_that_waits_is_seen_and_one_whose_time_is_over_is_not() {
+fn a_waiting_thread_is_listed_until_its_timeout() {
     let net = pipenet::Network::new("t");
     let a = net.host("a").expect("a host");
     let listener = a.listen(":10").expect("a free port");

@@ -30,7 +30,7 @@ const HANGS: [(&str, Hang); 13] = [
 type Hang = fn() -> String;
 
 #[test]
-fn readme_tells_what_a_snapshot_of_each_hang_shows() {
+fn readme_describes_the_snapshot_of_each_hang() {
     let (_, below) = README.split_once(SECTION).expect("there is the section");
     let section = below.split_once("\n## ").map_or(below, |(section, _)| section);
     let table: Vec<Vec<_>> = section

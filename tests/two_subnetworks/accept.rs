@@ -68,7 +68,7 @@ fn a_claimed_connection_has_its_port_reserved() {
 }
 
 #[test]
-fn a_snapshot_shows_how_far_an_offer_is_and_nothing_that_its_engine_does_not_tell() {
+fn a_snapshot_shows_an_offers_state_and_nothing_unreported_by_its_engine() {
     within(|| {
         let two = Two::new();
         let rows = || two.left.snapshot().sockets().map(|row| row.to_string()).collect::<Vec<_>>();
@@ -114,7 +114,7 @@ fn a_refused_connection_gives_its_port_back_and_accept_waits_on() {
 }
 
 #[test]
-fn a_connection_acknowledged_after_the_accept_gave_up_goes_to_the_next() {
+fn a_connection_acknowledged_after_its_accept_was_dropped_goes_to_the_next() {
     within(|| {
         let two = Two::new();
         let listener = two.a.listen(":1").unwrap();
@@ -184,7 +184,7 @@ fn calling(act: impl FnOnce() + Send + 'static) -> Waker {
 }
 
 #[test]
-fn a_connection_that_nobody_accepts_any_more_is_closed_with_the_listener() {
+fn an_unaccepted_connection_is_closed_with_the_listener() {
     within(|| {
         let two = Two::new();
         let (listener, incoming, near) = two.claimed();
@@ -244,7 +244,7 @@ fn an_offer_that_waits_is_refused_once_the_listener_is_gone() {
 }
 
 #[test]
-fn an_offer_to_nobody_is_refused_and_its_link_released() {
+fn an_offer_without_a_listener_is_refused_and_its_link_released() {
     within(|| {
         let two = Two::new();
         let refused = |dst| {
@@ -282,7 +282,7 @@ fn an_offer_that_is_never_polled_is_released_all_the_same() {
 }
 
 #[test]
-fn an_offer_that_is_withdrawn_is_never_seen() {
+fn a_withdrawn_offer_is_never_seen() {
     within(|| {
         let two = Two::new();
         let listener = two.a.listen(":1").unwrap();
@@ -323,7 +323,7 @@ fn as_many_offers_are_claimed_as_accepts_wait() {
 }
 
 #[test]
-fn an_offer_that_waits_is_claimed_when_the_one_before_is_given_up() {
+fn a_waiting_offer_is_claimed_when_the_one_before_is_withdrawn() {
     within(|| {
         let two = Two::new();
         let (listener, first, _near) = two.claimed();

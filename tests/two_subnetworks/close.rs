@@ -143,7 +143,7 @@ fn aborting_resets_the_other_side() {
 }
 
 #[test]
-fn what_waits_across_is_woken_by_a_close() {
+fn a_close_wakes_tasks_that_wait_across() {
     within(|| {
         let two = Two::of(Lab::with_buffer(1), 4096);
         let listener = two.a.listen(":1").unwrap();
@@ -160,7 +160,7 @@ fn what_waits_across_is_woken_by_a_close() {
 }
 
 #[test]
-fn what_is_registered_does_not_keep_a_subnetwork_alive() {
+fn registered_hosts_do_not_keep_a_subnetwork_alive() {
     within(|| {
         let lab = Lab::default();
         let left = lab.subnetwork("left");

@@ -58,7 +58,7 @@ fn an_engine_that_connects_to_another_host_fails_the_dial() {
 }
 
 #[test]
-fn the_port_that_an_engine_tells_is_believed() {
+fn the_port_reported_by_an_engine_is_used() {
     within(|| {
         let (net, _) = Rig { dial: Dial::Elsewhere(addr("a:77")), ..Rig::default() }.build();
         let [a, b] = hosts(&net);
@@ -70,7 +70,7 @@ fn the_port_that_an_engine_tells_is_believed() {
 }
 
 #[test]
-fn an_engine_that_fails_to_dial_is_told_in_its_own_words() {
+fn an_engines_dial_error_is_passed_on() {
     within(|| {
         let long = "this text is longer than what an error of this crate keeps of it";
         let (kept, _) = long.split_at(63);
@@ -95,7 +95,7 @@ fn an_engine_that_fails_to_dial_is_told_in_its_own_words() {
 }
 
 #[test]
-fn what_is_down_on_the_own_side_counts_more_than_what_an_engine_says() {
+fn a_closed_local_side_wins_over_an_engines_error() {
     within(|| {
         let (net, _) = Rig { dial: Dial::Fail(Cause::BrokenPipe), ..Rig::default() }.build();
         let [_, b] = hosts(&net);
@@ -151,7 +151,7 @@ fn a_closed_network_refuses_new_hosts_without_asking() {
 }
 
 #[test]
-fn a_network_closed_meanwhile_refuses_a_new_host_whatever_engine_and_registry_say() {
+fn a_network_closed_meanwhile_refuses_a_new_host_in_any_case() {
     within(|| {
         for new_host in [None, Some(Cause::backend(&"no wire left"))] {
             let (net, rig) = Rig { new_host, ..Rig::default() }.build();
@@ -184,7 +184,7 @@ fn a_new_host_that_is_dropped_can_be_made_again() {
 }
 
 #[test]
-fn of_two_new_hosts_of_one_name_at_once_one_is_made() {
+fn only_one_of_two_concurrent_hosts_of_one_name_is_made() {
     within(|| {
         let (net, rig) = Rig::default().build();
         rig.gate.shut();
@@ -221,7 +221,7 @@ fn an_engine_that_has_two_connections_accepted_for_one_dial_leaks_none() {
 }
 
 #[test]
-fn an_engine_that_refuses_what_was_taken_fails_the_dial() {
+fn an_engine_that_refuses_an_accepted_dial_fails_it() {
     within(|| {
         let (net, rig) = Rig { dial: Dial::Refuse, ..Rig::default() }.build();
         let [a, b] = hosts(&net);
@@ -237,7 +237,7 @@ fn an_engine_that_refuses_what_was_taken_fails_the_dial() {
 }
 
 #[test]
-fn an_engine_that_never_acknowledges_leaves_nothing_when_its_dial_is_given_up() {
+fn a_dropped_dial_leaves_nothing_if_the_engine_never_acknowledges() {
     within(|| {
         let (net, rig) = Rig { dial: Dial::Mute, ..Rig::default() }.build();
         let [a, b] = hosts(&net);

@@ -185,7 +185,7 @@ fn a_stream_of_connections_loses_none() {
 }
 
 #[test]
-fn dials_that_are_given_up_are_withdrawn() {
+fn dropped_dials_are_withdrawn() {
     on_each_runtime(|| async {
         let net = Network::new("t");
         let (a, b) = (host(&net, "a"), host(&net, "b"));
@@ -208,7 +208,7 @@ fn dials_that_are_given_up_are_withdrawn() {
 }
 
 #[test]
-fn one_of_several_readers_may_give_up() {
+fn one_of_several_readers_may_be_dropped() {
     on_each_runtime(|| async {
         let Pair { mut dialled, accepted, .. } = pair().await;
         let mut buf = [0; 1];
@@ -237,7 +237,7 @@ fn one_of_several_readers_may_give_up() {
 }
 
 #[test]
-fn a_network_can_be_closed_under_whatever_waits() {
+fn a_network_can_be_closed_under_waiting_tasks() {
     // Not one of them may see its peer's host closed before its own.
     for _ in 0..20 {
         on_each_runtime(close_under_waits);

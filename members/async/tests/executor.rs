@@ -214,7 +214,7 @@ fn the_traits_of_futures_io_through_tokio_util() {
 }
 
 #[test]
-fn tokios_tcp_says_that_it_needs_tokio() {
+fn tokios_tcp_reports_that_it_needs_tokio() {
     use virtnet::{Networker, TokioTcp};
 
     let tcp = TokioTcp::new("127.0.0.1").unwrap();

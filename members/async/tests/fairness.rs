@@ -87,7 +87,7 @@ fn a_greedy_reader_at_the_end_of_the_stream_yields() {
 }
 
 #[test]
-fn a_greedy_peer_in_another_task_starves_nobody() {
+fn a_greedy_peer_in_another_task_starves_no_task() {
     async fn exchange(mut near: Conn, mut far: Conn) {
         let echo = tokio::spawn(async move {
             let mut buf = [0; 64];

@@ -56,7 +56,7 @@ fn calls_to_several_hosts_are_answered_by_name() {
 }
 
 #[test]
-fn a_talk_goes_both_ways_at_once() {
+fn a_call_streams_both_ways_at_once() {
     on_each_runtime(|| async {
         let net = Network::new("t");
         let (alpha, user) = (host(&net, "alpha"), host(&net, "user"));
@@ -90,7 +90,7 @@ fn a_talk_goes_both_ways_at_once() {
 }
 
 #[test]
-fn a_channel_tells_why_it_cannot_connect() {
+fn a_channel_reports_why_it_cannot_connect() {
     on_each_runtime(|| async {
         let net = Network::new("t");
         let user = host(&net, "user");

@@ -135,7 +135,7 @@ fn a_large_body_is_streamed_both_ways() {
 }
 
 #[test]
-fn a_server_that_goes_down_ends_a_response_early() {
+fn a_closed_server_ends_a_response_early() {
     on_each_runtime(|| async {
         let net = Network::new("t");
         let (a, b) = (host(&net, "a"), host(&net, "b"));

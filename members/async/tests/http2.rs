@@ -50,7 +50,7 @@ async fn serve(conn: Conn) -> usize {
 }
 
 #[test]
-fn streams_of_one_connection_go_on_at_once() {
+fn streams_of_one_connection_progress_concurrently() {
     on_each_runtime(|| async {
         let net = Network::new("t");
         let (a, b) = (host(&net, "a"), host(&net, "b"));

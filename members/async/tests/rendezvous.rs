@@ -78,7 +78,7 @@ fn a_write_is_as_large_as_the_buffer_at_most() {
 }
 
 #[test]
-fn a_close_tells_how_much_was_read() {
+fn a_close_reports_the_bytes_read() {
     on_each_runtime(|| async {
         let Pair { mut dialled, mut accepted, .. } = rendezvous(64).await;
         let writing = tokio::spawn(async move {

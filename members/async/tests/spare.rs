@@ -78,7 +78,7 @@ fn a_read_of_tcp_into_much_room_touches_little_of_it() {
 }
 
 #[test]
-fn what_waits_is_read_at_once_into_much_room() {
+fn all_buffered_bytes_are_read_at_once_into_a_large_buffer() {
     on_each_network(|net| async move {
         let Pair { mut dialled, mut accepted, .. } = pair_on(&net).await;
         for size in [1, 2000, 3000, 60_000] {

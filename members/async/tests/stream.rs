@@ -236,7 +236,7 @@ fn readiness_and_attempts_move_everything() {
 }
 
 #[test]
-fn attempts_say_when_they_would_block() {
+fn attempts_report_would_block() {
     on_each_runtime(|| async {
         let Pair { dialled, accepted, listener, .. } = pair_with_buffer(2).await;
         let mut buf = [0; 4];
@@ -288,7 +288,7 @@ fn vectored_attempts_fill_one_buffer_after_the_other() {
 }
 
 #[test]
-fn readiness_tells_which_way() {
+fn readiness_is_reported_per_direction() {
     on_each_runtime(|| async {
         let Pair { mut dialled, accepted, .. } = pair_with_buffer(4).await;
         let both = Interest::READABLE | Interest::WRITABLE;
@@ -304,7 +304,7 @@ fn readiness_tells_which_way() {
 }
 
 #[test]
-fn readiness_tells_what_is_over() {
+fn readiness_reports_the_end_of_the_stream() {
     on_each_runtime(|| async {
         // Nothing more comes, and then nothing goes either.
         let Pair { dialled, accepted, .. } = pair().await;
@@ -340,7 +340,7 @@ fn readiness_tells_what_is_over() {
 }
 
 #[test]
-fn a_read_gives_what_is_there_and_no_more() {
+fn a_read_returns_the_available_bytes_and_no_more() {
     on_each_runtime(|| async {
         let Pair { mut dialled, mut accepted, .. } = pair().await;
         dialled.write_all(b"abc").await.unwrap();

@@ -182,7 +182,7 @@ pub(crate) fn assert_all_ports_free(hosts: &[&Host]) {
 }
 
 #[test]
-fn a_test_whose_time_is_over_shows_its_networks() {
+fn a_test_that_times_out_prints_its_networks() {
     let networks = Networks::default();
     let expected = "
 network pipeone: up

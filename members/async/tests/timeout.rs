@@ -200,7 +200,7 @@ fn on_a_connector() {
 }
 
 #[test]
-fn given_up_waits_leave_no_wakers_behind() {
+fn dropped_waits_leave_no_wakers_behind() {
     struct Count;
 
     impl Wake for Count {

@@ -111,7 +111,7 @@ async fn publish(host: Host) {
 }
 
 #[test]
-fn a_subscriber_gets_what_is_published() {
+fn a_subscriber_gets_published_messages() {
     static NET: Network<'static> = virtnet::fixed!("mqtt", 3, 8, 2, 32);
     let hosts = ["broker", "subscriber", "publisher"].map(|name| NET.host(name).unwrap());
     let [server, subscriber, publisher] = hosts.clone();

@@ -25,7 +25,7 @@ const RENDEZVOUS: [Word; 2] = [[0, 1, 0, 0], [3, 1, 0, 3]];
 
 /// The waker of `try_accept` was not known as one that does nothing, where two units of compilation had one each.
 #[test]
-fn an_accept_that_does_not_wait_takes_no_place_among_those_that_do() {
+fn an_accept_that_does_not_wait_takes_no_place_in_the_queue() {
     for config in RELAYS {
         agrees(
             config,
@@ -61,7 +61,7 @@ fn an_accept_that_is_polled_again_claims_no_second_connection() {
 
 /// A task that wrote other bytes after it had given up a write was told what became of that one: they were lost.
 #[test]
-fn a_write_is_not_answered_with_what_became_of_other_bytes() {
+fn a_write_does_not_get_the_count_of_other_bytes() {
     for config in RENDEZVOUS {
         agrees(
             config,
@@ -95,7 +95,7 @@ fn a_write_of_other_bytes_to_a_closed_connection_fails() {
 
 /// The answer to a task that was late was dropped though there was room for it: its bytes were read twice.
 #[test]
-fn three_tasks_that_are_late_are_each_told_of_their_own_write() {
+fn three_tasks_polled_late_each_get_their_own_count() {
     let write = |task| Op { kind: Kind::Write, on: 0, with: 1, mode: Mode::Later, task }.encode();
     let read = op(Kind::Read, 1, 1, Mode::Later);
     let poll = |wait| op(Kind::Poll, wait, 0, Mode::Later);

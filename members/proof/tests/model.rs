@@ -44,7 +44,7 @@ const OUTCOMES: [&str; 26] = [
 ];
 
 #[test]
-fn networks_do_what_the_model_says() {
+fn networks_match_the_model() {
     let number = |name: &str, default| match std::env::var(name) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")),
         Err(_) => default,

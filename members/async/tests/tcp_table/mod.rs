@@ -119,7 +119,7 @@ fn why(tcp: &Row, here: &Row) -> Result<Option<usize>, ()> {
 }
 
 #[test]
-fn calls_do_as_on_tcp_but_for_what_readme_says() {
+fn calls_match_tcp_except_where_readme_says_otherwise() {
     on_one_thread(|| {
         // A call that would wait says so: it is not to be the runtime that lets it.
         tokio::task::unconstrained(async {
