@@ -15,7 +15,7 @@ use std::time::Duration;
 use virtnet::pipenet::{Network, fixed};
 use virtnet::{Cause, Conn, Engine, Error, ErrorKind, Host, Listener, NetRef, NetRefExt as _, Notifier, Op, Registry};
 
-/// What an error prints.
+/// The text of an error.
 #[track_caller]
 fn text<T, E: Display>(outcome: Result<T, E>) -> String {
     match outcome {
@@ -107,7 +107,7 @@ fn a_fixed_network_names_the_full_table() {
     assert_eq!(text(b.dial("a:1").wait()), "dial pipet b:3->a:1: pipe pool is full (2)");
     let [first, second] = pairs;
     drop(first.0);
-    // A pipe is in use until both of its ends are gone.
+    // A pipe is in use until both of its ends are dropped.
     assert_eq!(text(b.dial("a:1").wait()), "dial pipet b:1->a:1: pipe pool is full (2)");
     drop(first.1);
     assert_eq!(NET.pipes(), 1);
@@ -161,7 +161,7 @@ fn dial_of_two_tasks<N: NetRef>(net: N) {
     assert!(first.0.load(Ordering::Relaxed));
 }
 
-/// Whether somebody has woken it.
+/// Whether the waker was woken.
 #[derive(Default)]
 struct Woken(AtomicBool);
 
@@ -360,7 +360,7 @@ fn hosts_listeners_and_connections_go_into_lists() {
     check(Network::new("t").subnetwork().clone());
     check(FIXED.subnetwork());
 
-    // A list of a type that is not generic is what crashed rustc 1.95.
+    // A list of a non-generic type crashed rustc 1.95.
     let net = Network::new("t");
     let hosts = vec![net.host("a").expect("a new name")];
     let listeners = vec![hosts[0].listen("").expect("a free port")];
@@ -376,7 +376,7 @@ fn hosts_listeners_and_connections_go_into_lists() {
     }
 }
 
-/// Large writes and reads copy outside of the lock, small ones under it.
+/// Large writes and reads copy outside of the lock, and small ones under it.
 #[test]
 fn bytes_keep_their_order_whatever_the_sizes_of_writes_and_reads() {
     let net = Network::new("t");

@@ -1,4 +1,4 @@
-//! One network out of two subnetworks that share a registry, as two processes would, over a backend of an outsider's.
+//! One network made of two subnetworks that share a registry, as two processes would, over an independent backend.
 
 mod outsider;
 
@@ -42,18 +42,18 @@ impl Two {
         Self { lab, left, right, a, b }
     }
 
-    /// How many sockets and ends of connections are in use: of `a`, of `b`, of the wires.
+    /// The number of sockets in use of `a` and of `b`, and of ends of connections in use.
     fn in_use(&self) -> (usize, usize, isize) {
         (self.a.sockets(), self.b.sockets(), self.lab.ends())
     }
 
-    /// An address as the network hands it out.
+    /// An address as returned by the network.
     fn addr(&self, host: &str, port: u16) -> Addr {
         Addr::new(self.left.network_name(), host, port).expect("a valid address")
     }
 }
 
-/// What a failure prints.
+/// The text of an error.
 fn text<T: fmt::Debug, E: fmt::Display>(outcome: Result<T, E>) -> String {
     outcome.expect_err("a failure is expected").to_string()
 }
@@ -97,7 +97,7 @@ fn dials_across_take_the_lowest_free_ports_of_both_hosts() {
         let second = connect(&two.b, &listener).unwrap();
         assert_eq!(ends_of(&first.0), ("b:1".into(), "a:2".into()));
         assert_eq!(ends_of(&second.0), ("b:2".into(), "a:3".into()));
-        // Closing one end frees only that end.
+        // Closing one end frees only that end's port.
         drop(first.1);
         let third = connect(&two.b, &listener).unwrap();
         assert_eq!(ends_of(&third.0), ("b:3".into(), "a:2".into()));
@@ -171,7 +171,7 @@ fn dialling_across_fails_with_the_other_sides_cause() {
 fn an_announced_but_missing_host_is_no_such_host() {
     within(|| {
         use virtnet::{Engine as _, Registry};
-        /// Leaves the host's data with the names of the lab, and makes no host.
+        /// Registers a host with the lab's names, without making it.
         async fn announce<R: Registry<Data = outsider::Peer>>(net: &Handle, registry: &R) {
             net.engine().new_host("z", registry).await.expect("the name is free");
         }

@@ -1,4 +1,4 @@
-//! Threads that panic with hands full: what they held is closed, and nobody else notices more than that.
+//! Threads that panic while they hold sockets: their sockets are closed, and other threads see nothing but that.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -84,7 +84,7 @@ fn a_waker_that_panics_while_its_thread_unwinds_does_not_abort() {
     unwinding_wakes(fixed().subnetwork());
 }
 
-/// What a panicking thread drops wakes somebody whose waker panics, too.
+/// A panicking thread drops a socket, which calls a waker that panics, too.
 fn unwinding_wakes<N: NetRef + 'static>(net: N) {
     let all = pair(net);
     let (waker, armed) = panicking(Event::Wake);
