@@ -21,7 +21,8 @@
 //!
 //! # Examples
 //!
-//! In a test file, [`conformance!`](crate::conformance) makes a module with a `#[test]` for each behaviour of the groups:
+//! In a test file, [`conformance!`](crate::conformance) makes a module with a `#[test]` for each behaviour of the
+//! groups:
 //!
 //! ```
 //! use virtnet::pipenet;

@@ -1,4 +1,4 @@
-//! Connections that a backend hands over, against accepts and closes; and how a backend is closed.
+//! Connections that a backend hands over, against accepts and closes, and the closing of a backend.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn explore_idle(
     })
 }
 
-/// What a backend does with a connection that was claimed.
+/// The backend's answer to a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
     Acknowledge,
@@ -117,7 +117,7 @@ fn a_refused_connection_makes_way_for_the_next() {
         let refusing = hand_over(net, 1, first, Answer::Refuse);
         let other = hand_over(net, 2, second, Answer::Acknowledge);
         let accepted = ends(&listener.accept().wait());
-        // One that was not claimed by then is turned away.
+        // A connection that was not claimed by then is refused.
         drop(listener);
         format!("{accepted}, {}, {}", join(refusing), join(other))
     });
@@ -131,7 +131,7 @@ fn a_stranger_is_known_from_when_it_is_queued() {
         let tables = Heap::new();
         let net = idle_in(tables.clone(), Arc::new(Event::new(true)), 1);
         let listener = made(&net, "a").listen(":1").expect("a free port");
-        // There is room for one of them, unless that has given up by then.
+        // There is room for one stranger, unless its connection was withdrawn by then.
         let queued = |name: &str, net: &Idle| {
             let (src, dst, notifier) = (addr(name, 1), addr("a", 1), net.notifier());
             match Arc::new(Task::default()).poll(pin!(notifier.accept(&src, &dst, Link::default()))) {
@@ -197,7 +197,7 @@ fn a_connection_against_the_close_of_its_listener() {
     });
     let outcomes = set([
         "a:2-x:1, a:2; released 1",
-        // Acknowledged, and not taken out of the queue before that was emptied.
+        // The connection was acknowledged, and the queue was emptied before an accept took it out.
         "accept t a:1: socket is down, a:2; released 1",
         "accept t a:1: socket is down, connection refused; released 1",
     ]);

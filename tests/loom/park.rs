@@ -1,4 +1,4 @@
-//! How a thread sleeps until it is woken.
+//! A thread sleeps until it is woken.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -50,7 +50,7 @@ fn a_wake_after_its_wait_does_not_disturb_other_waits() {
     let model = || {
         let events = [(); 2].map(|()| Arc::new(Event::default()));
         let others = events.clone().map(|event| spawn(move || event.set()));
-        // Both may wake this wait, which ends with either of them.
+        // Both events may wake this wait, which ends with either of them.
         Op::new(poll_fn(|cx| match events.each_ref().map(|event| event.poll(cx).is_ready()) {
             [false, false] => Poll::Pending,
             _ => Poll::Ready(()),

@@ -1,4 +1,4 @@
-//! Closing engine and registry: once each, in this order, with the same errors for everybody.
+//! Closing engine and registry: each is closed once, in this order, and every caller gets the same errors.
 
 use std::future::Future;
 use std::pin::pin;
@@ -23,7 +23,7 @@ fn failing() -> Rig {
 
 const BOTH: &str = "virtnet \"x\": close: 2 errors:\n\t- eng err\n\t- reg err\n";
 
-/// The closes among what engine and registry were asked.
+/// The close calls of engine and registry.
 const CLOSES: [&str; 2] = ["engine: close", "registry: close"];
 
 #[test]
