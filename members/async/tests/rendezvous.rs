@@ -41,7 +41,7 @@ fn a_read_does_not_cross_the_boundary_of_a_write() {
             for text in ["one", "two", "three"] {
                 dialled.write_all(text.as_bytes()).await.unwrap();
             }
-            // Only the first of several buffers is a write.
+            // A vectored write offers only the first of several buffers.
             assert_eq!(dialled.write_vectored(&[b"a", b"b"].map(|text| IoSlice::new(text))).await.unwrap(), 1);
         });
         let mut texts = Vec::new();
