@@ -24,7 +24,7 @@ fn poll_once(reader: &mut (impl AsyncRead + Unpin), cx: &mut std::task::Context<
     (outcome.map(|outcome| outcome.map(|()| buf.filled().into()).expect("the peer is there")), buf.initialized().len())
 }
 
-/// Reads `bytes`, which `writer` sends; the first read may be pending.
+/// Asserts that a pending read, and then reads of bytes sent by `writer`, initialize little of the room.
 async fn touches_little(mut reader: impl AsyncRead + Unpin, writer: impl AsyncWriteExt + Unpin + Send + 'static) {
     let mut writer = writer;
     let (nothing, touched) = poll_fn(|cx| Poll::Ready(poll_once(&mut reader, cx))).await;
