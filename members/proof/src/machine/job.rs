@@ -38,7 +38,7 @@ pub(super) fn writer(op: Op) -> Id {
 }
 
 impl<'w, N: NetRef + 'w> World<'w, N> {
-    /// Starts an operation, and waits for it as `mode` says.
+    /// Starts an operation, and waits for it according to `mode`.
     pub(super) fn start(&mut self, wait: Wait, mode: Mode, report: &mut Report) -> Result<(), String> {
         match mode {
             Mode::Later | Mode::Idle => {
