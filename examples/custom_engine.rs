@@ -1,10 +1,10 @@
-//! An engine and a registry of one's own, about as small as they can honestly be, and two hosts that talk over them.
+//! A custom engine and registry, about as small as they can reasonably be, and two hosts that talk over them.
 //!
-//! A network is an engine, which connects hosts and moves bytes, and a registry, which knows the hosts by name. Ports,
-//! listeners and their queues, closing and the texts of errors are the crate's.
+//! A network consists of an engine, which connects hosts and moves bytes, and a registry, which finds hosts by name.
+//! The crate provides the rest: ports, listeners and their queues, closing, and the texts of errors.
 //!
-//! This engine moves bytes through queues in memory. They have no bound, so a write never has to wait; one that bounds
-//! them keeps the wakers of those who write, too. Run it: `cargo run --example custom_engine`.
+//! This engine moves bytes through queues in memory. The queues are unbounded, so a write never has to wait; an engine
+//! with bounded queues also keeps the wakers of waiting writers. Run it: `cargo run --example custom_engine`.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{Read, Write};
@@ -54,8 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The registry: the names that are taken. This network has its hosts all in one place, so there is nothing to say of
-/// where they are.
+/// The registry: the registered names. All hosts of this network are in one place, so the registry stores no locations.
 #[derive(Default)]
 struct Names(Mutex<BTreeSet<String>>);
 
@@ -83,7 +82,7 @@ impl Registry for Names {
     }
 }
 
-/// The engine. What it knows is all in the ends of its connections.
+/// The engine. All of its state is in the ends of its connections.
 struct Queues;
 
 /// One end of a connection: a queue to write to, and one to read from.
@@ -93,19 +92,19 @@ struct End {
     incoming: Arc<Mutex<Queue>>,
 }
 
-/// Bytes on their way in one direction.
+/// The bytes in one direction.
 #[derive(Default)]
 struct Queue {
     bytes: VecDeque<u8>,
-    /// The writer will not write any more.
+    /// The writer has finished writing.
     ended: bool,
-    /// The reader will not read any more, and what is written is dropped.
+    /// The reader has finished reading, and written bytes are dropped.
     deaf: bool,
     /// The reader is closed.
     closed: bool,
-    /// One of them has reset the connection.
+    /// One end has reset the connection.
     reset: bool,
-    /// Who waits for bytes.
+    /// The wakers of tasks that wait for bytes.
     readers: Vec<Waker>,
 }
 
@@ -126,11 +125,11 @@ impl Engine for Queues {
     ) -> Result<(End, Addr), Cause> {
         let near = End::default();
         let far = End { outgoing: near.incoming.clone(), incoming: near.outgoing.clone() };
-        // Waits until the listener at `dst` takes the far end. If that fails, or is given up, the network closes the far
-        // end, and nobody has seen the near one.
+        // Waits until the listener at `dst` accepts the far end. If that fails or is cancelled, the network closes the
+        // far end, and the near end was never visible.
         let accept = notifier.accept(src, dst, far).await?;
         let peer = accept.local_addr();
-        // From here on the listener has the connection, and nothing is left to wait for.
+        // From here on the listener owns the connection, and there is nothing left to wait for.
         accept.acknowledge()?;
         Ok((near, peer))
     }
@@ -154,7 +153,7 @@ impl Engine for Queues {
             () => queue.bytes.extend(buf),
         }
         let readers = std::mem::take(&mut queue.readers);
-        // Who is woken may read at once: not under our lock.
+        // A woken task may read at once, so it is woken outside of the lock.
         drop(queue);
         readers.into_iter().for_each(Waker::wake);
         Poll::Ready(Ok(buf.len()))
@@ -199,7 +198,7 @@ impl Engine for Queues {
 }
 
 impl End {
-    /// Takes a step on the incoming bytes, or waits for some.
+    /// Performs an operation on the incoming bytes, or waits for bytes.
     fn poll_incoming(
         &self,
         cx: &mut Context<'_>,
@@ -221,7 +220,7 @@ impl End {
         }
     }
 
-    /// Changes one of the queues and wakes who waits for it.
+    /// Changes one of the queues and wakes the tasks that wait for it.
     fn change(&self, queue: &Mutex<Queue>, change: impl FnOnce(&mut Queue)) {
         let mut queue = queue.lock().unwrap();
         change(&mut queue);

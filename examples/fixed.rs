@@ -1,10 +1,10 @@
-//! A network in statics, and both ends of its connections on one thread: what firmware does, in a program to run
-//! anywhere.
+//! A network in statics, and both ends of its connections on one thread: the structure of firmware, in a program that
+//! runs anywhere.
 //!
-//! Nothing here waits. Each round of the main loop lets both ends do what they can do by now, as a super-loop on a
-//! microcontroller would. Then every table is filled, and found as it was when the sockets are gone.
+//! Nothing here waits. In each round of the main loop, both ends do as much as they can without waiting, as in a
+//! super-loop on a microcontroller. Then every table is filled, and is empty again once the sockets are dropped.
 //!
-//! The network uses no heap. With the feature `pipenet` alone, there is none that it could use:
+//! The network uses no heap. With the feature `pipenet` alone, there is none to use:
 //!
 //! ```sh
 //! cargo run --example fixed --no-default-features --features pipenet
@@ -18,7 +18,7 @@ use virtnet::{Error, ErrorKind};
 /// Room for 2 hosts, 6 sockets, 2 connections, and 8 bytes in each direction of a connection.
 static NET: Network<'static> = virtnet::fixed!("board", 2, 6, 2, 8);
 
-/// What the sensor measures.
+/// The samples of the sensor.
 const SAMPLES: [u16; 6] = [312, 315, 319, 318, 316, 313];
 
 fn main() -> Result<(), Error> {
@@ -32,7 +32,7 @@ fn main() -> Result<(), Error> {
     fill(&listener, &sensor)?;
     assert_eq!((logger.sockets(), sensor.sockets(), NET.pipes()), (1, 0, 0), "only the listener is left");
 
-    // And all still works.
+    // Everything still works.
     assert_eq!(measure(&listener, &sensor)?, SAMPLES);
 
     NET.close().expect("nothing can go wrong here");
@@ -50,12 +50,12 @@ fn measure(listener: &Listener, sensor: &Host) -> Result<[u16; SAMPLES.len()], E
     let mut rounds = 0;
     loop {
         rounds += 1;
-        // The sensor: connects, sends what there is room for.
+        // The sensor connects, and sends as much as there is room for.
         match &mut source {
             None => source = dial.as_mut().try_wait().transpose()?.map(Source::new),
             Some(source) => source.step()?,
         }
-        // The logger: takes the connection when it is there, reads what has come.
+        // The logger accepts the connection once it is there, and reads the available bytes.
         match &mut sink {
             None => sink = ready(listener.try_accept())?.map(Sink::new),
             Some(sink) => {
@@ -84,7 +84,7 @@ impl Source {
         Self { conn, bytes, sent: 0 }
     }
 
-    /// Sends what there is room for, and ends the stream behind the last byte.
+    /// Sends as much as there is room for, and ends the stream after the last byte.
     fn step(&mut self) -> Result<(), Error> {
         let left = &self.bytes[self.sent..];
         if left.is_empty() {
@@ -99,7 +99,7 @@ impl Source {
 struct Sink {
     conn: Conn,
     log: [u16; SAMPLES.len()],
-    /// Bytes received.
+    /// The bytes received so far.
     received: usize,
 }
 
@@ -108,7 +108,7 @@ impl Sink {
         Self { conn, log: [0; SAMPLES.len()], received: 0 }
     }
 
-    /// Takes what has come; says whether the stream has ended.
+    /// Reads the available bytes; returns whether the stream has ended.
     fn step(&mut self) -> Result<bool, Error> {
         let mut bytes = [0; 3];
         let Some(count) = ready(self.conn.try_read(&mut bytes))? else { return Ok(false) };
@@ -120,7 +120,7 @@ impl Sink {
     }
 }
 
-/// Fills every table, looks at the errors, and lets all sockets go.
+/// Fills every table, checks the errors, and drops all sockets.
 fn fill(listener: &Listener, sensor: &Host) -> Result<(), Error> {
     let refused = |error: Error, want: &str| {
         println!("{error}");
@@ -129,7 +129,7 @@ fn fill(listener: &Listener, sensor: &Host) -> Result<(), Error> {
     };
     refused(NET.host("third").unwrap_err(), r#"virtnet "pipeboard": new host "third": host table is full (2)"#);
 
-    // Two connections are all that there are pipes for. With the listener, they take 5 of 6 sockets.
+    // Two connections use all pipes. With the listener, they take 5 of 6 sockets.
     let first = connect(listener, sensor)?;
     let second = connect(listener, sensor)?;
     assert_eq!(second.0.local_addr().to_string(), "sensor:2");
@@ -140,7 +140,7 @@ fn fill(listener: &Listener, sensor: &Host) -> Result<(), Error> {
     refused(sensor.listen("").unwrap_err(), "listen pipeboard sensor:0: port table is full (6)");
     refused(connect(listener, sensor).unwrap_err(), "dial pipeboard: port table is full (6)");
 
-    // What is given back is there at once, the lowest port first.
+    // A dropped socket's room is available at once, and the lowest port is reused first.
     drop(first);
     let third = connect(listener, sensor)?;
     assert_eq!(third.0.local_addr().to_string(), "sensor:1");
@@ -152,7 +152,7 @@ fn fill(listener: &Listener, sensor: &Host) -> Result<(), Error> {
 fn connect(listener: &Listener, host: &Host) -> Result<(Conn, Conn), Error> {
     let mut dial = pin!(host.dial("logger:7"));
     if let Some(failed) = dial.as_mut().try_wait() {
-        // A dial is not done before it is accepted.
+        // A dial is not done until it is accepted.
         return Err(failed.unwrap_err());
     }
     let accepted = listener.try_accept()?;
@@ -160,7 +160,7 @@ fn connect(listener: &Listener, host: &Host) -> Result<(Conn, Conn), Error> {
     Ok((dialled, accepted))
 }
 
-/// The outcome, or nothing if it would have to be waited for.
+/// The outcome, or `None` if the operation would have to wait.
 fn ready<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
     match outcome {
         Ok(value) => Ok(Some(value)),

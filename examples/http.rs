@@ -1,8 +1,8 @@
 //! A client, a proxy and a web server, each on a host of its own, on a network that exists only in this process.
 //!
-//! The server is `axum`, the client that of `hyper-util`, the proxy `tokio::io::copy_bidirectional`, all as they are
-//! published. They find each other by name, and every address is known beforehand. The proxy takes the client's `CONNECT`
-//! and passes on what comes after it, as for TLS, so that it sees an address and nothing else.
+//! The server is `axum`, the client is that of `hyper-util`, and the proxy uses `tokio::io::copy_bidirectional`, all as
+//! published. They find each other by name, and every address is known beforehand. The proxy accepts the client's
+//! `CONNECT` and passes on the bytes after it, as for TLS, so it sees nothing but an address.
 //!
 //! ```sh
 //! cargo run --all-features --example http
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Failure> {
     let net = Network::new("lab");
     let (server, proxy, client) = (net.host("server")?, net.host("proxy")?, net.host("client")?);
 
-    // Nothing here differs from a program on TCP but who listens, and who dials.
+    // This differs from a program on TCP only in listening and dialling.
     let (stop, stopped) = oneshot::channel::<()>();
     let app = app().into_make_service_with_connect_info::<Addr>();
     let serving = serve(server.listen(":80")?, app).with_graceful_shutdown(async { drop(stopped.await) });
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Failure> {
     let passing = tokio::spawn(pass_on(proxy.listen(":3128")?, proxy.clone()));
 
     let direct = ask_directly(&client).await?;
-    // Only the server's listener is left; so it is known which port is next.
+    // Only the server's listener is left, so the next port is known.
     until_in_use([(&client, 0), (&server, 1)]).await;
     let proxied = ask_through_proxy(&client).await?;
 
@@ -73,8 +73,7 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits until no more than so many sockets of each host are in use: the libraries' own tasks let go of their connections
-/// in their own time.
+/// Waits until each host has at most so many sockets in use: the libraries' tasks drop their connections with a delay.
 async fn until_in_use<const N: usize>(sockets: [(&Host, usize); N]) {
     while sockets.iter().any(|(host, most)| host.sockets() > *most) {
         tokio::task::yield_now().await;
@@ -83,7 +82,7 @@ async fn until_in_use<const N: usize>(sockets: [(&Host, usize); N]) {
 
 type Notes = Arc<Mutex<BTreeMap<String, String>>>;
 
-/// Keeps notes, and tells who wrote them.
+/// Stores notes, and reports the address of their author.
 fn app() -> Router {
     let write = async |State(notes): State<Notes>,
                        ConnectInfo(from): ConnectInfo<Addr>,
@@ -149,7 +148,7 @@ fn request(method: &Method, uri: &str, body: &str) -> Result<Request<Full<Bytes>
 
 const ESTABLISHED: &[u8; 39] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
 
-/// The proxy: takes one connection to wherever it wants to, and says from where to where.
+/// The proxy: accepts one connection, forwards it to the requested address, and returns both addresses.
 async fn pass_on(listener: Listener, host: Host) -> Result<String, Failure> {
     let mut near = BufReader::new(listener.accept().await?);
     let mut head = String::new();

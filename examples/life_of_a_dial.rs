@@ -1,8 +1,8 @@
-//! The life of a dial: who calls whom, with what, and which ports are taken meanwhile.
+//! The life of a dial: the calls and their arguments, and the ports in use meanwhile.
 //!
-//! Engine, registry and the notifier between them and the listener are this program's, and print what they are asked.
-//! They move no bytes (`custom_engine` does): this is about how a connection comes about, or does not. Run it:
-//! `cargo run --example life_of_a_dial`.
+//! The engine, the registry and the notifier between them and the listener belong to this program, and print each of
+//! their calls. They move no bytes (`custom_engine` does): this example shows how a connection is established, or
+//! fails. Run it: `cargo run --example life_of_a_dial`.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -133,7 +133,7 @@ engine: close
   registry: close
 "#;
 
-/// The engine. Its wires are imagined.
+/// The engine. Its wires are imaginary.
 struct Wires;
 
 /// One end of a wire.
@@ -229,7 +229,7 @@ impl Registry for Names {
     }
 }
 
-/// A notifier that prints what it is asked, and asks the network's.
+/// A notifier that prints its calls, and passes them to the network's notifier.
 struct Noting<T>(T);
 
 impl<N: Notifier<Link = End>> Notifier for Noting<&N> {
@@ -267,7 +267,7 @@ impl<A: Accept> Accept for Noting<A> {
     }
 }
 
-/// All that was noted, for the end.
+/// All notes, to check at the end.
 static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn note(line: &str) {
@@ -275,7 +275,7 @@ fn note(line: &str) {
     NOTES.lock().unwrap().push(line.into());
 }
 
-/// Notes how many sockets the hosts have, and the lowest port that is free.
+/// Notes how many sockets the hosts have, and the lowest free port.
 fn note_ports(what: &str, a: &Host, b: &Host) {
     let (of_a, of_b) = (a.sockets(), b.sockets());
     let free = |host: &Host| host.listen("").expect("a port is free").local_addr().port();

@@ -1,6 +1,6 @@
 //! A WebSocket server and its clients, in threads, on a network that exists only in this process.
 //!
-//! The protocol is that of `tungstenite`, as it is published: it works on anything that is `Read + Write`, and so on a
+//! The protocol is that of the published `tungstenite`: it works on anything that is `Read + Write`, and so on a
 //! [`virtnet`] connection. Nothing here opens a socket of the operating system, and every address is known beforehand.
 //!
 //! ```sh
@@ -30,7 +30,8 @@ fn main() -> Result<(), Failure> {
         sessions.into_iter().map(joined).collect::<Result<Vec<_>, _>>()
     });
 
-    // The clients connect one after the other, so that it is known who is accepted first; then they all talk at once.
+    // The clients connect one after the other, so that the order of the accepts is known; then they all talk
+    // concurrently.
     let mut conns = Vec::new();
     for name in ["alice", "bob", "carol", "alice"] {
         conns.push((name, net.host(name)?.dial("server:80").wait()?));
@@ -38,7 +39,7 @@ fn main() -> Result<(), Failure> {
     let clients: Vec<_> = conns.into_iter().map(|(name, conn)| thread::spawn(move || talk(name, conn))).collect();
     let clients: Vec<Client> = clients.into_iter().map(joined).collect::<Result<_, _>>()?;
 
-    // Closing the server ends its listener; the sessions are over by themselves.
+    // Closing the server ends its listener; the sessions end by themselves.
     server.close().wait()?;
     let sessions = joined(accepting)?;
 
@@ -54,7 +55,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the server saw of one connection.
+/// The server's view of one connection.
 #[derive(Debug, PartialEq)]
 struct Session {
     at: String,
@@ -63,7 +64,7 @@ struct Session {
     received: Vec<String>,
 }
 
-/// What a client saw of its connection.
+/// A client's view of its connection.
 #[derive(Debug, PartialEq)]
 struct Client {
     from: String,
@@ -73,7 +74,7 @@ struct Client {
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Answers every text with a greeting and sends everything else back, until the client closes.
+/// Answers every text with a greeting and echoes everything else, until the client closes.
 fn serve(conn: Conn) -> Result<Session, Failure> {
     let (at, from) = (conn.local_addr().to_string(), conn.peer_addr().to_string());
     let (mut path, mut received) = (String::new(), Vec::new());
@@ -100,7 +101,7 @@ fn serve(conn: Conn) -> Result<Session, Failure> {
     }
 }
 
-/// Upgrades the connection, says something, sends a lot, and closes.
+/// Upgrades the connection, sends a text, sends a large message, and closes.
 fn talk(name: &str, conn: Conn) -> Result<Client, Failure> {
     let (from, to) = (conn.local_addr().to_string(), conn.peer_addr().to_string());
     let (mut socket, _) = tungstenite::client(format!("ws://server:80/rooms/{name}"), conn)?;
@@ -125,7 +126,7 @@ fn talk(name: &str, conn: Conn) -> Result<Client, Failure> {
     }
 }
 
-/// Compares what happened with what is known beforehand: a host's ports are given out from 1, the lowest free one first.
+/// Compares the transcript with the known one: a host's ports are assigned from 1, the lowest free one first.
 fn verify(sessions: &[Session], clients: &[Client]) {
     let connections = [
         ("alice", "alice:1", "server:1"),

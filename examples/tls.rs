@@ -1,7 +1,7 @@
-//! TLS inside of connections of a network that exists only in this process.
+//! TLS over connections of a network that exists only in this process.
 //!
-//! Both sides are `tokio-rustls`, as it is published, and prove who they are with certificates that are made here, for the
-//! names of their hosts. A server that has no certificate for its host is turned down.
+//! Both sides are the published `tokio-rustls`, and authenticate with certificates that are made here for the names of
+//! their hosts. A server without a certificate for its host is rejected.
 //!
 //! ```sh
 //! cargo run --all-features --example tls
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Answers one question with its asker and itself; says what it was.
+/// Answers one question, naming the addresses of both ends; returns the question.
 async fn answer(listener: Listener, acceptor: TlsAcceptor) -> Result<String, Failure> {
     let conn = listener.accept().await?;
     let (at, from) = (conn.local_addr(), conn.peer_addr());
@@ -61,7 +61,7 @@ async fn answer(listener: Listener, acceptor: TlsAcceptor) -> Result<String, Fai
     Ok(question)
 }
 
-/// Asks a host, once it has proved that it is the one.
+/// Asks a host a question, after the host has authenticated.
 async fn ask(host: &Host, connector: &TlsConnector, name: &'static str) -> Result<String, Failure> {
     let conn = host.dial((name, 443)).await?;
     let mut stream = connector.connect(ServerName::try_from(name)?, conn).await?;
@@ -94,7 +94,7 @@ impl Authority {
         Ok(Arc::new(roots))
     }
 
-    /// For a server with the certificate of this name, to certified clients.
+    /// The configuration of a server with the certificate of this name, for certified clients.
     fn acceptor(&self, name: &str) -> Result<TlsAcceptor, Failure> {
         let (chain, key) = self.certify(name)?;
         let clients = WebPkiClientVerifier::builder(self.roots()?).build()?;
@@ -102,7 +102,7 @@ impl Authority {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// For a client with the certificate of this name, to certified servers.
+    /// The configuration of a client with the certificate of this name, for certified servers.
     fn connector(&self, name: &str) -> Result<TlsConnector, Failure> {
         let (chain, key) = self.certify(name)?;
         let config = ClientConfig::builder().with_root_certificates(self.roots()?).with_client_auth_cert(chain, key)?;

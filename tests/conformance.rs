@@ -33,7 +33,7 @@ fn heap_polite() -> Setup<pipenet::NetHandle> {
     Setup::new(net.subnetwork().clone()).links(links_by_dial)
 }
 
-/// A new network that is never freed, as a static is not.
+/// A new network that is never freed, like a static.
 fn fixed_network(options: fn(fixed::Network<'static>) -> fixed::Network<'static>) -> &'static fixed::Network<'static> {
     let memory = Box::leak(Box::new(fixed::Memory::<3, 8, 4, 16>::new()));
     Box::leak(Box::new(options(fixed::Network::new("t", memory))))

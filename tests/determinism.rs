@@ -1,6 +1,6 @@
-//! What one thread does is the same each time: ports, events and texts of a program with 3 hosts and 50 connections.
+//! A single-threaded program has the same ports, events and texts in each run: 3 hosts and 50 connections.
 //!
-//! The transcript goes to standard output, each line after `| `, so that two processes can be compared:
+//! The transcript is printed to standard output, each line after `| `, so that two processes can be compared:
 //!
 //! ```sh
 //! cargo test --test determinism -- --nocapture | grep '^| '
@@ -42,7 +42,7 @@ fn two_runs_give_one_transcript() {
         "6: read at the other end: read pipet a:3->a:4: connection reset",
         "refused: dial pipet a:3->b:9: connection refused",
         r#"nobody: dial pipet a:3->d:1: ram(pipet): query ["d"]: no such host"#,
-        // Connection 0 had port 1 of host a until then.
+        // Until then, connection 0 had port 1 of host a.
         "0: closed: a:1 -> b:1\n12: a:1 -> c:3",
         "48: write, dialled end: write pipet a:1->c:3: broken pipe",
         "48: write, accepted end: write pipet c:3->a:1: host is down",
@@ -70,11 +70,11 @@ fn on_statics() -> String {
     transcript
 }
 
-/// The program, and what it has seen so far.
+/// The program, and its transcript so far.
 struct Program<N: NetRef> {
     hosts: [Host<N>; 3],
     listeners: [Listener<N>; 3],
-    /// Connections left open, with their numbers, the dialled end first.
+    /// Open connections with their numbers; the dialled end comes first.
     open: Vec<(usize, Conn<N>, Conn<N>)>,
     seen: Transcript,
 }
@@ -106,9 +106,9 @@ impl<N: NetRef> Program<N> {
         seen.0
     }
 
-    /// Makes a connection, moves some bytes, and ends it in one of eight ways.
+    /// Makes a connection, moves some bytes, and closes it in one of eight ways.
     fn connection(&mut self, number: usize) {
-        // Each host dials each, itself too.
+        // Each host dials every host, including itself.
         let (from, to) = (number % 3, (number / 3 + number + 1) % 3);
         let (client, server) = connect(&self.hosts[from], &self.listeners[to]);
         self.seen.note(format_args!("{number}: {} -> {}", client.local_addr(), server.local_addr()));
@@ -176,7 +176,7 @@ impl<N: NetRef> Program<N> {
         self.seen.outcome(format_args!("{number}: write, {what}"), conn.try_write(b"x"));
     }
 
-    /// Makes mistakes.
+    /// Provokes errors.
     fn failures(&mut self, number: usize) {
         let [a, b, _] = self.hosts.clone();
         for (what, addr) in [
@@ -196,7 +196,7 @@ impl<N: NetRef> Program<N> {
         let blocked = self.listeners[1].try_accept().map(|conn| conn.peer_addr());
         self.seen.outcome("nobody dials", blocked);
 
-        // A dial that is given up is never seen; one that waits is refused when the listener closes.
+        // A dropped dial is never seen; a waiting dial is refused when the listener closes.
         let listener = b.listen("").expect("a free port");
         let addr = listener.local_addr();
         let mut waits = pin!(a.dial(addr));
@@ -213,13 +213,13 @@ impl<N: NetRef> Program<N> {
         self.seen.outcome("it is closed", listener.try_accept().map(|conn| conn.peer_addr()));
     }
 
-    /// Closes what was left open first, so that its ports are used again.
+    /// Closes the oldest open connection first, so that its ports are used again.
     fn close_oldest(&mut self) {
         let (number, client, server) = self.open.remove(0);
         self.seen.note(format_args!("{number}: closed: {} -> {}", client.local_addr(), server.local_addr()));
     }
 
-    /// Closes host c, and looks at what was left open.
+    /// Closes host c, and notes the state of the open connections.
     fn close_host(&mut self) {
         let host = self.hosts[2].clone();
         host.close().wait_with(core::hint::spin_loop).expect("nothing can go wrong");
@@ -233,7 +233,7 @@ impl<N: NetRef> Program<N> {
         self.seen.outcome("accept on c", self.listeners[2].try_accept().map(|conn| conn.peer_addr()));
     }
 
-    /// Looks at everything after the network is closed.
+    /// Notes the state of everything after the network is closed.
     fn after_close(&mut self) {
         self.seen.note("the network is closed");
         self.look_at_open();
@@ -255,7 +255,7 @@ impl<N: NetRef> Program<N> {
     }
 }
 
-/// What is seen, a line each.
+/// The transcript, one line for each event.
 struct Transcript(String);
 
 impl Transcript {
@@ -271,7 +271,7 @@ impl Transcript {
     }
 }
 
-/// Both ends of a new connection, the dialled one first.
+/// Both ends of a new connection; the dialled end comes first.
 fn connect<N: NetRef>(host: &Host<N>, listener: &Listener<N>) -> (Conn<N>, Conn<N>) {
     let mut dial = pin!(host.dial(listener.local_addr()));
     assert!(dial.as_mut().try_wait().is_none(), "a dial waits until it is accepted");
@@ -280,7 +280,7 @@ fn connect<N: NetRef>(host: &Host<N>, listener: &Listener<N>) -> (Conn<N>, Conn<
     (dialled.expect("it is accepted"), accepted)
 }
 
-/// What is there to read.
+/// The bytes available to read.
 fn read<N: NetRef>(conn: &Conn<N>) -> String {
     let mut bytes = [0; BUFFER];
     let count = conn.try_read(&mut bytes).expect("something is there");

@@ -1,4 +1,4 @@
-//! `features.md`, and the tables of features elsewhere, against `Cargo.toml`.
+//! `features.md`, and the other tables of features, against `Cargo.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ const FEATURES: &str = include_str!("../features.md");
 const README: &str = include_str!("../README.md");
 const LIB: &str = include_str!("../src/lib.rs");
 
-/// What is said of a feature.
+/// The description of a feature.
 #[derive(Debug, Default, PartialEq)]
 struct Feature {
     default: bool,
@@ -48,7 +48,7 @@ fn readme_and_crate_docs_list_every_feature() {
     assert_eq!(listed(section(&docs, "# Features")), declared);
 }
 
-/// The features of the manifest.
+/// The features declared in the manifest.
 fn declared() -> BTreeMap<String, Feature> {
     let entries = table(MANIFEST, |section| section == "features");
     let defaults = set(entries.iter().filter(|(name, _)| *name == "default").flat_map(|(_, value)| strings(value)));
@@ -74,7 +74,7 @@ fn described() -> BTreeMap<String, Feature> {
     features.collect()
 }
 
-/// The dependencies of a build that is not for models.
+/// The dependencies of a build without models.
 fn dependencies() -> Vec<(&'static str, String)> {
     table(MANIFEST, |section| match section.strip_prefix("target.") {
         Some(section) => section.ends_with(".dependencies") && !section.starts_with("'cfg(loom)'"),
@@ -103,7 +103,7 @@ fn table(manifest: &'static str, wanted: impl Fn(&str) -> bool) -> Vec<(&'static
     entries
 }
 
-/// The text below the heading that starts with `heading`, to the next heading of the same rank.
+/// The text below the heading that starts with `heading`, up to the next heading of the same rank.
 fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     let start = if text.starts_with(heading) {
         0
@@ -115,14 +115,14 @@ fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     below.split_once("\n#").map_or(below, |(section, _)| section)
 }
 
-/// The rows of the tables in a text, without their heads.
+/// The rows of the tables in a text, without their header rows.
 fn rows(text: &str) -> impl Iterator<Item = Vec<String>> {
     let lines = text.lines().filter(|line| line.starts_with('|'));
     let body = lines.skip_while(|line| !line.starts_with("|--")).skip(1);
     body.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect())
 }
 
-/// What the first cells of the tables in a text name.
+/// The names in the first cells of the tables in a text.
 fn listed(text: &str) -> BTreeSet<String> {
     rows(text).flat_map(|row| code(&row[0])).collect()
 }
@@ -131,12 +131,12 @@ fn list(cell: &str) -> BTreeSet<String> {
     code(cell).into_iter().collect()
 }
 
-/// What stands between backticks.
+/// The parts of a text between backticks.
 fn code(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// What stands between quotation marks.
+/// The parts of a text between quotation marks.
 fn strings(value: &str) -> impl Iterator<Item = &str> {
     value.split('"').skip(1).step_by(2)
 }

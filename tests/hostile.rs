@@ -1,5 +1,4 @@
-//! What a network stands, of programs that mean no good or know no better: wakers, executors, futures, buffers, panics and
-//! clocks of the worst kind.
+//! Networks withstand hostile and careless programs: the worst wakers, executors, futures, buffers, panics and clocks.
 #![cfg(all(feature = "std", feature = "pipenet"))]
 
 #[path = "hostile/bed.rs"]

@@ -1,4 +1,4 @@
-//! The staircase of `src`: a folder imports from folders of lower levels only, and no files import each other in a circle.
+//! The levels of `src`: a folder imports from folders of lower levels only, and no files import each other in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -42,14 +42,14 @@ fn no_files_import_each_other_in_a_circle() {
     let imports = imports();
     let mut left: BTreeMap<&Module, BTreeSet<&Module>> =
         imports.iter().map(|(from, to)| (from, to.keys().filter(|to| *to != from).collect())).collect();
-    // What imports nothing that is left is in no circle.
+    // A file without remaining imports is in no circle.
     while let Some(done) = left.iter().find(|(_, to)| to.is_empty()).map(|(from, _)| *from) {
         left.remove(done);
         left.values_mut().for_each(|to| {
             to.remove(done);
         });
     }
-    // Nor is what nothing that is left imports.
+    // Neither is a file that no remaining file imports.
     while let Some(done) = left.keys().copied().find(|file| !left.values().any(|to| to.contains(file))) {
         left.remove(done);
     }
@@ -57,14 +57,14 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
-fn backends_and_others_import_from_folders_and_not_from_the_roof() {
+fn sources_import_from_folders_and_not_from_the_crate_root() {
     let roof: Vec<_> = sources()
         .into_iter()
         .filter(|(module, _)| module != "lib")
         .flat_map(|(module, source)| {
             let items = use_paths(&source).into_iter().filter(|path| path.len() == 2 && path[0] == "crate");
             let items = items.filter(|path| !LEVELS.iter().any(|(folder, _)| *folder == path[1]));
-            // Macros stand at the roof.
+            // Macros are exported at the crate root.
             let items = items.filter(|path| !path[1].starts_with("__virtnet"));
             items.map(|path| format!("{module}: use {}", path.join("::"))).collect::<Vec<_>>()
         })
@@ -72,7 +72,7 @@ fn backends_and_others_import_from_folders_and_not_from_the_roof() {
     assert!(roof.is_empty(), "imports of what lib.rs re-exports:\n{}", roof.join("\n"));
 }
 
-/// What each file imports from which other: the first line that does.
+/// The imports of each file: for each imported file, the first line that imports it.
 fn imports() -> BTreeMap<Module, BTreeMap<Module, String>> {
     let sources = sources();
     let modules: BTreeSet<Module> = sources.iter().map(|(module, _)| module.clone()).collect();
@@ -89,8 +89,8 @@ fn imports() -> BTreeMap<Module, BTreeMap<Module, String>> {
     all
 }
 
-/// The module that a path of a `use` leads into, if it is one of this crate. What a `mod.rs` takes from its own files is no
-/// import.
+/// The module of this crate that a `use` path leads into, if any. Imports of a `mod.rs` from its own files do not
+/// count.
 fn target(from: &Module, path: &[String], modules: &BTreeSet<Module>) -> Option<Module> {
     let mut at: Vec<&str> = match path.first()?.as_str() {
         "crate" => Vec::new(),
@@ -120,8 +120,8 @@ fn target(from: &Module, path: &[String], modules: &BTreeSet<Module>) -> Option<
     Some(at.join("::")).filter(|to| !to.is_empty())
 }
 
-/// The paths that a source names: those of its `use` lines, each `{…}` taken apart, and `crate::…` anywhere else in its code.
-/// Those of tests do not count.
+/// The paths in a source: those of its `use` lines, with each `{…}` expanded, and `crate::…` anywhere else in its code.
+/// Those in tests do not count.
 fn use_paths(source: &str) -> Vec<Vec<String>> {
     let source = source.split("#[cfg(test)]\n").next().unwrap_or_default();
     let source = source.split("#[cfg(all(test").next().unwrap_or_default();
@@ -205,8 +205,9 @@ fn level(folder: &str) -> u32 {
     found.unwrap_or_else(|| panic!("`{folder}` is in no line of LEVELS, in tests/levels.rs")).1
 }
 
-/// Pairs of features whose code names each other: one `cfg` names both, or one names the other where the other's code is.
-/// `.ci/run features` checks these together; a pair that is not here cannot meet but in what Cargo adds up.
+/// Pairs of features whose code refers to each other: one `cfg` names both, or a `cfg` within one feature's code names
+/// the other feature. `.ci/run features` checks these together; features of other pairs meet only through Cargo's
+/// unification.
 const PAIRS: [(&str, &str); 7] = [
     ("alloc", "pipenet"),
     ("critical-section", "pipenet"),
@@ -218,7 +219,7 @@ const PAIRS: [(&str, &str); 7] = [
 ];
 
 #[test]
-fn features_whose_code_names_each_other_are_listed() {
+fn features_whose_code_refers_to_each_other_are_listed() {
     let listed: BTreeSet<_> = PAIRS.iter().map(|(first, second)| ((*first).to_owned(), (*second).to_owned())).collect();
     let mut found = BTreeSet::new();
     for (module, source) in sources() {

@@ -1,17 +1,17 @@
-//! Models: every order in which threads can reach the locks and wakers of this crate, and see what is read without a lock,
-//! tried by loom.
+//! Models that loom runs in every order in which threads can reach the locks and wakers of this crate, including the
+//! values that reads without a lock can see.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test --release --features loom --test loom -- --nocapture
 //! ```
 //!
-//! A model is a small program of two to four threads. It is run again and again, each time in an order that differs in
-//! something the threads could notice, and asserts in each run what must hold in all; a wake-up that gets lost is a
-//! deadlock, which loom finds. It gives what happened in one run, and its test states what can happen in all of them: an
-//! outcome too few is as wrong as one too many.
+//! A model is a small program of two to four threads. It is run many times, each time in an order that differs in
+//! something observable to the threads, and asserts in each run the properties that hold in all of them. A lost wake-up
+//! is a deadlock, which loom finds. A model returns the outcome of one run, and its test lists the possible outcomes of
+//! all runs: a missing outcome fails the test, and so does an extra one.
 //!
-//! Where "all orders" are too many, those with up to some number of preemptions are tried: switches from a thread that
-//! could have gone on. `LOOM_MAX_PREEMPTIONS` tries more.
+//! Where there are too many orders, only those with up to some number of preemptions are tried. A preemption is a
+//! switch away from a thread that could have continued. `LOOM_MAX_PREEMPTIONS` tries more.
 #![cfg(loom)]
 
 #[path = "loom/act.rs"]

@@ -6,7 +6,7 @@ use std::thread;
 
 use virtnet::{ErrorKind, NetListener, NetStream, Networker, Tcp, ToAddr, pipenet};
 
-/// An echo server that answers once the client has shut down writing, two clients, and what both ends saw.
+/// An echo server that answers once the client has shut down writing, two clients, and the transcript of both ends.
 fn echo_twice<S, C>(server: &S, client: &C) -> std::io::Result<()>
 where
     S: Networker<Conn: Read + Write>,
@@ -85,7 +85,7 @@ fn errors_have_the_same_kinds_on_pipes_and_on_tcp() {
     fails_alike(&Tcp::new("127.0.0.1").expect("an IP address"), free);
 }
 
-/// Both ends of a connection to the own access point.
+/// Both ends of a connection to the local access point.
 fn connect_to_itself<N: Networker>(net: &N) -> (N::Conn, N::Conn) {
     let listener = net.listen("").expect("a free port");
     thread::scope(|scope| {
@@ -95,7 +95,7 @@ fn connect_to_itself<N: Networker>(net: &N) -> (N::Conn, N::Conn) {
     })
 }
 
-/// Vectored writes and reads, of a connection and of a reference to it.
+/// Vectored writes and reads, on a connection and on a reference to it.
 fn uses_all_buffers<N: Networker<Conn: Read + Write>>(net: &N)
 where
     for<'a> &'a N::Conn: Read + Write,
@@ -135,7 +135,7 @@ fn closing_tcp_ends_its_connections() {
 }
 
 #[test]
-fn a_name_that_is_no_ip_address_is_refused() {
+fn a_name_other_than_an_ip_address_is_refused() {
     let error = Tcp::new("localhost").map(drop).map_err(|error| error.to_string());
     assert_eq!(error, Err(r#"virtnet "tcp": new host "localhost": invalid host name"#.into()));
 }

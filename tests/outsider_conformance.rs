@@ -1,4 +1,4 @@
-//! The conformance suite over the outsider's backend: in one subnetwork, and in two.
+//! The conformance suite over an independent backend: in one subnetwork, and in two.
 #![cfg(feature = "testing")]
 
 mod outsider;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use outsider::{Handle, Lab, Net};
 use virtnet::testing::{Setup, Waiting};
 
-/// What is said of a lab's network.
+/// The properties of a lab's network.
 fn setup(lab: &Lab, net: Handle, buffer: usize) -> Setup<Handle> {
     let (wires, ends) = (lab.clone(), lab.clone());
     let held = move || usize::try_from(ends.ends()).expect("no end is released twice");

@@ -15,7 +15,7 @@ use std::time::Duration;
 use virtnet::pipenet::{Network, fixed};
 use virtnet::{Cause, Conn, Engine, Error, ErrorKind, Host, Listener, NetRef, NetRefExt as _, Notifier, Op, Registry};
 
-/// What an error prints.
+/// The text of an error.
 #[track_caller]
 fn text<T, E: Display>(outcome: Result<T, E>) -> String {
     match outcome {
@@ -97,7 +97,7 @@ fn a_network_of_the_empty_name() {
 }
 
 #[test]
-fn a_fixed_network_says_what_is_full() {
+fn a_fixed_network_names_the_full_table() {
     static NET: fixed::Network<'_> = virtnet::fixed!("t", 2, 8, 2, 64);
     let (a, b) = (NET.host("a").unwrap(), NET.host("b").unwrap());
     assert_eq!(text(NET.host("c")), r#"virtnet "pipet": new host "c": host table is full (2)"#);
@@ -107,7 +107,7 @@ fn a_fixed_network_says_what_is_full() {
     assert_eq!(text(b.dial("a:1").wait()), "dial pipet b:3->a:1: pipe pool is full (2)");
     let [first, second] = pairs;
     drop(first.0);
-    // A pipe is in use until both of its ends are gone.
+    // A pipe is in use until both of its ends are dropped.
     assert_eq!(text(b.dial("a:1").wait()), "dial pipet b:1->a:1: pipe pool is full (2)");
     drop(first.1);
     assert_eq!(NET.pipes(), 1);
@@ -116,7 +116,7 @@ fn a_fixed_network_says_what_is_full() {
 }
 
 #[test]
-fn a_host_is_made_whether_or_not_somebody_has_announced_it() {
+fn a_host_is_made_with_or_without_an_announcement() {
     static FIXED: fixed::Network<'_> = virtnet::fixed!("t", 2, 4, 2, 64);
     let heap = Network::new("t");
     announced_hosts(heap.subnetwork(), |name| heap.host(name), |name| heap.new_host(name));
@@ -161,7 +161,7 @@ fn dial_of_two_tasks<N: NetRef>(net: N) {
     assert!(first.0.load(Ordering::Relaxed));
 }
 
-/// Whether somebody has woken it.
+/// Whether the waker was woken.
 #[derive(Default)]
 struct Woken(AtomicBool);
 
@@ -254,7 +254,7 @@ fn a_backlog_is_bounded_by_default() {
 }
 
 #[test]
-fn a_connection_that_is_there_wins_over_an_expired_timeout() {
+fn a_queued_connection_wins_over_an_expired_timeout() {
     let net = Network::new("t");
     let (a, b) = (net.host("a").unwrap(), net.host("b").unwrap());
     let listener = a.listen(":1").unwrap();
@@ -278,7 +278,7 @@ fn a_weak_notifier_keeps_no_network_alive() {
 }
 
 #[test]
-fn a_network_that_failed_tells_why() {
+fn a_failed_network_reports_the_cause() {
     let net = Network::new("t");
     let a = net.host("a").unwrap();
     net.auto_close().unwrap();
@@ -298,7 +298,7 @@ fn auto_close_asks_for_an_open_host() {
 }
 
 #[test]
-fn handles_print_what_they_are() {
+fn handles_print_their_names() {
     let net = Network::new("t");
     let (a, b) = (net.host("a").unwrap(), net.host("b").unwrap());
     let listener = a.listen(":1").unwrap();
@@ -325,7 +325,7 @@ fn the_handles_of_a_network_keep_it_alive() {
 }
 
 #[test]
-fn an_invalid_network_name_is_told_by_the_first_host_and_by_the_builder() {
+fn an_invalid_network_name_is_reported_by_the_first_host_and_by_the_builder() {
     static FIXED: fixed::Network<'_> = virtnet::fixed!("[", 1, 1, 1, 1);
     let told = r#"virtnet "pipe[": new host "a": invalid network name"#;
     assert_eq!((text(Network::new("[").host("a")), text(FIXED.host("a"))), (told.into(), told.into()));
@@ -360,7 +360,7 @@ fn hosts_listeners_and_connections_go_into_lists() {
     check(Network::new("t").subnetwork().clone());
     check(FIXED.subnetwork());
 
-    // A list of a type that is not generic is what crashed rustc 1.95.
+    // A list of a non-generic type crashed rustc 1.95.
     let net = Network::new("t");
     let hosts = vec![net.host("a").expect("a new name")];
     let listeners = vec![hosts[0].listen("").expect("a free port")];
@@ -376,7 +376,7 @@ fn hosts_listeners_and_connections_go_into_lists() {
     }
 }
 
-/// Large writes and reads copy outside of the lock, small ones under it.
+/// Large writes and reads copy outside of the lock, and small ones under it.
 #[test]
 fn bytes_keep_their_order_whatever_the_sizes_of_writes_and_reads() {
     let net = Network::new("t");

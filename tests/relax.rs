@@ -1,4 +1,4 @@
-//! Blocking reads and writes where no thread can sleep: what the network's `relax` does meanwhile, however bad.
+//! Blocking reads and writes where no thread can sleep, with well-behaved and misbehaving `relax` hooks.
 #![cfg(all(feature = "pipenet", not(feature = "std")))]
 
 use std::panic::{self, AssertUnwindSafe};
@@ -11,7 +11,7 @@ use virtnet::pipenet::fixed::{Conn, Host, Network};
 
 static NET: Network<'static> = virtnet::fixed!("t", 2, 8, 2, 4).relax(relax);
 
-/// What the hook does; called with how often it was before.
+/// The action of the hook, called with the number of its calls before.
 static HOOK: Mutex<fn(usize)> = Mutex::new(|_| {});
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
@@ -20,14 +20,14 @@ fn relax() {
     hook(CALLS.fetch_add(1, SeqCst));
 }
 
-/// The peer of the connection that is waited on.
+/// The peer of the connection that the test waits on.
 static PEER: Mutex<Option<Conn>> = Mutex::new(None);
 
 fn with_peer<T>(step: impl FnOnce(&Conn) -> T) -> T {
     step(PEER.lock().expect("nobody panics with it").as_ref().expect("a test has set it"))
 }
 
-/// A connection whose peer the hook has, and the hook: one test at a time.
+/// Sets the hook and makes a connection whose peer belongs to it, for one test at a time.
 fn connect(hook: fn(usize)) -> (MutexGuard<'static, ()>, Conn, [Host; 2]) {
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -58,7 +58,7 @@ fn a_relax_hook_may_do_the_peers_part() {
     assert_eq!(conn.read(&mut buf), Ok(2));
     assert_eq!((&buf[..2], CALLS.load(SeqCst)), (&b"hi"[..], 101));
 
-    // Eight bytes through a buffer of four.
+    // Eight bytes pass through a buffer of four.
     *HOOK.lock().expect("nobody panics with it") = |_| with_peer(|peer| assert_eq!(peer.try_read(&mut [0; 4]), Ok(4)));
     conn.write_all(b"12345678").expect("the hook reads");
     assert_eq!(CALLS.load(SeqCst), 102);

@@ -1,4 +1,4 @@
-//! What a snapshot of a network shows, of every kind of socket, at any time and from anywhere.
+//! The contents of a snapshot, for every kind of socket, at any time and from anywhere.
 #![cfg(feature = "pipenet")]
 
 #[cfg(feature = "std")]
@@ -18,7 +18,7 @@ use virtnet::pipenet::fixed;
 use virtnet::snapshot::{SocketRow, SocketState};
 use virtnet::{Conn, Host, LinkStatus, Listener, NetRef, NetRefExt as _};
 
-/// A task that waits; what wakes it does not matter.
+/// A waiting task, with a waker that does nothing.
 struct Task;
 
 impl Wake for Task {
@@ -29,7 +29,7 @@ fn task() -> Waker {
     Waker::from(Arc::new(Task))
 }
 
-/// Polls with a waker of its own.
+/// Polls with a new waker.
 fn wait_in_vain<F: Future>(future: Pin<&mut F>) {
     assert!(future.poll(&mut Context::from_waker(&task())).is_pending(), "it has to wait");
 }
@@ -46,7 +46,7 @@ fn host<N: NetRef>(net: &N, name: &str) -> Host<N> {
     net.new_host(name).wait_with(spin_loop).expect("the name is free")
 }
 
-/// Both ends of a new connection, the dialled one first.
+/// Both ends of a new connection; the dialled end comes first.
 fn connect<N: NetRef>(host: &Host<N>, listener: &Listener<N>) -> (Conn<N>, Conn<N>) {
     let mut dial = pin!(host.dial(listener.local_addr()));
     assert!(dial.as_mut().try_wait().is_none(), "a dial waits until it is accepted");
@@ -54,7 +54,7 @@ fn connect<N: NetRef>(host: &Host<N>, listener: &Listener<N>) -> (Conn<N>, Conn<
     (dial.try_wait().expect("it is accepted").expect("it is accepted"), accepted)
 }
 
-/// Runs a program on a network that grows, and on one of a fixed size: they look the same.
+/// Runs a program on a growable and on a fixed-size network: the snapshots are equal.
 macro_rules! on_both {
     ($program:ident) => {{
         let memory = fixed::Memory::<4, 16, 8, 8>::new();
@@ -89,7 +89,7 @@ fn show_every_kind<N: NetRef>(net: N) {
     wait_to_read(&finished);
     wait_to_read(&finished);
     drop(gone);
-    // One that gives up waits no longer.
+    // A dropped accept no longer waits.
     wait_in_vain(pin!(listener.accept()));
     let mut acceptors = [Box::pin(listener.accept()), Box::pin(listener.accept())];
     acceptors.iter_mut().for_each(|accept| wait_in_vain(accept.as_mut()));
@@ -161,7 +161,7 @@ dialling         0       0  -                     [a:b]:5";
 }
 
 #[test]
-fn rows_tell_what_the_lines_tell() {
+fn rows_agree_with_the_printed_lines() {
     on_both!(tell_rows);
 }
 
@@ -178,7 +178,7 @@ fn tell_rows<N: NetRef>(net: N) {
     let closed = a.listen("").expect("a free port");
     closed.close();
 
-    // It was made before all that, and looks now.
+    // The snapshot was taken before all that, and reads the state now.
     let hosts: Vec<_> = snapshot.hosts().map(|host| (host.name().to_string(), host.is_open())).collect();
     assert_eq!(hosts, [("b".to_owned(), true), ("a".to_owned(), true)]);
     assert_eq!((snapshot.network_name(), snapshot.is_up(), snapshot.is_auto_close()), ("pipet", true, false));
@@ -224,7 +224,7 @@ fn sockets_come_by_port_however_many_there_are() {
 fn show_in_order<N: NetRef>(net: N) {
     let a = host(&net, "a");
     let mut listeners = Vec::new();
-    // Around the number of sockets that it finds at once, in an order that is neither up nor down.
+    // Counts around the number of sockets that a snapshot finds at once, in an order that neither ascends nor descends.
     for count in [1, 31, 32, 33, 64, 65, 130] {
         while listeners.len() < count {
             let port = (listeners.len() as u16 * 37 + 5) % 131 + 1;
@@ -238,7 +238,7 @@ fn show_in_order<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_socket_that_comes_into_the_place_of_another_is_not_taken_for_it() {
+fn a_socket_in_a_reused_slot_is_not_taken_for_the_old_one() {
     on_both!(show_while_it_changes);
 }
 

@@ -1,4 +1,4 @@
-//! Networks of a fixed size lie where they are declared: no operation has a buffer on its stack.
+//! Fixed-size networks are placed where they are declared: no operation has a buffer on its stack.
 #![cfg(all(feature = "std", feature = "pipenet"))]
 
 use std::io::{Read, Write};
@@ -7,7 +7,7 @@ use std::thread;
 
 use virtnet::pipenet::fixed::Network;
 
-/// The size of a buffer, and far more than the stack has.
+/// The size of a buffer, which is far larger than the stack.
 const SIZE: usize = 1 << 20;
 
 static NET: Network<'static> = virtnet::fixed!("t", 2, 4, 2, SIZE);

@@ -1,8 +1,8 @@
-//! Many threads over one network, that listen, accept, dial, move bytes and close what they find: no byte is lost, doubled
-//! or moved elsewhere, nobody waits forever, and in the end everything is free.
+//! Many threads over one network listen, accept, dial, move bytes and close sockets. No byte is lost, duplicated or
+//! misdelivered, no thread waits forever, and in the end all resources are free.
 //!
-//! All storms together take about `VIRTNET_STORM_SECONDS`, 2 by default. `VIRTNET_STORM_SEED` makes the threads choose as
-//! they did in the run that printed that seed; what comes of it depends on how they are scheduled, too.
+//! All storms together take about `VIRTNET_STORM_SECONDS`, 2 by default. With `VIRTNET_STORM_SEED`, the threads choose
+//! as they did in the run that printed that seed; the outcome also depends on their scheduling.
 #![cfg(all(feature = "std", feature = "pipenet"))]
 
 #[path = "storm/chat.rs"]
@@ -28,7 +28,7 @@ use run::{round, storm};
 use virtnet::pipenet::{Network, fixed};
 use world::World;
 
-/// Threads in a storm: more than most machines have cores to spare.
+/// The number of threads in a storm, which is more than the cores of most machines.
 const THREADS: usize = 8;
 
 #[test]
@@ -69,7 +69,7 @@ fn a_storm_over_a_fixed_network_with_shared_ports() {
     fixed("fixed, shared ports", |net| net.share_port(true), false);
 }
 
-/// Storms over networks that grow.
+/// Storms over growable networks.
 fn heap(title: &str, make: impl Fn(&str) -> Network, rendezvous: bool) {
     storm(title, |title, rng| {
         let net = make("storm");
@@ -82,12 +82,12 @@ fn heap(title: &str, make: impl Fn(&str) -> Network, rendezvous: bool) {
     });
 }
 
-/// Sockets of the fixed networks.
+/// The number of sockets of the fixed-size networks.
 const SOCKETS: usize = end::PORTS as usize;
-/// Connections of the fixed networks.
+/// The number of connections of the fixed-size networks.
 const PIPES: usize = 12;
 
-/// Storms over networks of a fixed size.
+/// Storms over fixed-size networks.
 fn fixed(title: &str, options: impl Fn(fixed::Network<'_>) -> fixed::Network<'_>, rendezvous: bool) {
     storm(title, |title, rng| {
         let memory = fixed::Memory::<24, SOCKETS, PIPES, 64>::new();

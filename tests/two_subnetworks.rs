@@ -1,4 +1,4 @@
-//! One network out of two subnetworks that share a registry, as two processes would, over a backend of an outsider's.
+//! One network made of two subnetworks that share a registry, as two processes would, over an independent backend.
 
 mod outsider;
 
@@ -42,18 +42,18 @@ impl Two {
         Self { lab, left, right, a, b }
     }
 
-    /// How many sockets and ends of connections are in use: of `a`, of `b`, of the wires.
+    /// The number of sockets in use of `a` and of `b`, and of ends of connections in use.
     fn in_use(&self) -> (usize, usize, isize) {
         (self.a.sockets(), self.b.sockets(), self.lab.ends())
     }
 
-    /// An address as the network hands it out.
+    /// An address as returned by the network.
     fn addr(&self, host: &str, port: u16) -> Addr {
         Addr::new(self.left.network_name(), host, port).expect("a valid address")
     }
 }
 
-/// What a failure prints.
+/// The text of an error.
 fn text<T: fmt::Debug, E: fmt::Display>(outcome: Result<T, E>) -> String {
     outcome.expect_err("a failure is expected").to_string()
 }
@@ -97,7 +97,7 @@ fn dials_across_take_the_lowest_free_ports_of_both_hosts() {
         let second = connect(&two.b, &listener).unwrap();
         assert_eq!(ends_of(&first.0), ("b:1".into(), "a:2".into()));
         assert_eq!(ends_of(&second.0), ("b:2".into(), "a:3".into()));
-        // Closing one end frees only that end.
+        // Closing one end frees only that end's port.
         drop(first.1);
         let third = connect(&two.b, &listener).unwrap();
         assert_eq!(ends_of(&third.0), ("b:3".into(), "a:2".into()));
@@ -121,7 +121,7 @@ fn a_host_dials_itself_and_its_neighbours() {
 }
 
 #[test]
-fn accepted_connections_keep_the_listeners_port_where_asked() {
+fn accepted_connections_keep_the_listeners_port_if_configured() {
     within(|| {
         let lab = Lab::default();
         let left = lab.customized("left", |net| net.share_port(true));
@@ -152,7 +152,7 @@ fn a_name_taken_on_one_is_a_duplicate_on_the_other() {
 }
 
 #[test]
-fn dialling_across_fails_with_what_is_wrong_over_there() {
+fn dialling_across_fails_with_the_other_sides_cause() {
     within(|| {
         let two = Two::new();
         let listener = two.a.listen(":1").unwrap();
@@ -168,10 +168,10 @@ fn dialling_across_fails_with_what_is_wrong_over_there() {
 }
 
 #[test]
-fn a_host_that_was_announced_but_is_not_there_is_no_such_host() {
+fn an_announced_but_missing_host_is_no_such_host() {
     within(|| {
         use virtnet::{Engine as _, Registry};
-        /// Leaves the host's data with the names of the lab, and makes no host.
+        /// Registers a host with the lab's names, without making it.
         async fn announce<R: Registry<Data = outsider::Peer>>(net: &Handle, registry: &R) {
             net.engine().new_host("z", registry).await.expect("the name is free");
         }
@@ -183,7 +183,7 @@ fn a_host_that_was_announced_but_is_not_there_is_no_such_host() {
 }
 
 #[test]
-fn dials_across_are_accepted_in_the_order_in_which_they_arrived() {
+fn dials_across_are_accepted_in_arrival_order() {
     within(|| {
         let two = Two::new();
         let listener = two.a.listen(":9").unwrap();
@@ -202,7 +202,7 @@ fn dials_across_are_accepted_in_the_order_in_which_they_arrived() {
 }
 
 #[test]
-fn a_dial_that_is_dropped_is_never_seen() {
+fn a_dropped_dial_is_never_seen() {
     within(|| {
         let two = Two::new();
         let listener = two.a.listen(":1").unwrap();
@@ -219,7 +219,7 @@ fn a_dial_that_is_dropped_is_never_seen() {
 }
 
 #[test]
-fn a_dial_that_is_dropped_when_it_was_taken_is_not_seen_either() {
+fn a_dial_dropped_after_its_accept_is_not_seen_either() {
     within(|| {
         let two = Two::new();
         let listener = two.a.listen(":1").unwrap();
@@ -255,7 +255,7 @@ fn a_dial_that_times_out_leaves_nothing() {
 }
 
 #[test]
-fn a_full_backlog_refuses_and_goes_on_when_there_is_room() {
+fn a_full_backlog_refuses_until_there_is_room() {
     within(|| {
         let two = Two::of(Lab::default(), 1);
         let listener = two.a.listen(":1").unwrap();

@@ -1,4 +1,4 @@
-//! Tells the linker what memory the machine has that the target runs on.
+//! Tells the linker the memory layout of the machine for the target.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -15,7 +15,7 @@ fn main() {
     fs::write(out.join("memory.x"), memory).expect("the directory can be written");
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
-    // With what `sizes.sh` looks for calls of `core::panicking` in.
+    // Keeps the relocations, in which `sizes.sh` looks for calls into `core::panicking`.
     println!("cargo::rustc-link-arg-bin=size_both=--emit-relocs");
     println!("cargo::rerun-if-changed=build.rs");
 }

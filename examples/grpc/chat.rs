@@ -1,4 +1,4 @@
-//! A service and its client, as a build script would make them of this, but written by hand:
+//! A service and its client. They are written by hand, in the form that a build script would generate from this:
 //!
 //! ```proto
 //! package chat;
@@ -50,7 +50,7 @@ pub(crate) struct Line {
 const GREET: &str = "/chat.Chat/Greet";
 const TALK: &str = "/chat.Chat/Talk";
 
-/// Greets whoever has a name, with the addresses of both.
+/// Greets a caller that has a name, with the addresses of both ends.
 async fn greet(request: Request<Hello>) -> Result<Response<Greeting>, Status> {
     let ConnInfo { local_addr, peer_addr } = conn_info(request.extensions())?;
     let Hello { name } = request.into_inner();
@@ -60,7 +60,7 @@ async fn greet(request: Request<Hello>) -> Result<Response<Greeting>, Status> {
     Ok(Response::new(Greeting { text: format!("hello {name} at {peer_addr}, this is {local_addr}") }))
 }
 
-/// Answers each line as it comes.
+/// Answers each line when it arrives.
 async fn talk(
     request: Request<Streaming<Line>>,
 ) -> Result<Response<impl Stream<Item = Result<Line, Status>> + Send + 'static>, Status> {
@@ -72,7 +72,7 @@ async fn talk(
     Ok(Response::new(answers))
 }
 
-/// The addresses of the connection that a request came on.
+/// The addresses of the connection that carried a request.
 fn conn_info(extensions: &tonic::Extensions) -> Result<ConnInfo, Status> {
     extensions.get().copied().ok_or_else(|| Status::internal("the connection has no addresses"))
 }

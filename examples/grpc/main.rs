@@ -1,7 +1,6 @@
-//! gRPC between hosts of a network that exists only in this process: a unary call, and a talk that goes both ways at once.
+//! gRPC between hosts of a network that exists only in this process: a unary call, and a bidirectional streaming call.
 //!
-//! Server and client are those of `tonic`, as they are published. Two servers have hosts of their own, and are found by
-//! their names.
+//! Server and client are those of the published `tonic`. Two servers have hosts of their own, and are found by name.
 //!
 //! ```sh
 //! cargo run --all-features --example grpc
@@ -26,7 +25,7 @@ async fn main() -> Result<(), Failure> {
     let net = Network::new("lab");
     let (alpha, beta, user) = (net.host("alpha")?, net.host("beta")?, net.host("user")?);
 
-    // Nothing here differs from a program on TCP but who listens, and who dials.
+    // This differs from a program on TCP only in listening and dialling.
     let mut servers = Vec::new();
     for host in [&alpha, &beta] {
         let incoming = host.listen(":80")?.into_stream();
@@ -44,7 +43,7 @@ async fn main() -> Result<(), Failure> {
     }
     log.push(to_beta.greet("").await.expect_err("a greeting of nobody").message().to_owned());
 
-    // Each line is said when the answer to the one before is there.
+    // Each line is sent after the answer to the previous one has arrived.
     let (say, lines) = mpsc::unbounded_channel();
     let mut answers = to_alpha.talk(UnboundedReceiverStream::new(lines)).await?;
     for (number, text) in (1..).zip(["anybody there?", "good", "bye"]) {
@@ -75,7 +74,7 @@ async fn main() -> Result<(), Failure> {
             "3: user:1 said bye",
         ]
     );
-    // The libraries' own tasks let go of their connections in their own time.
+    // The libraries' tasks drop their connections with a delay.
     while [&alpha, &beta, &user].iter().any(|host| host.sockets() > 0) {
         tokio::task::yield_now().await;
     }

@@ -1,4 +1,4 @@
-//! The two ways to move bytes: through a buffer, or by a rendezvous.
+//! Buffered and rendezvous transfer of bytes.
 
 use core::future::poll_fn;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -24,7 +24,7 @@ pub(super) fn write_waits_while_the_buffer_is_full<N: NetRef + 'static>(net: &Se
     let mut full = net.fill(b);
     assert_eq!(text(b.try_write(b"x")), failed("write", b, "would block"));
     let writing = net.start(write(b, b"x"));
-    // Room for a byte is enough.
+    // One free byte is enough.
     assert_eq!(net.finish(read(&pair.accepted, 1), [writing]), (Ok(full[..1].into()), [Ok(1)]));
     full.push(b'x');
     assert!(net.wait(read_all(pair.accepted.clone(), full.len() - 1)) == Ok(full[1..].into()));
@@ -40,7 +40,7 @@ pub(super) fn a_dropped_write_has_written_nothing<N: NetRef + 'static>(net: &Set
     assert_eq!(pair.accepted.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
 }
 
-pub(super) fn what_was_buffered_is_read_after_the_peer_closed<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn buffered_bytes_are_read_after_the_peer_closed<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     assert_eq!(net.wait(write(b, b"abc")), Ok(3));
@@ -123,7 +123,7 @@ pub(super) fn a_read_does_not_cross_the_end_of_a_write<N: NetRef + 'static>(net:
     assert_eq!((got, sent), ((Ok(b"ab".into()), Ok(b"cd".into())), [Ok(2), Ok(2)]));
 }
 
-/// Begins to write `abcde`, of which the peer reads 2 bytes.
+/// Starts a write of `abcde`. The peer reads 2 bytes of it.
 fn two_of_five<N: NetRef + 'static>(
     net: &Setup<N>,
     from: &std::sync::Arc<crate::net::conn::Conn<N>>,
@@ -134,7 +134,7 @@ fn two_of_five<N: NetRef + 'static>(
     writing
 }
 
-pub(super) fn a_close_withdraws_what_was_not_taken<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_close_withdraws_unread_bytes<N: NetRef + 'static>(net: &Setup<N>) {
     for (name, closed) in [("c", true), ("d", false)] {
         let host = net.host(name);
         let listener = super::step::server(&host, "");
@@ -154,7 +154,7 @@ pub(super) fn a_close_withdraws_what_was_not_taken<N: NetRef + 'static>(net: &Se
     }
 }
 
-pub(super) fn an_abort_reports_what_was_taken<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn an_abort_reports_the_bytes_read<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let writing = two_of_five(net, &pair.dialled, &pair.accepted);
     pair.accepted.abort();
@@ -163,7 +163,7 @@ pub(super) fn an_abort_reports_what_was_taken<N: NetRef + 'static>(net: &Setup<N
     assert_eq!(text(net.wait(write(&pair.dialled, b"cde"))), reset);
 }
 
-pub(super) fn a_close_of_network_or_host_reports_what_was_taken<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_close_of_network_or_host_reports_the_bytes_read<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (dialled, accepted) = net.connect(&pair.b, &pair.listener);
     let writing = two_of_five(net, &pair.accepted, &pair.dialled);
@@ -174,14 +174,14 @@ pub(super) fn a_close_of_network_or_host_reports_what_was_taken<N: NetRef + 'sta
     drop(accepted);
 }
 
-pub(super) fn a_write_timeout_withdraws_what_was_not_taken<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_write_timeout_withdraws_unread_bytes<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     b.set_write_timeout(Some(super::step::SHORT)).expect("more than zero");
     let error = (&**b).write(b"abcde").expect_err("nobody reads");
     assert_eq!((error.kind(), error.to_string()), (super::step::timed_out(), failed("write", b, "timed out")));
     assert_eq!(a.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
-    // The timeout is longer than it takes to read what is there.
+    // The timeout is longer than reading the available bytes takes.
     b.set_write_timeout(Some(super::step::LONG)).expect("more than zero");
     let (got, sent) = std::thread::scope(|scope| {
         let writing = scope.spawn(|| (&**b).write(b"abcde"));
@@ -195,7 +195,7 @@ pub(super) fn a_write_timeout_withdraws_what_was_not_taken<N: NetRef + 'static>(
 
 pub(super) fn a_dropped_write_leaves_a_stream_that_works<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
-    // It may have been delivered, or not.
+    // The bytes may or may not have been delivered.
     drop(net.hold(write(&pair.dialled, b"abc")));
     let next = write_all(pair.dialled.clone(), b"xyz".to_vec());
     let reads = async {
@@ -210,13 +210,13 @@ pub(super) fn a_dropped_write_leaves_a_stream_that_works<N: NetRef + 'static>(ne
     assert!(got == Ok(b"xyz".into()) || got == Ok(b"abcxyz".into()), "{got:?}");
 }
 
-pub(super) fn a_writer_that_comes_back_late_learns_its_count<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_writer_polled_late_gets_its_own_count<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let mut writing = [b"a", b"b", b"c"].map(|byte| net.hold(write(&pair.dialled, byte)));
     let mut got = Vec::new();
     for next in [1, 2, 0] {
         got.extend(net.wait(read(&pair.accepted, 9)).expect("a write is under way"));
-        // The one whose bytes were read is woken, and sees to it later than the next one.
+        // The writer whose bytes were read is woken, but is polled later than the next writer.
         writing[next].turn();
     }
     assert_eq!(got, b"abc");

@@ -1,4 +1,4 @@
-//! Close: what fails with which cause, at once and for those who wait already.
+//! Close: later operations fail with the documented cause, and pending operations are woken.
 
 use std::format;
 use std::string::{String, ToString};
@@ -14,7 +14,7 @@ use crate::net::conn::Conn;
 use crate::net::net_ref::NetRef;
 use crate::net::network::NetRefExt as _;
 
-/// One read and one write that wait.
+/// A pending read and a pending write.
 struct Blocked {
     reading: Started<Result<Vec<u8>, crate::error::Error>>,
     writing: Started<Result<usize, crate::error::Error>>,
@@ -26,7 +26,7 @@ impl Blocked {
         Self { reading: net.start(read(conn, 9)), writing: net.start(write(conn, b"x")) }
     }
 
-    /// Both failed for the same cause.
+    /// Asserts that both failed for the same cause.
     #[track_caller]
     fn fails<N: NetRef>(self, conn: &Conn<N>, cause: &str) {
         let reading = self.reading.outcome().map_err(|error| error.to_string());
@@ -34,7 +34,7 @@ impl Blocked {
         assert_eq!((reading, writing), (Err(failed("read", conn, cause)), Err(failed("write", conn, cause))));
     }
 
-    /// The peer was closed, with what was written unread.
+    /// Asserts the outcomes after the peer was closed while written bytes were unread.
     #[track_caller]
     fn ends<N: NetRef>(self, net: &Setup<N>, conn: &Conn<N>) {
         if net.resets_unread {
@@ -45,7 +45,7 @@ impl Blocked {
     }
 }
 
-/// Reading and writing fail for the same cause.
+/// Asserts that reading and writing fail for the same cause.
 #[track_caller]
 fn is_down<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>, cause: &str) {
     for _ in 0..2 {
@@ -55,10 +55,10 @@ fn is_down<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>, cause: &str
     }
 }
 
-/// The peer is closed.
+/// Asserts that the peer is closed.
 #[track_caller]
 fn is_over<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) {
-    // What was on its way comes first.
+    // Bytes in flight come first.
     assert!(net.wait(read_all(conn.clone(), usize::MAX)).is_ok());
     for _ in 0..2 {
         assert_eq!(net.wait(read(conn, 9)), Ok(vec![]));
@@ -86,7 +86,7 @@ pub(super) fn after_network_close_everything_fails<N: NetRef + 'static>(net: &Se
     }
 }
 
-pub(super) fn network_close_wakes_all_who_wait<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn network_close_wakes_all_waiting_tasks<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, pair) = (net.name(), net.pair());
     let (dialled, _accepted) = net.connect(&pair.b, &pair.listener);
     let blocked = [Blocked::on(net, &dialled), Blocked::on(net, &pair.accepted)];
@@ -115,7 +115,7 @@ pub(super) fn after_host_close_the_host_is_down<N: NetRef + 'static>(net: &Setup
         assert_eq!(text(pair.a.listen(":7")), format!("listen {n} a:7: host is down"));
         assert_eq!(text(net.wait(accept(&pair.listener))), format!("accept {n} a:1: host is down"));
         is_down(net, &pair.accepted, "host is down");
-        // The others.
+        // The peer and the other hosts continue.
         is_over(net, &pair.dialled);
         assert_eq!(text(net.wait(pair.b.dial("a:1"))), format!("dial {n} b:2->a:1: connection refused"));
         let listener = server(&c, "");
@@ -124,7 +124,7 @@ pub(super) fn after_host_close_the_host_is_down<N: NetRef + 'static>(net: &Setup
     }
 }
 
-pub(super) fn a_host_can_be_made_while_others_are_closed<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_host_can_be_made_while_other_hosts_are_closed<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     net.wait(a.close()).expect("closing goes well");
     net.wait(b.close()).expect("closing goes well");
@@ -133,7 +133,7 @@ pub(super) fn a_host_can_be_made_while_others_are_closed<N: NetRef + 'static>(ne
     let (_dialled, _accepted) = net.connect(&c, &listener);
 }
 
-pub(super) fn host_close_wakes_all_who_wait<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn host_close_wakes_all_waiting_tasks<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, pair) = (net.name(), net.pair());
     let (dialled, _accepted) = net.connect(&pair.b, &pair.listener);
     let (own, peers) = (Blocked::on(net, &pair.accepted), Blocked::on(net, &dialled));
@@ -149,7 +149,7 @@ pub(super) fn host_close_wakes_all_who_wait<N: NetRef + 'static>(net: &Setup<N>)
     assert_eq!(text(other.try_accept()), format!("accept {n} b:9: would block"));
 }
 
-pub(super) fn closing_the_host_of_a_listener_refuses_those_who_dial_it<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn closing_the_host_of_a_listener_refuses_its_dials<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let _listener = server(&a, ":1");
     let dial = net.start_dial(&b, "a:1", &a);
@@ -202,7 +202,7 @@ pub(super) fn connection_close_fails_both_ends<N: NetRef + 'static>(net: &Setup<
     is_over(net, &dialled);
 }
 
-pub(super) fn connection_close_wakes_all_who_wait<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn connection_close_wakes_all_waiting_tasks<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let own = Blocked::on(net, &pair.dialled);
     pair.dialled.close();
@@ -211,7 +211,7 @@ pub(super) fn connection_close_wakes_all_who_wait<N: NetRef + 'static>(net: &Set
     let peers = Blocked::on(net, &accepted);
     dialled.close();
     peers.ends(net, &accepted);
-    // One that nobody holds any more.
+    // A connection without any remaining handle.
     let (dialled, accepted) = net.connect(&pair.b, &pair.listener);
     let peers = Blocked::on(net, &accepted);
     drop(dialled);
@@ -222,7 +222,7 @@ pub(super) fn connection_close_wakes_all_who_wait<N: NetRef + 'static>(net: &Set
     assert_eq!(reading.map(|reading| reading.outcome()), [const { Ok(Vec::new()) }; 3]);
 }
 
-pub(super) fn the_outermost_cause_is_told_also_of_what_was_closed_before<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn the_outermost_cause_is_reported_even_for_sockets_closed_before<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, pair) = (net.name(), net.pair());
     let (second, _peer) = net.connect(&pair.b, &pair.listener);
     pair.listener.close();
@@ -234,7 +234,7 @@ pub(super) fn the_outermost_cause_is_told_also_of_what_was_closed_before<N: NetR
     check("socket is down");
     net.wait(pair.a.close()).expect("closing goes well");
     check("host is down");
-    // The own side's before the peer's.
+    // The cause of the local side comes before that of the peer's side.
     is_over(net, &second);
     second.close();
     is_down(net, &second, "socket is down");
@@ -245,7 +245,7 @@ pub(super) fn the_outermost_cause_is_told_also_of_what_was_closed_before<N: NetR
     is_down(net, &second, "network is down");
 }
 
-pub(super) fn a_reset_is_told_after_what_is_down<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_reset_is_reported_only_if_nothing_is_down<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     pair.dialled.abort();
     assert_eq!(text(net.wait(read(&pair.accepted, 9))), failed("read", &pair.accepted, "connection reset"));
@@ -255,7 +255,7 @@ pub(super) fn a_reset_is_told_after_what_is_down<N: NetRef + 'static>(net: &Setu
     is_down(net, &pair.accepted, "host is down");
 }
 
-pub(super) fn malformed_addresses_are_told_before_what_is_down<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn malformed_addresses_are_reported_before_a_closed_host_or_network<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a) = (net.name(), net.host("a"));
     close_network(net);
     assert_eq!(text(a.listen("a")), format!("listen {n}: address a: missing port in address"));
@@ -297,7 +297,7 @@ pub(super) fn an_invalid_name_makes_no_host<N: NetRef + 'static>(net: &Setup<N>)
     assert_eq!(net.host("a:b").listen(":1").expect("a free port").local_addr().to_string(), "[a:b]:1");
 }
 
-pub(super) fn closing_the_last_host_closes_the_network_if_asked_for<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn closing_the_last_host_closes_the_network_if_configured<N: NetRef + 'static>(net: &Setup<N>) {
     let n = net.name();
     assert_eq!(text(net.net.auto_close()), format!("virtnet {n:?}: auto close: no open host"));
     let (a, b) = (net.host("a"), net.host("b"));
@@ -315,7 +315,7 @@ pub(super) fn closing_the_last_host_closes_the_network_if_asked_for<N: NetRef + 
     assert_eq!(text(net.net.auto_close()), format!("virtnet {n:?}: auto close: network is down"));
 }
 
-pub(super) fn without_being_asked_for_the_network_outlives_its_hosts<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn the_network_outlives_its_hosts_by_default<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a) = (net.name(), net.host("a"));
     net.wait(a.close()).expect("closing goes well");
     assert_eq!(text(net.net.auto_close()), format!("virtnet {n:?}: auto close: no open host"));
@@ -323,19 +323,19 @@ pub(super) fn without_being_asked_for_the_network_outlives_its_hosts<N: NetRef +
     let _b = net.host("b");
 }
 
-pub(super) fn closes_at_once_all_end<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn concurrent_closes_all_return<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let accepting = net.start(accept(&pair.listener));
     let (network, host) = net.both(net.net.close(), pair.a.close());
     assert!(network.is_ok() && host.is_ok());
-    // The host may have been the first.
+    // The host may have been closed first.
     let error = accepting.outcome().expect_err("one of them is down");
     assert!(matches!(error.kind(), ErrorKind::NetworkDown | ErrorKind::HostDown), "{error}");
     let (first, second) = net.both(net.net.close(), net.net.close());
     assert!(first.is_ok() && second.is_ok());
 }
 
-pub(super) fn a_close_that_waits_is_done_in_time<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_blocking_close_is_done_before_its_timeout<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     a.close().wait_timeout(super::step::LONG).expect("closing goes well");
     net.net.close().wait_timeout(super::step::LONG).expect("closing goes well");

@@ -1,4 +1,4 @@
-//! Dial, listen, accept: who is connected to whom, in which order, and what is refused.
+//! Dial, listen, accept: connections reach the right peer, in order, and invalid ones are refused.
 
 use core::time::Duration;
 use std::format;
@@ -31,14 +31,14 @@ pub(super) fn a_host_dials_itself<N: NetRef + 'static>(net: &Setup<N>) {
     assert_eq!((sent, got), (Ok(2), Ok(b"me".into())));
 }
 
-pub(super) fn dial_where_nobody_listens_is_refused<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn dial_without_a_listener_is_refused<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (n, b) = (net.name(), &pair.b);
     let other = net.host("c");
     for (addr, want) in [("a:9", "a:9"), ("a:0", "a:0"), ("c:1", "c:1"), (":5", "b:5"), ("a:-0", "a:0")] {
         assert_eq!(text(net.wait(b.dial(addr))), format!("dial {n} b:2->{want}: connection refused"));
     }
-    // The port of a dialled connection is not one to be dialled.
+    // The port of a dialled connection cannot be dialled.
     assert_eq!(text(net.wait(other.dial("b:1"))), format!("dial {n} c:1->b:1: connection refused"));
 }
 
@@ -82,7 +82,7 @@ pub(super) fn dial_to_unknown_host_names_both_ends<N: NetRef + 'static>(net: &Se
     assert_eq!((error.source_addr(), error.addr()), (Some(("b".into(), 1)), Some(("γ".into(), 1))));
 }
 
-pub(super) fn dial_takes_its_port_then_parses_then_looks_who_is_up<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn dial_takes_its_port_then_parses_then_checks_host_and_network<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let _listener = a.listen(":3").expect("a free port");
     for (addr, want) in MALFORMED {
@@ -91,14 +91,14 @@ pub(super) fn dial_takes_its_port_then_parses_then_looks_who_is_up<N: NetRef + '
     assert_eq!(text(net.wait(a.dial(""))), format!("dial {n} a:1: missing port in address"));
     net.wait(a.close()).expect("closing goes well");
     assert_eq!(text(net.wait(a.dial("a:b"))), format!("dial {n} a:1: address a:b: invalid port"));
-    // Before the registry is asked.
+    // This is checked before the registry is asked.
     assert_eq!(text(net.wait(a.dial("γ:1"))), format!("dial {n} a:1->γ:1: host is down"));
     net.wait(net.net.close()).expect("closing goes well");
     assert_eq!(text(net.wait(b.dial("a:b"))), format!("dial {n} b:1: address a:b: invalid port"));
     assert_eq!(text(net.wait(b.dial("γ:1"))), format!("dial {n} b:1->γ:1: network is down"));
 }
 
-pub(super) fn listen_parses_then_looks_whose_address_it_is_then_who_is_up<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn listen_parses_then_checks_the_host_name_then_host_and_network<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a) = (net.name(), net.host("a"));
     let _listener = a.listen(":3").expect("a free port");
     for (addr, want) in MALFORMED {
@@ -119,7 +119,7 @@ pub(super) fn listen_parses_then_looks_whose_address_it_is_then_who_is_up<N: Net
     assert_eq!(text(a.listen("")), format!("listen {n} a:0: network is down"));
 }
 
-pub(super) fn a_failed_dial_gives_its_port_back<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_failed_dial_returns_its_port<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, b) = (net.name(), net.host("b"));
     for _ in 0..2 {
         assert_eq!(text(net.wait(b.dial("b:7"))), format!("dial {n} b:1->b:7: connection refused"));
@@ -137,10 +137,10 @@ pub(super) fn dial_takes_no_port_before_it_is_polled<N: NetRef + 'static>(net: &
     drop(first);
 }
 
-pub(super) fn dials_are_accepted_in_the_order_in_which_they_arrived<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn dials_are_accepted_in_arrival_order<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b, c) = (net.host("a"), net.host("b"), net.host("c"));
     let listener = a.listen(":1").expect("a free port");
-    // Not in the order of their names or ports.
+    // The order differs from that of the names and of the ports.
     let mut dials = [net.start_dial(&c, "a:1", &a), net.start_dial(&b, "a:1", &a)];
     let accepted = [net.accept_along(&listener, &mut dials), net.accept_along(&listener, &mut dials)];
     let dialled = dials.map(|dial| dial.outcome().expect("dialled"));
@@ -168,7 +168,7 @@ pub(super) fn a_dropped_accept_loses_no_connection<N: NetRef + 'static>(net: &Se
     let idle = net.hold(accept(&listener));
     let woken = net.hold(accept(&listener));
     let mut dial = [net.start_dial(&b, "a:1", &a)];
-    // Both were told of the dial, and neither looks.
+    // Both accepts were woken for the dial, and neither is polled.
     drop((idle, woken));
     let accepted = net.accept_along(&listener, &mut dial);
     let [dial] = dial;
@@ -180,7 +180,7 @@ pub(super) fn a_dropped_accept_passes_its_wake_up_on<N: NetRef + 'static>(net: &
     let listener = server(&a, ":1");
     let dropped = net.hold(accept(&listener));
     let mut kept = net.start(accept(&listener));
-    // It may be accepted at once.
+    // The dial may be accepted at once.
     let mut dial = Task::new(b.dial("a:1"));
     let _ = dial.turn();
     drop(dropped);
@@ -211,7 +211,7 @@ pub(super) fn an_accept_that_timed_out_leaves_no_trace<N: NetRef + 'static>(net:
     let (_dialled, _accepted) = net.connect(&b, &listener);
 }
 
-pub(super) fn what_is_there_at_once_wins_over_an_expired_timeout<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_ready_outcome_wins_over_an_expired_timeout<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     let refused = b.dial("a:2").wait_timeout(Duration::ZERO);
@@ -223,12 +223,12 @@ pub(super) fn what_is_there_at_once_wins_over_an_expired_timeout<N: NetRef + 'st
     assert_eq!(text(down), format!("accept {n} a:1: socket is down"));
 }
 
-pub(super) fn try_accept_would_block_or_gives_the_next<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn try_accept_returns_the_next_connection_or_would_block<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     assert_eq!(text(listener.try_accept()), format!("accept {n} a:1: would block"));
     let mut dial = net.start_dial(&b, "a:1", &a);
-    // A backend may have to answer first.
+    // The backend may have to answer first.
     let mut accepted = listener.try_accept();
     until(|| {
         dial.turn();
@@ -282,7 +282,7 @@ pub(super) fn a_full_backlog_refuses<N: NetRef + 'static>(net: &Setup<N>) {
     let error = net.wait(b.dial("a:1")).expect_err("the backlog is full");
     assert_eq!(error.to_string(), format!("dial {n} b:{source}->a:1: {refused}"));
     assert_eq!(error.kind(), crate::error::kind::ErrorKind::BacklogFull);
-    // A place is free again when a dial is accepted, and when one is withdrawn.
+    // A place in the backlog is free again when a dial is accepted or withdrawn.
     let accepted = net.accept_along(&listener, &mut waiting);
     assert_eq!(accepted.peer_addr(), waiting.remove(0).outcome().expect("dialled").local_addr());
     drop(accepted);
@@ -298,7 +298,7 @@ pub(super) fn a_full_backlog_refuses<N: NetRef + 'static>(net: &Setup<N>) {
     }
 }
 
-/// Addresses that are none, and why.
+/// Invalid addresses, and the cause of the error for each.
 const MALFORMED: [(&str, &str); 10] = [
     ("a:b:c", "address a:b:c: too many colons in address"),
     ("a", "address a: missing port in address"),
@@ -312,5 +312,5 @@ const MALFORMED: [(&str, &str); 10] = [
     ("a\n:1", "address a\n:1: invalid host name"),
 ];
 
-/// Long enough for an operation to begin to wait.
+/// Long enough for an operation to start waiting.
 const SHORT: Duration = Duration::from_millis(2);

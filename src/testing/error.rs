@@ -1,4 +1,4 @@
-//! Errors: what they tell, and what they are to others.
+//! Errors: their contents, and their conversions to the errors of `std` and `embedded-io`.
 
 use std::format;
 use std::io;
@@ -12,7 +12,7 @@ use crate::error::kind::ErrorKind;
 use crate::net::net_ref::NetRef;
 use crate::net::network::NetRefExt as _;
 
-pub(super) fn an_error_tells_what_failed_where_and_why<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn an_error_names_operation_addresses_and_cause<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     let port = a.local_addr().port();
@@ -30,8 +30,8 @@ pub(super) fn an_error_tells_what_failed_where_and_why<N: NetRef + 'static>(net:
     assert_eq!(format!("{listening:?}"), format!("Error(AddrInUse: {listening})"));
 }
 
-pub(super) fn an_error_says_which_names_are_cut<N: NetRef + 'static>(net: &Setup<N>) {
-    // As long as a name may be: two of them do not fit, and a short one beside it does.
+pub(super) fn an_error_marks_truncated_names<N: NetRef + 'static>(net: &Setup<N>) {
+    // The longest permitted name: two of them do not fit, and one fits beside a short name.
     let (short, long) = (String::from("s"), "l".repeat(63));
     let hosts = [net.host(&short), net.host(&long)];
     for (host, name) in hosts.iter().zip([&short, &long]) {

@@ -1,4 +1,4 @@
-//! Connections as others know them: `std::io` with timeouts, `embedded-io`, and halves.
+//! Connections as other traits and types: `std::io` with timeouts, `embedded-io`, and halves.
 
 use core::time::Duration;
 use std::io::{self, Read, Write};
@@ -15,8 +15,7 @@ use crate::net::conn::Conn;
 use crate::net::half::ReuniteError;
 use crate::net::net_ref::NetRef;
 
-/// A connection that nobody else has.
-/// The connection, which nobody else holds.
+/// The connection, of which the caller holds the only handle.
 pub(super) fn own<N: NetRef>(conn: Arc<Conn<N>>) -> Conn<N> {
     Arc::into_inner(conn).expect("nobody else has it")
 }
@@ -113,7 +112,7 @@ pub(super) fn timeouts_are_shared_by_clones_and_halves<N: NetRef + 'static>(net:
     assert_eq!((whole.read_timeout(), whole.write_timeout()), (read_limit, write_limit));
 }
 
-pub(super) fn what_is_there_wins_over_a_short_timeout<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn available_bytes_win_over_a_short_timeout<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     a.set_read_timeout(Some(Duration::from_nanos(1))).expect("more than zero");
@@ -140,7 +139,7 @@ pub(super) fn a_timeout_of_zero_is_invalid<N: NetRef + 'static>(net: &Setup<N>) 
     assert_eq!((a.read_timeout(), a.write_timeout()), (None, Some(LONG)));
 }
 
-pub(super) fn borrowed_halves_work_at_once<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn borrowed_halves_work_concurrently<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, mut b) = (&pair.accepted, own(pair.dialled));
     let (mut read_half, mut write_half) = b.split();
@@ -156,7 +155,7 @@ pub(super) fn borrowed_halves_work_at_once<N: NetRef + 'static>(net: &Setup<N>) 
         (got, reading.join().expect("no panic").expect("read"))
     });
     assert_eq!(got, (Ok(b"abc".into()), *b"de"));
-    // Neither half shut anything down.
+    // Neither half shut down the connection.
     assert_eq!(net.both(write(a, b"x"), read(&Arc::new(b), 9)), (Ok(1), Ok(b"x".into())));
 }
 
@@ -172,7 +171,7 @@ pub(super) fn a_dropped_write_half_ends_the_stream<N: NetRef + 'static>(net: &Se
     assert_eq!(read_half.read(&mut buf).map_err(|error| error.kind()), Ok(2));
     assert_eq!(offered.outcome(), Ok(2));
     drop(read_half);
-    // The other half is gone, too.
+    // The other half is dropped, too.
     assert_eq!(net.wait(write(a, b"x")).map_err(|error| error.kind()), Err(crate::error::kind::ErrorKind::BrokenPipe));
     assert_eq!(pair.b.sockets(), 0);
 }
@@ -191,12 +190,12 @@ pub(super) fn a_dropped_read_half_closes_nothing<N: NetRef + 'static>(net: &Setu
     let reading = net.start(read(a, 9));
     assert_eq!((write_half.as_ref().local_addr().to_string(), pair.b.sockets()), ("b:1".into(), 1));
     write_half.forget();
-    // Forgotten or not, the last half closes the connection.
+    // The last half closes the connection, forgotten or not.
     assert_eq!(reading.outcome(), Ok(vec![]));
     assert_eq!(pair.b.sockets(), 0);
 }
 
-pub(super) fn halves_are_put_together_again<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn halves_are_reunited<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (other, _accepted) = net.connect(&pair.b, &pair.listener);
     let (read_half, write_half) = own(pair.dialled).into_split();
@@ -205,7 +204,7 @@ pub(super) fn halves_are_put_together_again<N: NetRef + 'static>(net: &Setup<N>)
     let conn = write_half.reunite(read_half).expect("of one connection");
     let offered = net.offer(&pair.accepted, b"ab");
     assert_eq!((conn.try_read(&mut [0; 9]), offered.outcome()), (Ok(2), Ok(2)));
-    // Nothing was shut down on the way.
+    // Splitting and reuniting shut nothing down.
     let conn = Arc::new(conn);
     assert_eq!(net.both(write(&conn, b"x"), read(&pair.accepted, 9)), (Ok(1), Ok(b"x".into())));
     assert_eq!(other_write.reunite(other_read).expect("of one connection").local_addr().to_string(), "b:2");

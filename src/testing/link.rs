@@ -1,4 +1,4 @@
-//! Both ends of a connection, made by a dial of the engine that nobody accepts.
+//! Both ends of a connection, made by a dial of the engine that is never accepted.
 
 use core::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,12 +11,12 @@ use crate::error::cause::Cause;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::wait::Op;
 
-/// Makes the two ends of a connection by a dial of the engine: the near one, and the one that it hands over. For engines
-/// that dial hosts of their own subnetwork through the notifier that they are given, and need no existing host for it.
+/// Makes the two ends of a connection by a dial of the engine: the near end, and the end that the engine hands over.
+/// This works for engines that dial hosts of their own subnetwork through the given notifier, without an existing host.
 ///
 /// # Panics
 ///
-/// If the engine does otherwise.
+/// If the engine works differently.
 pub fn links_by_dial<N: NetRef + 'static>(net: &N) -> (LinkOf<N>, LinkOf<N>) {
     let addr = |port| Addr::new(net.network_name(), "a", port).expect("a valid address");
     let taken = Intercept(Arc::default());
@@ -26,7 +26,7 @@ pub fn links_by_dial<N: NetRef + 'static>(net: &N) -> (LinkOf<N>, LinkOf<N>) {
     (near, far.expect("a dial through the notifier that the engine was given"))
 }
 
-/// A notifier that keeps what it is handed.
+/// A notifier that keeps the link handed to it.
 struct Intercept<L>(Arc<Mutex<Option<L>>>);
 
 impl<L: Send> Notifier for Intercept<L> {
@@ -47,7 +47,7 @@ impl<L: Send> Notifier for Intercept<L> {
     }
 }
 
-/// The address of what was intercepted.
+/// The address of an intercepted connection.
 struct Intercepted(Addr);
 
 impl Accept for Intercepted {

@@ -30,7 +30,7 @@ pub(super) fn all<N: NetRef + 'static>() -> Vec<Behaviour<N>> {
     list
 }
 
-/// The names of the behaviours of a group, handed to another macro with `args`.
+/// Passes the names of the behaviours of a group, and `args`, to another macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtnet_behaviours {
@@ -44,83 +44,83 @@ macro_rules! __virtnet_behaviours {
             a_second_close_does_not_disturb_the_new_owner
             a_closed_hosts_sockets_stay_until_each_is_dropped
             any_port_can_be_listened_on
-            an_address_is_taken_in_any_shape
+            an_address_is_accepted_in_any_type
             dial_and_accept_connect
             a_host_dials_itself
-            dial_where_nobody_listens_is_refused
+            dial_without_a_listener_is_refused
             dial_to_closed_listener_is_refused
             dial_to_closed_host_is_refused
             dial_to_unknown_host_names_both_ends
-            dial_takes_its_port_then_parses_then_looks_who_is_up
-            listen_parses_then_looks_whose_address_it_is_then_who_is_up
-            a_failed_dial_gives_its_port_back
+            dial_takes_its_port_then_parses_then_checks_host_and_network
+            listen_parses_then_checks_the_host_name_then_host_and_network
+            a_failed_dial_returns_its_port
             dial_takes_no_port_before_it_is_polled
-            dials_are_accepted_in_the_order_in_which_they_arrived
+            dials_are_accepted_in_arrival_order
             a_dropped_dial_is_withdrawn
             a_dropped_accept_loses_no_connection
             a_dropped_accept_passes_its_wake_up_on
             a_dial_that_timed_out_leaves_no_trace
             an_accept_that_timed_out_leaves_no_trace
-            what_is_there_at_once_wins_over_an_expired_timeout
-            try_accept_would_block_or_gives_the_next
+            a_ready_outcome_wins_over_an_expired_timeout
+            try_accept_returns_the_next_connection_or_would_block
             each_of_several_accepts_gets_a_connection
             incoming_ends_when_the_listener_is_closed
-            a_failed_network_is_down_and_every_close_tells_why
+            a_failed_network_is_down_and_every_close_reports_the_cause
             a_failure_after_the_close_is_ignored
             a_network_is_down_before_its_failure_is_awaited
             bytes_arrive_in_order_in_both_directions
             reading_does_not_hinder_writing
             writing_does_not_hinder_reading
-            read_gives_what_is_there
+            read_returns_the_available_bytes
             read_waits_for_the_first_byte
             a_dropped_read_takes_nothing
-            an_empty_buffer_is_done_at_once
+            an_empty_buffer_completes_at_once
             peek_leaves_the_bytes
             half_close_ends_one_direction
-            half_close_wakes_who_reads
-            half_close_wakes_who_writes
+            half_close_wakes_readers
+            half_close_wakes_writers
             after_the_peer_closed_reads_end_and_writes_fail
             close_read_ends_own_reads_and_lets_the_peer_write
-            close_read_wakes_who_waits
-            an_abort_is_told_after_close_read
+            close_read_wakes_waiting_tasks
+            an_abort_is_reported_after_close_read
             abort_resets_the_peer
-            abort_wakes_who_reads
-            abort_wakes_who_writes
+            abort_wakes_readers
+            abort_wakes_writers
             each_of_several_readers_is_woken
             each_of_several_writers_is_woken
-            readiness_is_that_of_the_next_read_or_write
+            readiness_matches_the_next_read_or_write
             waiting_for_readiness_may_time_out
             connections_are_std_streams
             connections_are_embedded_streams
             a_read_timeout_leaves_no_trace
             timeouts_are_shared_by_clones_and_halves
-            what_is_there_wins_over_a_short_timeout
+            available_bytes_win_over_a_short_timeout
             a_timeout_of_zero_is_invalid
-            borrowed_halves_work_at_once
+            borrowed_halves_work_concurrently
             a_dropped_write_half_ends_the_stream
             a_dropped_read_half_closes_nothing
-            halves_are_put_together_again
+            halves_are_reunited
             after_network_close_everything_fails
-            network_close_wakes_all_who_wait
+            network_close_wakes_all_waiting_tasks
             after_host_close_the_host_is_down
-            a_host_can_be_made_while_others_are_closed
-            host_close_wakes_all_who_wait
-            closing_the_host_of_a_listener_refuses_those_who_dial_it
+            a_host_can_be_made_while_other_hosts_are_closed
+            host_close_wakes_all_waiting_tasks
+            closing_the_host_of_a_listener_refuses_its_dials
             listener_close_fails_accepts_and_refuses_dials
             listener_close_leaves_accepted_connections
             connection_close_fails_both_ends
-            connection_close_wakes_all_who_wait
-            the_outermost_cause_is_told_also_of_what_was_closed_before
-            a_reset_is_told_after_what_is_down
-            malformed_addresses_are_told_before_what_is_down
+            connection_close_wakes_all_waiting_tasks
+            the_outermost_cause_is_reported_even_for_sockets_closed_before
+            a_reset_is_reported_only_if_nothing_is_down
+            malformed_addresses_are_reported_before_a_closed_host_or_network
             a_closed_host_keeps_its_name
             an_invalid_name_makes_no_host
-            closing_the_last_host_closes_the_network_if_asked_for
-            without_being_asked_for_the_network_outlives_its_hosts
-            closes_at_once_all_end
-            a_close_that_waits_is_done_in_time
-            an_error_tells_what_failed_where_and_why
-            an_error_says_which_names_are_cut
+            closing_the_last_host_closes_the_network_if_configured
+            the_network_outlives_its_hosts_by_default
+            concurrent_closes_all_return
+            a_blocking_close_is_done_before_its_timeout
+            an_error_names_operation_addresses_and_cause
+            an_error_marks_truncated_names
             an_error_is_one_of_std_and_of_embedded_io
         }
     };
@@ -129,7 +129,7 @@ macro_rules! __virtnet_behaviours {
             write_is_done_before_the_peer_reads
             write_waits_while_the_buffer_is_full
             a_dropped_write_has_written_nothing
-            what_was_buffered_is_read_after_the_peer_closed
+            buffered_bytes_are_read_after_the_peer_closed
             a_write_timeout_has_written_nothing
             vectored_reads_and_writes_use_all_buffers
         }
@@ -138,27 +138,27 @@ macro_rules! __virtnet_behaviours {
         $($do)*! { $args rendezvous
             write_is_done_when_the_peer_has_read
             a_read_does_not_cross_the_end_of_a_write
-            a_close_withdraws_what_was_not_taken
-            an_abort_reports_what_was_taken
-            a_close_of_network_or_host_reports_what_was_taken
-            a_write_timeout_withdraws_what_was_not_taken
+            a_close_withdraws_unread_bytes
+            an_abort_reports_the_bytes_read
+            a_close_of_network_or_host_reports_the_bytes_read
+            a_write_timeout_withdraws_unread_bytes
             a_dropped_write_leaves_a_stream_that_works
-            a_writer_that_comes_back_late_learns_its_count
+            a_writer_polled_late_gets_its_own_count
         }
     };
     ([$($do:tt)*] $args:tt unread_resets) => {
         $($do)*! { $args unread_resets
             an_end_closed_with_bytes_unread_resets
             a_dropped_half_resets_nothing
-            a_reset_wakes_who_waits
-            what_close_read_dropped_is_not_unread
+            a_reset_wakes_waiting_tasks
+            bytes_dropped_by_close_read_are_not_unread
         }
     };
     ([$($do:tt)*] $args:tt fresh_port) => {
         $($do)*! { $args fresh_port
             connections_take_the_lowest_free_ports
             a_queued_dial_reserves_no_port_at_its_listener
-            a_full_port_table_of_a_growing_network_says_whose_it_is
+            a_full_port_table_of_a_growing_network_is_named_in_the_error
             dial_to_port_of_accepted_connection_is_refused
         }
     };
@@ -167,7 +167,7 @@ macro_rules! __virtnet_behaviours {
             an_accepted_connection_keeps_the_listeners_port
             a_shared_port_is_in_use_while_any_connection_lives
             dial_to_port_of_connections_without_listener_is_refused
-            a_pair_that_is_held_is_not_dialled_again
+            a_pair_in_use_is_not_dialled_again
             a_pair_is_free_when_a_dial_for_it_was_withdrawn
         }
     };
@@ -194,15 +194,15 @@ macro_rules! __virtnet_behaviours {
             a_claim_reserves_its_port
             a_refused_or_dropped_claim_lets_accept_wait_on
             a_connection_acknowledged_late_goes_to_the_next_accept
-            a_connection_acknowledged_when_nobody_listens_is_closed
-            an_acknowledged_connection_that_nobody_took_is_closed_with_its_listener
-            connections_from_outside_are_accepted_in_the_order_in_which_they_came
-            claims_are_no_more_than_the_accepts_that_wait
+            a_connection_acknowledged_without_a_listener_is_closed
+            an_acknowledged_connection_left_unaccepted_is_closed_with_its_listener
+            connections_from_outside_are_accepted_in_arrival_order
+            claims_never_exceed_pending_accepts
             a_withdrawn_connection_is_never_seen
-            a_connection_in_one_step_is_the_listeners_when_it_is_taken
-            a_connection_to_nobody_is_refused
-            a_stranger_who_is_refused_leaves_no_name
-            a_stranger_for_whom_there_is_no_room_leaves_nothing
+            a_connection_handed_over_in_one_step_belongs_to_the_listener
+            a_connection_without_a_listener_is_refused
+            a_refused_stranger_leaves_no_name
+            a_stranger_refused_by_a_full_table_leaves_nothing
             a_pair_from_outside_is_refused_twice_where_ports_are_shared
             a_connection_is_refused_when_its_listener_closes_meanwhile
             a_connection_to_a_network_that_is_down_is_refused
@@ -212,8 +212,8 @@ macro_rules! __virtnet_behaviours {
         $($do)*! { $args two_subnetworks
             hosts_of_two_subnetworks_dial_each_other
             a_name_of_the_other_subnetwork_is_taken
-            a_dial_across_is_refused_where_nobody_listens
-            a_pair_that_is_held_is_refused_across
+            a_dial_across_without_a_listener_is_refused
+            a_pair_in_use_is_refused_across
             a_dial_across_is_withdrawn_when_it_is_dropped
             a_dial_across_that_fails_leaves_no_name
             the_end_of_one_subnetwork_is_the_end_of_the_stream_for_the_other
@@ -222,7 +222,7 @@ macro_rules! __virtnet_behaviours {
     };
 }
 
-/// A test for each behaviour.
+/// Makes a test for each behaviour.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __virtnet_tests {
@@ -236,8 +236,8 @@ macro_rules! __virtnet_tests {
     };
 }
 
-/// Makes a module with a `#[test]` for each behaviour of the [suite](crate::testing) that is in one of the groups, and
-/// always for those of `always`: the module's name, a function that makes a new [`Setup`](crate::testing::Setup), the
+/// Makes a module with a `#[test]` for each behaviour of the [suite](crate::testing) in the given groups and in
+/// `always`. The arguments are the module's name, a function that makes a new [`Setup`](crate::testing::Setup), and the
 /// groups. One test fails if these are not the groups that apply to the network.
 ///
 /// # Examples

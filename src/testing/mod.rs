@@ -1,11 +1,10 @@
-//! The conformance suite: what every network does, as named behaviours that any backend can run.
+//! The conformance suite: named behaviours of every network, which any backend can run.
 //!
-//! Each [`Behaviour`] gets a new network from the backend's author, runs under a time limit, and panics if something is
-//! other than it must be: an outcome, a port, the text of an error, a wake-up that never comes, or something that is left
-//! behind.
+//! Each [`Behaviour`] gets a new network from the backend's author and runs under a time limit. It panics if an
+//! outcome, a port or the text of an error is wrong, if a wake-up is lost, or if a resource is left behind.
 //!
-//! Not every network has everything, so behaviours stand in groups. The group `always` is for every network; the others
-//! are for those where
+//! Behaviours are grouped, because not every network supports all of them. The group `always` applies to every network;
+//! each of the other groups applies to networks where
 //!
 //! | group | |
 //! |---|---|
@@ -22,7 +21,8 @@
 //!
 //! # Examples
 //!
-//! In a test file, [`conformance!`](crate::conformance) makes a module with a `#[test]` for each behaviour of the groups:
+//! In a test file, [`conformance!`](crate::conformance) makes a module with a `#[test]` for each behaviour of the
+//! groups:
 //!
 //! ```
 //! use virtnet::pipenet;
@@ -81,7 +81,7 @@ use list::all;
 pub use setup::{Capacity, Setup};
 pub use task::Waiting;
 
-/// Something that every network does, or every one of a group.
+/// A behaviour of every network, or of every network of a group.
 pub struct Behaviour<N: NetRef> {
     name: &'static str,
     group: &'static str,
@@ -89,30 +89,31 @@ pub struct Behaviour<N: NetRef> {
 }
 
 impl<N: NetRef + 'static> Behaviour<N> {
-    /// What it is: `dial_to_closed_host_is_refused`.
+    /// The name, such as `dial_to_closed_host_is_refused`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The group that it is in.
+    /// The group of the behaviour.
     #[must_use]
     pub fn group(&self) -> &'static str {
         self.group
     }
 
-    /// Runs it on a network without hosts.
+    /// Runs the behaviour on a network without hosts.
     ///
     /// # Panics
     ///
-    /// If the network does not behave so within its time limit. What was at work then is left to itself.
+    /// If the network does not show the behaviour within its time limit. The thread that was running it is then
+    /// detached.
     pub fn run(&self, setup: Setup<N>) {
         let (name, body, limit) = (self.name, self.body, setup.limit);
         let (done, outcome) = mpsc::channel();
         let work = move || {
             body(&setup);
             setup.check_nothing_is_left();
-            // The time may be over.
+            // The time limit may have passed.
             let _ = done.send(());
         };
         let thread = thread::Builder::new().name(name.into()).spawn(work).expect("a thread for the behaviour");
@@ -139,17 +140,17 @@ pub fn suite<N: NetRef + 'static>(setup: &Setup<N>) -> impl Iterator<Item = Beha
     all().into_iter().filter(move |behaviour| behaviour.group == "always" || groups.contains(&behaviour.group))
 }
 
-/// Runs the behaviour of this name.
+/// Runs the behaviour with this name.
 ///
 /// # Panics
 ///
-/// As [`Behaviour::run`], and if there is none of that name.
+/// As [`Behaviour::run`], and if no behaviour has this name.
 pub fn run<N: NetRef + 'static>(name: &str, make: impl FnOnce() -> Setup<N>) {
     let found = all().into_iter().find(|behaviour| behaviour.name == name);
     found.unwrap_or_else(|| panic!("no behaviour has the name {name}")).run(make());
 }
 
-/// Whether `groups` are those of the network, so that no behaviour is left out.
+/// Asserts that `groups` are those of the network, so that no behaviour is left out.
 #[doc(hidden)]
 pub fn check_groups<N: NetRef + 'static>(groups: &[&str], setup: &Setup<N>) {
     let sorted = |groups: &[&str]| {

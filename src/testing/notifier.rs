@@ -1,4 +1,4 @@
-//! What the core offers a backend: connections that come from outside, and the end of the network.
+//! The core's interface to a backend: incoming connections, and the failure of the network.
 
 use core::future::{Future, poll_fn};
 use core::task::{Context, Waker};
@@ -19,7 +19,7 @@ use crate::net::notifier::SubNetworkNotifier;
 use crate::net::request::ClaimedRequest;
 use crate::table::{Hosts, Tables};
 
-/// What a backend does when a connection from `from` to `to` comes in.
+/// Hands in a connection from `from` to `to`, as a backend does.
 fn announce<N: NetRef + 'static>(
     net: &Setup<N>,
     from: &str,
@@ -31,7 +31,7 @@ fn announce<N: NetRef + 'static>(
     async move { SubNetworkNotifier(net).accept(&from, &to, link).await }
 }
 
-/// As [`announce`] to `a:1`, for an accept that waits there to claim.
+/// As [`announce`] to `a:1`, for a pending accept to claim.
 fn claim<N: NetRef + 'static, T>(
     net: &Setup<N>,
     accepting: &mut Started<T>,
@@ -51,7 +51,7 @@ fn is_closed<N: NetRef + 'static>(net: &Setup<N>, near: &LinkOf<N>) -> bool {
     net.net.engine().poll_read(near, &mut Context::from_waker(Waker::noop()), &mut [0]).is_ready()
 }
 
-/// The network failed.
+/// Reports a failure of the network.
 async fn fail<N: NetRef>(net: N, cause: &str) {
     net.notifier().down(Cause::backend(&cause)).await;
 }
@@ -86,7 +86,7 @@ pub(super) fn a_claim_reserves_its_port<N: NetRef + 'static>(net: &Setup<N>) {
     let (near, far) = net.link_pair();
     let mut accepting = net.start(accept(&listener));
     let claim = claim(net, &mut accepting, "x:7", &far);
-    // Its own, or the listener's.
+    // The connection's own port, or the listener's.
     let ports = if net.shares_ports() { ["a:1", "a:2"] } else { ["a:2", "a:3"] };
     let next = a.listen("").expect("a free port").local_addr();
     assert_eq!([claim.local_addr().to_string(), next.to_string()], ports);
@@ -134,7 +134,7 @@ pub(super) fn a_connection_acknowledged_late_goes_to_the_next_accept<N: NetRef +
     net.shut(&near);
 }
 
-pub(super) fn a_connection_acknowledged_when_nobody_listens_is_closed<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_connection_acknowledged_without_a_listener_is_closed<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     for drops in [false, true] {
         let listener = server(&a, ":1");
@@ -155,7 +155,7 @@ pub(super) fn a_connection_acknowledged_when_nobody_listens_is_closed<N: NetRef 
     }
 }
 
-pub(super) fn an_acknowledged_connection_that_nobody_took_is_closed_with_its_listener<N: NetRef + 'static>(
+pub(super) fn an_acknowledged_connection_left_unaccepted_is_closed_with_its_listener<N: NetRef + 'static>(
     net: &Setup<N>,
 ) {
     let a = net.host("a");
@@ -170,16 +170,14 @@ pub(super) fn an_acknowledged_connection_that_nobody_took_is_closed_with_its_lis
     net.shut(&near);
 }
 
-pub(super) fn connections_from_outside_are_accepted_in_the_order_in_which_they_came<N: NetRef + 'static>(
-    net: &Setup<N>,
-) {
+pub(super) fn connections_from_outside_are_accepted_in_arrival_order<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = server(&a, ":1");
     let pairs = [net.link_pair(), net.link_pair()];
     let first = net.start(announce(net, "y:9", "a:1", &pairs[0].1));
     let second = net.start(announce(net, "x:1", "a:1", &pairs[1].1));
     let accepts = [net.hold(accept(&listener)), net.hold(accept(&listener))];
-    // Acknowledged the other way round.
+    // The connections are acknowledged in reverse order.
     let [first, second] = [first, second].map(|announced| announced.outcome().expect("claimed"));
     let locals = [first.local_addr(), second.local_addr()];
     second.acknowledge().expect("somebody listens");
@@ -191,7 +189,7 @@ pub(super) fn connections_from_outside_are_accepted_in_the_order_in_which_they_c
     pairs.iter().for_each(|(near, _)| net.shut(near));
 }
 
-pub(super) fn claims_are_no_more_than_the_accepts_that_wait<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn claims_never_exceed_pending_accepts<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = server(&a, ":1");
     let pairs = [net.link_pair(), net.link_pair()];
@@ -219,7 +217,7 @@ pub(super) fn a_withdrawn_connection_is_never_seen<N: NetRef + 'static>(net: &Se
     net.shut(&near);
 }
 
-pub(super) fn a_connection_in_one_step_is_the_listeners_when_it_is_taken<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_connection_handed_over_in_one_step_belongs_to_the_listener<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = server(&a, ":1");
     let (near, far) = net.link_pair();
@@ -234,7 +232,7 @@ pub(super) fn a_connection_in_one_step_is_the_listeners_when_it_is_taken<N: NetR
     net.shut(&near);
 }
 
-pub(super) fn a_connection_to_nobody_is_refused<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_connection_without_a_listener_is_refused<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let refused = |to: &str| {
         let (near, far) = net.link_pair();
@@ -255,7 +253,7 @@ pub(super) fn a_connection_to_nobody_is_refused<N: NetRef + 'static>(net: &Setup
     assert_eq!(refused("b:1"), "connection refused");
 }
 
-pub(super) fn a_stranger_who_is_refused_leaves_no_name<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_refused_stranger_leaves_no_name<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&b, ":1");
     let names = || net.net.tables.hosts(|hosts| hosts.count());
@@ -274,7 +272,7 @@ pub(super) fn a_stranger_who_is_refused_leaves_no_name<N: NetRef + 'static>(net:
         assert_eq!(refused(&format!("stranger{stranger}:1"), "c:1"), "address c:1: no such host");
     }
     assert_eq!(names(), before, "names after refusals");
-    // One that is queued is known from then on, and a host of that name may still be made.
+    // A queued stranger is known from then on, and a host of that name may still be made.
     let queue = |port: usize| {
         let (near, far) = net.link_pair();
         let queued = Task::start(announce(net, &format!("x:{port}"), "b:1", &far));
@@ -301,7 +299,7 @@ pub(super) fn a_stranger_who_is_refused_leaves_no_name<N: NetRef + 'static>(net:
     drop((a, listener));
 }
 
-pub(super) fn a_stranger_for_whom_there_is_no_room_leaves_nothing<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_stranger_refused_by_a_full_table_leaves_nothing<N: NetRef + 'static>(net: &Setup<N>) {
     let Some(super::Capacity { hosts, .. }) = net.capacity else { return };
     let others = (1..hosts).map(|at| format!("h{at}"));
     let made: vec::Vec<_> = core::iter::once("a".into()).chain(others).map(|name| net.host(&name)).collect();
@@ -331,7 +329,7 @@ pub(super) fn a_pair_from_outside_is_refused_twice_where_ports_are_shared<N: Net
         }
         net.shut(&near);
     };
-    // It may have the name and a port of a host of this subnetwork.
+    // A stranger may have the name and a port of a host of this subnetwork.
     for from in ["x:1", "b:1"] {
         let (near, far) = net.link_pair();
         let queued = Task::start(announce(net, from, "a:1", &far));
@@ -346,7 +344,7 @@ pub(super) fn a_pair_from_outside_is_refused_twice_where_ports_are_shared<N: Net
         until(|| a.sockets() == 2);
         drop(queued);
         net.shut(&near);
-        // What was withdrawn has no pair; what was accepted has, until it is closed.
+        // A withdrawn connection holds no pair; an accepted connection holds its pair until it is closed.
         let (near, far) = net.link_pair();
         let mut accepting = net.start(accept(&listener));
         claim(net, &mut accepting, from, &far).acknowledge().expect("somebody listens");
@@ -389,7 +387,7 @@ pub(super) fn a_connection_to_a_network_that_is_down_is_refused<N: NetRef + 'sta
     pairs.iter().for_each(|(near, _)| net.shut(near));
 }
 
-pub(super) fn a_failed_network_is_down_and_every_close_tells_why<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_failed_network_is_down_and_every_close_reports_the_cause<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a) = (net.name(), net.host("a"));
     let listener = server(&a, ":1");
     let accepting = net.start(accept(&listener));

@@ -1,4 +1,4 @@
-//! Which ports listeners and connections get, and when they are free again.
+//! The ports of listeners and connections, and when they become free again.
 
 use std::format;
 use std::string::{String, ToString};
@@ -13,7 +13,7 @@ use crate::net::listener::Listener;
 use crate::net::net_ref::NetRef;
 use crate::net::network::NetRefExt as _;
 
-/// Listens, and gives the address that it became.
+/// Listens, and returns the listener with its address.
 #[track_caller]
 fn listen<N: NetRef>(host: &Host<N>, addr: &str) -> (Listener<N>, String) {
     let listener = host.listen(addr).expect("listening");
@@ -152,7 +152,7 @@ pub(super) fn any_port_can_be_listened_on<N: NetRef + 'static>(net: &Setup<N>) {
     assert_eq!(text(a.listen(":65536")), format!("listen {}: address :65536: invalid port", net.name()));
 }
 
-pub(super) fn an_address_is_taken_in_any_shape<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn an_address_is_accepted_in_any_type<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let addr: Addr = "a:4".parse().expect("a valid address");
     let listeners = [
@@ -188,7 +188,7 @@ pub(super) fn an_accepted_connection_keeps_the_listeners_port<N: NetRef + 'stati
         [accepted.local_addr().to_string(), accepted.peer_addr().to_string()]
     });
     assert_eq!(ends, [["a:1", "b:1"], ["a:1", "b:2"]]);
-    // Each end's bytes come from the other.
+    // Each end reads the bytes of its peer.
     for (byte, (dialled, accepted)) in pairs.iter().enumerate() {
         let sent = net.both(super::step::write(dialled, &[byte as u8]), super::step::read(accepted, 9));
         assert_eq!(sent, (Ok(1), Ok([byte as u8].into())));
@@ -202,7 +202,7 @@ pub(super) fn a_shared_port_is_in_use_while_any_connection_lives<N: NetRef + 'st
     let pairs = [net.connect(&b, &listener), net.connect(&b, &listener)];
     listener.close();
     assert_eq!(listen(&a, "").1, "a:2");
-    // An explicit listen works again, now and while it has connections of its own.
+    // An explicit listen to the port works again, now and while the port has accepted connections.
     let again = server(&a, ":1");
     let (_dialled, accepted) = net.connect(&b, &again);
     assert_eq!(accepted.local_addr().to_string(), "a:1");
@@ -212,7 +212,7 @@ pub(super) fn a_shared_port_is_in_use_while_any_connection_lives<N: NetRef + 'st
     assert_eq!(listen(&a, "").1, "a:1");
 }
 
-pub(super) fn a_pair_that_is_held_is_not_dialled_again<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_pair_in_use_is_not_dialled_again<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
     let connect = |host: &Host<N>| {
@@ -226,11 +226,11 @@ pub(super) fn a_pair_that_is_held_is_not_dialled_again<N: NetRef + 'static>(net:
     assert_eq!(port, "b:1");
     let (second, port) = connect(&b);
     assert_eq!(port, "b:2");
-    // The port is exchanged for the next that is free at both ends.
+    // The dial exchanges its port for the next one that is free at both ends.
     let (at_b, _) = listen(&b, ":3");
     let (third, port) = connect(&b);
     assert_eq!(port, "b:4");
-    // Other listeners and other hosts have pairs of their own.
+    // Other listeners and other hosts have separate pairs.
     let other = server(&a, ":5");
     let (to_other, accepted) = net.connect(&b, &other);
     assert_eq!(to_other.local_addr().to_string(), "b:1");
@@ -240,14 +240,14 @@ pub(super) fn a_pair_that_is_held_is_not_dialled_again<N: NetRef + 'static>(net:
     let (own_2, port) = connect(&a);
     assert_eq!(port, "a:3");
     drop((own, own_2));
-    // A pair is free again when the accepted end is dropped, or closed.
+    // A pair is free again when the accepted end is dropped or closed.
     drop(second);
     let (_second, port) = connect(&b);
     assert_eq!(port, "b:2");
     first.close();
     let (_first, port) = connect(&b);
     assert_eq!(port, "b:1");
-    // Errors name the port that it was exchanged for, and a failed dial gives it back.
+    // Errors name the exchanged port, and a failed dial returns it.
     listener.close();
     for _ in 0..2 {
         assert_eq!(text(net.wait(b.dial("a:1"))), format!("dial {n} b:3->a:1: connection refused"));
@@ -273,7 +273,7 @@ pub(super) fn a_full_port_table_refuses<N: NetRef + 'static>(net: &Setup<N>) {
     let (a, b) = (net.host("a"), net.host("b"));
     let listener = server(&a, ":1");
     let mut others: Vec<_> = (2..ports).map(|_| a.listen("").expect("a free port")).collect();
-    // One is left: enough for a dial, not for both ends of a connection.
+    // One entry is left: enough for a dial, but not for both ends of a connection.
     assert_eq!(text(net.wait(b.dial("a:1"))), format!("dial {n} b:1->a:1: port table is full ({ports})"));
     others.push(b.listen("").expect("a free port"));
     assert_eq!(text(a.listen("")), format!("listen {n} a:0: port table is full ({ports})"));
@@ -288,9 +288,9 @@ pub(super) fn a_full_port_table_refuses<N: NetRef + 'static>(net: &Setup<N>) {
     let (_dialled, _accepted) = net.connect(&b, &listener);
 }
 
-pub(super) fn a_full_port_table_of_a_growing_network_says_whose_it_is<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_full_port_table_of_a_growing_network_is_named_in_the_error<N: NetRef + 'static>(net: &Setup<N>) {
     if net.capacity.is_some() {
-        // The table is that of all hosts.
+        // All hosts share one table.
         return;
     }
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
@@ -337,7 +337,7 @@ pub(super) fn a_full_pool_of_connections_refuses<N: NetRef + 'static>(net: &Setu
         };
         (held.len(), refused)
     };
-    // Each takes a connection, and two sockets beside the listener's.
+    // Each dial takes a connection and two sockets; the listener takes one more socket.
     let rooms =
         [(capacity.pipes, "pipe pool", capacity.pipes), ((capacity.ports - 1) / 2, "port table", capacity.ports)];
     let (fit, what, size) = rooms.into_iter().min().expect("two of them");

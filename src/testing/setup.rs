@@ -1,4 +1,4 @@
-//! The network under test, and the steps that behaviours are made of.
+//! The network under test, and its helpers for behaviours.
 
 use core::fmt;
 use core::future::Future;
@@ -21,10 +21,10 @@ use crate::net::listener::Listener;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::network::NetRefExt as _;
 
-/// A network under test, new and without hosts, and what it is like.
+/// A network under test, new and without hosts, and its properties.
 ///
-/// It has room for at least 3 hosts, 8 sockets in use and 4 connections, its buffers hold at least 3 bytes, and its
-/// closing goes well. Its name has at most 12 bytes, so that no text of an error is cut.
+/// The network has room for at least 3 hosts, 8 sockets in use and 4 connections. Its buffers hold at least 3 bytes,
+/// and closing it succeeds. Its name has at most 12 bytes, so that no error text is truncated.
 pub struct Setup<N: NetRef> {
     pub(super) net: N,
     pub(super) second: Option<N>,
@@ -35,13 +35,13 @@ pub struct Setup<N: NetRef> {
     links: Option<MakeLinks<N>>,
     held: Option<Box<dyn Fn() -> usize + Send>>,
     pub(super) limit: Duration,
-    /// Those made so far: nothing of theirs may be left in the end.
+    /// The hosts made so far: none of them may have a socket left in the end.
     hosts: RefCell<Vec<Host<N>>>,
 }
 
 type MakeLinks<N> = Box<dyn Fn(&N) -> (LinkOf<N>, LinkOf<N>) + Send>;
 
-/// What a network of a fixed size has room for.
+/// The capacity of a fixed-size network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
     /// Hosts.
@@ -53,7 +53,7 @@ pub struct Capacity {
 }
 
 impl<N: NetRef + 'static> Setup<N> {
-    /// A network that grows, with behaviours that wait on threads.
+    /// A growable network, with behaviours that wait on threads.
     pub fn new(net: N) -> Self {
         Self {
             net,
@@ -69,57 +69,58 @@ impl<N: NetRef + 'static> Setup<N> {
         }
     }
 
-    /// How behaviours wait.
+    /// Sets how behaviours wait.
     #[must_use]
     pub fn waiting(mut self, waiting: Waiting) -> Self {
         self.waiting = waiting;
         self
     }
 
-    /// How many bytes each direction of a connection holds, exactly.
+    /// Sets the exact number of bytes that each direction of a connection holds.
     #[must_use]
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.buffer = Some(bytes);
         self
     }
 
-    /// What the network has room for. When it is full it says so: [`Cause::Full`](crate::Cause::Full).
+    /// Sets the capacity of the network. A full network reports [`Cause::Full`](crate::Cause::Full).
     #[must_use]
     pub fn capacity(mut self, capacity: Capacity) -> Self {
         self.capacity = Some(capacity);
         self
     }
 
-    /// How to make the two ends of a connection for the engine, which behaviours then hand over through the
-    /// [`Notifier`](crate::Notifier). [`links_by_dial`](super::links_by_dial) does it for many engines.
+    /// Sets a function that makes the two ends of a connection for the engine; behaviours hand them over through the
+    /// [`Notifier`](crate::Notifier). [`links_by_dial`](super::links_by_dial) is such a function for many engines.
     #[must_use]
     pub fn links(mut self, make: impl Fn(&N) -> (LinkOf<N>, LinkOf<N>) + Send + 'static) -> Self {
         self.links = Some(Box::new(make));
         self
     }
 
-    /// Another subnetwork of the same network: its hosts and those of the first dial each other.
+    /// Sets another subnetwork of the same network: its hosts and those of the first dial each other.
     #[must_use]
     pub fn second(mut self, net: N) -> Self {
         self.second = Some(net);
         self
     }
 
-    /// Counts what the backend holds for connections. It is 0 when every connection is gone.
+    /// Sets a function that counts the resources that the backend holds for connections. The count is 0 once every
+    /// connection is dropped.
     #[must_use]
     pub fn held(mut self, count: impl Fn() -> usize + Send + 'static) -> Self {
         self.held = Some(Box::new(count));
         self
     }
 
-    /// An end that is closed while bytes wait unread at it resets the connection.
+    /// Declares that an end closed with bytes unread resets the connection.
     #[must_use]
     pub fn resets_unread(mut self) -> Self {
         self.resets_unread = true;
         self
     }
 
-    /// How long a behaviour may take; 60 seconds by default.
+    /// Sets the time limit of a behaviour, which is 60 seconds by default.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -148,24 +149,24 @@ impl<N: NetRef + 'static> Setup<N> {
         self.net.network_name()
     }
 
-    /// How many dials may wait at a listener.
+    /// The maximum number of dials that wait at a listener.
     pub(super) fn backlog(&self) -> u32 {
         self.net.options.backlog
     }
 
-    /// A new host.
+    /// Makes a host.
     pub(super) fn host(&self, name: &str) -> Host<N> {
         self.host_on(&self.net, name)
     }
 
-    /// A new host of one of the subnetworks.
+    /// Makes a host of one of the subnetworks.
     pub(super) fn host_on(&self, net: &N, name: &str) -> Host<N> {
         let host = self.wait(net.new_host(name)).expect("a host of a new name");
         self.hosts.borrow_mut().push(host.clone());
         host
     }
 
-    /// Two hosts `a` and `b`, and a connection that `b` dialled to `a:1`.
+    /// Makes two hosts `a` and `b`, and a connection that `b` dialled to `a:1`.
     pub(super) fn pair(&self) -> Pair<N> {
         let (a, b) = (self.host("a"), self.host("b"));
         let listener = server(&a, ":1");
@@ -173,19 +174,19 @@ impl<N: NetRef + 'static> Setup<N> {
         Pair { a, b, listener, dialled, accepted }
     }
 
-    /// A connection from `host` to `listener`: the dialled and the accepted end.
+    /// Connects `host` to `listener`: returns the dialled and the accepted end.
     pub(super) fn connect(&self, host: &Host<N>, listener: &Listener<N>) -> (Arc<Conn<N>>, Arc<Conn<N>>) {
         let (dialled, accepted) = self.both(host.dial(listener.local_addr()), listener.accept());
         (Arc::new(dialled.expect("dialled")), Arc::new(accepted.expect("accepted")))
     }
 
-    /// The two ends of a connection, to be handed over or [shut](Setup::shut).
+    /// Makes the two ends of a connection, to be handed over or [shut](Setup::shut).
     pub(super) fn link_pair(&self) -> (LinkOf<N>, LinkOf<N>) {
         let make = self.links.as_ref().expect("a behaviour of the group `links` has them");
         make(&self.net)
     }
 
-    /// Gives back the end of a connection that was not handed over.
+    /// Shuts the end of a connection that was not handed over.
     pub(super) fn shut(&self, link: &LinkOf<N>) {
         self.net.engine().shutdown(link, Shutdown::Close);
         self.net.engine().release(link);
@@ -203,7 +204,7 @@ impl<N: NetRef + 'static> Setup<N> {
         self.waiting.both(first, second)
     }
 
-    /// The outcome of an operation, and those of others that had to wait before it.
+    /// Returns the outcomes of an operation and of operations that had to wait before it.
     pub(super) fn finish<A: Send, T, const C: usize>(
         &self,
         operation: impl Future<Output = A> + Send,
@@ -213,20 +214,20 @@ impl<N: NetRef + 'static> Setup<N> {
         (outcome, others.map(Started::outcome))
     }
 
-    /// The next connection, while dials that wait go on.
+    /// Accepts the next connection, while pending dials continue.
     #[track_caller]
     pub(super) fn accept_along<T>(&self, listener: &Listener<N>, dials: &mut [Started<T>]) -> Conn<N> {
         along(listener.accept(), dials).expect("a dial waits")
     }
 
-    /// Writes so that the bytes, at most 3, are there for the peer. In a rendezvous network it then waits.
+    /// Writes at most 3 bytes that the peer can read. In a rendezvous network, the write then waits.
     pub(super) fn offer(&self, conn: &Arc<Conn<N>>, bytes: &[u8]) -> Started<Result<usize, Error>> {
         let mut writing = Task::new(write(conn, bytes));
         assert_eq!(writing.turn(), !self.is_rendezvous());
         Started::Task(writing)
     }
 
-    /// Writes until the next write has to wait; gives what was written.
+    /// Writes until the next write would have to wait; returns the bytes written.
     pub(super) fn fill(&self, conn: &Conn<N>) -> Vec<u8> {
         let mut written = Vec::new();
         while !self.is_rendezvous() {
@@ -254,28 +255,28 @@ impl<N: NetRef + 'static> Setup<N> {
         self.waiting.start(future)
     }
 
-    /// As [`start`](Setup::start), always as a future, so that dropping it cancels it. Nobody but the behaviour polls it.
+    /// As [`start`](Setup::start), but always as a future, so that dropping it cancels it. Only the behaviour polls it.
     #[track_caller]
     pub(super) fn hold<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Started<T> {
         Waiting::Futures.start(future)
     }
 
-    /// Begins a dial that waits at a listener of `to`, where a backend brings it in its own time.
+    /// Starts a dial, and returns once it waits at a listener of `to`, where the backend may deliver it with a delay.
     #[track_caller]
     pub(super) fn start_dial(&self, from: &Host<N>, addr: &'static str, to: &Host<N>) -> Started<Dialled<N>> {
         let sockets = to.sockets();
         arrived(self.start(from.dial(addr)), from, to, sockets)
     }
 
-    /// As [`start_dial`](Setup::start_dial), to be dropped.
+    /// As [`start_dial`](Setup::start_dial), for a dial that is to be dropped.
     #[track_caller]
     pub(super) fn hold_dial(&self, from: &Host<N>, addr: &'static str, to: &Host<N>) -> Started<Dialled<N>> {
         let sockets = to.sockets();
         arrived(self.hold(from.dial(addr)), from, to, sockets)
     }
 
-    /// After a behaviour: no socket is in use any more, and the backend holds nothing. One with threads of its own may
-    /// need a moment.
+    /// Checks after a behaviour that no socket is in use and that the backend holds nothing. A backend with threads of
+    /// its own may need a moment.
     pub(super) fn check_nothing_is_left(&self) {
         let left = || {
             let hosts = self.hosts.borrow();
@@ -300,7 +301,7 @@ impl<N: NetRef> fmt::Debug for Setup<N> {
     }
 }
 
-/// What a dial gives.
+/// The outcome of a dial.
 pub(super) type Dialled<N> = Result<Conn<N>, Error>;
 
 /// Two hosts and a connection.
@@ -314,7 +315,7 @@ pub(super) struct Pair<N: NetRef> {
     pub(super) accepted: Arc<Conn<N>>,
 }
 
-/// Waits until the dial is one socket more at `to`, or two if it is also dialled from there.
+/// Waits until `to` has one more socket for the dial, or two if it also dialled.
 #[track_caller]
 fn arrived<N: NetRef, T>(mut dial: Started<T>, from: &Host<N>, to: &Host<N>, before: usize) -> Started<T> {
     let after = before + 1 + usize::from(from == to);
@@ -325,5 +326,5 @@ fn arrived<N: NetRef, T>(mut dial: Started<T>, from: &Host<N>, to: &Host<N>, bef
     dial
 }
 
-/// As long a backlog as behaviours fill.
+/// The longest backlog that behaviours fill.
 pub(super) const SMALL_BACKLOG: u32 = 4;

@@ -1,4 +1,4 @@
-//! Closing with bytes unread, and closing one's own reading.
+//! Closing with bytes unread, and closing a connection's read direction.
 
 use std::sync::Arc;
 use std::vec;
@@ -9,7 +9,7 @@ use super::step::{failed, read, text, write};
 use crate::net::conn::Conn;
 use crate::net::net_ref::NetRef;
 
-/// The peer of `conn` was closed with bytes unread: what had reached `conn` comes first, here `ab`.
+/// Asserts that the peer of `conn` was closed with bytes unread: the bytes that reached `conn` come first, here `ab`.
 #[track_caller]
 fn is_reset<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) {
     assert_eq!(text(net.wait(write(conn, b"x"))), failed("write", conn, "connection reset"));
@@ -46,13 +46,13 @@ pub(super) fn an_end_closed_with_bytes_unread_resets<N: NetRef + 'static>(net: &
         let (dialled, accepted) = net.connect(&c, &listener);
         assert_eq!(net.wait(write(&dialled, b"ab")), Ok(2));
         assert_eq!(net.wait(write(&accepted, b"cde")), Ok(3));
-        // What was read and what was only looked at make no difference.
+        // Bytes that were read or peeked make no difference.
         assert_eq!(net.wait(read(&dialled, 2)), Ok(b"cd".into()));
         assert_eq!(dialled.peek(&mut [0; 9]).wait(), Ok(1));
         close(dialled);
         is_reset(net, &accepted);
     }
-    // Once all is read, a close is one; what arrives later changes nothing.
+    // A close after everything was read resets nothing; bytes that arrive later do not change that.
     assert_eq!(net.wait(write(&accepted, b"ab")), Ok(2));
     assert_eq!(net.wait(read(&dialled, 9)), Ok(b"ab".into()));
     drop(dialled);
@@ -79,7 +79,7 @@ pub(super) fn a_dropped_half_resets_nothing<N: NetRef + 'static>(net: &Setup<N>)
     assert_eq!(read_half.try_read(&mut [0; 9]), Ok(3));
 }
 
-pub(super) fn a_reset_wakes_who_waits<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_reset_wakes_waiting_tasks<N: NetRef + 'static>(net: &Setup<N>) {
     let Pair { dialled, accepted, .. } = net.pair();
     net.fill(&accepted);
     let reading = [(); 3].map(|()| net.start(read(&accepted, 9)));
@@ -90,7 +90,7 @@ pub(super) fn a_reset_wakes_who_waits<N: NetRef + 'static>(net: &Setup<N>) {
     assert_eq!(text(writing.outcome()), failed("write", &accepted, "connection reset"));
 }
 
-pub(super) fn what_close_read_dropped_is_not_unread<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn bytes_dropped_by_close_read_are_not_unread<N: NetRef + 'static>(net: &Setup<N>) {
     let Pair { dialled, accepted, .. } = net.pair();
     assert_eq!(net.wait(write(&accepted, b"ab")), Ok(2));
     dialled.close_read().expect("the connection is up");
@@ -111,7 +111,7 @@ pub(super) fn close_read_ends_own_reads_and_lets_the_peer_write<N: NetRef + 'sta
         assert_eq!(net.wait(write(&b, b"dropped")), Ok(7));
         a.close_read().expect("again");
     }
-    // The other direction goes on, until it is closed, too.
+    // The other direction continues until it is closed, too.
     assert_eq!(net.both(write(&a, b"hi"), read(&b, 9)), (Ok(2), Ok(b"hi".into())));
     a.close_write().expect("the connection is up");
     assert_eq!((net.wait(read(&b, 9)), net.wait(write(&b, b"x"))), (Ok(vec![]), Ok(1)));
@@ -119,11 +119,11 @@ pub(super) fn close_read_ends_own_reads_and_lets_the_peer_write<N: NetRef + 'sta
     assert_eq!(text(a.close_read()), failed("shutdown", &a, "socket is down"));
     assert_eq!(text(net.wait(read(&a, 9))), failed("read", &a, "socket is down"));
     assert_eq!(text(net.wait(write(&b, b"x"))), failed("write", &b, "broken pipe"));
-    // Nor is it heard when the peer resets.
+    // A reset by the peer goes unnoticed, too.
     b.close();
 }
 
-pub(super) fn close_read_wakes_who_waits<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn close_read_wakes_waiting_tasks<N: NetRef + 'static>(net: &Setup<N>) {
     let Pair { b: host, listener, dialled, accepted: _accepted, .. } = net.pair();
     let reading = [(); 3].map(|()| net.start(read(&dialled, 9)));
     dialled.close_read().expect("the connection is up");
@@ -135,7 +135,7 @@ pub(super) fn close_read_wakes_who_waits<N: NetRef + 'static>(net: &Setup<N>) {
     assert_eq!(writing.map(|writing| writing.outcome()), [Ok(2), Ok(2)]);
 }
 
-pub(super) fn an_abort_is_told_after_close_read<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn an_abort_is_reported_after_close_read<N: NetRef + 'static>(net: &Setup<N>) {
     let Pair { dialled: a, accepted: b, .. } = net.pair();
     a.close_read().expect("the connection is up");
     b.abort();

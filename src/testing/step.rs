@@ -1,4 +1,4 @@
-//! The steps that behaviours are made of.
+//! The operations that behaviours are made of.
 
 use core::future::{Future, poll_fn};
 use core::time::Duration;
@@ -23,7 +23,7 @@ pub(super) fn server<N: NetRef>(host: &Host<N>, addr: &str) -> Arc<Listener<N>> 
     Arc::new(host.listen(addr).expect("a free port"))
 }
 
-/// The next connection.
+/// Accepts the next connection.
 pub(super) fn accept<N: NetRef + 'static>(
     listener: &Arc<Listener<N>>,
 ) -> impl Future<Output = Result<Conn<N>, Error>> + Send + 'static {
@@ -31,7 +31,7 @@ pub(super) fn accept<N: NetRef + 'static>(
     poll_fn(move |cx| listener.poll_accept(cx))
 }
 
-/// One read of at most `len` bytes.
+/// Reads at most `len` bytes, once.
 pub(super) fn read<N: NetRef + 'static>(
     conn: &Arc<Conn<N>>,
     len: usize,
@@ -46,7 +46,7 @@ pub(super) fn read<N: NetRef + 'static>(
     })
 }
 
-/// One write.
+/// Writes once.
 pub(super) fn write<N: NetRef + 'static>(
     conn: &Arc<Conn<N>>,
     bytes: &[u8],
@@ -55,7 +55,7 @@ pub(super) fn write<N: NetRef + 'static>(
     poll_fn(move |cx| conn.poll_write(cx, &bytes))
 }
 
-/// As many reads as it takes for `len` bytes, or to the end of the stream.
+/// Reads until there are `len` bytes or the stream ends.
 pub(super) async fn read_all<N: NetRef + 'static>(conn: Arc<Conn<N>>, len: usize) -> Result<Vec<u8>, Error> {
     let mut all = Vec::new();
     while all.len() < len {
@@ -67,7 +67,7 @@ pub(super) async fn read_all<N: NetRef + 'static>(conn: Arc<Conn<N>>, len: usize
     Ok(all)
 }
 
-/// As many writes as it takes for all `bytes`.
+/// Writes until all `bytes` are written.
 pub(super) async fn write_all<N: NetRef + 'static>(conn: Arc<Conn<N>>, mut bytes: Vec<u8>) -> Result<(), Error> {
     while !bytes.is_empty() {
         let count = write(&conn, &bytes).await?;
@@ -76,7 +76,7 @@ pub(super) async fn write_all<N: NetRef + 'static>(conn: Arc<Conn<N>>, mut bytes
     Ok(())
 }
 
-/// What the error of an operation prints.
+/// The text of an operation's error.
 #[track_caller]
 pub(super) fn text<T, E: ToString>(outcome: Result<T, E>) -> String {
     match outcome {
@@ -85,7 +85,7 @@ pub(super) fn text<T, E: ToString>(outcome: Result<T, E>) -> String {
     }
 }
 
-/// Waits for what other threads bring about and nobody can wait for.
+/// Polls for an effect of other threads that has no wake-up.
 #[track_caller]
 pub(super) fn until(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -95,10 +95,10 @@ pub(super) fn until(mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// How long to look for what nobody can wait for.
+/// How long to poll for an effect that has no wake-up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What an operation on `conn` prints when it fails, both ends in the direction of the bytes.
+/// The text of the error of an operation on `conn`, with both ends in the direction of the bytes.
 pub(super) fn failed<N: NetRef>(operation: &str, conn: &Conn<N>, cause: &str) -> String {
     let (local, peer) = (conn.local_addr(), conn.peer_addr());
     match operation {
@@ -107,12 +107,12 @@ pub(super) fn failed<N: NetRef>(operation: &str, conn: &Conn<N>, cause: &str) ->
     }
 }
 
-/// The kind of a timeout of a read or write, which is that of the platform's TCP.
+/// The kind of a read or write timeout, which is that of the platform's TCP.
 pub(super) fn timed_out() -> io::ErrorKind {
     if cfg!(windows) { io::ErrorKind::TimedOut } else { io::ErrorKind::WouldBlock }
 }
 
-/// Long enough for an operation to begin to wait.
+/// Long enough for an operation to start waiting.
 pub(super) const SHORT: Duration = Duration::from_millis(2);
-/// Long enough for whatever else there is to do.
+/// Long enough for everything else.
 pub(super) const LONG: Duration = Duration::from_millis(300);

@@ -13,7 +13,7 @@ use crate::net::net_ref::NetRef;
 
 pub(super) fn bytes_arrive_in_order_in_both_directions<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
-    // More than any buffer under test holds, and no byte like its neighbours.
+    // More bytes than any buffer under test holds, and no byte equals its neighbours.
     let all: Vec<_> = (0..150_000_u32).map(|i| (i % 251) as u8).collect();
     for (from, to) in [(&pair.dialled, &pair.accepted), (&pair.accepted, &pair.dialled)] {
         let (sent, got) = net.both(write_all(from.clone(), all.clone()), read_all(to.clone(), all.len()));
@@ -41,7 +41,7 @@ pub(super) fn writing_does_not_hinder_reading<N: NetRef + 'static>(net: &Setup<N
     assert_eq!(net.finish(read_all(b.clone(), full.len()), [writing]), (Ok(full), [Ok(1)]));
 }
 
-pub(super) fn read_gives_what_is_there<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn read_returns_the_available_bytes<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let a = &pair.accepted;
     let writing = net.offer(&pair.dialled, b"abc");
@@ -65,7 +65,7 @@ pub(super) fn a_dropped_read_takes_nothing<N: NetRef + 'static>(net: &Setup<N>) 
     assert_eq!(net.finish(read(&pair.accepted, 100), [writing]), (Ok(b"abc".into()), [Ok(3)]));
 }
 
-pub(super) fn an_empty_buffer_is_done_at_once<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn an_empty_buffer_completes_at_once<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     assert_eq!((a.try_read(&mut []), a.peek(&mut []).wait_timeout(NOW), a.try_write(&[])), (Ok(0), Ok(0), Ok(0)));
@@ -113,21 +113,21 @@ pub(super) fn half_close_ends_one_direction<N: NetRef + 'static>(net: &Setup<N>)
     assert_eq!(text(a.close_write()), failed("shutdown", a, "socket is down"));
 }
 
-pub(super) fn half_close_wakes_who_reads<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn half_close_wakes_readers<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let reading = [(); 3].map(|()| net.start(read(&pair.accepted, 9)));
     pair.dialled.close_write().expect("the connection is up");
     assert_eq!(reading.map(|reading| reading.outcome()), [const { Ok(Vec::new()) }; 3]);
 }
 
-pub(super) fn half_close_wakes_who_writes<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn half_close_wakes_writers<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let b = &pair.dialled;
     let full = net.fill(b);
     let writing = net.start(write(b, b"x"));
     b.close_write().expect("the connection is up");
     if net.is_rendezvous() {
-        // What was offered before is part of the stream.
+        // Bytes offered before are part of the stream.
         assert_eq!(net.finish(read_all(pair.accepted.clone(), 9), [writing]), (Ok(b"x".into()), [Ok(1)]));
     } else {
         assert_eq!(text(writing.outcome()), failed("write", b, "broken pipe"));
@@ -144,7 +144,7 @@ pub(super) fn after_the_peer_closed_reads_end_and_writes_fail<N: NetRef + 'stati
         assert_eq!(text(net.wait(write(a, b"x"))), failed("write", a, "broken pipe"));
     }
     assert_eq!((a.peek(&mut [0]).wait_timeout(NOW), a.try_read(&mut [0])), (Ok(0), Ok(0)));
-    // It is not closed itself.
+    // This end is not closed.
     a.close_write().expect("the connection is up");
 }
 
@@ -161,7 +161,7 @@ pub(super) fn abort_resets_the_peer<N: NetRef + 'static>(net: &Setup<N>) {
         assert_eq!(text(net.wait(write(b, b"x"))), failed("write", b, "socket is down"));
     }
     assert_eq!(text(a.peek(&mut [0]).wait_timeout(NOW)), failed("read", a, "connection reset"));
-    // What is aborted is closed, and what is closed is not aborted.
+    // An aborted connection is closed, and a closed connection cannot be aborted.
     b.close();
     let (dialled, accepted) = net.connect(&pair.b, &pair.listener);
     dialled.close();
@@ -169,7 +169,7 @@ pub(super) fn abort_resets_the_peer<N: NetRef + 'static>(net: &Setup<N>) {
     assert_eq!(net.wait(read(&accepted, 9)), Ok(vec![]));
 }
 
-pub(super) fn abort_wakes_who_reads<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn abort_wakes_readers<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     let reading = [net.start(read(a, 9)), net.start(read(b, 9))];
@@ -178,7 +178,7 @@ pub(super) fn abort_wakes_who_reads<N: NetRef + 'static>(net: &Setup<N>) {
     assert_eq!(reading.map(|reading| text(reading.outcome())), want);
 }
 
-pub(super) fn abort_wakes_who_writes<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn abort_wakes_writers<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     net.fill(a);
@@ -201,7 +201,7 @@ pub(super) fn each_of_several_readers_is_woken<N: NetRef + 'static>(net: &Setup<
 pub(super) fn each_of_several_writers_is_woken<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let mut full = net.fill(&pair.dialled);
-    // No more than a network of a fixed size can tell apart in a rendezvous.
+    // At most as many as a fixed-size network can tell apart in a rendezvous.
     let writing = [b"a", b"b", b"c"].map(|byte| net.start(write(&pair.dialled, byte)));
     let (got, sent) = net.finish(read_all(pair.accepted.clone(), full.len() + 3), writing);
     assert_eq!(sent, [const { Ok(1) }; 3]);
@@ -213,7 +213,7 @@ pub(super) fn each_of_several_writers_is_woken<N: NetRef + 'static>(net: &Setup<
     assert!(got == full, "{:?}", got.last_chunk::<3>());
 }
 
-pub(super) fn readiness_is_that_of_the_next_read_or_write<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn readiness_matches_the_next_read_or_write<N: NetRef + 'static>(net: &Setup<N>) {
     let pair = net.pair();
     let (a, b) = (pair.accepted.clone(), pair.dialled.clone());
     let readable = {
@@ -222,7 +222,7 @@ pub(super) fn readiness_is_that_of_the_next_read_or_write<N: NetRef + 'static>(n
     };
     net.wait(poll_fn(|cx| b.poll_write_ready(cx)));
     net.fill(&b);
-    // In a rendezvous network, one write at a time is under way.
+    // A rendezvous network has one write in progress at a time.
     let writing = net.is_rendezvous().then(|| net.offer(&b, b"x"));
     readable.outcome();
     let writable = {
@@ -253,5 +253,5 @@ pub(super) fn waiting_for_readiness_may_time_out<N: NetRef + 'static>(net: &Setu
     assert_eq!(b.writable().wait_timeout(NOW), Ok(()));
 }
 
-/// For what has to be there already.
+/// For outcomes that must be ready already.
 const NOW: Duration = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! One network out of two subnetworks that share a registry.
+//! One network made of two subnetworks that share a registry.
 
 use std::format;
 use std::string::ToString;
@@ -42,7 +42,7 @@ pub(super) fn a_name_of_the_other_subnetwork_is_taken<N: NetRef + 'static>(net: 
     }
 }
 
-pub(super) fn a_dial_across_is_refused_where_nobody_listens<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_dial_across_without_a_listener_is_refused<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, (a, b)) = (net.name(), hosts(net));
     let refused = format!("dial {n} a:1->b:1: connection refused");
     assert_eq!(text(net.wait(a.dial("b:1"))), refused);
@@ -54,7 +54,7 @@ pub(super) fn a_dial_across_is_refused_where_nobody_listens<N: NetRef + 'static>
     assert_eq!(text(net.wait(a.dial("b:1"))), refused);
 }
 
-pub(super) fn a_pair_that_is_held_is_refused_across<N: NetRef + 'static>(net: &Setup<N>) {
+pub(super) fn a_pair_in_use_is_refused_across<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, (a, b)) = (net.name(), hosts(net));
     let listener = server(&a, ":1");
     let (dialled, accepted) = net.connect(&b, &listener);
@@ -87,7 +87,7 @@ pub(super) fn a_dial_across_that_fails_leaves_no_name<N: NetRef + 'static>(net: 
         accepting.turn();
         a.sockets() == 2
     });
-    // The peer is about to be connected, and the host is gone.
+    // The dial is about to be connected, and its host is closed.
     net.wait(b.close()).expect("closing goes well");
     assert!(dial.turn());
     assert_eq!(text(dial.outcome()), format!("dial {n} b:1->a:1: host is down"));
@@ -105,7 +105,7 @@ pub(super) fn the_end_of_one_subnetwork_is_the_end_of_the_stream_for_the_other<N
     let failed = format!("write {n} {}->{}: broken pipe", dialled.local_addr(), dialled.peer_addr());
     assert_eq!(text(net.wait(write(&dialled, b"x"))), failed);
     assert_eq!(text(net.wait(read(&accepted, 9))).split(": ").last(), Some("network is down"));
-    // The other goes on.
+    // The other subnetwork continues.
     let own = server(&b, ":5");
     let (_dialled, _accepted) = net.connect(&b, &own);
     assert!(net.wait(b.dial("a:1")).is_err());

@@ -15,15 +15,15 @@ use crate::wait::Op;
 /// How the behaviours of a [`Setup`](super::Setup) wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Waiting {
-    /// Everything that waits at once has a thread of its own, and blocks it.
+    /// Each concurrent operation has a thread of its own, and blocks it.
     #[default]
     Threads,
-    /// Everything that waits at once is a future, polled on one thread when it was woken, and only then.
+    /// Each concurrent operation is a future. One thread polls it, and only after it was woken.
     Futures,
 }
 
 impl Waiting {
-    /// The outcome of an operation.
+    /// Returns the outcome of an operation.
     pub(super) fn wait<T: Send>(self, future: impl Future<Output = T> + Send) -> T {
         match self {
             Self::Threads => Op::new(future).wait(),
@@ -31,7 +31,7 @@ impl Waiting {
         }
     }
 
-    /// The outcomes of two operations at once.
+    /// Returns the outcomes of two concurrent operations.
     pub(super) fn both<A: Send, B: Send>(
         self,
         first: impl Future<Output = A> + Send,
@@ -55,7 +55,7 @@ impl Waiting {
         }
     }
 
-    /// Begins an operation that has to wait, and returns as soon as it does.
+    /// Starts an operation that has to wait, and returns as soon as it waits.
     #[track_caller]
     pub(super) fn start<T: Send + 'static>(self, future: impl Future<Output = T> + Send + 'static) -> Started<T> {
         match self {
@@ -65,7 +65,7 @@ impl Waiting {
     }
 }
 
-/// The outcome of an operation, while others that had to wait before it go on.
+/// Returns the outcome of an operation, while operations that had to wait before it continue.
 pub(super) fn along<A: Send, T>(operation: impl Future<Output = A> + Send, others: &mut [Started<T>]) -> A {
     let mut task = Task::new(operation);
     while !task.turn() {
@@ -77,7 +77,7 @@ pub(super) fn along<A: Send, T>(operation: impl Future<Output = A> + Send, other
     task.outcome()
 }
 
-/// An operation that waits.
+/// A pending operation.
 pub(super) enum Started<T: 'static> {
     Thread(Receiver<Report<T>>),
     Task(Task<'static, T>),
@@ -98,7 +98,7 @@ impl<T> Started<T> {
         }
     }
 
-    /// Whether somebody has to let it go on.
+    /// Whether the operation has to be polled here.
     fn is_woken(&self) -> bool {
         match self {
             Self::Thread(_) => false,
@@ -106,7 +106,7 @@ impl<T> Started<T> {
         }
     }
 
-    /// Lets it go on where nobody else does, if it was woken; says whether it is known to be done.
+    /// Polls the operation if it is a woken future; returns whether it is known to be done.
     pub(super) fn turn(&mut self) -> bool {
         match self {
             Self::Thread(_) => false,
@@ -115,7 +115,7 @@ impl<T> Started<T> {
     }
 }
 
-/// What the thread of an operation tells.
+/// A report of the thread of an operation.
 pub(super) enum Report<T> {
     Waits,
     Done(T),
@@ -127,7 +127,7 @@ fn start_thread<T: Send + 'static>(future: impl Future<Output = T> + Send + 'sta
     thread::spawn(move || {
         let waits = reports.clone();
         let done = Op::new(Observed { future: Box::pin(future), waits }).wait();
-        // Nobody may be interested any more.
+        // The receiver may have been dropped.
         let _ = reports.send(Report::Done(done));
     });
     match receiver.recv() {
@@ -137,7 +137,7 @@ fn start_thread<T: Send + 'static>(future: impl Future<Output = T> + Send + 'sta
     }
 }
 
-/// A future that tells when a poll of it has left it waiting.
+/// A future that reports when a poll of it returned `Pending`.
 struct Observed<F, T> {
     future: Pin<Box<F>>,
     waits: Sender<Report<T>>,
@@ -155,7 +155,8 @@ impl<F: Future<Output = T>, T> Future for Observed<F, T> {
     }
 }
 
-/// A future on its way, polled only when it was woken: a lost wake-up lets it wait forever. Dropping it cancels it.
+/// A pending future that is polled only after it was woken, so a lost wake-up makes it wait forever. Dropping it
+/// cancels it.
 pub(super) struct Task<'a, T> {
     future: Pin<Box<dyn Future<Output = T> + Send + 'a>>,
     flag: Arc<Flag>,
@@ -168,7 +169,7 @@ impl<'a, T> Task<'a, T> {
         Self { future: Box::pin(future), flag, outcome: None }
     }
 
-    /// A future that has to wait, polled for the first time.
+    /// Polls a future for the first time, and asserts that it has to wait.
     #[track_caller]
     pub(super) fn start(future: impl Future<Output = T> + Send + 'a) -> Self {
         let mut task = Self::new(future);
@@ -176,7 +177,7 @@ impl<'a, T> Task<'a, T> {
         task
     }
 
-    /// Polls it if it was woken; says whether it is done.
+    /// Polls the future if it was woken; returns whether it is done.
     pub(super) fn turn(&mut self) -> bool {
         if self.outcome.is_none() && self.flag.woken.swap(false, Ordering::AcqRel) {
             let waker = Waker::from(self.flag.clone());

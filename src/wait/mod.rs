@@ -12,7 +12,7 @@
 //!
 //! A is also woken: another operation of task A may share the waker, and has lost its registration along with this one.
 //! The same happens when an operation is dropped. Test:
-//! `an_operation_that_is_dropped_takes_no_wake_up_from_another_of_its_task` in `tests/hostile/executor.rs`.
+//! `a_dropped_operation_takes_no_wake_up_from_another_of_its_task` in `tests/hostile/executor.rs`.
 //!
 //! `moved` is set once and never cleared. Some executors pass a new waker to each poll, and the old waker may cause the
 //! next poll: waking it every time would poll forever. After the first move, earlier wakers therefore stay registered

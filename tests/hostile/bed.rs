@@ -1,4 +1,4 @@
-//! What the tests stand on: networks of either kind, connections, wakers.
+//! The fixtures of the tests: networks of either kind, connections, wakers.
 
 use std::fmt::Display;
 use std::panic::{self, AssertUnwindSafe};
@@ -11,18 +11,18 @@ use std::time::Duration;
 
 use virtnet::{Conn, Host, Listener, NetRef, NetRefExt as _, pipenet};
 
-/// A network that grows.
+/// A growable network.
 pub(crate) fn heap() -> pipenet::NetHandle {
     pipenet::Network::new("t").subnetwork().clone()
 }
 
-/// One whose writes are done when they were read.
+/// A growable rendezvous network, whose writes are done when they were read.
 pub(crate) fn heap_rendezvous() -> pipenet::NetHandle {
     let net = pipenet::Network::builder("t").rendezvous(true).build();
     net.expect("valid options").subnetwork().clone()
 }
 
-/// A network of a fixed size, for as long as the process lives.
+/// A fixed-size network that lives as long as the process.
 pub(crate) type Fixed = &'static pipenet::fixed::Network<'static>;
 
 /// A network of three hosts, 12 sockets, four connections and buffers of 64 bytes.
@@ -31,7 +31,7 @@ pub(crate) fn fixed() -> Fixed {
     Box::leak(Box::new(pipenet::fixed::Network::new("t", memory)))
 }
 
-/// One whose writes are done when they were read.
+/// A fixed-size rendezvous network, whose writes are done when they were read.
 pub(crate) fn fixed_rendezvous() -> Fixed {
     let memory = Box::leak(Box::new(pipenet::fixed::Memory::<3, 12, 4, 64>::new()));
     Box::leak(Box::new(pipenet::fixed::Network::new("t", memory).rendezvous(true)))
@@ -66,7 +66,7 @@ pub(crate) fn connect<N: NetRef>(from: &Host<N>, to: &Listener<N>) -> (Conn<N>, 
     (dial.try_wait().expect("it was accepted").expect("it was accepted"), accepted)
 }
 
-/// Checks that two hosts can do all they could, and leaves nothing behind.
+/// Asserts that two hosts work fully, and leaves nothing behind.
 #[track_caller]
 pub(crate) fn assert_unharmed<N: NetRef>(a: &Host<N>, b: &Host<N>) {
     let before = (a.sockets(), b.sockets());
@@ -78,7 +78,7 @@ pub(crate) fn assert_unharmed<N: NetRef>(a: &Host<N>, b: &Host<N>) {
     assert_eq!((a.sockets(), b.sockets()), before);
 }
 
-/// Checks that a byte comes through.
+/// Asserts that a byte arrives.
 #[track_caller]
 pub(crate) fn assert_carries<N: NetRef>(from: &Conn<N>, to: &Conn<N>) {
     let mut buf = [0; 4];
@@ -90,7 +90,7 @@ pub(crate) fn assert_carries<N: NetRef>(from: &Conn<N>, to: &Conn<N>) {
     }
 }
 
-/// What a failure prints.
+/// The text of an error.
 #[track_caller]
 pub(crate) fn text<T, E: Display>(outcome: Result<T, E>) -> String {
     match outcome {
@@ -99,7 +99,7 @@ pub(crate) fn text<T, E: Display>(outcome: Result<T, E>) -> String {
     }
 }
 
-/// Runs what may hang, at most for a while.
+/// Runs code that may hang, under a time limit.
 #[track_caller]
 pub(crate) fn within_limit<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, outcome) = mpsc::channel();
@@ -111,7 +111,7 @@ pub(crate) fn within_limit<T: Send + 'static>(test: impl FnOnce() -> T + Send + 
     }
 }
 
-/// Counts how often it is woken.
+/// A waker that counts its wakes.
 pub(crate) struct Counting(AtomicUsize);
 
 impl Wake for Counting {
@@ -131,7 +131,7 @@ pub(crate) fn counting() -> (Arc<Counting>, Waker) {
     (count.clone(), Waker::from(count))
 }
 
-/// What a waker does beside its duty.
+/// The events of a waker's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     Clone,
@@ -139,7 +139,7 @@ pub(crate) enum Event {
     Drop,
 }
 
-/// A waker that calls `hook` whenever something is done with it.
+/// A waker that calls `hook` at each of its events.
 pub(crate) fn hooked(hook: impl Fn(Event) + Send + Sync + 'static) -> Waker {
     let hook: &'static Hook = Box::leak(Box::new(Hook(Box::new(hook))));
     let data = std::ptr::from_ref(hook).cast();
@@ -169,7 +169,7 @@ fn hook(data: *const (), event: Event) {
     (hook.0)(event);
 }
 
-/// A waker that panics at one kind of event, from when it is armed on.
+/// A waker that panics at one kind of event, once it is armed.
 pub(crate) fn panicking(at: Event) -> (Waker, Arc<AtomicBool>) {
     let armed = Arc::new(AtomicBool::new(true));
     let waker = hooked({

@@ -1,4 +1,4 @@
-//! Reads and writes with buffers of all sizes, at all states of a connection.
+//! Reads and writes with buffers of all sizes, in all states of a connection.
 
 use std::io::{Read, Write};
 use std::sync::{Arc, Barrier};
@@ -12,7 +12,7 @@ use super::bed::*;
 /// Larger than any buffer of a network.
 const HUGE: usize = 64 << 20;
 
-/// As large as the buffer of a network: it is copied while nobody holds the lock.
+/// As large as the buffer of a network: such a buffer is copied outside of the lock.
 const LARGE: usize = 65_536;
 
 #[test]
@@ -30,7 +30,7 @@ fn huge_buffers_move_as_much_as_there_is_room_for() {
     assert_eq!(all.accepted.try_read(&mut buf), Ok(64));
     assert!(buf[..64] == huge[..64]);
 
-    // A rendezvous that is done when its first bytes are read, which are as many as fit.
+    // A rendezvous write is done when its first bytes are read; a read takes as many as fit.
     let all = pair(heap_rendezvous());
     assert_eq!(text(all.dialled.try_write(&huge)), "write pipet b:1->a:2: would block");
     assert_eq!(all.accepted.try_read(&mut buf), Ok(65_536));
@@ -45,7 +45,7 @@ fn a_network_with_huge_buffers_takes_huge_writes_whole() {
         let huge = pattern(HUGE);
         let mut buf = vec![0; HUGE];
         assert_eq!(all.dialled.try_write(&huge), Ok(HUGE));
-        // Over the end of what it is, and in two pieces.
+        // The bytes wrap around the end of the buffer, in two pieces.
         assert_eq!(all.accepted.try_read(&mut buf[..HUGE / 2]), Ok(HUGE / 2));
         let (first, second) = (&huge[..HUGE / 4], HUGE / 2 + HUGE / 4);
         assert_eq!(all.dialled.try_write(first), Ok(HUGE / 4));
@@ -69,7 +69,7 @@ fn huge_amounts_pass_through_small_buffers() {
 }
 
 #[test]
-fn a_large_write_wakes_all_who_wait_to_read() {
+fn a_large_write_wakes_all_waiting_readers() {
     for readers in [1, 5] {
         let all = pair(heap());
         let waiting: Vec<_> = (0..readers).map(|_| counting()).collect();
@@ -82,7 +82,7 @@ fn a_large_write_wakes_all_who_wait_to_read() {
 }
 
 #[test]
-fn a_large_read_wakes_all_who_wait_to_write() {
+fn a_large_read_wakes_all_waiting_writers() {
     for writers in [1, 5] {
         let all = pair(heap());
         assert_eq!(all.dialled.try_write(&[7; LARGE]), Ok(LARGE));
@@ -97,7 +97,7 @@ fn a_large_read_wakes_all_who_wait_to_write() {
 
 #[test]
 fn large_writes_at_once_lose_no_byte() {
-    // So large, and so many, that some begin to copy while another is at it, on one core, too.
+    // The writes are so large and so many that some start to copy during another's copy, even on one core.
     const SIZE: usize = 8 << 20;
     const WRITERS: usize = 4;
     let net = pipenet::Network::builder("t").buffer(SIZE).build().expect("valid options");
@@ -123,7 +123,7 @@ fn large_writes_at_once_lose_no_byte() {
     }
 }
 
-/// Bytes that tell their place: a piece of prime length, again and again.
+/// Bytes that show their position: a piece of prime length, repeated.
 fn pattern(len: usize) -> Vec<u8> {
     let piece: Vec<_> = (0..65_521_u32).map(|i| (i ^ (i >> 8)) as u8).collect();
     let mut bytes = piece.repeat(len.div_ceil(piece.len()));
@@ -140,7 +140,7 @@ fn empty_buffers_return_at_once_at_each_state_of_a_connection() {
 }
 
 fn empty_buffers<N: NetRef>(net: impl Fn() -> N) {
-    // What is done first, and what the dialled and the accepted end say to reading and writing nothing.
+    // The action done first, and then the outcomes of empty reads and writes at the dialled and the accepted end.
     let fine = "Ok(0)";
     let check = |first: fn(&Pair<N>), dialled: &str, accepted: &str| {
         let all = pair(net());
@@ -159,7 +159,7 @@ fn empty_buffers<N: NetRef>(net: impl Fn() -> N) {
     check(|all| all.net.close().wait().expect("nothing fails to close"), "network is down", "network is down");
 }
 
-/// What reading, peeking and writing say to an empty buffer: the count, or only the cause of the error.
+/// The outcomes of reading, peeking and writing with an empty buffer: the count, or only the cause of the error.
 fn read_and_write_nothing<N: NetRef>(conn: &Conn<N>) -> [String; 5] {
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     let peeked = conn.poll_peek(&mut cx, &mut []).map_err(|error| error.to_string());

@@ -1,4 +1,4 @@
-//! Clocks: time-outs of no length and of all, and waits in which no time passes.
+//! Clocks: the shortest and the longest timeouts, and waits without a clock.
 
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Read, Write};
@@ -12,7 +12,7 @@ use virtnet::{NetRef, NetRefExt as _, pipenet};
 use super::bed::*;
 
 #[test]
-fn a_timeout_of_zero_gives_what_is_there_and_else_times_out() {
+fn a_timeout_of_zero_returns_a_ready_outcome_or_times_out() {
     timeout_of_zero(heap());
     timeout_of_zero(fixed().subnetwork());
 }
@@ -27,7 +27,7 @@ fn timeout_of_zero<N: NetRef>(net: N) {
     assert!(dial.as_mut().try_wait().is_none());
     let accepted = all.listener.accept().wait_timeout(Duration::ZERO).expect("a dial waits");
     assert_eq!(accepted.peer_addr(), "b:2");
-    // For reads and writes, zero is no time-out.
+    // Reads and writes do not accept a timeout of zero.
     let zero = accepted.set_read_timeout(Some(Duration::ZERO)).expect_err("zero is no timeout");
     assert_eq!((zero.kind(), &*zero.to_string()), (ErrorKind::InvalidInput, "read pipet b:2->a:3: invalid timeout"));
     let zero = accepted.set_write_timeout(Some(Duration::ZERO)).expect_err("zero is no timeout");
@@ -87,7 +87,7 @@ fn a_wait_without_a_clock_ends_when_its_hook_has_done_the_rest() {
     relaxed(fixed().subnetwork());
 }
 
-/// The hook is the program's main loop: it accepts, and then closes.
+/// The hook is the program's main loop: it accepts, and later closes the network.
 fn relaxed<N: NetRef>(net: N) {
     let all = pair(net);
     let accepted = RefCell::new(None);
@@ -107,7 +107,7 @@ fn relaxed<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_hook_that_panics_withdraws_what_is_waited_for() {
+fn a_hook_that_panics_withdraws_the_waiting_operation() {
     panicking_hook(heap());
     panicking_hook(fixed().subnetwork());
 }
@@ -121,7 +121,7 @@ fn panicking_hook<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_hook_that_does_not_return_keeps_nobody_else_waiting() {
+fn a_hook_that_does_not_return_blocks_no_other_thread() {
     let net = pipenet::Network::new("t");
     let all = pair(net.subnetwork().clone());
     let (in_hook, is_in_hook) = mpsc::channel();
@@ -130,7 +130,7 @@ fn a_hook_that_does_not_return_keeps_nobody_else_waiting() {
     let waiting = thread::spawn(move || {
         b.dial("a:1").wait_with(|| {
             in_hook.send(()).expect("somebody waits for it");
-            // For as long as the rest takes.
+            // The hook blocks until the rest of the test is done.
             let _ = go.recv();
         })
     });

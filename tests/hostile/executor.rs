@@ -1,4 +1,4 @@
-//! Executors that poll when nothing happened, that never poll again, that have a new waker each time, that move tasks
+//! Executors that poll without a wake-up, that never poll again, that use a new waker for each poll, or that move tasks
 //! between threads.
 
 use std::future::Future;
@@ -43,7 +43,7 @@ fn spurious_polls<N: NetRef>(net: N) {
     assert_carries(&dialled, &accepted);
     assert_eq!(count.count(), 3);
 
-    // Until nothing goes in any more, and on and on.
+    // Write until the buffer is full, and poll many more times.
     while dialled.poll_write(&mut cx, &[7; 10]).is_ready() {}
     for _ in 0..1000 {
         assert!(dialled.poll_write(&mut cx, &[7; 10]).is_pending());
@@ -55,7 +55,7 @@ fn spurious_polls<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_task_that_is_never_polled_again_takes_nothing_from_others() {
+fn a_task_that_is_never_polled_again_takes_nothing_from_other_tasks() {
     never_again(heap());
     never_again(heap_rendezvous());
     never_again(fixed().subnetwork());
@@ -72,15 +72,15 @@ fn never_again<N: NetRef>(net: N) {
     let mut dial = pin!(all.b.dial("a:1"));
     assert!(dial.as_mut().poll(&mut cx).is_pending());
 
-    // Whoever asks has it.
+    // Any later caller gets the connection and the bytes.
     let accepted = all.listener.try_accept().expect("a dial waits");
     assert_carries(&all.dialled, &all.accepted);
     assert_unharmed(&all.a, &all.b);
 
-    // The dial's end is there, and is silent.
+    // The dial's end exists and sends nothing.
     assert_eq!(accepted.peer_addr(), "b:2");
     assert_eq!(text(accepted.try_read(&mut [0])), "read pipet b:2->a:3: would block");
-    // Whatever is closed is closed for it, too.
+    // A close applies to that connection, too.
     all.listener.close();
     all.net.close().wait().expect("nothing fails to close");
     assert_eq!(text(accepted.try_read(&mut [0])), "read pipet b:2->a:3: network is down");
@@ -114,7 +114,7 @@ fn new_wakers<N: NetRef>(net: N) {
     assert_eq!(writer.count(), 1);
 }
 
-/// Polls with a hundred wakers, one after the other; gives the first and the last.
+/// Polls with a hundred wakers, one after the other; returns the counts of the first and the last.
 fn poll_with_new_wakers(
     mut is_pending: impl FnMut(&mut Context<'_>) -> bool,
 ) -> (std::sync::Arc<Counting>, std::sync::Arc<Counting>) {
@@ -134,7 +134,7 @@ fn a_rendezvous_write_polled_with_another_waker_is_another_write() {
     another_waker(fixed_rendezvous().subnetwork());
 }
 
-/// So it is documented: there is nothing else to tell one write from another by.
+/// The documentation says so: nothing else tells one write from another.
 fn another_waker<N: NetRef>(net: N) {
     let all = pair(net);
     let ((_, one), (_, two)) = (counting(), counting());
@@ -145,13 +145,13 @@ fn another_waker<N: NetRef>(net: N) {
     assert_eq!(all.accepted.try_read(&mut buf), Ok(3));
     assert!(all.dialled.poll_write(&mut two, b"abc").is_pending());
     assert_eq!(all.accepted.try_read(&mut buf), Ok(3));
-    // Both are done, each for itself.
+    // Both writes are done, independently.
     assert_eq!(all.dialled.poll_write(&mut one, b"abc"), Poll::Ready(Ok(3)));
     assert_eq!(all.dialled.poll_write(&mut two, b"abc"), Poll::Ready(Ok(3)));
 }
 
 #[test]
-fn a_rendezvous_write_that_was_given_up_does_not_answer_for_the_next() {
+fn a_dropped_rendezvous_write_does_not_complete_the_next() {
     late_answer(heap_rendezvous());
     late_answer(fixed_rendezvous().subnetwork());
 }
@@ -161,12 +161,12 @@ fn late_answer<N: NetRef>(net: N) {
     let ((_, one), (_, two)) = (counting(), counting());
     let (mut one, mut two) = (Context::from_waker(&one), Context::from_waker(&two));
     let mut buf = [0; 8];
-    // The first task's bytes are read, but it does not come back for its answer.
+    // The first task's bytes are read, but the task does not poll again for its count.
     assert!(all.dialled.poll_write(&mut one, b"abc").is_pending());
     assert_eq!(all.accepted.try_read(&mut buf), Ok(3));
-    // Another one's are there instead.
+    // The second task's write takes its place.
     assert!(all.dialled.poll_write(&mut two, b"123").is_pending());
-    // Then the first writes something else, which nobody has read.
+    // Then the first task writes other bytes, which were not read.
     assert!(all.dialled.poll_write(&mut one, b"xyz").is_pending());
     assert_eq!(all.accepted.try_read(&mut buf).map(|count| buf[..count].to_vec()), Ok(b"123".to_vec()));
     assert!(all.dialled.poll_write(&mut one, b"xyz").is_pending());
@@ -176,12 +176,12 @@ fn late_answer<N: NetRef>(net: N) {
 }
 
 #[test]
-fn three_rendezvous_writers_that_are_late_are_told_of_their_own_writes() {
+fn three_rendezvous_writers_polled_late_get_their_own_counts() {
     late_answers(heap_rendezvous());
     late_answers(fixed_rendezvous().subnetwork());
 }
 
-/// The tasks come back in an order that leaves a place free for an answer beside one that is still to be fetched.
+/// The tasks poll again in an order that frees one slot for a count while another count is still to be fetched.
 fn late_answers<N: NetRef>(net: N) {
     let all = pair(net);
     let wakers = [(); 3].map(|()| counting().1);
@@ -204,14 +204,14 @@ fn late_answers<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_connection_is_told_nothing_of_the_one_that_had_its_memory_before() {
+fn a_connection_inherits_nothing_with_its_reused_memory() {
     let all = pair(fixed_rendezvous().subnetwork());
     let mut buf = [0; 8];
-    // A write that is read, whose task does not come back for its answer.
+    // A write is read, but its task does not poll again for its count.
     assert!(all.dialled.try_write(b"abc").is_err());
     assert_eq!(all.accepted.try_read(&mut buf), Ok(3));
     drop((all.dialled, all.accepted));
-    // The same bytes of the same task, which nobody has read.
+    // The same task writes the same bytes, which were not read.
     let (dialled, accepted) = connect(&all.b, &all.listener);
     assert_eq!(text(dialled.try_write(b"abc")), "write pipet b:1->a:2: would block");
     assert_eq!(accepted.try_read(&mut buf), Ok(3));
@@ -219,7 +219,7 @@ fn a_connection_is_told_nothing_of_the_one_that_had_its_memory_before() {
 }
 
 #[test]
-fn a_task_is_woken_that_waits_where_another_one_has() {
+fn a_task_is_woken_where_another_task_has_waited() {
     another_waits(heap());
     another_waits(fixed().subnetwork());
 }
@@ -241,7 +241,7 @@ fn another_waits<N: NetRef>(net: N) {
 }
 
 #[test]
-fn an_operation_that_is_dropped_takes_no_wake_up_from_another_of_its_task() {
+fn a_dropped_operation_takes_no_wake_up_from_another_of_its_task() {
     two_of_a_task(heap());
     two_of_a_task(fixed().subnetwork());
 }
@@ -254,7 +254,7 @@ fn two_of_a_task<N: NetRef>(net: N) {
     assert!(first.as_mut().poll(&mut cx).is_pending());
     assert!(second.as_mut().poll(&mut cx).is_pending());
     drop(first);
-    // Or it would have to be when the dial comes in.
+    // The dropped accept wakes its task, which otherwise would have to be woken when the dial arrives.
     assert_eq!(count.count(), 1);
     assert!(second.as_mut().poll(&mut cx).is_pending());
     let mut dial = pin!(all.b.dial("a:1"));
@@ -277,7 +277,7 @@ fn futures_may_move_between_threads_and_wakers() {
     assert_eq!((all.a.sockets(), all.b.sockets()), (0, 0));
 }
 
-/// Polls a future once, on a thread and with a waker of its own.
+/// Polls a future once, on another thread and with a new waker.
 fn on_another_thread<F: Future<Output: Send> + Send + Unpin + 'static>(mut future: F) -> (F, Poll<F::Output>) {
     let poll = move || {
         let outcome = pin!(&mut future).poll(&mut Context::from_waker(&counting().1));

@@ -1,4 +1,4 @@
-//! What is forgotten, and never dropped: it keeps what it had, and takes nothing else from anybody.
+//! Forgotten operations, which are never dropped: they keep their resources, and take nothing from other operations.
 
 use std::mem;
 use std::task::{Context, Poll, Waker};
@@ -21,19 +21,20 @@ fn forgotten_dial<N: NetRef>(net: N) {
     forget_pending(all.b.dial("a:1"));
     assert_eq!((all.a.sockets(), all.b.sockets()), (4, 3));
 
-    // One is accepted: its peer is silent.
+    // One dial is accepted: its peer is silent.
     let accepted = all.listener.try_accept().expect("a dial waits");
     assert_eq!((accepted.local_addr().to_string(), accepted.peer_addr().to_string()), ("a:3".into(), "b:2".into()));
     assert_eq!(text(accepted.try_read(&mut [0])), "read pipet b:2->a:3: would block");
     drop(accepted);
 
-    // The other is refused, which nobody takes note of: as above, its place on the listener's host is kept, and no port.
+    // The other dial is refused, but never polled again. Like the first, it keeps its place on the listener's host, and
+    // no port.
     all.listener.close();
     assert_eq!((all.a.sockets(), all.b.sockets()), (4, 3));
     assert_eq!([(); 2].map(|()| all.a.listen("").expect("a free port").local_addr().port()), [1, 1]);
     assert_unharmed(&all.a, &all.b);
 
-    // Ports b:2 and b:3 stay taken, even when all is closed.
+    // Ports b:2 and b:3 stay in use, even after everything is closed.
     let next = all.b.listen("").expect("a free port");
     assert_eq!(next.local_addr(), "b:4");
     all.b.close().wait().expect("nothing fails to close");
@@ -87,7 +88,7 @@ fn forgotten_read_and_write<N: NetRef>(net: N) {
     forget_pending(std::future::poll_fn(|cx| all.accepted.poll_read(cx, &mut [0; 8])));
     assert_carries(&all.dialled, &all.accepted);
 
-    // Bytes until no more go in, and a write that waits with some more and is forgotten.
+    // Write until the buffer is full, and forget a write that waits with more bytes.
     let mut sent = 0;
     while let Ok(count) = all.dialled.try_write(&[1; 10]) {
         sent += count;
@@ -97,8 +98,8 @@ fn forgotten_read_and_write<N: NetRef>(net: N) {
     while let Ok(count) = all.accepted.try_read(&mut buf) {
         got.extend_from_slice(&buf[..count]);
     }
-    // In a rendezvous network, what was under way before it is read, and so is nothing else: the forgotten one waits for
-    // its turn, which nobody asks for.
+    // In a rendezvous network, the write that was pending before is read, and nothing else: the forgotten write waits
+    // for its turn, for which it is never polled.
     let expected = if sent == 0 { 10 } else { sent };
     assert_eq!(got, vec![1; expected]);
     drop((all.dialled, all.accepted, all.listener));

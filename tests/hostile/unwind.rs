@@ -1,4 +1,4 @@
-//! Threads that panic with hands full: what they held is closed, and nobody else notices more than that.
+//! Threads that panic while they hold sockets: their sockets are closed, and other threads see nothing but that.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use virtnet::{Conn, Listener, NetRef, Op};
 use super::bed::*;
 
 #[test]
-fn a_thread_that_panics_closes_what_it_holds() {
+fn a_panicking_thread_closes_its_handles() {
     panicking_thread(heap());
     panicking_thread(heap_rendezvous());
     panicking_thread(fixed().subnetwork());
@@ -42,7 +42,7 @@ fn panicking_thread<N: NetRef + 'static>(net: N) {
 }
 
 #[test]
-fn a_panic_in_the_midst_of_a_wait_withdraws_what_is_waited_for() {
+fn a_panic_during_a_wait_withdraws_its_operation() {
     let all = pair(heap());
     let (a, b) = (all.a.clone(), all.b.clone());
     let waiting = thread::spawn(move || {
@@ -84,7 +84,7 @@ fn a_waker_that_panics_while_its_thread_unwinds_does_not_abort() {
     unwinding_wakes(fixed().subnetwork());
 }
 
-/// What a panicking thread drops wakes somebody whose waker panics, too.
+/// A panicking thread drops a socket, which calls a waker that panics, too.
 fn unwinding_wakes<N: NetRef + 'static>(net: N) {
     let all = pair(net);
     let (waker, armed) = panicking(Event::Wake);
@@ -105,7 +105,7 @@ fn unwinding_wakes<N: NetRef + 'static>(net: N) {
 }
 
 #[test]
-fn a_thread_that_waits_goes_on_when_another_panics() {
+fn a_waiting_thread_continues_when_another_panics() {
     let all = pair(heap());
     let accepted = Arc::new(all.accepted);
     let reading = thread::spawn({

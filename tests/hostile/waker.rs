@@ -1,4 +1,4 @@
-//! Wakers that panic, that call back, and many that wait for one thing.
+//! Wakers that panic, wakers that call back, and many wakers that wait for one event.
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,7 +12,7 @@ use virtnet::{NetRef, NetRefExt as _, pipenet};
 use super::bed::*;
 
 #[test]
-fn a_waker_that_panics_when_woken_harms_nobody_else() {
+fn a_waker_that_panics_when_woken_harms_no_other_task() {
     panicking_when_woken(heap());
     panicking_when_woken(heap_rendezvous());
     panicking_when_woken(fixed().subnetwork());
@@ -26,14 +26,14 @@ fn panicking_when_woken<N: NetRef>(net: N) {
     let (count, waker) = counting();
     let mut counting = Context::from_waker(&waker);
 
-    // Beside another that waits to read.
+    // Another task waits to read as well.
     for cx in [&mut panicking, &mut counting] {
         assert!(all.accepted.poll_read(cx, &mut [0]).is_pending());
     }
     assert_carries(&all.dialled, &all.accepted);
     assert_eq!(count.count(), 1);
 
-    // Beside others that wait for a connection, and in a dial.
+    // Other tasks wait for a connection, and one in a dial.
     for cx in [&mut panicking, &mut counting] {
         assert!(all.listener.poll_accept(cx).is_pending());
     }
@@ -44,7 +44,7 @@ fn panicking_when_woken<N: NetRef>(net: N) {
     let Poll::Ready(Ok(dialled)) = dial.poll(&mut counting) else { panic!("it was accepted") };
     assert_carries(&dialled, &accepted);
 
-    // And when all is closed.
+    // The same when everything is closed.
     assert!(all.accepted.poll_read(&mut panicking, &mut [0]).is_pending());
     assert!(all.listener.poll_accept(&mut panicking).is_pending());
     assert_unharmed(&all.a, &all.b);
@@ -73,7 +73,7 @@ fn panicking_when_cloned<N: NetRef>(net: N) {
     assert!(panics(|| drop(pin!(all.listener.accept()).poll(&mut cx))));
     assert!(panics(|| drop(pin!(all.b.dial("a:1")).poll(&mut cx))));
     assert!(panics(|| {
-        // Until the buffer is full; in a rendezvous network, at once.
+        // The buffer is filled first; in a rendezvous network, the first write waits.
         while all.dialled.poll_write(&mut cx, &[7; 100_000]).is_ready() {}
     }));
     let mut buf = vec![0; 100_000];
@@ -83,7 +83,7 @@ fn panicking_when_cloned<N: NetRef>(net: N) {
 }
 
 #[test]
-fn a_waker_that_panics_when_dropped_harms_nobody() {
+fn a_waker_that_panics_when_dropped_harms_no_task() {
     panicking_when_dropped(heap());
     panicking_when_dropped(heap_rendezvous());
     panicking_when_dropped(fixed().subnetwork());
@@ -95,7 +95,7 @@ fn panicking_when_dropped<N: NetRef>(net: N) {
     let (waker, armed) = panicking(Event::Drop);
     let mut cx = Context::from_waker(&waker);
 
-    // A dial that is given up.
+    // A dial that is dropped.
     let mut dial = Box::pin(all.b.dial("a:1"));
     assert!(dial.as_mut().poll(&mut cx).is_pending());
     drop(dial);
@@ -110,7 +110,7 @@ fn panicking_when_dropped<N: NetRef>(net: N) {
     drop((dial, accepted));
     assert_eq!((all.a.sockets(), all.b.sockets()), (2, 1));
 
-    // A dial that is refused, as its listener closes.
+    // A dial that is refused because its listener closes.
     let listener = all.a.listen(":9").expect("a free port");
     let mut dial = Box::pin(all.b.dial("a:9"));
     assert!(dial.as_mut().poll(&mut cx).is_pending());
@@ -118,7 +118,7 @@ fn panicking_when_dropped<N: NetRef>(net: N) {
     assert!(dial.as_mut().poll(&mut cx).is_ready());
     drop(dial);
 
-    // Whatever else leaves a waker behind.
+    // All other operations that leave a waker behind.
     assert!(all.listener.poll_accept(&mut cx).is_pending());
     assert!(all.accepted.poll_read(&mut cx, &mut [0]).is_pending());
     assert_unharmed(&all.a, &all.b);
@@ -153,14 +153,14 @@ fn calling_back<N: NetRef + 'static>(net: impl Fn() -> N, at: Event) {
     call_back(net(), at, |all| all.net.close().wait().expect("nothing fails to close"));
 }
 
-/// The waker does `callback` on the very things that it waits for.
+/// The waker calls `callback` on the objects that it waits for.
 fn call_back<N: NetRef + 'static>(net: N, at: Event, callback: fn(&Pair<N>)) {
     let all = Arc::new(pair(net));
     let calls = Arc::new(AtomicUsize::new(0));
     let waker = hooked({
         let (all, calls) = (Arc::downgrade(&all), calls.clone());
         move |event| {
-            // What calls back may be called back.
+            // A callback may trigger further callbacks.
             if event == at && calls.fetch_add(1, SeqCst) < 10 {
                 all.upgrade().iter().for_each(|all| callback(all));
             }
@@ -199,7 +199,7 @@ fn the_last_handle_may_be_dropped_by_a_waker() {
         });
         assert!(accepted.poll_read(&mut Context::from_waker(&waker), &mut [0]).is_pending());
         drop(accepted);
-        // Its peer is closed under its hands, with this byte unread.
+        // The wake-up drops the last handle of the accepted end, with this byte unread.
         assert_eq!(dialled.try_write(b"x"), Ok(1));
         assert_eq!(text(dialled.try_write(b"x")), "write pipet b:1->a:2: connection reset");
         drop(dialled);
@@ -229,11 +229,11 @@ fn a_waker_may_let_another_task_wait_in_its_place() {
 }
 
 #[test]
-fn all_who_wait_to_read_are_woken() {
+fn all_waiting_readers_are_woken() {
     let all = pair(heap());
     let waiting: Vec<_> = (0..5).map(|_| counting()).collect();
     for (_, waker) in &waiting {
-        // Polling again with the same waker does not make it wait twice.
+        // Polling again with the same waker does not register it twice.
         for _ in 0..2 {
             assert!(all.accepted.poll_read(&mut Context::from_waker(waker), &mut [0]).is_pending());
         }
@@ -244,7 +244,7 @@ fn all_who_wait_to_read_are_woken() {
 }
 
 #[test]
-fn a_third_waiter_of_a_fixed_network_makes_the_first_look_again() {
+fn a_third_waiter_of_a_fixed_network_makes_the_first_poll_again() {
     static NET: pipenet::fixed::Network<'_> = virtnet::fixed!("t", 2, 4, 1, 8);
     let listener = NET.host("a").expect("a host").listen("").expect("a free port");
     let waiting: Vec<_> = (0..3).map(|_| counting()).collect();

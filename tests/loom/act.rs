@@ -1,4 +1,4 @@
-//! What models do, and how they tell what came of it.
+//! The operations of models, and their outcomes as text.
 
 use std::fmt::Display;
 use std::io::{Read, Write};
@@ -14,26 +14,26 @@ use virtnet::{Conn, Host, Listener, NetRefExt as _};
 
 use crate::explore::{Net, Seen};
 
-/// Runs on a thread of its own.
+/// Runs a closure on a new thread.
 pub(crate) fn spawn<T: 'static>(run: impl FnOnce() -> T + 'static) -> JoinHandle<T> {
     loom::thread::spawn(run)
 }
 
-/// What a thread came to.
+/// The outcome of a thread.
 pub(crate) fn join<T>(thread: JoinHandle<T>) -> T {
     thread.join().expect("a panic ends the model")
 }
 
-/// Some time, which in a model passes at once.
+/// A time limit, which passes at once in a model.
 pub(crate) const SOON: Duration = Duration::from_millis(1);
 
-/// A new host.
+/// Makes a new host.
 pub(crate) fn made<N: Net>(net: &N, name: &str) -> Host<N> {
     let making = pin!(net.new_host(name));
     making.try_wait().expect("nothing to wait for").expect("room for a host")
 }
 
-/// A host that there is.
+/// An existing host.
 pub(crate) fn host<N: Net>(net: &N, name: &str) -> Host<N> {
     net.get_host(name).expect("every model has it")
 }
@@ -52,17 +52,17 @@ pub(crate) fn pair<N: Net>(net: &N) -> (Conn<N>, Conn<N>) {
     (accepted, dial.try_wait().expect("it was accepted").expect("it was accepted"))
 }
 
-/// Reads up to four bytes, and tells how many.
+/// Reads up to four bytes, and reports how many.
 pub(crate) fn read<N: Net>(mut conn: &Conn<N>) -> String {
     told(conn.read(&mut [0; 4]))
 }
 
-/// Writes `bytes`, and tells how many.
+/// Writes `bytes`, and reports how many.
 pub(crate) fn write<N: Net>(mut conn: &Conn<N>, bytes: &[u8]) -> String {
     told(conn.write(bytes))
 }
 
-/// What one does to the own end of a connection.
+/// The ways to end a connection at the local end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     CloseWrite,
@@ -72,7 +72,7 @@ pub(crate) enum End {
     Drop,
 }
 
-/// Ends a connection. One that is not dropped must be kept.
+/// Ends a connection. The caller must keep a connection that is not dropped.
 pub(crate) fn end<N: Net>(conn: Conn<N>, how: End) -> Option<Conn<N>> {
     match how {
         End::CloseWrite => conn.close_write().expect("it is up"),
@@ -84,7 +84,7 @@ pub(crate) fn end<N: Net>(conn: Conn<N>, how: End) -> Option<Conn<N>> {
     Some(conn)
 }
 
-/// `count` threads that do the same at one end of a connection.
+/// Starts `count` threads that do the same at one end of a connection.
 pub(crate) fn threads<N: Net>(conn: Conn<N>, count: usize, act: fn(&Conn<N>) -> String) -> impl FnOnce() -> String {
     let conn = Arc::new(conn);
     let threads = Vec::from_iter((0..count).map(|_| {
@@ -99,12 +99,12 @@ pub(crate) fn told(outcome: Result<impl Display, impl Display>) -> String {
     outcome.map_or_else(|error| error.to_string(), |value| value.to_string())
 }
 
-/// The ends of a connection as text, if it came about.
+/// The ends of a connection as text, if it was established.
 pub(crate) fn ends<N: Net>(conn: &Result<Conn<N>, virtnet::Error>) -> String {
     told(conn.as_ref().map(|conn| format!("{}-{}", conn.local_addr(), conn.peer_addr())))
 }
 
-/// What can happen, to compare with what was seen.
+/// The possible outcomes, to compare with the observed ones.
 pub(crate) fn set<const N: usize>(outcomes: [&str; N]) -> Seen {
     outcomes.map(str::to_owned).into()
 }
@@ -119,7 +119,7 @@ impl Task {
         future.poll(&mut Context::from_waker(&Waker::from(self.clone())))
     }
 
-    /// Whether it has been woken.
+    /// Whether the task was woken.
     pub(crate) fn is_woken(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
@@ -131,19 +131,19 @@ impl Wake for Task {
     }
 }
 
-/// Something that happens, and those who wait for it.
+/// An event, and the wakers of tasks that wait for it.
 #[derive(Default)]
 pub(crate) struct Event {
     state: Mutex<(bool, Vec<Waker>)>,
 }
 
 impl Event {
-    /// One that has `happened` already, or not.
+    /// An event that has already `happened`, or not.
     pub(crate) fn new(happened: bool) -> Self {
         Self { state: Mutex::new((happened, Vec::new())) }
     }
 
-    /// Ready when it has happened.
+    /// Returns ready once the event has happened.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.lock().expect("no panic under this lock");
         if state.0 {
@@ -153,7 +153,7 @@ impl Event {
         Poll::Pending
     }
 
-    /// Lets it happen.
+    /// Makes the event happen.
     pub(crate) fn set(&self) {
         let mut state = self.state.lock().expect("no panic under this lock");
         state.0 = true;

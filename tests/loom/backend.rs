@@ -1,4 +1,4 @@
-//! A backend that does nothing of its own accord, for models of what the core does for backends.
+//! A backend that does nothing on its own, for models of the core's part.
 
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use virtnet::{Addr, Cause, Engine, Notifier, Registry, RegistryError, Shutdown, 
 
 use crate::act::Event;
 
-/// How models reach their network.
+/// The handle of a model's network.
 pub(crate) type Idle = Arc<SubNetwork<IdleEngine, IdleRegistry, Heap<Link>>>;
 
-/// A network with an engine that is done with its close when `close` happens.
+/// A network with an engine that completes its close when `close` happens.
 pub(crate) fn idle(close: Arc<Event>) -> Idle {
     idle_in(Heap::new(), close, 2)
 }
 
-/// As [`idle`], in tables that others may look at, and with a backlog.
+/// As [`idle`], with tables that the caller can inspect, and with a backlog.
 pub(crate) fn idle_in(tables: Heap<Link>, close: Arc<Event>, backlog: u32) -> Idle {
     let engine = IdleEngine { close, closes: AtomicUsize::new(0) };
     Arc::new(SubNetwork::new("t", engine, IdleRegistry::default(), tables).backlog(backlog))
@@ -31,7 +31,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// How often it was released.
+    /// How often the link was released.
     pub(crate) fn released(&self) -> usize {
         self.released.load(Ordering::SeqCst)
     }
@@ -44,7 +44,7 @@ pub(crate) struct IdleEngine {
 }
 
 impl IdleEngine {
-    /// How many closes were done.
+    /// The number of completed closes.
     pub(crate) fn closes(&self) -> usize {
         self.closes.load(Ordering::SeqCst)
     }
@@ -100,7 +100,7 @@ pub(crate) struct IdleRegistry {
 }
 
 impl IdleRegistry {
-    /// How many closes were done.
+    /// The number of completed closes.
     pub(crate) fn closes(&self) -> usize {
         self.closes.load(Ordering::SeqCst)
     }

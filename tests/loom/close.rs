@@ -1,4 +1,4 @@
-//! What waits against the close of what it waits on: listener, host, network.
+//! Pending operations against the close of their listener, host or network.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use virtnet::{Conn, Error, Listener, NetRefExt as _};
 use crate::act::*;
 use crate::explore::*;
 
-/// What there is to close.
+/// The objects to close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Listener,
@@ -109,7 +109,7 @@ fn every_accept_ends() {
     assert_eq!(seen(What::Host("a")), twice("accept pipet a:1: host is down"));
 }
 
-/// A connection that came about, down to the end of its stream.
+/// The outcome of a new connection, read to the end of its stream.
 fn used<N: Net>(conn: Result<Conn<N>, Error>) -> String {
     told(conn.map(|conn| read(&conn)))
 }
@@ -124,7 +124,7 @@ fn a_dial_and_an_accept_against_a_close() {
         });
         let client = spawn({
             let host = host(&net, "b");
-            // Whoever is connected reads until something ends that; the close of a listener does not.
+            // A connected end reads until a close ends the read; the close of a listener does not.
             move || match what {
                 What::Listener => ends(&host.dial("a:1").wait()),
                 _ => used(host.dial("a:1").wait()),
@@ -138,7 +138,7 @@ fn a_dial_and_an_accept_against_a_close() {
     let seen = |what| explore_both(Preemptions(3), Buffered, move |net| model(net, what), move |net| model(net, what));
     let refused = "dial pipet b:1->a:1: connection refused";
     assert_eq!(seen(What::Listener), set(["b:1-a:2; 0", &format!("{refused}; accept pipet a:1: socket is down")]));
-    // Who is connected reads the end of the stream, or why the own side has none.
+    // A connected end reads the end of the stream, or the cause if its own side is closed.
     let closed = format!("{refused}; accept pipet a:1: host is down");
     assert_eq!(seen(What::Host("a")), set(["0; read pipet b:1->a:2: host is down", &closed]));
     let outcomes = set([
@@ -171,7 +171,7 @@ fn a_read_ends() {
 }
 
 #[test]
-fn a_read_that_fails_anyway_names_what_is_down_outermost() {
+fn a_failing_read_names_the_outermost_cause() {
     fn model<N: Net>(net: N, what: What) -> String {
         let (listener, (_a, b)) = (listen(&net), pair(&net));
         b.close();
@@ -318,7 +318,7 @@ fn the_close_of_a_host_spares_the_next_user_of_a_pipe() {
             move || host.close().wait().expect("nothing goes wrong")
         });
         drop((a, b));
-        // In the fixed network, the same pipe, unless the close came first.
+        // In the fixed-size network this is the same pipe, unless the close came first.
         let host = host(&net, "b");
         let listener = host.listen(":9").expect("it is up");
         let mut dial = std::pin::pin!(host.dial(":9"));

@@ -1,4 +1,4 @@
-//! Dials against accepts, and what gives either of them up.
+//! Dials against accepts, and against the drop or timeout of either.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ fn a_connection_moves_bytes_as_soon_as_either_end_has_it() {
         format!("{}{}{}", write(&conn, b"x"), read(&conn), join(server))
     }
     assert_eq!(explore_both(Preemptions(3), Buffered, model, model), set(["1111"]));
-    // In a rendezvous, one end has to read first.
+    // In a rendezvous network, one end has to read first.
     fn half_duplex<N: Net>(net: N) -> String {
         let listener = listen(&net);
         let server = spawn(move || read(&listener.accept().wait().expect("there is a dial")));
@@ -43,7 +43,7 @@ fn a_connection_moves_bytes_as_soon_as_either_end_has_it() {
     assert_eq!(explore_both(Preemptions(3), Rendezvous, half_duplex, half_duplex), set(["11"]));
 }
 
-/// What an accept got, down to the end of its stream.
+/// The outcome of an accept, read to the end of its stream.
 fn accepted<N: Net>(accepted: Result<Conn<N>, Error>) -> String {
     match &accepted {
         Ok(conn) => format!("{} and read {}", ends(&accepted), read(conn)),
@@ -111,7 +111,7 @@ fn a_dial_against_an_accept_that_times_out() {
     assert_eq!(explore_both(Preemptions(3), Buffered, model, model), set(["b:1-a:2; a:2-b:1", late]));
 }
 
-/// An accept by a task that is polled once and then dropped, at the latest when it has been woken.
+/// An accept by a task that polls once and then drops it, whether or not the task was woken.
 fn accept_once<N: Net>(listener: &Listener<N>) -> Option<Result<Conn<N>, Error>> {
     let task = Arc::new(Task::default());
     let mut accept = pin!(listener.accept());
@@ -122,7 +122,7 @@ fn accept_once<N: Net>(listener: &Listener<N>) -> Option<Result<Conn<N>, Error>>
 }
 
 #[test]
-fn an_accept_that_is_dropped_leaves_the_dial_to_the_other() {
+fn a_dropped_accept_leaves_the_dial_to_the_other_accept() {
     fn model<N: Net>(net: N) -> String {
         let listener = Arc::new(listen(&net));
         let other = spawn({
@@ -174,13 +174,13 @@ fn an_accept_that_times_out_leaves_the_dial_to_the_other() {
 }
 
 #[test]
-fn an_accept_that_is_dropped_leaves_the_dial_to_another_of_its_task() {
+fn a_dropped_accept_leaves_the_dial_to_another_accept_of_its_task() {
     fn model<N: Net>(net: N) -> String {
         let listener = listen(&net);
         let server = spawn(move || {
             let (mut dropped, mut other) = (Some(Box::pin(listener.accept())), pin!(listener.accept()));
             let either = std::future::poll_fn(|cx| {
-                // Both wait as one task; only the first poll has both.
+                // Both accepts wait in one task; only the first poll has both.
                 if let Some(mut dropped) = dropped.take() {
                     if let poll @ Poll::Ready(_) = other.as_mut().poll(cx) {
                         return poll;
@@ -267,7 +267,7 @@ fn a_full_backlog_refuses_or_has_room_again() {
     assert_eq!(explore(Preemptions(3), model), outcomes);
 }
 
-/// A connection of which the dialled end is gone: the accepted one.
+/// The accepted end of a connection whose dialled end was dropped.
 fn half<N: Net>(from: &Host<N>, listener: &Listener<N>) -> Conn<N> {
     let mut dial = pin!(from.dial(listener.local_addr()));
     assert!(dial.as_mut().try_wait().is_none(), "nobody has accepted it");

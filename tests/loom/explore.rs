@@ -1,4 +1,4 @@
-//! Runs models, and counts how often.
+//! Runs models, and counts the runs.
 
 use std::any::type_name_of_val;
 use std::collections::BTreeSet;
@@ -10,30 +10,30 @@ use virtnet::pipenet::{self, fixed};
 
 use crate::act::made;
 
-/// A way to a network, for threads.
+/// A network handle that threads can use.
 pub(crate) trait Net: NetRef + 'static {}
 
 impl<N: NetRef + 'static> Net for N {}
 
-/// The orders that are tried.
+/// The orders to try.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Orders {
     All,
-    /// Those with up to this many preemptions.
+    /// Orders with up to this many preemptions.
     Preemptions(usize),
 }
 
 pub(crate) use Orders::{All, Preemptions};
 
-/// What happened in the runs of a model.
+/// The outcomes of all runs of a model.
 pub(crate) type Seen = BTreeSet<String>;
 
-/// Runs a model in each order; gives what happened.
+/// Runs a model in each order; returns the outcomes.
 pub(crate) fn explore(orders: Orders, model: impl Fn() -> String + Send + Sync + 'static) -> Seen {
     explore_named(type_name_of_val(&model), orders, model)
 }
 
-/// As [`explore`], under the name of what `path` is in.
+/// As [`explore`], under the name of the function that `path` is in.
 pub(crate) fn explore_named(path: &str, orders: Orders, model: impl Fn() -> String + Send + Sync + 'static) -> Seen {
     let name = path.split("::").skip(1).take(2).collect::<Vec<_>>().join("::");
     let mut builder = loom::model::Builder::new();
@@ -42,7 +42,7 @@ pub(crate) fn explore_named(path: &str, orders: Orders, model: impl Fn() -> Stri
         Preemptions(most) => Some(builder.preemption_bound.map_or(most, |asked| asked.max(most))),
     };
     builder.checkpoint_interval = 1000;
-    // A run that makes a dozen hosts first has more than the thousand that loom expects.
+    // A run that makes a dozen hosts first takes more than the thousand branches that loom expects.
     builder.max_branches = 5000;
     builder.max_duration.get_or_insert(LIMIT);
 
@@ -63,15 +63,15 @@ pub(crate) fn explore_named(path: &str, orders: Orders, model: impl Fn() -> Stri
     outcomes
 }
 
-/// No model takes this long, beside others that compute as well: the largest take two minutes alone.
+/// The time limit of a model, even on a busy machine: the largest models take two minutes on an idle one.
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// How the networks of a model move bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// With a buffer of one byte.
+    /// Through a buffer of one byte.
     Buffered,
-    /// With room for two bytes.
+    /// By a rendezvous with room for two bytes.
     Rendezvous,
     /// As `Buffered`, with connections that share the listener's port.
     Shared,
@@ -79,11 +79,11 @@ pub(crate) enum Mode {
 
 pub(crate) use Mode::{Buffered, Rendezvous, Shared};
 
-/// The network of a fixed size.
+/// The fixed-size network.
 pub(crate) type Fixed = fixed::NetHandle<'static, 'static>;
 
-/// Runs a model in each order on networks of both kinds: what can happen is the same. They have the hosts `a` and `b`, and
-/// nothing of the model must be left on them in the end.
+/// Runs a model in each order on networks of both kinds, and asserts that the possible outcomes are the same. The
+/// networks have the hosts `a` and `b`, and the model must leave nothing on them.
 pub(crate) fn explore_both(
     orders: Orders,
     mode: Mode,
@@ -95,7 +95,7 @@ pub(crate) fn explore_both(
     seen
 }
 
-/// As [`explore_both`], on the network that grows.
+/// As [`explore_both`], on the growable network.
 pub(crate) fn explore_heap(
     orders: Orders,
     mode: Mode,
@@ -109,14 +109,15 @@ pub(crate) fn explore_heap(
     })
 }
 
-/// As [`explore_both`], on the network of a fixed size.
+/// As [`explore_both`], on the fixed-size network.
 pub(crate) fn explore_fixed(
     orders: Orders,
     mode: Mode,
     model: impl Fn(Fixed) -> String + Send + Sync + 'static,
 ) -> Seen {
     explore_named(type_name_of_val(&model), orders, move || {
-        // A thread could outlive the model, as far as the compiler knows: so a run leaks its network, some kilobytes.
+        // The compiler assumes that a thread may outlive the model, so each run leaks its network, which is some
+        // kilobytes.
         let net: &fixed::Network<'_> = Box::leak(Box::new(match mode {
             Buffered => fixed::Network::new("t", Box::leak(Box::new(fixed::Memory::<2, 6, 2, 1>::new()))),
             Shared => {

@@ -1,4 +1,4 @@
-//! The halves of a connection, on threads of their own.
+//! The halves of a connection, each on a thread of its own.
 
 use std::io::{Read, Write};
 

@@ -1,8 +1,8 @@
-//! Hosts that are made while others look for them, in a network that grows: they are found without a lock.
+//! Lookups of hosts while other threads make hosts, in a growable network: a lookup takes no lock.
 //!
-//! Who looks is a thread of its own, which begins when the makers are done unless loom lets it begin before. It would be of
-//! no use to begin with it: of those who have read what is written now, loom takes note of the last only, and that is
-//! the maker itself.
+//! The lookup runs on a thread of its own, which starts after the makers are done unless loom starts it earlier.
+//! Starting with the lookup would be useless: of the threads that have read a value written now, loom records only the
+//! last, and that is the maker itself.
 
 use std::pin::pin;
 
@@ -93,10 +93,10 @@ fn two_hosts_that_are_made_at_once() {
 }
 
 #[test]
-fn a_host_is_found_while_others_are_made() {
+fn a_host_is_found_while_other_hosts_are_made() {
     let model = || {
         let net = Network::new("t");
-        // As many as have the first index.
+        // As many hosts as the first index holds.
         let names = Vec::from_iter((0..12).map(|number| format!("h{number}")));
         let hosts = Vec::from_iter(names.iter().map(|name| net.new_host(name).expect("it is new")));
         let looking = spawn({

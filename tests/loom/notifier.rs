@@ -1,4 +1,4 @@
-//! Connections that a backend hands over, against accepts and closes; and how a backend is closed.
+//! Connections that a backend hands over, against accepts and closes, and the closing of a backend.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn explore_idle(
     })
 }
 
-/// What a backend does with a connection that was claimed.
+/// The backend's answer to a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
     Acknowledge,
@@ -84,7 +84,7 @@ fn a_connection_outlives_an_accept_that_times_out() {
 }
 
 #[test]
-fn a_connection_that_a_dropped_accept_has_claimed_goes_to_the_other() {
+fn a_connection_claimed_by_a_dropped_accept_goes_to_the_other_accept() {
     let seen = explore_idle(Preemptions(3), |net, host, [link, _]| {
         let listener = Arc::new(host.listen(":1").expect("a free port"));
         let backend = hand_over(net, 1, link, Answer::Acknowledge);
@@ -111,13 +111,13 @@ fn a_connection_that_a_dropped_accept_has_claimed_goes_to_the_other() {
 }
 
 #[test]
-fn a_connection_that_is_refused_makes_way_for_the_next() {
+fn a_refused_connection_makes_way_for_the_next() {
     let seen = explore_idle(Preemptions(3), |net, host, [first, second]| {
         let listener = host.listen(":1").expect("a free port");
         let refusing = hand_over(net, 1, first, Answer::Refuse);
         let other = hand_over(net, 2, second, Answer::Acknowledge);
         let accepted = ends(&listener.accept().wait());
-        // One that was not claimed by then is turned away.
+        // A connection that was not claimed by then is refused.
         drop(listener);
         format!("{accepted}, {}, {}", join(refusing), join(other))
     });
@@ -131,7 +131,7 @@ fn a_stranger_is_known_from_when_it_is_queued() {
         let tables = Heap::new();
         let net = idle_in(tables.clone(), Arc::new(Event::new(true)), 1);
         let listener = made(&net, "a").listen(":1").expect("a free port");
-        // There is room for one of them, unless that has given up by then.
+        // There is room for one stranger, unless its connection was withdrawn by then.
         let queued = |name: &str, net: &Idle| {
             let (src, dst, notifier) = (addr(name, 1), addr("a", 1), net.notifier());
             match Arc::new(Task::default()).poll(pin!(notifier.accept(&src, &dst, Link::default()))) {
@@ -154,7 +154,7 @@ fn a_stranger_is_known_from_when_it_is_queued() {
 }
 
 #[test]
-fn a_stranger_has_the_name_of_a_host_that_is_made() {
+fn a_stranger_shares_its_name_with_a_host_made_meanwhile() {
     let seen = explore_idle(Preemptions(3), |net, host, [link, _]| {
         let listener = host.listen(":1").expect("a free port");
         let backend = hand_over(net, 1, link, Answer::Acknowledge);
@@ -167,7 +167,7 @@ fn a_stranger_has_the_name_of_a_host_that_is_made() {
 }
 
 #[test]
-fn a_connection_that_is_given_up_is_not_accepted() {
+fn a_withdrawn_connection_is_not_accepted() {
     let seen = explore_idle(Preemptions(4), |net, host, [link, _]| {
         let listener = Arc::new(host.listen(":1").expect("a free port"));
         let server = spawn({
@@ -197,7 +197,7 @@ fn a_connection_against_the_close_of_its_listener() {
     });
     let outcomes = set([
         "a:2-x:1, a:2; released 1",
-        // Acknowledged, and not taken out of the queue before that was emptied.
+        // The connection was acknowledged, and the queue was emptied before an accept took it out.
         "accept t a:1: socket is down, a:2; released 1",
         "accept t a:1: socket is down, connection refused; released 1",
     ]);
@@ -262,7 +262,7 @@ fn two_closes_close_the_backend_once() {
 }
 
 #[test]
-fn a_close_that_is_dropped_leaves_the_rest_to_the_other() {
+fn a_dropped_close_is_finished_by_the_other_close() {
     let model = || {
         let done = Arc::new(Event::default());
         let net = idle(done.clone());

@@ -1,4 +1,4 @@
-//! How a thread sleeps until it is woken.
+//! A thread sleeps until it is woken.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -19,7 +19,7 @@ fn wait(events: &[&Event]) {
 }
 
 #[test]
-fn a_wake_is_seen_whenever_it_comes() {
+fn a_wake_is_never_lost() {
     let model = || {
         let event = Arc::new(Event::default());
         let other = spawn({
@@ -46,11 +46,11 @@ fn of_two_wakes_neither_is_lost() {
 }
 
 #[test]
-fn a_wake_that_comes_after_its_wait_harms_no_other() {
+fn a_wake_after_its_wait_does_not_disturb_other_waits() {
     let model = || {
         let events = [(); 2].map(|()| Arc::new(Event::default()));
         let others = events.clone().map(|event| spawn(move || event.set()));
-        // Both may wake this wait, which ends with either of them.
+        // Both events may wake this wait, which ends with either of them.
         Op::new(poll_fn(|cx| match events.each_ref().map(|event| event.poll(cx).is_ready()) {
             [false, false] => Poll::Pending,
             _ => Poll::Ready(()),

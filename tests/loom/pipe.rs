@@ -1,4 +1,4 @@
-//! Reads and writes of a buffered connection, and what ends them. The buffer has room for one byte.
+//! Reads and writes of a buffered connection, against closes of either end. The buffer has room for one byte.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -155,7 +155,7 @@ fn a_writer_against_its_own_end() {
             let a = a.clone();
             move || how(&a)
         });
-        // The first finds room, the second does not.
+        // The first write finds room, and the second does not.
         let told = format!("{}, {}", write(&a, b"x"), write(&a, b"y"));
         join(closer);
         told
@@ -185,7 +185,7 @@ fn each_of_several_readers_gets_a_byte() {
     }
     let seen = explore_both(Preemptions(3), Buffered, |net| model(net, 2), |net| model(net, 2));
     assert_eq!(seen, set(["11"]));
-    // One more than there is room for to wait: they disturb each other until there are bytes, so not all orders end.
+    // There is one reader more than waker slots: readers wake one another until bytes arrive, so some orders never end.
     assert_eq!(explore_fixed(Preemptions(1), Buffered, |net| model(net, 3)), set(["111"]));
 }
 
@@ -246,7 +246,7 @@ fn a_write_that_times_out_writes_nothing() {
 }
 
 #[test]
-fn who_only_waits_for_bytes_or_room_is_woken() {
+fn readiness_waits_are_woken() {
     fn model<N: Net>(net: N) -> String {
         let (a, b) = pair(&net);
         let writer = spawn(move || {
@@ -272,6 +272,6 @@ fn a_pipe_serves_again_once_both_ends_are_dropped() {
         b.set_read_timeout(Some(SOON)).expect("a valid time");
         format!("{}, {}, {}", read(&b), write(&a, b"y"), read(&b))
     }
-    // On the heap, each pipe is another.
+    // On the heap, each pipe is a new one.
     assert_eq!(explore_fixed(All, Buffered, model), set(["read pipet a:1->b:1: timed out, 1, 1"]));
 }

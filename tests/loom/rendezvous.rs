@@ -1,4 +1,4 @@
-//! Writes that are done when the peer has read them, and what withdraws them. Two bytes go over at once.
+//! Writes that are done when the peer has read them, and their withdrawal. A read takes up to two bytes at once.
 
 use std::future::poll_fn;
 use std::io::{Read, Write};
@@ -140,7 +140,7 @@ fn a_write_that_times_out_was_not_read() {
 }
 
 #[test]
-fn a_write_that_times_out_tells_what_was_read() {
+fn a_write_that_times_out_reports_the_bytes_read() {
     fn model<N: Net>(net: N) -> String {
         let (a, mut b) = pair(&net);
         a.set_write_timeout(Some(SOON)).expect("a valid time");
@@ -174,14 +174,14 @@ fn a_read_that_times_out_takes_nothing() {
 }
 
 #[test]
-fn a_write_that_is_given_up_for_another_is_not_read_in_part() {
+fn a_dropped_write_replaced_by_another_is_not_read_in_part() {
     fn model<N: Net>(net: N) -> String {
         let (a, b) = pair(&net);
         let reader = spawn(move || (read(&b), read(&b)));
         let task = Arc::new(Task::default());
         let first = task.poll(pin!(poll_fn(|cx| a.poll_write(cx, b"x"))));
         assert!(first.is_pending(), "it was not read yet");
-        // Another write of the same task.
+        // Another write by the same task.
         let second = task.poll(pin!(poll_fn(|cx| a.poll_write(cx, b"yy"))));
         assert!(second.is_pending(), "it was not read yet");
         drop(a);
@@ -192,7 +192,7 @@ fn a_write_that_is_given_up_for_another_is_not_read_in_part() {
 }
 
 #[test]
-fn a_write_is_known_again_wherever_it_is_polled() {
+fn a_write_is_recognized_wherever_it_is_polled() {
     fn model<N: Net>(net: N) -> String {
         let (a, b) = pair(&net);
         let reader = spawn(move || (read(&b), read(&b)));
@@ -206,7 +206,7 @@ fn a_write_is_known_again_wherever_it_is_polled() {
     assert_eq!(explore_both(Preemptions(4), Rendezvous, model, model), outcomes);
 }
 
-/// Optimised, different parts of a program have different copies of the waker that does nothing.
+/// In optimised builds, different parts of a program have different copies of the no-op waker.
 mod here {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! The engine: dials by laying a wire and handing its other end to the subnetwork that the registry names.
+//! The engine: it dials by making a wire and handing its far end to the subnetwork that the registry names.
 
 use std::fmt;
 use std::sync::Weak;
@@ -9,7 +9,7 @@ use virtnet::{Accept as _, Addr, Cause, Engine, Notifier, Registry, Shutdown};
 use super::Net;
 use super::wire::{End, Wires};
 
-/// Where a host is: the way to its subnetwork's notifier, as an address of a process would be.
+/// The location of a host: a handle to its subnetwork's notifier, like the address of a process.
 #[derive(Clone)]
 pub struct Peer {
     label: &'static str,
@@ -31,7 +31,7 @@ impl fmt::Debug for Peer {
 /// The engine of one subnetwork.
 #[derive(Debug)]
 pub struct Channels {
-    /// What the registry keeps for its hosts.
+    /// The data that the registry keeps for this subnetwork's hosts.
     me: Peer,
     wires: Wires,
 }
@@ -57,7 +57,7 @@ impl Engine for Channels {
         data: Peer,
         _: &N,
     ) -> Result<(End, Addr), Cause> {
-        // Asked of the `Weak` itself, a subnetwork that is gone would drop the far end without a word to any engine.
+        // A dropped subnetwork would drop the far end without releasing it if the `Weak` itself were asked.
         let net = data.net.upgrade().ok_or(Cause::ConnectionRefused)?;
         let (near, far) = self.wires.wire();
         let near = Near(Some(near));
@@ -109,7 +109,7 @@ impl Engine for Channels {
     }
 }
 
-/// A network that is down over there is a peer that does not answer over here.
+/// A peer network that is down is seen here as a refused connection.
 fn seen_from_here(cause: Cause) -> Cause {
     match cause {
         Cause::NetworkDown => Cause::ConnectionRefused,
@@ -117,7 +117,7 @@ fn seen_from_here(cause: Cause) -> Cause {
     }
 }
 
-/// The dialling end of a wire, given up unless it is kept.
+/// The dialling end of a wire, closed and released on drop unless it is kept.
 pub(super) struct Near(pub(super) Option<End>);
 
 impl Near {

@@ -1,5 +1,5 @@
-//! A backend written as an outsider would: against the public contract, with nothing of the crate but its default
-//! features. Engine, registry and wires are its own; several subnetworks of one lab form one network.
+//! An independent backend, written against the public contract with only the crate's default features. It has its own
+//! engine, registry and wires; several subnetworks of one lab form one network.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
 
@@ -23,7 +23,7 @@ pub use wire::{End, Wires};
 
 /// A subnetwork of a lab.
 pub type Net = SubNetwork<Channels, Map, Heap<End>>;
-/// How hosts, listeners and connections reach their subnetwork.
+/// The handle of a subnetwork, which its hosts, listeners and connections hold.
 pub type Handle = Arc<Net>;
 /// A host of a lab.
 pub type Host = virtnet::Host<Handle>;
@@ -32,7 +32,7 @@ pub type Listener = virtnet::Listener<Handle>;
 /// A connection of a lab.
 pub type Conn = virtnet::Conn<Handle>;
 
-/// What all subnetworks of one network share: its names and its wires. A cheap handle.
+/// The state shared by all subnetworks of one network: its names and its wires. Cloning it is cheap.
 #[derive(Clone, Default)]
 pub struct Lab {
     names: registry::Names,
@@ -45,7 +45,7 @@ impl Lab {
         Self { wires: Wires::with_buffer(bytes), ..Self::default() }
     }
 
-    /// A subnetwork of the network `lab`, which its hosts' data call by `label`.
+    /// A subnetwork of the network `lab`; `label` names it in its hosts' data.
     pub fn subnetwork(&self, label: &'static str) -> Handle {
         self.customized(label, |net| net)
     }
@@ -63,17 +63,17 @@ impl Lab {
         })
     }
 
-    /// Makes a pair of ends, as a dial does.
+    /// Makes a pair of ends, like a dial.
     pub fn wire(&self) -> (End, End) {
         self.wires.wire()
     }
 
-    /// How many ends of connections were made and not released.
+    /// The number of ends of connections that were made and not released.
     pub fn ends(&self) -> isize {
         self.wires.ends()
     }
 
-    /// Which engines and registries were closed, in this order.
+    /// The closed engines and registries, in the order of their closing.
     pub fn closed(&self) -> Vec<String> {
         self.wires.closed()
     }
@@ -84,7 +84,7 @@ pub fn within<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T
     let (done, outcome) = mpsc::channel();
     let running = thread::spawn(move || {
         let value = body();
-        // The receiver is gone if the time was over.
+        // The receiver is dropped if the time limit has passed.
         let _ = done.send(value);
     });
     match outcome.recv_timeout(LIMIT) {
@@ -97,11 +97,11 @@ pub fn within<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T
     }
 }
 
-/// How long a test may take.
+/// The time limit of a test.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Both ends of a connection from `host` to `listener`, made by one thread: the dial asks, the accept takes, the dial
-/// acknowledges, the accept has it.
+/// Both ends of a connection from `host` to `listener`, made by one thread: the dial asks, the accept claims, the dial
+/// acknowledges, and the accept returns the connection.
 pub fn connect<N: virtnet::NetRef>(
     host: &virtnet::Host<N>,
     listener: &virtnet::Listener<N>,
@@ -121,7 +121,7 @@ pub fn connect<N: virtnet::NetRef>(
     Ok((dialled, accepted))
 }
 
-/// Own and peer's address of a connection.
+/// The local and the peer address of a connection.
 pub fn ends_of<N: virtnet::NetRef>(conn: &virtnet::Conn<N>) -> (String, String) {
     (conn.local_addr().to_string(), conn.peer_addr().to_string())
 }

@@ -10,7 +10,7 @@ use virtnet::{Cause, Registry, RegistryError, RegistryReason};
 use super::engine::Peer;
 use super::wire::{Wires, lock};
 
-/// Host name → how to reach its subnetwork.
+/// Maps each host name to the location of its subnetwork.
 pub(super) type Names = Arc<Mutex<BTreeMap<String, Peer>>>;
 
 /// One subnetwork's access to the names.
@@ -18,7 +18,7 @@ pub struct Map {
     label: &'static str,
     names: Names,
     wires: Wires,
-    /// Closed for this subnetwork; others go on.
+    /// Closed for this subnetwork; the other subnetworks continue.
     down: AtomicBool,
 }
 
@@ -71,5 +71,5 @@ impl fmt::Debug for Map {
     }
 }
 
-/// How errors name the registry.
+/// The registry's name in errors.
 const NAME: &str = "map(lab)";

@@ -1,4 +1,4 @@
-//! An engine and a registry that do as they are told, right or wrong, and note what they were asked.
+//! An engine and a registry that behave as configured, correctly or not, and record their calls.
 
 use std::future::{pending, poll_fn};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,53 +14,53 @@ use super::wire::{End, Wires, lock};
 /// A rigged subnetwork.
 pub type Net = SubNetwork<RiggedEngine, RiggedRegistry, Heap<End>>;
 
-/// How engine and registry of a subnetwork behave, and what they were asked.
+/// The configured behaviour of the engine and registry of a subnetwork, and their recorded calls.
 #[derive(Debug, Default)]
 pub struct Rig {
-    /// What new hosts fail with.
+    /// The error of new hosts.
     pub new_host: Option<Cause>,
-    /// What the engine does when it is to dial.
+    /// The engine's behaviour when it dials.
     pub dial: Dial,
-    /// What the engine's close fails with.
+    /// The error of the engine's close.
     pub engine_close: Option<Cause>,
-    /// What the registry's close fails with.
+    /// The error of the registry's close.
     pub registry_close: Option<Cause>,
-    /// While it is shut, new hosts and closes wait, and are polled by whoever wants to know.
+    /// While the gate is shut, new hosts and closes wait. It wakes no task: tests poll again.
     pub gate: Gate,
-    /// Whether that goes for the registry's close only.
+    /// Whether the gate applies to the registry's close only.
     pub registry_gate: bool,
     pub wires: Wires,
     /// See [`Rig::calls`].
     pub calls: Mutex<Vec<String>>,
 }
 
-/// What a rigged engine does when it is to dial.
+/// The behaviour of a rigged engine when it dials.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Dial {
     /// Connects.
     #[default]
     Honest,
-    /// Connects, and says that it was to this address.
+    /// Connects, and reports this address as the peer's.
     Elsewhere(Addr),
     /// Fails.
     Fail(Cause),
-    /// Has two connections accepted, and gives one.
+    /// Has two connections accepted, and returns one.
     Twice,
-    /// Has the connection accepted, and then lets it be.
+    /// Has the connection accepted, and then refuses it.
     Refuse,
-    /// Has the connection accepted, and never says more.
+    /// Has the connection accepted, and never completes.
     Mute,
 }
 
 impl Rig {
-    /// A subnetwork named `x` that is rigged so.
+    /// Makes a subnetwork named `x` that is rigged like this.
     pub fn build(self) -> (Arc<Net>, Arc<Self>) {
         let rig = Arc::new(self);
         let net = SubNetwork::new("x", RiggedEngine(rig.clone()), RiggedRegistry(rig.clone()), Heap::new());
         (Arc::new(net), rig)
     }
 
-    /// What engine and registry were asked, in this order.
+    /// The calls of engine and registry, in order.
     pub fn calls(&self) -> Vec<String> {
         lock(&self.calls).clone()
     }
@@ -70,7 +70,7 @@ impl Rig {
     }
 }
 
-/// Where futures wait.
+/// A gate that futures wait at.
 #[derive(Debug, Default)]
 pub struct Gate(AtomicBool);
 
@@ -94,7 +94,7 @@ impl Gate {
 pub struct RiggedEngine(Arc<Rig>);
 
 impl RiggedEngine {
-    /// Has a connection accepted.
+    /// Has the notifier accept a connection.
     async fn connect<N: Notifier<Link = End>>(
         &self,
         src: &Addr,
@@ -192,7 +192,7 @@ impl Engine for RiggedEngine {
     }
 }
 
-/// The registry: takes every name, and knows every host.
+/// The registry: it accepts every name, and finds every host.
 #[derive(Debug)]
 pub struct RiggedRegistry(Arc<Rig>);
 

@@ -1,4 +1,4 @@
-//! Wires: messages on their way from one end of a connection to the other, and who waits for them.
+//! Wires: messages on their way from one end of a connection to the other, and the wakers of waiting tasks.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use virtnet::{Cause, Shutdown};
 
-/// Makes wires, and counts their ends. A cheap handle.
+/// Makes wires, and counts their ends. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct Wires {
     buffer: usize,
@@ -16,9 +16,9 @@ pub struct Wires {
 
 #[derive(Debug, Default)]
 struct Books {
-    /// Ends made and not released. Negative if one was released twice.
+    /// The number of ends made and not released. It is negative if one was released twice.
     ends: isize,
-    /// Engines and registries that were closed.
+    /// The engines and registries that were closed.
     closed: Vec<String>,
 }
 
@@ -38,17 +38,17 @@ impl Wires {
         (end(0), end(1))
     }
 
-    /// How many ends were made and not released.
+    /// The number of ends that were made and not released.
     pub fn ends(&self) -> isize {
         lock(&self.books).ends
     }
 
-    /// Which engines and registries were closed, in this order.
+    /// The closed engines and registries, in the order of their closing.
     pub fn closed(&self) -> Vec<String> {
         lock(&self.books).closed.clone()
     }
 
-    /// Notes that something was closed.
+    /// Records that an engine or registry was closed.
     pub fn note_closed(&self, what: String) {
         lock(&self.books).closed.push(what);
     }
@@ -64,39 +64,39 @@ impl Default for Wires {
 #[derive(Clone)]
 pub struct End {
     wire: Arc<Mutex<Wire>>,
-    /// Which of the wire's sides this end is: 0 or 1.
+    /// The wire's side of this end: 0 or 1.
     me: usize,
     books: Arc<Mutex<Books>>,
 }
 
 struct Wire {
     sides: [Side; 2],
-    /// The most bytes in one inbox.
+    /// The maximum number of bytes in one inbox.
     buffer: usize,
 }
 
-/// What one end has.
+/// The state of one end.
 #[derive(Default)]
 struct Side {
     state: State,
-    /// Whether it reads no more, and drops what comes.
+    /// Whether this end reads no more and discards incoming messages.
     deaf: bool,
-    /// Whether the last handle of this end is gone.
+    /// Whether the last handle of this end was released.
     released: bool,
-    /// Messages that the peer has sent and that were not read yet; none is empty.
+    /// Messages from the peer that were not read yet; none is empty.
     inbox: VecDeque<Vec<u8>>,
-    /// Who waits for the inbox to have something.
+    /// The wakers of tasks that wait for a message in the inbox.
     readers: Vec<Waker>,
-    /// Who waits for the peer's inbox to have room.
+    /// The wakers of tasks that wait for room in the peer's inbox.
     writers: Vec<Waker>,
 }
 
-/// How far an end is closed.
+/// The extent to which an end is closed.
 #[derive(Clone, Copy, Default, PartialEq, PartialOrd)]
 enum State {
     #[default]
     Open,
-    /// It will not write any more.
+    /// The end does not write any more.
     Finished,
     Closed,
     Reset,
@@ -175,7 +175,7 @@ impl End {
         drop(left);
     }
 
-    /// Waits as a read that finds nothing does.
+    /// Registers a waker, like a read that finds nothing.
     pub fn watch(&self, waker: &Waker) {
         let waker = waker.clone();
         wait(&mut lock(&self.wire).sides[self.me].readers, waker);
@@ -225,7 +225,7 @@ impl fmt::Debug for End {
 }
 
 impl Wire {
-    /// The side `me`, and the other one.
+    /// The side `me`, and the peer's side.
     fn sides(&mut self, me: usize) -> (&mut Side, &mut Side) {
         let [first, second] = &mut self.sides;
         if me == 0 { (first, second) } else { (second, first) }
@@ -233,7 +233,7 @@ impl Wire {
 }
 
 impl Side {
-    /// Copies what is in the inbox.
+    /// Copies bytes of the inbox without taking them.
     fn poll_peek(&self, peer: &Self, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
         match (self.state, peer.state) {
             (State::Closed | State::Reset, _) => Poll::Ready(Err(Cause::SocketDown)),
@@ -258,7 +258,7 @@ impl Side {
         }
     }
 
-    /// How many bytes are in the inbox.
+    /// The number of bytes in the inbox.
     fn waiting(&self) -> usize {
         self.inbox.iter().map(Vec::len).sum()
     }
@@ -284,7 +284,7 @@ fn leave(waiting: &mut Vec<Waker>, waker: &Waker) -> Option<Waker> {
     found.map(|found| waiting.swap_remove(found))
 }
 
-/// Nothing here is left half done by a panic.
+/// Locks a mutex, poisoned or not: a panic leaves no state half changed.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

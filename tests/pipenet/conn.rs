@@ -1,4 +1,4 @@
-//! Handles of connections and their halves, and operations that go from one task to another.
+//! Handles of connections and their halves, and operations that move from one task to another.
 
 use super::*;
 
@@ -51,7 +51,7 @@ fn timeouts_are_those_of_one_connection_and_end_with_it() {
     dialled.set_write_timeout(limits[1]).unwrap();
     assert_eq!([dialled.read_timeout(), dialled.write_timeout()], limits);
     assert_eq!([accepted.read_timeout(), accepted.write_timeout()], [None; 2]);
-    // The next one takes its place, with none of them.
+    // The next connection takes the same place, without any timeouts.
     dialled.close();
     assert_eq!([dialled.read_timeout(), dialled.write_timeout()], limits);
     let addr = dialled.local_addr();
@@ -63,7 +63,7 @@ fn timeouts_are_those_of_one_connection_and_end_with_it() {
     }
 }
 
-/// A waker of its own.
+/// A new waker.
 fn waker() -> Waker {
     struct Nobody;
 
@@ -93,7 +93,7 @@ fn an_operation_that_another_task_polls_leaves_the_first() {
 }
 
 #[test]
-fn what_else_the_first_task_waits_for_is_not_lost() {
+fn the_first_tasks_other_waits_are_not_lost() {
     #[derive(Default)]
     struct Flag(AtomicBool);
 

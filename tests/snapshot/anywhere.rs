@@ -1,4 +1,4 @@
-//! From within wakers, while it prints, and beside threads that work.
+//! Snapshots from within wakers, during formatting, and beside working threads.
 
 use std::fmt::{self, Write as _};
 use std::io::{Read, Write as _};
@@ -11,7 +11,7 @@ use virtnet::{Error, ErrorKind, NetRefExt as _, pipenet};
 
 use super::*;
 
-/// A task that looks at the network when it is woken.
+/// A task that takes a snapshot when it is woken.
 struct Looking {
     look: Box<dyn Fn() -> String + Send + Sync>,
     seen: Mutex<Vec<String>>,
@@ -41,7 +41,7 @@ fn look_when_woken<N: NetRef>(net: N, look: Box<dyn Fn() -> String + Send + Sync
     let task = Arc::new(Looking { look, seen: Mutex::new(Vec::new()) });
     let waker = Waker::from(task.clone());
     let cx = &mut Context::from_waker(&waker);
-    // How often it was woken, and whether it saw this line when it was.
+    // Asserts that a snapshot taken in a wake-up contained this line.
     let woken_at = |line: &str| {
         let seen = std::mem::take(&mut *task.seen.lock().expect("no panic under this lock"));
         assert!(seen.iter().any(|text| text.lines().any(|known| known == line)), "{line} is not in {seen:#?}");
@@ -71,7 +71,7 @@ fn look_when_woken<N: NetRef>(net: N, look: Box<dyn Fn() -> String + Send + Sync
     woken_at("network pipet: down");
 }
 
-/// Somewhere to print to that uses the network meanwhile.
+/// A formatter's target that uses the network meanwhile.
 struct Using<'a> {
     host: &'a pipenet::Host,
     lines: usize,
@@ -87,7 +87,7 @@ impl fmt::Write for Using<'_> {
 }
 
 #[test]
-fn what_it_prints_to_may_use_the_network() {
+fn a_formatter_may_use_the_network() {
     let net = pipenet::Network::new("t");
     let a = net.host("a").expect("a host");
     let listener = a.listen(":10").expect("a free port");
@@ -98,7 +98,7 @@ fn what_it_prints_to_may_use_the_network() {
 }
 
 #[test]
-fn a_thread_that_waits_is_seen_and_one_whose_time_is_over_is_not() {
+fn a_waiting_thread_is_listed_until_its_timeout() {
     let net = pipenet::Network::new("t");
     let a = net.host("a").expect("a host");
     let listener = a.listen(":10").expect("a free port");
@@ -130,9 +130,9 @@ fn a_thread_that_waits_is_seen_and_one_whose_time_is_over_is_not() {
 }
 
 const WORKERS: usize = 4;
-/// What each worker does at least.
+/// The minimum number of rounds of each worker.
 const ROUNDS: usize = 200;
-/// How often it is looked at meanwhile, at least.
+/// The minimum number of snapshots taken meanwhile.
 const LOOKS: usize = 200;
 
 #[test]
@@ -143,7 +143,7 @@ fn it_can_be_taken_while_threads_work() {
     storm(fixed::Network::new("t", &memory).subnetwork());
 }
 
-/// Threads that dial, transfer and close, and two that look at it all the time.
+/// Runs threads that dial, transfer and close, and two that take snapshots all the time.
 fn storm<N: NetRef>(net: N) {
     let names: Vec<_> = (0..WORKERS).map(|at| format!("h{at}")).collect();
     let hosts: Vec<_> = names.iter().map(|name| host(&net, name)).collect();
@@ -152,7 +152,7 @@ fn storm<N: NetRef>(net: N) {
         for at in 0..WORKERS {
             let (hosts, working, looks) = (&hosts, &working, &looks);
             scope.spawn(move || {
-                // Whoever panics ends the others, too.
+                // A panicking thread ends the other threads, too.
                 let _ends = OnDrop(|| working.fetch_sub(1, Ordering::SeqCst));
                 for round in 0.. {
                     if round >= ROUNDS && looks.load(Ordering::SeqCst) >= LOOKS {
@@ -195,7 +195,7 @@ fn work<N: NetRef>(from: &Host<N>, to: &Host<N>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Each row makes sense, and they are in order.
+/// Asserts that each row is consistent, and that the rows are in order.
 fn look<N: NetRef>(net: &N, names: &[String]) {
     let snapshot = net.snapshot();
     assert!(snapshot.hosts().map(|host| host.name().to_string()).eq(names.iter().cloned()));
@@ -221,7 +221,7 @@ fn look<N: NetRef>(net: &N, names: &[String]) {
             }
         }
     }
-    // All lines are whole.
+    // All lines are complete.
     for line in snapshot.to_string().lines().skip(2) {
         assert!(line.split(' ').next_back().is_some_and(|word| word == "open" || word.starts_with('h')), "{line}");
     }

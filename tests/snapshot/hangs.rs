@@ -1,4 +1,4 @@
-//! README's section "My test hangs": each row of its table is built, and shows what it says.
+//! README's section "My test hangs": each row of its table is built, and shows the described snapshot.
 
 use std::io::{BufWriter, Write};
 
@@ -9,7 +9,7 @@ use super::*;
 const README: &str = include_str!("../../README.md");
 const SECTION: &str = "## My test hangs\n";
 
-/// What hangs, and how it comes about, with what the snapshot is then.
+/// The symptom, the cause, and the resulting snapshot.
 const HANGS: [(&str, Hang); 13] = [
     ("a dial, and its accept comes after it on the same thread", dial_before_accept),
     ("a dial to a server that has a connection", busy_server),
@@ -26,11 +26,11 @@ const HANGS: [(&str, Hang); 13] = [
     ("nothing, but `backlog is full (2)`", full_backlog),
 ];
 
-/// Builds a hang, and takes a snapshot of it.
+/// Builds a hang, and returns its snapshot.
 type Hang = fn() -> String;
 
 #[test]
-fn readme_tells_what_a_snapshot_of_each_hang_shows() {
+fn readme_describes_the_snapshot_of_each_hang() {
     let (_, below) = README.split_once(SECTION).expect("there is the section");
     let section = below.split_once("\n## ").map_or(below, |(section, _)| section);
     let table: Vec<Vec<_>> = section
@@ -47,7 +47,7 @@ fn readme_tells_what_a_snapshot_of_each_hang_shows() {
         let lines: Vec<_> = snapshot.lines().map(squeeze).collect();
         let told: Vec<_> = shows.split('`').skip(1).step_by(2).collect();
         assert!(told.iter().all(|told| lines.iter().any(|line| line == told)), "{symptom}: {told:#?}\n{snapshot}");
-        // Whoever waits is told of.
+        // A waiting task or thread is listed.
         let waits = |line: &&String| line.contains(" to ");
         assert!(lines.iter().filter(waits).all(|line| told.contains(&&**line)), "{symptom}: {told:#?}\n{snapshot}");
     }
@@ -65,7 +65,7 @@ fn start(options: Builder<'_>) -> (Network, pipenet::Listener, pipenet::Host) {
     (net, listener, b)
 }
 
-/// The same with a connection, the dialled end first.
+/// The same with a connection; the dialled end comes first.
 fn start_connected(options: Builder<'_>) -> (Network, pipenet::Conn, pipenet::Conn) {
     let (net, listener, b) = start(options);
     let (dialled, accepted) = connect(&b, &listener);
@@ -131,7 +131,7 @@ fn unflushed_request() -> String {
 
 fn unread_stream() -> String {
     let (net, mut dialled, accepted) = start_connected(Network::builder("t"));
-    // That nobody will read is not known before the writing half is dropped, too.
+    // The peer cannot know that the bytes will not be read until the writing half is dropped, too.
     let (read, _write) = accepted.into_split();
     drop(read);
     dialled.write_all(&[0; 64]).expect("there is room");

@@ -1,4 +1,4 @@
-//! What goes on over one connection of a storm.
+//! The exchange of bytes over one connection of a storm.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use super::stream::{Receiver, Sender};
 use super::worker::{Worker, cause};
 use super::world::Node;
 
-/// One end of a connection, and what it sent and received.
+/// One end of a connection, and the streams that it sends and receives.
 pub(crate) struct Chat<'c, 'w, N: NetRef> {
     worker: &'c mut Worker<'w, N>,
     conn: &'c Arc<Conn<N>>,
     node: &'c Node<N>,
-    /// None when no more can be sent.
+    /// `None` once the stream was closed for writing.
     sender: Option<Sender<'w>>,
     receiver: Receiver<'w>,
-    /// Nothing more can come.
+    /// Whether the received stream has ended.
     ended: bool,
 }
 
-/// The most bytes that one end mostly sends without being answered.
+/// The usual maximum of bytes that one end sends without an answer.
 const LONG: u64 = 5000;
 
-/// The most that it ever sends: more than what is copied under a lock.
+/// The absolute maximum, which is more than the bytes copied under a lock.
 const LONGEST: u64 = 60_000;
 
 impl<'c, 'w, N: NetRef> Chat<'c, 'w, N> {
@@ -38,8 +38,8 @@ impl<'c, 'w, N: NetRef> Chat<'c, 'w, N> {
         Self { sender, receiver: ledger.receive(peer, own), worker, conn, node, ended: false }
     }
 
-    /// Sends something, says that it was all, and waits for the answer: without time limits, so that a wake-up that got
-    /// lost is a hang.
+    /// Sends bytes, closes for writing, and waits for the answer. There are no time limits, so a lost wake-up shows as
+    /// a hang.
     pub(crate) fn ask(mut self) {
         if self.worker.rng.once_in(8) {
             self.ask_with_two_threads()
@@ -63,16 +63,16 @@ impl<'c, 'w, N: NetRef> Chat<'c, 'w, N> {
                     sender.sent(count);
                     left -= count as u64;
                 }
-                // Somebody else may have closed it.
+                // Another thread may have closed the connection.
                 let _ = conn.close_write();
             });
             self.read_to_end();
-            // Whoever is asked may be gone before it has read all.
+            // The peer may be closed before it has read everything.
             writing.join().expect("no panic");
         });
     }
 
-    /// Waits for the end of the question, and answers.
+    /// Waits for the end of the question, and sends an answer.
     pub(crate) fn answer(mut self) {
         self.read_to_end();
         self.write_much();
@@ -83,7 +83,7 @@ impl<'c, 'w, N: NetRef> Chat<'c, 'w, N> {
         }
     }
 
-    /// Reads and writes in any order, never for long, and leaves at any time.
+    /// Reads and writes in any order, never for long, and stops at any time.
     pub(crate) fn ramble(mut self) {
         for _ in 0..self.worker.rng.below(40) {
             self.set_time_limits();
@@ -110,7 +110,7 @@ impl<'c, 'w, N: NetRef> Chat<'c, 'w, N> {
         self.conn.set_write_timeout(limit).expect("it is not zero");
     }
 
-    /// How much to send.
+    /// The number of bytes to send.
     fn length(&mut self) -> u64 {
         let rng = &mut self.worker.rng;
         let most = if rng.once_in(16) { LONGEST } else { LONG };
@@ -144,14 +144,14 @@ impl<'c, 'w, N: NetRef> Chat<'c, 'w, N> {
         }
     }
 
-    /// Offers bytes once, as a program without threads would.
+    /// Writes once without waiting, as a single-threaded program would.
     fn write_once(&mut self) {
         let Some(sender) = &self.sender else { return };
         let bytes = sender.next(50);
         self.worker.at("try to write");
         match self.conn.try_write(&bytes) {
             Ok(count) => self.sent(count),
-            // The peer may have them, or get them later, also if something was closed since.
+            // The peer may have the bytes, or get them later, even if an end was closed since.
             Err(error) if self.worker.world.rendezvous => {
                 let sender = self.sender.take();
                 self.failed_to_write(&error);
@@ -219,21 +219,21 @@ impl<'c, 'w, N: NetRef> Chat<'c, 'w, N> {
         }
     }
 
-    /// Looks, and then reads what was seen, or more.
+    /// Peeks, and then reads at least the bytes seen.
     fn peek(&mut self) {
         let (mut seen, mut buf) = ([0; 20], [0; 20]);
         let looked = self.conn.poll_peek(&mut Context::from_waker(Waker::noop()), &mut seen);
         let Poll::Ready(Ok(count)) = looked else { return };
         let read = self.conn.try_read(&mut buf);
         if let Ok(read) = read {
-            // A rendezvous that is given up takes its bytes along.
+            // A rendezvous write that was dropped takes its bytes along.
             let same = read >= count && buf[..count] == seen[..count];
             assert!(same || self.worker.world.rendezvous, "what was seen is not what comes");
         }
         self.received(&buf, read);
     }
 
-    /// Reads and writes nothing.
+    /// Reads and writes with empty buffers.
     fn empty(&mut self) {
         let (read, written) = ((&**self.conn).read(&mut []), (&**self.conn).write(&[]));
         for outcome in [read, written] {

@@ -1,4 +1,4 @@
-//! What is to be free when a storm is over.
+//! The resources that must be free when a storm is over.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -8,14 +8,14 @@ use virtnet::{Host, NetRef};
 
 use super::world::{Node, World};
 
-/// Every socket of every host is gone.
+/// Asserts that no host has a socket left.
 pub(crate) fn no_socket_is_left<N: NetRef>(world: &World<N>) {
     for node in &*world.all.lock().expect("nobody panics with the hosts") {
         assert_eq!(node.host.sockets(), 0, "{:?} still has sockets", node.host);
     }
 }
 
-/// The lowest ports of every open host can be listened on.
+/// Asserts that the lowest ports of every open host can be listened on.
 pub(crate) fn all_ports_can_be_used_again<N: NetRef>(world: &World<N>) {
     for host in open_hosts(world) {
         let listeners: Vec<_> = (0..PORTS).map(|_| host.listen("").expect("a free port")).collect();
@@ -24,10 +24,10 @@ pub(crate) fn all_ports_can_be_used_again<N: NetRef>(world: &World<N>) {
     }
 }
 
-/// Ports to be listened on at once.
+/// The number of ports to listen on at once.
 pub(crate) const PORTS: u16 = 40;
 
-/// A network of a fixed size has room for as many sockets and connections as it ever had.
+/// Asserts that a fixed-size network has room for as many sockets and connections as in the beginning.
 pub(crate) fn all_can_be_used_again<N: NetRef>(world: &World<N>, sockets: usize, pipes: usize) {
     let host = open_hosts(world).remove(0);
     let listeners: Vec<_> = (0..sockets).map(|_| host.listen("").expect("a free place")).collect();

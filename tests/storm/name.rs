@@ -1,14 +1,14 @@
-//! Hosts that several threads ask for at once.
+//! Hosts that several threads request at the same time.
 
 use std::sync::Barrier;
 use std::thread;
 
 use virtnet::{Error, Host, NetRef, pipenet};
 
-/// How many names are asked for.
+/// The number of requested names.
 const NAMES: usize = 20_000;
 
-/// How many threads ask for each.
+/// The number of threads that request each name.
 const THREADS: usize = 4;
 
 #[test]
@@ -19,7 +19,7 @@ fn a_host_asked_for_by_several_threads_at_once_is_one_open_host() {
 
 #[test]
 fn a_host_of_a_fixed_network_asked_for_by_several_threads_at_once_is_one_open_host() {
-    // Finding a name takes as long as there are hosts.
+    // Finding a name takes time linear in the number of hosts.
     for _ in 0..NAMES / 100 {
         let memory = pipenet::fixed::Memory::<100, 4, 1, 1>::new();
         let net = pipenet::fixed::Network::new("t", &memory);
@@ -31,10 +31,10 @@ fn race<N: NetRef>(host: impl Fn(&str) -> Result<Host<N>, Error> + Sync) {
     race_for(NAMES, host);
 }
 
-/// Several threads ask for the same names at the same time, and use what they get at once.
+/// Several threads request the same names at the same time, and use the returned hosts at once.
 fn race_for<N: NetRef>(names: usize, host: impl Fn(&str) -> Result<Host<N>, Error> + Sync) {
     let start = Barrier::new(THREADS);
-    // None of them panics, as the others would wait for it forever.
+    // A panic in one thread would make the other threads wait forever, so none panics.
     let run = || {
         let use_host = |name: usize| {
             if name.is_multiple_of(20) {

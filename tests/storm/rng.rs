@@ -1,6 +1,6 @@
-//! Numbers at random, the same for the same seed.
+//! Random numbers, which are the same for the same seed.
 
-/// A generator of numbers (SplitMix64).
+/// A random number generator (SplitMix64).
 #[derive(Debug)]
 pub(crate) struct Rng(u64);
 
@@ -19,20 +19,20 @@ impl Rng {
         self.next() % limit
     }
 
-    /// True once in `times`.
+    /// Returns true once in `times` calls on average.
     pub(crate) fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 }
 
-/// Another number for each, and nothing to be seen of the first.
+/// Maps each number to another one that does not resemble it.
 pub(crate) fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
 }
 
-/// The seed of all storms: `VIRTNET_STORM_SEED`, or another one in each run.
+/// The seed of all storms: `VIRTNET_STORM_SEED`, or a new one in each run.
 pub(crate) fn seed() -> u64 {
     match std::env::var("VIRTNET_STORM_SEED") {
         Ok(text) => text.parse().expect("VIRTNET_STORM_SEED is a number"),

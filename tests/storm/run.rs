@@ -1,4 +1,4 @@
-//! One storm after the other, and one from its first host to its end.
+//! Runs of storms over one network after another, and a single storm from its first host to its end.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
@@ -11,10 +11,10 @@ use super::rng::{self, Rng};
 use super::worker::Worker;
 use super::world::{Tally, World};
 
-/// How many storms share the time: seven with threads alone, and one with tasks of tokio.
+/// The number of storms that share the time: seven with threads alone, and one with tasks of tokio.
 const STORMS: u32 = 8;
 
-/// Storms over one network after the other, until their time is over.
+/// Runs storms over one network after another, until their time is over.
 pub(crate) fn storm(title: &str, round: impl Fn(&str, &mut Rng) -> Tally) {
     let end = Instant::now() + seconds() / STORMS;
     let seed = rng::seed();
@@ -32,13 +32,13 @@ pub(crate) fn storm(title: &str, round: impl Fn(&str, &mut Rng) -> Tally) {
     println!("| {operations} operations, {bytes} bytes, {rounds} networks, {:.1?}", start.elapsed());
 }
 
-/// How long all storms together take.
+/// The time that all storms together take.
 fn seconds() -> Duration {
     let seconds = std::env::var("VIRTNET_STORM_SECONDS");
     Duration::from_secs(seconds.map_or(2, |text| text.parse().expect("VIRTNET_STORM_SECONDS is a number")))
 }
 
-/// One storm over one network. `all_free` is asked when it is over and the network is not closed.
+/// Runs one storm over one network. `all_free` is called when the storm is over, unless the network is closed.
 pub(crate) fn round<N: NetRef>(world: &World<N>, rng: &mut Rng, all_free: &dyn Fn(&World<N>)) -> Tally {
     let mut tally = world.watch.over(|| world.tell(), || threads(world, rng));
     *tally.0.entry("bytes").or_default() += world.ledger.check();
@@ -70,7 +70,7 @@ fn threads<N: NetRef>(world: &World<N>, rng: &mut Rng) -> Tally {
     })
 }
 
-/// Closes one thing after the other, so that none of the others waits for long, and brings the storm to its end.
+/// Closes one object after another, so that no other thread waits for long, and ends the storm.
 fn chaos<N: NetRef>(world: &World<N>, mut rng: Rng) -> Tally {
     let end = Instant::now() + Duration::from_millis(40 + rng.below(60));
     let ending = rng.below(4);
@@ -101,7 +101,7 @@ fn chaos<N: NetRef>(world: &World<N>, mut rng: Rng) -> Tally {
     worker.finish()
 }
 
-/// Sets the others free if this thread panics.
+/// Releases the other threads if this thread panics.
 struct Rescue<'w, N: NetRef>(&'w World<N>);
 
 impl<N: NetRef> Drop for Rescue<'_, N> {

@@ -1,4 +1,4 @@
-//! What was sent and what came, byte by byte: each byte tells its stream and its place.
+//! The sent and received streams, byte by byte: each byte identifies its stream and its position.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -15,21 +15,21 @@ pub(crate) struct Ledger {
 
 /// One direction of a connection.
 struct Stream {
-    /// Its number, which its first bytes tell.
+    /// The number of the stream, which its first bytes encode.
     id: u64,
     from: Addr,
     to: Addr,
     sent: AtomicU64,
-    /// Bytes of a write that was given up, and that may have been sent.
+    /// The bytes of a cancelled write, which may have been sent.
     doubtful: AtomicU64,
     received: AtomicU64,
-    /// Somebody receives it.
+    /// Whether the stream has a receiver.
     received_by_one: AtomicBool,
-    /// The receiver has seen its end.
+    /// Whether the receiver has seen the end of the stream.
     ended: AtomicBool,
 }
 
-/// How many bytes tell the number of a stream.
+/// The number of bytes that encode the number of a stream.
 const HEAD: u64 = 8;
 
 impl Ledger {
@@ -48,12 +48,12 @@ impl Ledger {
         Sender { ledger: self, stream }
     }
 
-    /// What comes in at one end of a connection from the other.
+    /// The stream that arrives at one end of a connection from the other.
     pub(crate) fn receive(&self, from: Addr, to: Addr) -> Receiver<'_> {
         Receiver { ledger: self, from, to, head: Vec::new(), stream: None }
     }
 
-    /// Checks, when nobody sends or receives any more, that no byte was lost; says how many there were.
+    /// Checks that no byte was lost, after all sending and receiving ended; returns the number of bytes.
     pub(crate) fn check(&self) -> u64 {
         let streams = self.streams.lock().expect("nobody panics with the streams");
         let check = |stream: &Arc<Stream>| {
@@ -72,7 +72,7 @@ impl Ledger {
         streams.iter().map(check).sum()
     }
 
-    /// `len` bytes of a stream, from its byte `at` on.
+    /// `len` bytes of a stream, starting at its byte `at`.
     fn bytes(&self, id: u64, at: u64, len: usize) -> Vec<u8> {
         let key = mix(self.seed ^ (id << 32));
         let word = |index: u64| if index == 0 { id } else { mix(key ^ index) };
@@ -93,12 +93,12 @@ impl Sender<'_> {
         self.ledger.bytes(self.stream.id, self.stream.sent.load(SeqCst), len as usize)
     }
 
-    /// So many of them were sent.
+    /// Records that `count` bytes were sent.
     pub(crate) fn sent(&self, count: usize) {
         self.stream.sent.fetch_add(count as u64, SeqCst);
     }
 
-    /// So many may have been sent, and nothing comes after them.
+    /// Records that up to `count` bytes may have been sent, and that no bytes follow them.
     pub(crate) fn perhaps_sent(self, count: usize) {
         self.stream.doubtful.store(count as u64, SeqCst);
     }
@@ -110,12 +110,12 @@ pub(crate) struct Receiver<'a> {
     from: Addr,
     to: Addr,
     head: Vec<u8>,
-    /// Which stream it is, once that is known.
+    /// The number of the stream, once it is known.
     stream: Option<Arc<Stream>>,
 }
 
 impl Receiver<'_> {
-    /// Checks each byte that came.
+    /// Checks each received byte.
     pub(crate) fn received(&mut self, mut bytes: &[u8]) {
         if self.stream.is_none() {
             let (head, rest) = bytes.split_at(bytes.len().min(HEAD as usize - self.head.len()));
@@ -133,14 +133,14 @@ impl Receiver<'_> {
         }
     }
 
-    /// The stream has ended.
+    /// Records the end of the stream.
     pub(crate) fn ended(&self) {
         if let Some(stream) = &self.stream {
             stream.ended.store(true, SeqCst);
         }
     }
 
-    /// The stream of that number, which has to be the one that comes in here, and nowhere else.
+    /// The stream of this number, which must be the one that arrives here, and nowhere else.
     fn find(&self, id: u64) -> Arc<Stream> {
         let stream = self.ledger.streams.lock().expect("nobody panics with the streams").get(id as usize).cloned();
         let stream = stream.unwrap_or_else(|| panic!("{}->{}: no stream has the number {id}", self.from, self.to));

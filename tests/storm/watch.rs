@@ -1,4 +1,4 @@
-//! A watchdog: when a thread of a storm hangs, it tells where all of them are, and ends the process.
+//! A watchdog: if a thread of a storm hangs, it prints what every thread does, and ends the process.
 
 use std::io::Write;
 use std::process;
@@ -7,15 +7,15 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long one step of a thread may take.
+/// The time limit of one step of a thread.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How long it may take to tell more about the network, which may be what hangs.
+/// The time limit for describing the network, which may itself hang.
 const DUMP: Duration = Duration::from_secs(5);
 
-/// What each thread does, and since when.
+/// The current step of each thread, and its start.
 pub(crate) struct Watch {
-    /// What is said first: which storm, and its seed.
+    /// The head of the report: the storm and its seed.
     title: String,
     threads: Vec<Mutex<Option<(&'static str, Instant)>>>,
 }
@@ -25,17 +25,17 @@ impl Watch {
         Self { title: title.to_owned(), threads: (0..threads).map(|_| Mutex::default()).collect() }
     }
 
-    /// A thread begins with something, or has nothing to do any more.
+    /// Records that a thread starts a step, or has finished.
     pub(crate) fn at(&self, thread: usize, doing: Option<&'static str>) {
         *self.threads[thread].lock().expect("nobody panics here") = doing.map(|doing| (doing, Instant::now()));
     }
 
-    /// Whether all threads have nothing to do any more.
+    /// Whether all threads have finished.
     pub(crate) fn all_done(&self) -> bool {
         self.threads.iter().all(|thread| thread.lock().expect("nobody panics here").is_none())
     }
 
-    /// Runs `storm` under watch. `tell` tells more about the network.
+    /// Runs `storm` under watch. `tell` describes the network.
     pub(crate) fn over<R>(&self, tell: impl Fn() -> String + Sync, storm: impl FnOnce() -> R) -> R {
         thread::scope(|scope| {
             let (done, over) = mpsc::channel::<()>();
@@ -58,7 +58,7 @@ impl Watch {
         thread.lock().expect("nobody panics here").map(|(doing, since)| (doing, since.elapsed()))
     }
 
-    /// Says what is known, and ends the process: a thread that hangs can be ended in no other way.
+    /// Prints the report and ends the process, as nothing else ends a thread that hangs.
     fn bark(&self, tell: &(impl Fn() -> String + Sync)) -> ! {
         let mut lines = format!("\n{}: a thread hangs\n", self.title);
         for (number, thread) in self.threads.iter().enumerate() {
@@ -78,8 +78,8 @@ impl Watch {
     }
 }
 
-/// Past the test harness, which keeps what is printed until the test is over.
+/// Prints past the test harness, which keeps the output until the test is over.
 fn say(text: &str) {
-    // Nobody is left to be told that it failed.
+    // A failure to print cannot be reported.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! What one thread of a storm does: listens, accepts, dials, closes what is at hand.
+//! One thread of a storm: it listens, accepts, dials, and closes shared sockets.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -22,7 +22,7 @@ pub(crate) struct Worker<'w, N: NetRef> {
     pub(crate) tally: Tally,
 }
 
-/// Ports at which somebody often listens.
+/// The number of ports that are often listened on.
 const PORTS: u64 = 2;
 
 impl<'w, N: NetRef> Worker<'w, N> {
@@ -30,7 +30,7 @@ impl<'w, N: NetRef> Worker<'w, N> {
         Self { world, number, rng, tally: Tally::default() }
     }
 
-    /// Goes on until the storm is over; says how often it did what.
+    /// Runs until the storm is over; returns the count of each operation.
     pub(crate) fn run(mut self) -> Tally {
         let alarm = Alarm::new(self.world, self.number);
         while !self.world.stopped() {
@@ -44,12 +44,12 @@ impl<'w, N: NetRef> Worker<'w, N> {
         self.tally
     }
 
-    /// Ends without having run.
+    /// Finishes without running.
     pub(crate) fn finish(self) -> Tally {
         self.tally
     }
 
-    /// The watchdog looks how long this takes.
+    /// Starts a step, whose time the watchdog limits.
     pub(crate) fn at(&mut self, doing: &'static str) {
         self.world.watch.at(self.number, Some(doing));
         self.tally.count(doing);
@@ -83,7 +83,7 @@ impl<'w, N: NetRef> Worker<'w, N> {
         }
     }
 
-    /// Accepts at somebody else's listener.
+    /// Accepts at another thread's listener.
     fn help(&mut self) {
         let Some(listener) = self.world.listeners.any(&mut self.rng) else { return };
         let all = self.world.all.lock().expect("nobody panics with the hosts");
@@ -92,7 +92,7 @@ impl<'w, N: NetRef> Worker<'w, N> {
         self.accept(&listener, &node);
     }
 
-    /// Accepts in one of many ways; says whether the listener may have more.
+    /// Accepts in one of many ways; returns whether the listener may have more connections.
     fn accept(&mut self, listener: &Listener<N>, node: &Arc<Node<N>>) -> bool {
         if self.world.stopped() {
             return false;
@@ -163,7 +163,7 @@ impl<'w, N: NetRef> Worker<'w, N> {
         }
     }
 
-    /// Polls once, as a task that is woken later or never, and gives up.
+    /// Polls once, with a waker that no task waits for, and drops the operation.
     fn poll_once<T>(&mut self, operation: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
         let waker = if self.rng.once_in(2) { Waker::from(Arc::new(Nobody)) } else { Waker::noop().clone() };
         let outcome = operation.poll(&mut Context::from_waker(&waker));
@@ -173,7 +173,7 @@ impl<'w, N: NetRef> Worker<'w, N> {
         outcome
     }
 
-    /// Moves bytes over a connection, which others may close meanwhile.
+    /// Moves bytes over a connection, which other threads may close meanwhile.
     fn exchange(&mut self, conn: Conn<N>, node: &Arc<Node<N>>, strict: bool, serves: bool) {
         let conn = Arc::new(conn);
         if self.rng.once_in(2) {
@@ -187,7 +187,7 @@ impl<'w, N: NetRef> Worker<'w, N> {
         }
     }
 
-    /// Closes what is at hand.
+    /// Closes a shared socket, or replaces a host.
     pub(crate) fn disturb(&mut self) {
         self.at("disturb");
         match self.rng.below(16) {
@@ -217,12 +217,13 @@ impl<'w, N: NetRef> Worker<'w, N> {
     }
 }
 
-/// Whether both ends of connections to this port do as agreed, without time limits. At others they do as they like.
+/// Whether both ends of connections to this port follow the protocol, without time limits. At other ports they act at
+/// random.
 pub(crate) fn is_strict(port: u16) -> bool {
     port.is_multiple_of(2)
 }
 
-/// Polls some times, as a program without threads would, and gives up.
+/// Polls several times, as a program without threads would, and then stops.
 fn poll_for_a_while<T>(mut operation: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
     for _ in 0..50 {
         if let done @ Poll::Ready(_) = operation.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -233,19 +234,19 @@ fn poll_for_a_while<T>(mut operation: Pin<&mut impl Future<Output = T>>) -> Poll
     Poll::Pending
 }
 
-/// What an operation that fails by `std::io` failed with.
+/// The crate's error inside an error of `std::io`.
 pub(crate) fn cause(error: &std::io::Error) -> &Error {
     error.get_ref().and_then(|error| error.downcast_ref()).expect("all errors of connections are the crate's own")
 }
 
-/// Wakes nobody.
+/// A waker that wakes no task.
 struct Nobody;
 
 impl Wake for Nobody {
     fn wake(self: Arc<Self>) {}
 }
 
-/// The end of a thread: the watchdog knows, and if it panicked, the others come to an end, too.
+/// Reports the end of a thread to the watchdog, and ends the other threads if this one panicked.
 pub(crate) struct Alarm<'w, N: NetRef> {
     world: &'w World<N>,
     number: usize,

@@ -1,4 +1,4 @@
-//! The network in a storm, and what its threads share.
+//! The network in a storm, and the state shared by its threads.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -17,17 +17,17 @@ pub(crate) struct World<N: NetRef> {
     pub(crate) rendezvous: bool,
     pub(crate) ledger: Ledger,
     pub(crate) watch: Watch,
-    /// Threads that do what they like. Behind them, the watch knows one that brings the storm to its end, and guests.
+    /// The number of threads that act at random. The watch also knows one thread that ends the storm, and guests.
     pub(crate) threads: usize,
-    /// The hosts that are used. One that is closed makes room for another.
+    /// The hosts in use. A closed host is replaced by another one.
     nodes: Mutex<Vec<Arc<Node<N>>>>,
-    /// All hosts that there ever were.
+    /// All hosts made so far.
     pub(crate) all: Mutex<Vec<Arc<Node<N>>>>,
     pub(crate) listeners: Shelf<Listener<N>>,
     pub(crate) conns: Shelf<Conn<N>>,
-    /// The threads are to come to an end.
+    /// Whether the threads have to end.
     pub(crate) stop: AtomicBool,
-    /// Somebody closes the network, or will do so with the last open host.
+    /// Whether a thread closes the network, or will close it with the last open host.
     pub(crate) down: AtomicBool,
     names: AtomicU64,
 }
@@ -35,11 +35,11 @@ pub(crate) struct World<N: NetRef> {
 /// A host.
 pub(crate) struct Node<N: NetRef> {
     pub(crate) host: Host<N>,
-    /// Somebody closes it.
+    /// Whether a thread closes the host.
     pub(crate) closing: AtomicBool,
 }
 
-/// How many hosts there are at a time.
+/// The number of hosts in use at a time.
 const HOSTS: u64 = 2;
 
 impl<N: NetRef> World<N> {
@@ -73,7 +73,7 @@ impl<N: NetRef> World<N> {
         Ok(node)
     }
 
-    /// Any of the hosts.
+    /// Picks one of the hosts.
     pub(crate) fn node(&self, rng: &mut Rng) -> Arc<Node<N>> {
         self.nodes.lock().expect("nobody panics with the hosts")[rng.below(HOSTS) as usize].clone()
     }
@@ -82,7 +82,7 @@ impl<N: NetRef> World<N> {
         self.stop.load(SeqCst)
     }
 
-    /// Closes a host, if there is room for another one, which replaces it.
+    /// Closes a host, if there is room for a replacement.
     pub(crate) fn replace_host(&self, rng: &mut Rng, tally: &mut Tally) {
         let new = match self.new_node() {
             Ok(node) => node,
@@ -100,7 +100,7 @@ impl<N: NetRef> World<N> {
         node.host.close().wait().expect("nothing fails to close");
     }
 
-    /// Checks that an operation may have failed like that: as `kinds` say, or because of what somebody closed.
+    /// Asserts that an operation may have failed like this: for one of `kinds`, or because of a close.
     pub(crate) fn expect(&self, error: &Error, doing: &str, node: Option<&Node<N>>, kinds: &[ErrorKind]) {
         let expected = match error.kind() {
             ErrorKind::NetworkDown => self.down.load(SeqCst),
@@ -110,7 +110,7 @@ impl<N: NetRef> World<N> {
         assert!(expected, "{doing}: {error}");
     }
 
-    /// What is to be said when something hangs.
+    /// The state to print when a thread hangs.
     pub(crate) fn tell(&self) -> String {
         let mut lines = format!("{}\n", self.net.snapshot());
         for node in &*self.all.lock().expect("nobody panics with the hosts") {
@@ -126,7 +126,7 @@ impl<N: NetRef> World<N> {
     }
 }
 
-/// Things that any thread may take into its hands. It owns none.
+/// Weak references to objects that any thread may use.
 pub(crate) struct Shelf<T>(Mutex<Vec<Weak<T>>>);
 
 impl<T> Default for Shelf<T> {
@@ -136,7 +136,7 @@ impl<T> Default for Shelf<T> {
 }
 
 impl<T> Shelf<T> {
-    /// From how many things on those that are gone are thrown out.
+    /// The number of objects from which on dropped ones are removed.
     const MANY: usize = 32;
 
     pub(crate) fn put(&self, thing: &Arc<T>) {
@@ -147,20 +147,20 @@ impl<T> Shelf<T> {
         things.push(Arc::downgrade(thing));
     }
 
-    /// Any thing that is there, if it still exists.
+    /// Picks any object, if it still exists.
     pub(crate) fn any(&self, rng: &mut Rng) -> Option<Arc<T>> {
         let things = self.0.lock().expect("nobody panics with a shelf");
         let at = rng.below(things.len().max(1) as u64) as usize;
         things.get(at)?.upgrade()
     }
 
-    /// All things that still exist.
+    /// All objects that still exist.
     pub(crate) fn all(&self) -> Vec<Arc<T>> {
         self.0.lock().expect("nobody panics with a shelf").iter().filter_map(Weak::upgrade).collect()
     }
 }
 
-/// How often what happened.
+/// The count of each event.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(pub(crate) BTreeMap<&'static str, u64>);
 

@@ -1,4 +1,4 @@
-//! What a subnetwork offers a backend: connections are offered to it, taken, and acknowledged or not.
+//! The subnetwork's interface to a backend: connections are offered to it, claimed, and acknowledged or not.
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, Weak};
@@ -10,7 +10,7 @@ use virtnet::{Accept as _, Cause, ClaimedRequest, NetRefExt as _, Notifier as _,
 use super::outsider::{End, Handle, Listener, Net, ends_of, within};
 use super::{Two, addr, text};
 
-/// Offers a connection from `src` to `dst`; the near end is the test's.
+/// Offers a connection from `src` to `dst`; the test keeps the near end.
 async fn offer(
     net: Weak<Net>,
     src: &'static str,
@@ -21,7 +21,7 @@ async fn offer(
 }
 
 impl Two {
-    /// The offer of a connection to the left subnetwork, and the near end.
+    /// Offers a connection to the left subnetwork; returns the offer and the near end.
     fn offer(&self, src: &'static str, dst: &'static str) -> (Offer, End) {
         let (near, far) = self.lab.wire();
         (Box::pin(Op::new(Box::pin(offer(Arc::downgrade(&self.left), src, dst, far)))), near)
@@ -40,13 +40,13 @@ impl Two {
 
 type Offer = Pin<Box<Op<Pin<Box<dyn Future<Output = Result<ClaimedRequest<Handle>, Cause>> + Send>>>>>;
 
-/// What a read and a write at the near end give.
+/// The outcomes of a read and a write at the near end.
 fn state(near: &End) -> (Outcome, Outcome) {
     let mut cx = Context::from_waker(Waker::noop());
     (near.poll_read(&mut cx, &mut [0]), near.poll_write(&mut cx, &[0]))
 }
 
-/// What [`state`] gives when the far end is closed.
+/// The outcomes of [`state`] when the far end is closed.
 const GONE: (Outcome, Outcome) = (Poll::Ready(Ok(0)), Poll::Ready(Err(Cause::BrokenPipe)));
 
 type Outcome = Poll<Result<usize, Cause>>;
@@ -68,7 +68,7 @@ fn a_claimed_connection_has_its_port_reserved() {
 }
 
 #[test]
-fn a_snapshot_shows_how_far_an_offer_is_and_nothing_that_its_engine_does_not_tell() {
+fn a_snapshot_shows_an_offers_state_and_nothing_unreported_by_its_engine() {
     within(|| {
         let two = Two::new();
         let rows = || two.left.snapshot().sockets().map(|row| row.to_string()).collect::<Vec<_>>();
@@ -88,7 +88,7 @@ fn a_snapshot_shows_how_far_an_offer_is_and_nothing_that_its_engine_does_not_tel
         let _accepted = listener.try_accept().unwrap();
         let listening = "listening        0    4096  -                     a:1";
         assert_eq!(rows(), [listening, "connected        0       0  -                     a:2 <-> b:5"]);
-        // The host of the other subnetwork is not one of this.
+        // The host of the other subnetwork is not listed here.
         assert_eq!(two.left.snapshot().hosts().map(|host| host.to_string()).collect::<Vec<_>>(), ["host a: open"]);
     });
 }
@@ -114,7 +114,7 @@ fn a_refused_connection_gives_its_port_back_and_accept_waits_on() {
 }
 
 #[test]
-fn a_connection_acknowledged_after_the_accept_gave_up_goes_to_the_next() {
+fn a_connection_acknowledged_after_its_accept_was_dropped_goes_to_the_next() {
     within(|| {
         let two = Two::new();
         let listener = two.a.listen(":1").unwrap();
@@ -150,7 +150,7 @@ fn an_acknowledged_connection_that_is_accepted_and_dropped_at_once_leaves_the_ne
         let (listener, incoming, _near) = two.claimed();
         let (next, _next_near) = two.offer("b:6", "a:1");
         let (listener, next) = (Arc::new(listener), Arc::new(Mutex::new(next)));
-        // Done before the acknowledgement returns, as another thread could.
+        // This is done before the acknowledgement returns, as another thread could do it.
         let waker = calling({
             let (listener, next) = (listener.clone(), next.clone());
             move || {
@@ -169,7 +169,7 @@ fn an_acknowledged_connection_that_is_accepted_and_dropped_at_once_leaves_the_ne
     });
 }
 
-/// A waker that calls `act` the first time.
+/// A waker that calls `act` when it is first woken.
 fn calling(act: impl FnOnce() + Send + 'static) -> Waker {
     struct Calling<F>(Mutex<Option<F>>);
 
@@ -184,14 +184,14 @@ fn calling(act: impl FnOnce() + Send + 'static) -> Waker {
 }
 
 #[test]
-fn a_connection_that_nobody_accepts_any_more_is_closed_with_the_listener() {
+fn an_unaccepted_connection_is_closed_with_the_listener() {
     within(|| {
         let two = Two::new();
         let (listener, incoming, near) = two.claimed();
         incoming.acknowledge().unwrap();
         assert_eq!(state(&near), (Poll::Pending, Poll::Ready(Ok(1))));
         listener.close();
-        // What it has written was not read.
+        // The byte written by the near end was not read.
         let reset = Poll::Ready(Err(Cause::ConnectionReset));
         assert_eq!(state(&near), (reset, reset));
         drop(listener);
@@ -244,7 +244,7 @@ fn an_offer_that_waits_is_refused_once_the_listener_is_gone() {
 }
 
 #[test]
-fn an_offer_to_nobody_is_refused_and_its_link_released() {
+fn an_offer_without_a_listener_is_refused_and_its_link_released() {
     within(|| {
         let two = Two::new();
         let refused = |dst| {
@@ -282,7 +282,7 @@ fn an_offer_that_is_never_polled_is_released_all_the_same() {
 }
 
 #[test]
-fn an_offer_that_is_withdrawn_is_never_seen() {
+fn a_withdrawn_offer_is_never_seen() {
     within(|| {
         let two = Two::new();
         let listener = two.a.listen(":1").unwrap();
@@ -323,7 +323,7 @@ fn as_many_offers_are_claimed_as_accepts_wait() {
 }
 
 #[test]
-fn an_offer_that_waits_is_claimed_when_the_one_before_is_given_up() {
+fn a_waiting_offer_is_claimed_when_the_one_before_is_withdrawn() {
     within(|| {
         let two = Two::new();
         let (listener, first, _near) = two.claimed();
@@ -341,7 +341,7 @@ fn a_claimed_connection_is_told_apart_from_its_ports_next_owner() {
         let two = Two::new();
         let (listener, incoming, _near) = two.claimed();
         listener.close();
-        // The port of the claim is free with the listener that claimed it.
+        // The port of the claim is freed with its listener.
         let next = two.a.listen(":2").unwrap();
         assert_eq!(incoming.acknowledge(), Err(Cause::ConnectionRefused));
         assert_eq!(text(two.a.listen(":2")), "listen lab a:2: address already in use");

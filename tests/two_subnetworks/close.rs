@@ -1,4 +1,4 @@
-//! What the other side sees when something is closed.
+//! The effects of a close on the other side.
 
 use std::future::Future;
 use std::io::{Read, Write};
@@ -11,15 +11,15 @@ use virtnet::{Error, NetRefExt as _, Op};
 use super::outsider::{Conn, Lab, connect, ends_of, within};
 use super::{Two, text};
 
-/// What is left to read, and what a write then says.
+/// The unread bytes, and the error of a write after them.
 fn drained(conn: &mut Conn) -> (String, String) {
     let mut left = String::new();
     conn.read_to_string(&mut left).expect("the stream ends");
     (left, text(conn.try_write(b"x")))
 }
 
-/// Runs `action` while `waiting` has been started on another thread, and gives what that comes to. Nothing tells when
-/// the thread waits; both orders give the same.
+/// Runs `action` while `waiting` runs on another thread, and returns the outcome of `waiting`. The test cannot tell
+/// when the thread waits; both orders have the same outcome.
 fn meanwhile<T: Send>(waiting: impl FnOnce() -> T + Send, action: impl FnOnce()) -> T {
     thread::scope(|scope| {
         let waiting = scope.spawn(waiting);
@@ -143,7 +143,7 @@ fn aborting_resets_the_other_side() {
 }
 
 #[test]
-fn what_waits_across_is_woken_by_a_close() {
+fn a_close_wakes_tasks_that_wait_across() {
     within(|| {
         let two = Two::of(Lab::with_buffer(1), 4096);
         let listener = two.a.listen(":1").unwrap();
@@ -160,7 +160,7 @@ fn what_waits_across_is_woken_by_a_close() {
 }
 
 #[test]
-fn what_is_registered_does_not_keep_a_subnetwork_alive() {
+fn registered_hosts_do_not_keep_a_subnetwork_alive() {
     within(|| {
         let lab = Lab::default();
         let left = lab.subnetwork("left");

@@ -1,4 +1,4 @@
-//! Backends that do not keep to the contract, or fail: errors, nothing leaks, and everything goes on.
+//! Backends that break the contract or fail: errors are reported, nothing leaks, and the network continues.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ fn hosts(net: &Arc<Net>) -> [virtnet::Host<Arc<Net>>; 2] {
     ["a", "b"].map(|name| net.new_host(name).wait().expect("the name is free"))
 }
 
-/// What is asked when hosts `a` and `b` are made.
+/// The number of calls when hosts `a` and `b` are made.
 const MADE: usize = 4;
 
 #[test]
@@ -28,7 +28,7 @@ fn a_registry_that_takes_a_name_twice_makes_no_second_host() {
         assert_eq!(rig.calls()[MADE..], ["engine: new host a", "registry: announce a"]);
         assert_eq!(net.get_host("a"), Some(a));
         assert_eq!(listener.local_addr().to_string(), "a:1");
-        // The second host did not count as one that is open.
+        // The second host did not count as an open host.
         net.auto_close().unwrap();
         assert_eq!(net.get_host("b").unwrap().close().wait(), Ok(()));
         assert_eq!(listener.host().close().wait(), Ok(()));
@@ -58,7 +58,7 @@ fn an_engine_that_connects_to_another_host_fails_the_dial() {
 }
 
 #[test]
-fn the_port_that_an_engine_tells_is_believed() {
+fn the_port_reported_by_an_engine_is_used() {
     within(|| {
         let (net, _) = Rig { dial: Dial::Elsewhere(addr("a:77")), ..Rig::default() }.build();
         let [a, b] = hosts(&net);
@@ -70,7 +70,7 @@ fn the_port_that_an_engine_tells_is_believed() {
 }
 
 #[test]
-fn an_engine_that_fails_to_dial_is_told_in_its_own_words() {
+fn an_engines_dial_error_is_passed_on() {
     within(|| {
         let long = "this text is longer than what an error of this crate keeps of it";
         let (kept, _) = long.split_at(63);
@@ -79,7 +79,7 @@ fn an_engine_that_fails_to_dial_is_told_in_its_own_words() {
             (Cause::backend(&long), format!("{kept}…")),
             (Cause::backend(&""), String::new()),
             (Cause::ConnectionRefused, "connection refused".into()),
-            // The own network is up, so it is the peer's.
+            // The local network is up, so this cause concerns the peer's network.
             (Cause::NetworkDown, "connection refused".into()),
             (RegistryError::other("y", &"lost").into(), "y: lost".into()),
             (RegistryError::other("y", &"a\0b").into(), "y: a\0b".into()),
@@ -95,7 +95,7 @@ fn an_engine_that_fails_to_dial_is_told_in_its_own_words() {
 }
 
 #[test]
-fn what_is_down_on_the_own_side_counts_more_than_what_an_engine_says() {
+fn a_closed_local_side_wins_over_an_engines_error() {
     within(|| {
         let (net, _) = Rig { dial: Dial::Fail(Cause::BrokenPipe), ..Rig::default() }.build();
         let [_, b] = hosts(&net);
@@ -151,7 +151,7 @@ fn a_closed_network_refuses_new_hosts_without_asking() {
 }
 
 #[test]
-fn a_network_closed_meanwhile_refuses_a_new_host_whatever_engine_and_registry_say() {
+fn a_network_closed_meanwhile_refuses_a_new_host_in_any_case() {
     within(|| {
         for new_host in [None, Some(Cause::backend(&"no wire left"))] {
             let (net, rig) = Rig { new_host, ..Rig::default() }.build();
@@ -184,7 +184,7 @@ fn a_new_host_that_is_dropped_can_be_made_again() {
 }
 
 #[test]
-fn of_two_new_hosts_of_one_name_at_once_one_is_made() {
+fn only_one_of_two_concurrent_hosts_of_one_name_is_made() {
     within(|| {
         let (net, rig) = Rig::default().build();
         rig.gate.shut();
@@ -209,7 +209,7 @@ fn an_engine_that_has_two_connections_accepted_for_one_dial_leaks_none() {
             let dialled = dialling.join().unwrap();
             let addrs = accepted.each_ref().map(ends_of);
             assert_eq!(addrs, ["a:2", "a:3"].map(|local| (local.into(), "b:1".into())));
-            // One of them has nobody at the other end.
+            // The far end of one of them was dropped.
             assert_eq!(accepted[1].try_read(&mut [0]).unwrap(), 0);
             assert_eq!(text(accepted[0].try_read(&mut [0])), "read x b:1->a:2: would block");
             dialled
@@ -221,7 +221,7 @@ fn an_engine_that_has_two_connections_accepted_for_one_dial_leaks_none() {
 }
 
 #[test]
-fn an_engine_that_refuses_what_was_taken_fails_the_dial() {
+fn an_engine_that_refuses_an_accepted_dial_fails_it() {
     within(|| {
         let (net, rig) = Rig { dial: Dial::Refuse, ..Rig::default() }.build();
         let [a, b] = hosts(&net);
@@ -237,7 +237,7 @@ fn an_engine_that_refuses_what_was_taken_fails_the_dial() {
 }
 
 #[test]
-fn an_engine_that_never_acknowledges_leaves_nothing_when_its_dial_is_given_up() {
+fn a_dropped_dial_leaves_nothing_if_the_engine_never_acknowledges() {
     within(|| {
         let (net, rig) = Rig { dial: Dial::Mute, ..Rig::default() }.build();
         let [a, b] = hosts(&net);
@@ -272,7 +272,7 @@ fn a_network_closes_over_a_dial_that_is_never_acknowledged() {
             let b = b.clone();
             move || text(b.dial("a:1").wait())
         });
-        // Once it has a port, it has been taken.
+        // Once the connection has a port, it was claimed.
         while a.listen(":2").is_ok() {
             assert_eq!(text(listener.try_accept()), "accept x a:1: would block");
             thread::yield_now();

@@ -1,4 +1,4 @@
-//! Closing engine and registry: once each, in this order, with the same errors for everybody.
+//! Closing engine and registry: each is closed once, in this order, and every caller gets the same errors.
 
 use std::future::Future;
 use std::pin::pin;
@@ -23,7 +23,7 @@ fn failing() -> Rig {
 
 const BOTH: &str = "virtnet \"x\": close: 2 errors:\n\t- eng err\n\t- reg err\n";
 
-/// The closes among what engine and registry were asked.
+/// The close calls of engine and registry.
 const CLOSES: [&str; 2] = ["engine: close", "registry: close"];
 
 #[test]
@@ -38,7 +38,7 @@ fn a_network_closes_its_engine_and_then_its_registry_once() {
 }
 
 #[test]
-fn one_failure_of_closing_is_told_by_every_close() {
+fn a_failure_of_closing_is_reported_by_every_close() {
     within(|| {
         let (net, rig) = Rig { registry_close: None, ..failing() }.build();
         assert_eq!(text(net.close().wait()), "virtnet \"x\": close: eng err");
@@ -152,7 +152,7 @@ fn a_close_that_times_out_is_finished_by_the_next() {
 }
 
 #[test]
-fn closes_at_once_wait_for_one_another_and_tell_the_same() {
+fn concurrent_closes_wait_for_one_another_and_report_the_same() {
     within(|| {
         let (net, rig) = failing().build();
         rig.gate.shut();
@@ -245,7 +245,7 @@ fn the_last_handle_that_is_dropped_finishes_a_close() {
 }
 
 #[test]
-fn closing_the_last_host_closes_the_network_where_asked() {
+fn closing_the_last_host_closes_the_network_if_configured() {
     within(|| {
         let (net, rig) = failing().build();
         let (a, b) = (net.new_host("a").wait().unwrap(), net.new_host("b").wait().unwrap());

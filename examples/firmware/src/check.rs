@@ -1,4 +1,4 @@
-//! What the cases have in common.
+//! Helpers shared by the cases.
 
 use core::fmt::{self, Display, Write};
 use core::pin::pin;
@@ -21,7 +21,7 @@ pub fn prints(value: impl Display, want: &str) {
     assert!(same, "`{value}` instead of `{want}`");
 }
 
-/// What is still to be printed.
+/// The text that is still to be printed.
 struct Left<'a>(&'a str);
 
 impl Write for Left<'_> {
@@ -49,7 +49,7 @@ pub fn waits<T>(outcome: Result<T, Error>) {
     }
 }
 
-/// Dials once, without waiting: the error, as nobody has accepted by then.
+/// Dials once without waiting, and returns the error, as the dial is not accepted by then.
 #[track_caller]
 pub fn dial_fails(host: &Host<'_, '_>, addr: &str, want: &str) {
     let mut dial = pin!(host.dial(addr));
@@ -59,7 +59,7 @@ pub fn dial_fails(host: &Host<'_, '_>, addr: &str, want: &str) {
     }
 }
 
-/// Dials and accepts: the dialled end and the accepted one.
+/// Dials and accepts; returns the dialled end and the accepted one.
 #[track_caller]
 pub fn connect<'n, 'm>(
     host: &Host<'n, 'm>,
@@ -82,7 +82,7 @@ pub fn pair<'n, 'm>(net: &'n Network<'m>) -> (Listener<'n, 'm>, Conn<'n, 'm>, Co
     (listener, dialled, accepted)
 }
 
-/// The byte at a place of a stream that never repeats itself soon.
+/// The byte at a position of a stream that does not repeat itself soon.
 pub fn byte(at: usize, seed: u32) -> u8 {
     let mixed = (at as u32).wrapping_mul(2_654_435_761) ^ seed.wrapping_mul(40_503);
     (mixed >> 13) as u8

@@ -1,17 +1,17 @@
-//! An executor of a page: runs a few futures side by side, and sleeps while none of them is awake.
+//! An executor of one page: runs a few futures concurrently, and sleeps while none of them is awake.
 
 use core::future::Future;
 use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, RawWaker, RawWakerVTable, Waker};
 
-/// The most tasks there may be.
+/// The maximum number of tasks.
 const TASKS: usize = 4;
 
-/// Which tasks are awake. Loads and stores are all that a Cortex-M0 has; with one core they are enough.
+/// Which tasks are awake. A Cortex-M0 has only loads and stores, which suffice on one core.
 static AWAKE: [AtomicBool; TASKS] = [const { AtomicBool::new(false) }; TASKS];
 
-/// Runs `tasks` until all are done. Says how often they were polled.
+/// Runs `tasks` until all are done. Returns how often they were polled.
 pub fn run<const N: usize>(mut tasks: [Pin<&mut dyn Future<Output = ()>>; N]) -> usize {
     const { assert!(N <= TASKS) };
     let (mut done, mut polls) = ([false; N], 0);
@@ -27,7 +27,7 @@ pub fn run<const N: usize>(mut tasks: [Pin<&mut dyn Future<Output = ()>>; N]) ->
             *done = task.as_mut().poll(&mut Context::from_waker(&waker(awake))).is_ready();
         }
         if slept {
-            // An interrupt since the last look is remembered as an event.
+            // An interrupt since the last check is remembered as an event.
             cortex_m::asm::wfe();
         }
     }

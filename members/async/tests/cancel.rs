@@ -1,4 +1,4 @@
-//! Giving up whatever waits, at whatever point, loses no connection and no byte.
+//! Dropping any pending operation, at any point, loses no connection and no byte.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -11,16 +11,16 @@ use virtnet::pipenet::{Conn, Network};
 
 use crate::support::{Pair, assert_all_ports_free, ends, host, on_each_runtime, pair, pair_with_buffer, pattern};
 
-/// When a future that waits is given up.
+/// When a pending future is dropped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum GivenUp {
-    /// As soon as it waits.
+    /// As soon as it is pending.
     AtOnce,
-    /// When it was woken, without another look: it takes the wake-up with it.
+    /// When it was woken, without another poll: the wake-up is dropped with it.
     WhenWoken,
 }
 
-/// Polls a future until it has an outcome or is given up.
+/// Polls a future until it has an outcome or is dropped.
 struct Impatient<F> {
     future: Option<Pin<Box<F>>>,
     given_up: GivenUp,
@@ -54,7 +54,7 @@ impl<F: Future> Future for Impatient<F> {
     }
 }
 
-/// Begins an operation again and again, until one of them was not given up.
+/// Starts an operation repeatedly, until one of them was not dropped.
 macro_rules! persist {
     ($given_up:expr, $operation:expr) => {
         loop {
@@ -185,7 +185,7 @@ fn a_stream_of_connections_loses_none() {
 }
 
 #[test]
-fn dials_that_are_given_up_are_withdrawn() {
+fn dropped_dials_are_withdrawn() {
     on_each_runtime(|| async {
         let net = Network::new("t");
         let (a, b) = (host(&net, "a"), host(&net, "b"));
@@ -194,7 +194,7 @@ fn dials_that_are_given_up_are_withdrawn() {
         assert_eq!((a.sockets(), b.sockets()), (1, 0));
         assert_eq!(listener.try_accept().unwrap_err().kind(), virtnet::ErrorKind::WouldBlock);
 
-        // Given up after it was accepted: the peer sees the end.
+        // The dial is dropped after it was accepted: the peer sees the end of the stream.
         let dialling = impatient(GivenUp::WhenWoken, b.dial("a:1"));
         let (dialled, accepted) = tokio::join!(dialling, listener.accept());
         assert!(dialled.is_none());
@@ -208,13 +208,13 @@ fn dials_that_are_given_up_are_withdrawn() {
 }
 
 #[test]
-fn one_of_several_readers_may_give_up() {
+fn one_of_several_readers_may_be_dropped() {
     on_each_runtime(|| async {
         let Pair { mut dialled, accepted, .. } = pair().await;
         let mut buf = [0; 1];
         let mut patient = Box::pin(poll_fn(|cx| accepted.poll_read(cx, &mut buf)));
         let mut unsteady = Box::pin(impatient(GivenUp::WhenWoken, accepted.readable()));
-        // Each waits as a task of its own would.
+        // Each operation waits like a separate task.
         futures::future::join(
             async {
                 let both = futures::stream::FuturesUnordered::new();
@@ -224,7 +224,7 @@ fn one_of_several_readers_may_give_up() {
                 }));
                 let mut outcomes: Vec<_> = both.collect().await;
                 outcomes.sort_unstable();
-                // The read has its byte, and what waited beside it was given up when that came.
+                // The read got its byte, and the operation that waited beside it was dropped when the byte arrived.
                 assert_eq!(outcomes, [1, 10]);
             },
             async {
@@ -237,8 +237,8 @@ fn one_of_several_readers_may_give_up() {
 }
 
 #[test]
-fn a_network_can_be_closed_under_whatever_waits() {
-    // Not one of them may see its peer's host closed before its own.
+fn a_network_can_be_closed_under_waiting_tasks() {
+    // A task must not see its peer's host closed before its own host.
     for _ in 0..20 {
         on_each_runtime(close_under_waits);
     }

@@ -30,7 +30,7 @@ async fn write_all(conn: &Conn, mut bytes: &[u8]) {
     }
 }
 
-/// Sends back all that comes, for each of the clients one after the other.
+/// Echoes all bytes, for each of the clients in turn.
 async fn serve(listener: Listener) -> Vec<[String; 2]> {
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
@@ -44,7 +44,7 @@ async fn serve(listener: Listener) -> Vec<[String; 2]> {
     clients
 }
 
-/// Sends and receives at once, for each client one after the other.
+/// Sends and receives concurrently, for each client in turn.
 async fn ask(host: Host) -> Vec<[String; 2]> {
     let mut servers = Vec::new();
     for _ in 0..CLIENTS {
@@ -68,7 +68,7 @@ async fn ask(host: Host) -> Vec<[String; 2]> {
     servers
 }
 
-/// A network, and what is to be run on an executor; `run` gives what server and clients have seen.
+/// A network, and the tasks to run on an executor; `run` returns the transcripts of server and clients.
 fn check(run: impl FnOnce(Network, Listener, Host) -> (Vec<[String; 2]>, Vec<[String; 2]>) + Send + 'static) {
     within_limit(move || {
         let net = Network::builder("t").buffer(64).build().unwrap();
@@ -162,7 +162,7 @@ fn tokios_traits_on_other_executors() {
     });
 }
 
-/// An executor that gives a new task the memory of one that is gone.
+/// An executor that reuses the memory of a dropped task for a new one.
 #[test]
 fn a_task_is_never_taken_for_one_that_was_cancelled() {
     within_limit(|| {
@@ -181,7 +181,7 @@ fn a_task_is_never_taken_for_one_that_was_cancelled() {
                     assert!(early.is_pending(), "round {round}: nobody has read it, and the write gives {early:?}");
                     smol::future::yield_now().await;
                 }
-                // It was read, and is given up before it took note.
+                // The bytes were read, and the write is cancelled before it is polled again.
                 assert!(writing.cancel().await.is_none());
             }
         }));
@@ -214,7 +214,7 @@ fn the_traits_of_futures_io_through_tokio_util() {
 }
 
 #[test]
-fn tokios_tcp_says_that_it_needs_tokio() {
+fn tokios_tcp_reports_that_it_needs_tokio() {
     use virtnet::{Networker, TokioTcp};
 
     let tcp = TokioTcp::new("127.0.0.1").unwrap();
@@ -224,14 +224,14 @@ fn tokios_tcp_says_that_it_needs_tokio() {
     assert_eq!(error.to_string(), "dial tcp 127.0.0.1:1: not within a tokio runtime");
 }
 
-/// Where a task leaves its outcome.
+/// The slot for a task's outcome.
 type Slot<T> = Rc<RefCell<T>>;
 
 async fn into<T>(future: impl Future<Output = T>, slot: &Slot<T>) {
     future.map(|outcome| *slot.borrow_mut() = outcome).await;
 }
 
-/// The least that an executor can be: tasks, and a queue of those that were woken.
+/// A minimal executor: tasks, and a queue of woken tasks.
 #[derive(Default)]
 struct Executor<'a> {
     tasks: Vec<Option<Pin<Box<dyn Future<Output = ()> + 'a>>>>,
@@ -263,8 +263,8 @@ impl<'a> Executor<'a> {
         Waker::from(Arc::new(Turn { task, woken: self.woken.clone() }))
     }
 
-    /// Polls those that were woken until all are done, each time with the waker that `waker` gives.
-    /// One that nobody wakes is a failure: there is no other thread.
+    /// Polls woken tasks until all are done, each time with the waker that `waker` returns. A pending task that is not
+    /// woken is a failure, as there is no other thread to wake it.
     fn run(&mut self, waker: impl Fn(&Self, usize) -> Waker) {
         let mut polls = 0;
         while self.tasks.iter().any(Option::is_some) {
@@ -281,5 +281,5 @@ impl<'a> Executor<'a> {
     }
 }
 
-/// How often all tasks together may be polled: more than ten times as often as they need it.
+/// The maximum number of polls of all tasks together, which is more than ten times the number they need.
 const MOST_POLLS: usize = 10_000;

@@ -1,4 +1,4 @@
-//! A task that always has something to do lets others have their turn.
+//! A task whose operations are always ready yields to other tasks.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use virtnet::pipenet::{Conn, Network};
 
 use crate::support::{Pair, connect, host, on_each_runtime, pair};
 
-/// Far more operations than a task may do in one go.
+/// Far more operations than a task may perform without yielding.
 const MANY: usize = 10_000;
 
-/// How often another task has its turn while `greedy` is under way. On a runtime with one thread it has none unless
-/// `greedy` yields.
+/// The number of turns of another task while `greedy` runs. On a single-threaded runtime it is 0 unless `greedy`
+/// yields.
 async fn turns_during(greedy: impl Future<Output = ()>) -> usize {
     let turns = Arc::new(AtomicUsize::new(0));
     let counting = tokio::spawn({
@@ -26,7 +26,7 @@ async fn turns_during(greedy: impl Future<Output = ()>) -> usize {
             }
         }
     });
-    // Its first turn may come before.
+    // The other task may start earlier.
     let before = turns.load(Ordering::Relaxed);
     greedy.await;
     let after = turns.load(Ordering::Relaxed);
@@ -34,10 +34,10 @@ async fn turns_during(greedy: impl Future<Output = ()>) -> usize {
     after - before
 }
 
-/// Checks that a task which never has to wait yields from time to time.
+/// Asserts that a task which never has to wait yields from time to time.
 async fn assert_yields(greedy: impl Future<Output = ()>) {
     let turns = turns_during(greedy).await;
-    // Tokio gives a task 128 operations.
+    // Tokio's budget of a task is 128 operations.
     assert!(turns >= MANY / 1000, "the other task had {turns} turns");
 }
 
@@ -87,7 +87,7 @@ fn a_greedy_reader_at_the_end_of_the_stream_yields() {
 }
 
 #[test]
-fn a_greedy_peer_in_another_task_starves_nobody() {
+fn a_greedy_peer_in_another_task_starves_no_task() {
     async fn exchange(mut near: Conn, mut far: Conn) {
         let echo = tokio::spawn(async move {
             let mut buf = [0; 64];
@@ -114,7 +114,7 @@ fn a_greedy_peer_in_another_task_starves_nobody() {
 fn a_read_that_waits_spends_no_budget() {
     on_each_runtime(|| async {
         let Pair { mut dialled, accepted: _accepted, .. } = pair().await;
-        // One that did would be out of budget, and so pending for another reason.
+        // A read that spent budget would run out of it, and so be pending for another reason.
         std::future::poll_fn(|cx| {
             for _ in 0..MANY {
                 let mut buf = [0];
@@ -174,7 +174,7 @@ fn a_greedy_stream_of_connections_yields() {
         let (a, b) = (host(&net, "a"), host(&net, "b"));
         let mut incoming = a.listen(":1").unwrap().into_stream();
         let dials: Vec<_> = (0..MANY).map(|_| tokio::spawn(b.dial("a:1"))).collect();
-        // The listener, and those that wait at it.
+        // One socket of the listener, and those of the dials that wait at it.
         while a.sockets() < 1 + MANY {
             tokio::task::yield_now().await;
         }

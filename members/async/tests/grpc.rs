@@ -11,7 +11,7 @@ use virtnet::pipenet::{Host, Network};
 use crate::chat::{ChatClient, ChatServer, Greeting, Line};
 use crate::support::{all_ports_free, host, on_each_runtime, pattern};
 
-/// Serves at port 80 of a host until it is told to stop.
+/// Serves at port 80 of a host until it is stopped.
 fn serve(host: &Host) -> (oneshot::Sender<()>, JoinHandle<Result<(), tonic::transport::Error>>) {
     let incoming = host.listen(":80").unwrap().into_stream();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -24,7 +24,7 @@ async fn channel(host: &Host, uri: &'static str) -> Result<Channel, tonic::trans
     Endpoint::from_static(uri).connect_with_connector(host.connector()).await
 }
 
-/// What was behind an error in the first place.
+/// The root cause of an error.
 fn root(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), root)
 }
@@ -56,14 +56,14 @@ fn calls_to_several_hosts_are_answered_by_name() {
 }
 
 #[test]
-fn a_talk_goes_both_ways_at_once() {
+fn a_call_streams_both_ways_at_once() {
     on_each_runtime(|| async {
         let net = Network::new("t");
         let (alpha, user) = (host(&net, "alpha"), host(&net, "user"));
         let (stop, served) = serve(&alpha);
         let mut client = ChatClient::new(channel(&user, "http://alpha:80").await.unwrap());
 
-        // Each line is said when the answer to the one before is there.
+        // Each line is sent after the answer to the previous one has arrived.
         let (say, lines) = mpsc::unbounded_channel();
         let mut answers = client.talk(UnboundedReceiverStream::new(lines)).await.unwrap();
         for number in 1..=50 {
@@ -74,7 +74,7 @@ fn a_talk_goes_both_ways_at_once() {
         drop(say);
         assert!(answers.next().await.is_none());
 
-        // Lines larger together than any window and buffer, which nobody holds back.
+        // Together the lines are larger than any window and buffer, and the client reads them all.
         let text: String = pattern(50_000).iter().map(|byte| char::from(b'a' + byte % 26)).collect();
         let said = text.clone();
         let lines = futures::stream::iter(1..=20).map(move |number| Line { number, text: said.clone() });
@@ -90,7 +90,7 @@ fn a_talk_goes_both_ways_at_once() {
 }
 
 #[test]
-fn a_channel_tells_why_it_cannot_connect() {
+fn a_channel_reports_why_it_cannot_connect() {
     on_each_runtime(|| async {
         let net = Network::new("t");
         let user = host(&net, "user");
@@ -116,8 +116,8 @@ fn a_server_ends_when_its_host_is_closed() {
         client.greet("tester").await.unwrap();
         alpha.close().await.unwrap();
         served.await.unwrap().unwrap();
-        // Not on the same channel: a call on a connection that goes down at that moment may be lost in hyper's client,
-        // which then waits for its answer for ever (hyperium/hyper#4122).
+        // This uses a new channel: a call on a connection that closes at that moment may be lost in hyper's client,
+        // which then waits for its answer forever (hyperium/hyper#4122).
         drop(client);
         all_ports_free(&[&alpha, &user]).await;
         let error = channel(&user, "http://alpha:80").await.unwrap_err();

@@ -23,7 +23,7 @@ fn borrowed_halves_go_both_ways_at_once() {
         };
         let (near, far) = tokio::join!(transfer(&mut dialled), transfer(&mut accepted));
         assert_eq!((&near, &far), (&bytes, &bytes));
-        // Dropped halves have shut nothing down.
+        // Dropped halves have not shut down the connection.
         dialled.write_all(b"on").await.unwrap();
         let mut buf = [0; 2];
         accepted.read_exact(&mut buf).await.unwrap();
@@ -45,7 +45,7 @@ fn dropping_the_owned_writing_half_ends_the_stream_only() {
         let mut buf = [0; 10];
         read.read_exact(&mut buf).await.unwrap();
         assert_eq!(&buf, b"still here");
-        // The port is in use as long as there is a half.
+        // The port is in use as long as a half exists.
         assert_eq!(b.sockets(), 1);
         drop(read);
         assert_eq!(b.sockets(), 0);

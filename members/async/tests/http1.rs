@@ -22,8 +22,7 @@ use crate::support::{all_ports_free, assert_all_ports_free, ends, host, on_each_
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
-/// Answers what is sent to `/echo`, and says about anything else who asked for it, and for the how many-th time on the
-/// connection.
+/// Echoes requests to `/echo`. For any other path, reports the client and the number of the request on its connection.
 async fn answer(request: Request<Incoming>, ends: [String; 2], count: usize) -> Result<Response<Body>, Infallible> {
     if (request.method(), request.uri().path()) == (&Method::POST, "/echo") {
         return Ok(Response::new(request.into_body().boxed()));
@@ -40,7 +39,7 @@ async fn serve_connection(conn: Conn) -> hyper::Result<()> {
     http1::Builder::new().serve_connection(TokioIo::new(conn), service).await
 }
 
-/// A server that serves until its listener is closed and all clients are gone.
+/// A server that serves until its listener is closed and all clients are disconnected.
 struct Server {
     listener: Arc<Listener>,
     serving: JoinHandle<usize>,
@@ -62,7 +61,7 @@ impl Server {
         Self { listener, serving }
     }
 
-    /// Stops the server; says how many clients there were.
+    /// Stops the server; returns the number of clients.
     async fn stop(self) -> usize {
         self.listener.close();
         self.serving.await.unwrap()
@@ -135,7 +134,7 @@ fn a_large_body_is_streamed_both_ways() {
 }
 
 #[test]
-fn a_server_that_goes_down_ends_a_response_early() {
+fn a_closed_server_ends_a_response_early() {
     on_each_runtime(|| async {
         let net = Network::new("t");
         let (a, b) = (host(&net, "a"), host(&net, "b"));
@@ -206,7 +205,7 @@ fn a_pooled_client_finds_servers_by_name() {
 
 #[test]
 fn a_pooled_client_uses_a_connection_again() {
-    // With several threads, it may ask again before it knows that the connection is free.
+    // With several threads, the client may send a request before it knows that the connection is free.
     on_one_thread(|| async {
         let net = Network::new("t");
         let (a, b) = (host(&net, "a"), host(&net, "b"));
@@ -231,7 +230,7 @@ fn concurrent_requests_of_a_pooled_client_have_connections_of_their_own() {
         let net = Network::builder("t").share_port(true).build().unwrap();
         let (alpha, user) = (host(&net, "alpha"), host(&net, "user"));
         let listener = alpha.listen(":80").unwrap();
-        // Nobody is answered until all have asked.
+        // The server answers after all requests have arrived.
         let all = Arc::new(tokio::sync::Barrier::new(COUNT));
         let server = tokio::spawn(async move {
             let mut connections = JoinSet::new();

@@ -1,4 +1,4 @@
-//! h2 by itself.
+//! h2 on its own.
 
 use bytes::Bytes;
 use h2::client;
@@ -13,7 +13,7 @@ use crate::support::{assert_all_ports_free, ends, host, on_each_runtime, pattern
 const LARGE: usize = 300_000;
 const REQUESTS: usize = 5;
 
-/// Takes all of a body, and makes room for more as it comes.
+/// Receives a whole body, and releases capacity as its parts arrive.
 async fn take(mut body: h2::RecvStream) -> Vec<u8> {
     let mut all = Vec::new();
     while let Some(data) = body.data().await {
@@ -24,7 +24,7 @@ async fn take(mut body: h2::RecvStream) -> Vec<u8> {
     all
 }
 
-/// Sends all of a body as there is room for it.
+/// Sends a whole body as capacity allows.
 async fn give(mut stream: h2::SendStream<Bytes>, mut body: Bytes) {
     while !body.is_empty() {
         stream.reserve_capacity(body.len());
@@ -33,7 +33,7 @@ async fn give(mut stream: h2::SendStream<Bytes>, mut body: Bytes) {
     }
 }
 
-/// Sends back what comes in, on one connection, and says how many requests there were.
+/// Echoes the bodies of requests on one connection, and returns the number of requests.
 async fn serve(conn: Conn) -> usize {
     let [at, from] = ends(&conn);
     let mut connection = server::handshake(conn).await.unwrap();
@@ -50,7 +50,7 @@ async fn serve(conn: Conn) -> usize {
 }
 
 #[test]
-fn streams_of_one_connection_go_on_at_once() {
+fn streams_of_one_connection_progress_concurrently() {
     on_each_runtime(|| async {
         let net = Network::new("t");
         let (a, b) = (host(&net, "a"), host(&net, "b"));

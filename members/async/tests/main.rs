@@ -1,5 +1,4 @@
-//! Virtual networks under async software: tokio's own ways to read and write, and servers and clients as they are
-//! published.
+//! Virtual networks under async software: tokio's read and write functions, and published servers and clients.
 
 mod cancel;
 #[path = "../../../examples/grpc/chat.rs"]
@@ -19,7 +18,7 @@ mod spare;
 mod storm;
 mod stream;
 mod support;
-// It reads the table of sockets of Linux.
+// This module reads the table of sockets of Linux.
 #[cfg(target_os = "linux")]
 mod tcp_table;
 mod timeout;

@@ -16,12 +16,12 @@ use crate::support::{assert_all_ports_free, host, on_each_runtime, pattern};
 const CLIENTS: usize = 10;
 const LARGE: usize = 200_000;
 
-/// A connection as programs that do not know their network want it.
+/// A connection with the bounds that programs generic over the network need.
 trait AsyncConn: NetStream + AsyncRead + AsyncWrite + Unpin + 'static {}
 
 impl<C: NetStream + AsyncRead + AsyncWrite + Unpin + 'static> AsyncConn for C {}
 
-/// Sends back what comes in, to several clients at once; says where they were.
+/// Echoes bytes to several clients concurrently; returns their addresses.
 async fn serve<L: NetListener<Conn: AsyncConn>>(listener: L) -> Vec<Addr> {
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
@@ -37,7 +37,7 @@ async fn serve<L: NetListener<Conn: AsyncConn>>(listener: L) -> Vec<Addr> {
     clients.join_all().await
 }
 
-/// Sends a lot and takes it back; says from where.
+/// Sends many bytes and receives them back; returns the local address.
 async fn ask<H: Networker<Conn: AsyncConn>>(host: H, server: Addr) -> Addr {
     let mut conn = host.dial(server).await.unwrap();
     let local = conn.local_addr();
@@ -57,7 +57,7 @@ async fn ask<H: Networker<Conn: AsyncConn>>(host: H, server: Addr) -> Addr {
     local
 }
 
-/// Server and clients in tasks of their own.
+/// Runs server and clients in separate tasks.
 async fn echo<S, C>(server: S, client: C)
 where
     S: Networker<Conn: AsyncConn, Listener: 'static>,
@@ -75,7 +75,7 @@ where
     assert_eq!(sorted(asking.join_all().await), sorted(serving.await.unwrap()));
 }
 
-/// Those who wait are woken by a close, and told why.
+/// A close wakes waiting tasks, and they report the cause.
 async fn close<H>(host: H)
 where
     H: Networker<Conn: AsyncConn + Debug, Listener: 'static>,
@@ -170,7 +170,7 @@ fn each_of_two_accepts_on_loopback_tcp_gets_a_connection() {
 #[test]
 fn closing_loopback_tcp_wakes_a_dial() {
     on_each_runtime(|| async {
-        // Nobody accepts, and two connections are all that it lets wait.
+        // Nothing accepts, and at most two connections may wait.
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let full = socket.listen(1).unwrap();

@@ -1,7 +1,8 @@
-//! What people call on tokio's TCP has its twin here, of the same name and meaning. To compile is the test.
+//! Common calls on tokio's TCP exist here with the same name and meaning. The test is that this compiles.
 //!
-//! A twin differs where a virtual network does: names and ports stand for socket addresses, and are always known; accept
-//! gives the connection, which knows its peer; errors are [`virtnet::Error`], and `?` makes them `std::io::Error`.
+//! A call differs where a virtual network does: names and ports replace socket addresses, and are always known; accept
+//! returns the connection, which knows its peer; errors are [`virtnet::Error`], and `?` converts them to
+//! `std::io::Error`.
 
 #![allow(dead_code, reason = "compiled, never run")]
 
@@ -13,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream, tcp};
 use virtnet::pipenet::{self, Conn, Host, Listener};
 use virtnet::{Addr, Networker};
 
-/// Calls that are the same on both, to the letter.
+/// Calls that are identical on both.
 macro_rules! of_streams {
     ($name:ident, $Stream:ty) => {
         async fn $name(mut stream: $Stream, mut other: $Stream, cx: &mut Context<'_>) -> io::Result<()> {
@@ -33,7 +34,7 @@ macro_rules! of_streams {
             let _: bool = stream.nodelay()?;
             let _: Option<io::Error> = stream.take_error()?;
 
-            // Through tokio's traits.
+            // Calls through tokio's traits.
             let _: usize = stream.read(&mut buf).await?;
             let _: usize = stream.read_exact(&mut buf).await?;
             let _: usize = stream.read_buf(&mut Vec::new()).await?;
@@ -158,14 +159,14 @@ fn all_is_send_and_sync_and_unpin() {
     writes::<virtnet::OwnedWriteHalf<NetRef>>();
     writes::<virtnet::WriteHalf<'static, NetRef>>();
     writes::<virtnet::TokioTcpStream>();
-    // The same in memory that nothing is ever allocated in.
+    // The same on a fixed-size network, which never allocates.
     is_static::<pipenet::fixed::Conn>();
     is_static::<pipenet::fixed::Listener>();
     reads::<pipenet::fixed::Conn>();
     writes::<pipenet::fixed::Conn>();
 }
 
-/// Every operation can be part of a task, whatever the network.
+/// Every operation can be part of a spawned task, on any network.
 fn operations_are_spawned<N>(host: N)
 where
     N: Networker<Conn: AsyncRead + AsyncWrite + Unpin + 'static, Listener: 'static> + Clone + 'static,
@@ -194,7 +195,7 @@ where
     });
 }
 
-/// So can those of a virtual network by themselves.
+/// So can the operations of a virtual network used directly.
 fn operations_are_send(host: &Host, listener: &Listener, conn: &Conn) {
     fn is_send<T: Send>(_: T) {}
 

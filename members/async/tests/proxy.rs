@@ -1,4 +1,4 @@
-//! A host that passes on what others send.
+//! A host that forwards connections.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::task::JoinSet;
@@ -9,7 +9,7 @@ use crate::support::{assert_all_ports_free, ends, host, on_each_network, pattern
 const CLIENTS: usize = 5;
 const LARGE: usize = 200_000;
 
-/// Passes each connection on to an address, and says how many bytes went each way.
+/// Forwards each connection to an address, and returns the number of bytes in each direction.
 async fn pass_on(listener: Listener, host: Host, to: &'static str) -> Vec<(u64, u64)> {
     let mut passing = JoinSet::new();
     for _ in 0..CLIENTS {
@@ -20,7 +20,7 @@ async fn pass_on(listener: Listener, host: Host, to: &'static str) -> Vec<(u64, 
     passing.join_all().await
 }
 
-/// Reads to the end, then answers with who asked, and what.
+/// Reads to the end, then answers with the client's address and its bytes.
 async fn answer(mut conn: Conn) {
     let mut question = Vec::new();
     conn.read_to_end(&mut question).await.unwrap();
@@ -43,7 +43,8 @@ fn a_proxy_passes_on_both_ways_and_half_closes() {
         });
         let passing = tokio::spawn(pass_on(proxy.listen(":3128").unwrap(), proxy.clone(), "server:80"));
 
-        // One after the other, so that it is known whose connection is whose; then all at once.
+        // The clients connect one after the other, so that the order of connections is known, and then run
+        // concurrently.
         let mut conns = Vec::new();
         for _ in 0..CLIENTS {
             conns.push(client.dial("proxy:3128").await.unwrap());
@@ -52,7 +53,7 @@ fn a_proxy_passes_on_both_ways_and_half_closes() {
             .into_iter()
             .enumerate()
             .map(|(i, mut conn)| async move {
-                // A proxied connection has two ports of the proxy.
+                // A proxied connection uses two ports of the proxy.
                 assert_eq!(ends(&conn), [format!("client:{}", i + 1), format!("proxy:{}", 2 * i + 1)]);
                 let question = pattern(LARGE);
                 conn.write_all(&question).await.unwrap();

@@ -41,7 +41,7 @@ fn a_read_does_not_cross_the_boundary_of_a_write() {
             for text in ["one", "two", "three"] {
                 dialled.write_all(text.as_bytes()).await.unwrap();
             }
-            // Only the first of several buffers is a write.
+            // A vectored write offers only the first of several buffers.
             assert_eq!(dialled.write_vectored(&[b"a", b"b"].map(|text| IoSlice::new(text))).await.unwrap(), 1);
         });
         let mut texts = Vec::new();
@@ -78,7 +78,7 @@ fn a_write_is_as_large_as_the_buffer_at_most() {
 }
 
 #[test]
-fn a_close_tells_how_much_was_read() {
+fn a_close_reports_the_bytes_read() {
     on_each_runtime(|| async {
         let Pair { mut dialled, mut accepted, .. } = rendezvous(64).await;
         let writing = tokio::spawn(async move {

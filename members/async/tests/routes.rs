@@ -42,7 +42,7 @@ struct Filter {
 
 type Orders = Arc<Mutex<BTreeMap<usize, Order>>>;
 
-/// A shop, with orders that are made, looked at and listed.
+/// A shop, whose orders can be created, shown and listed.
 fn shop(name: &'static str) -> Router {
     Router::new()
         .route("/", get(move || async move { format!("welcome to {name}") }))
@@ -68,7 +68,7 @@ fn shop(name: &'static str) -> Router {
         .with_state(Orders::default())
 }
 
-/// Serves a shop at port 80 of a host until it is told to stop.
+/// Serves a shop at port 80 of a host until it is stopped.
 fn open(host: &Host, name: &'static str) -> (oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
     let listener = host.listen(":80").unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -78,7 +78,7 @@ fn open(host: &Host, name: &'static str) -> (oneshot::Sender<()>, JoinHandle<std
     (stop, tokio::spawn(serving.into_future()))
 }
 
-/// What came back, and from where to where.
+/// A response, with the addresses of both ends.
 #[derive(Debug, PartialEq)]
 struct Answer {
     status: StatusCode,
@@ -107,7 +107,7 @@ impl Browser {
         (status, body)
     }
 
-    /// Orders something, and checks that the receipt is for this order at this shop, and this customer.
+    /// Places an order, and checks that the receipt is for this order, shop and customer.
     async fn order(&self, shop: &str, number: usize, item: &str, count: u32) {
         let order = Order { item: item.into(), count };
         let request = Request::post(format!("http://{}/orders", shop.to_lowercase()));
@@ -129,7 +129,7 @@ fn shops_on_several_hosts_are_reached_by_name() {
         let (stop_beta, beta_served) = open(&beta, "Beta");
         let browser = Browser::new(&user);
 
-        // The first connection of each has the first port that is free.
+        // Each client's first connection has its first free port.
         for (uri, welcome, from, to) in [
             ("http://alpha:80/", "welcome to Alpha", "alpha:1", "user:1"),
             ("http://beta/", "welcome to Beta", "beta:1", "user:2"),
@@ -168,8 +168,8 @@ fn a_server_whose_host_is_closed_still_shuts_down() {
         let browser = Browser::new(&user);
         assert_eq!(browser.get("http://alpha/").await.0, StatusCode::OK);
         alpha.close().await.unwrap();
-        // Not the same browser: a request on a connection that goes down at that moment may be lost in hyper's client,
-        // which then waits for its answer for ever (hyperium/hyper#4122).
+        // This uses another browser: a request on a connection that closes at that moment may be lost in hyper's
+        // client, which then waits for its answer forever (hyperium/hyper#4122).
         let error = Browser::new(&user).0.get("http://alpha/".parse().unwrap()).await.unwrap_err();
         assert!(error.is_connect(), "{error:?}");
         drop(browser);

@@ -1,4 +1,4 @@
-//! A read touches no more of the spare room of its buffer than it can fill.
+//! A read initializes no more of its buffer's spare room than it can fill.
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
@@ -11,12 +11,12 @@ use virtnet::{NetListener, Networker, TokioTcp};
 
 use crate::support::{Pair, on_each_network, on_each_runtime, pair, pair_on, pattern};
 
-/// Room for far more than what comes.
+/// Room for far more bytes than arrive.
 const ROOM: usize = 1 << 20;
-/// The most that may be touched beyond what was read.
+/// The maximum number of bytes that may be initialized beyond the bytes read.
 const PIECE: usize = 4 << 10;
 
-/// Reads once: what was read, if it was ready, and how many bytes of the room were touched for it.
+/// Reads once; returns the bytes read, if the read was ready, and how many bytes of the room were initialized for it.
 fn poll_once(reader: &mut (impl AsyncRead + Unpin), cx: &mut std::task::Context<'_>) -> (Poll<Vec<u8>>, usize) {
     let mut room = vec![MaybeUninit::uninit(); ROOM];
     let mut buf = ReadBuf::uninit(&mut room);
@@ -24,7 +24,7 @@ fn poll_once(reader: &mut (impl AsyncRead + Unpin), cx: &mut std::task::Context<
     (outcome.map(|outcome| outcome.map(|()| buf.filled().into()).expect("the peer is there")), buf.initialized().len())
 }
 
-/// Reads `bytes`, which come from `writer`, or waits for them in vain, first.
+/// Asserts that a pending read, and then reads of bytes sent by `writer`, initialize little of the room.
 async fn touches_little(mut reader: impl AsyncRead + Unpin, writer: impl AsyncWriteExt + Unpin + Send + 'static) {
     let mut writer = writer;
     let (nothing, touched) = poll_fn(|cx| Poll::Ready(poll_once(&mut reader, cx))).await;
@@ -78,13 +78,13 @@ fn a_read_of_tcp_into_much_room_touches_little_of_it() {
 }
 
 #[test]
-fn what_waits_is_read_at_once_into_much_room() {
+fn all_buffered_bytes_are_read_at_once_into_a_large_buffer() {
     on_each_network(|net| async move {
         let Pair { mut dialled, mut accepted, .. } = pair_on(&net).await;
         for size in [1, 2000, 3000, 60_000] {
             let bytes = pattern(size);
             let mut writing = std::pin::pin!(accepted.write_all(&bytes));
-            // The bytes are there from the first poll on.
+            // The bytes are available from the first poll on.
             let done = poll_fn(|cx| Poll::Ready(writing.as_mut().poll(cx))).await.is_ready();
             let (got, _) = poll_fn(|cx| Poll::Ready(poll_once(&mut dialled, cx))).await;
             assert!(got == Poll::Ready(bytes.clone()), "not all of {size} bytes in one read");
@@ -105,7 +105,7 @@ fn room_that_was_touched_before_is_filled_at_once() {
         let mut buf = ReadBuf::new(&mut room);
         poll_fn(|cx| Pin::new(&mut dialled).poll_read(cx, &mut buf)).await.unwrap();
         assert!(buf.filled() == bytes);
-        // What is filled already stays.
+        // Bytes that were filled before are kept.
         accepted.write_all(b"more").await.unwrap();
         poll_fn(|cx| Pin::new(&mut dialled).poll_read(cx, &mut buf)).await.unwrap();
         assert!(buf.filled() == [&bytes[..], b"more"].concat());

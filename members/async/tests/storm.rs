@@ -1,4 +1,4 @@
-//! Tasks of tokio beside threads over one network: they listen, accept, dial, move bytes and close what they find. The
+//! Tokio tasks beside threads over one network: they listen, accept, dial, move bytes and close shared sockets. The
 //! threads are those of virtnet's own test `storm`.
 
 #[path = "../../../tests/storm/chat.rs"]
@@ -28,7 +28,7 @@ use tokio::runtime::Builder;
 use virtnet::pipenet::Network;
 use world::World;
 
-/// So many threads, and as many tasks.
+/// The number of threads, and of tasks.
 const EACH: usize = 5;
 
 #[test]

@@ -1,4 +1,4 @@
-//! What tokio's duplex and TCP streams do, connections do, too.
+//! Connections behave like tokio's duplex and TCP streams.
 
 use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice, IoSliceMut};
@@ -13,7 +13,7 @@ use crate::support::{
     Pair, assert_all_ports_free, connect, ends, host, on_each_runtime, pair, pair_with_buffer, pattern,
 };
 
-/// Polls a future once, and says whether it waits.
+/// Polls a future once, and returns whether it is pending.
 async fn waits<F: Future>(future: Pin<&mut F>) -> bool {
     let mut future = future;
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
@@ -75,7 +75,7 @@ fn disconnect_wakes_a_parked_writer() {
             assert!(waits(writing.as_mut()).await);
             parked.send(()).unwrap();
             let error = writing.await.unwrap_err();
-            // What it had written before was not read.
+            // The bytes that it wrote before were not read.
             assert_eq!(error.kind(), ErrorKind::ConnectionReset);
             assert_eq!(error.to_string(), "write pipet b:1->a:2: connection reset");
         });
@@ -141,14 +141,14 @@ fn empty_reads_and_writes_are_done_at_once() {
         assert_eq!(dialled.read(&mut []).await.unwrap(), 0);
         assert_eq!(dialled.write(&[]).await.unwrap(), 0);
         assert_eq!(dialled.write_vectored(&[IoSlice::new(&[]), IoSlice::new(&[])]).await.unwrap(), 0);
-        // Nothing of that reached the peer, and a full buffer does not change it.
+        // None of these writes reached the peer, and a full buffer does not change that.
         dialled.write_all(b"x").await.unwrap();
         assert_eq!(dialled.write(&[]).await.unwrap(), 0);
         assert_eq!(accepted.read(&mut []).await.unwrap(), 0);
         let mut buf = [0; 2];
         assert_eq!(accepted.read(&mut buf).await.unwrap(), 1);
         assert_eq!(&buf, b"x\0");
-        // Nor does the end of the peer's stream, but the own end's does.
+        // The end of the peer's stream does not change it either, but the end of the local stream does.
         drop(dialled);
         assert_eq!(accepted.read(&mut []).await.unwrap(), 0);
         assert_eq!(accepted.write(&[]).await.unwrap(), 0);
@@ -174,7 +174,7 @@ fn an_answer_comes_after_half_close() {
         let mut answer = String::new();
         dialled.read_to_string(&mut answer).await.unwrap();
         assert_eq!(answer, "really? yes");
-        // Once more changes nothing.
+        // Repeating it changes nothing.
         dialled.shutdown().await.unwrap();
         server.await.unwrap();
         drop((listener, dialled));
@@ -236,7 +236,7 @@ fn readiness_and_attempts_move_everything() {
 }
 
 #[test]
-fn attempts_say_when_they_would_block() {
+fn attempts_report_would_block() {
     on_each_runtime(|| async {
         let Pair { dialled, accepted, listener, .. } = pair_with_buffer(2).await;
         let mut buf = [0; 4];
@@ -288,7 +288,7 @@ fn vectored_attempts_fill_one_buffer_after_the_other() {
 }
 
 #[test]
-fn readiness_tells_which_way() {
+fn readiness_is_reported_per_direction() {
     on_each_runtime(|| async {
         let Pair { mut dialled, accepted, .. } = pair_with_buffer(4).await;
         let both = Interest::READABLE | Interest::WRITABLE;
@@ -304,9 +304,9 @@ fn readiness_tells_which_way() {
 }
 
 #[test]
-fn readiness_tells_what_is_over() {
+fn readiness_reports_the_end_of_the_stream() {
     on_each_runtime(|| async {
-        // Nothing more comes, and then nothing goes either.
+        // The received stream ends first, and then the sent one.
         let Pair { dialled, accepted, .. } = pair().await;
         let all = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
         let waiting = tokio::spawn({
@@ -323,7 +323,7 @@ fn readiness_tells_what_is_over() {
         assert_eq!(dialled.ready(all).await.unwrap(), open | Ready::WRITE_CLOSED);
         assert!(waits(std::pin::pin!(dialled.ready(Interest::ERROR))).await);
 
-        // A reset is told with bytes unread, too.
+        // A reset is reported even with bytes unread.
         let Pair { mut dialled, accepted, .. } = pair().await;
         dialled.write_all(b"x").await.unwrap();
         accepted.try_write(b"y").unwrap();
@@ -340,7 +340,7 @@ fn readiness_tells_what_is_over() {
 }
 
 #[test]
-fn a_read_gives_what_is_there_and_no_more() {
+fn a_read_returns_the_available_bytes_and_no_more() {
     on_each_runtime(|| async {
         let Pair { mut dialled, mut accepted, .. } = pair().await;
         dialled.write_all(b"abc").await.unwrap();
@@ -372,7 +372,7 @@ fn dials_are_accepted_in_the_order_in_which_they_came() {
         for dial in dials {
             dialled.push(dial.await.unwrap());
         }
-        // a:7 itself is in use.
+        // The port a:7 itself is in use.
         let ports = (1..=101).filter(|port| *port != 7);
         for (i, port) in ports.enumerate() {
             let (from, to) = (format!("b:{}", i + 1), format!("a:{port}"));

@@ -1,4 +1,4 @@
-//! What the tests stand on: runtimes, a time limit, and connections to try things on.
+//! Helpers of the tests: runtimes, a time limit, and connections.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use virtnet::pipenet::{Conn, Host, Listener, Network};
 
-/// How long a test may take on one runtime.
+/// The time limit of a test on one runtime.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs a test on a runtime with one thread, and again on one with several.
+/// Runs a test on a single-threaded runtime, and again on a multi-threaded one.
 pub(crate) fn on_each_runtime<F>(test: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -23,7 +23,7 @@ where
     run("several threads", Builder::new_multi_thread(), test());
 }
 
-/// Runs a test on a runtime with one thread, where everything comes in the same order each time.
+/// Runs a test on a single-threaded runtime, where the order of events is the same each time.
 pub(crate) fn on_one_thread<F>(test: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -31,7 +31,7 @@ where
     run("one thread", Builder::new_current_thread(), test());
 }
 
-/// Runs a test on each runtime, on a buffered network and on one whose writes are done when they were read.
+/// Runs a test on each runtime, on a buffered and on a rendezvous network.
 pub(crate) fn on_each_network<F>(test: impl Fn(Network) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -42,8 +42,7 @@ where
     }
 }
 
-/// Runs a test on a runtime with one thread, whose clock stands still while anything can go on, and else jumps to the
-/// next timer.
+/// Runs a test on a single-threaded runtime with a paused clock, which advances to the next timer when no task can run.
 pub(crate) fn with_paused_clock<F>(test: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -65,22 +64,23 @@ fn run(name: &str, mut builder: Builder, test: impl Future<Output = ()> + Send +
     }
 }
 
-/// Runs a test on a thread of its own, within the time limit.
+/// Runs a test on a new thread, within the time limit.
 pub(crate) fn within_limit<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
     Networks::default().within_limit(test)
 }
 
-/// The networks of one test: those whose hosts it made by [`host`]. Their snapshots are shown when its time is over.
+/// The networks of one test: those whose hosts it made by [`host`]. Their snapshots are printed when the test times
+/// out.
 #[derive(Clone, Default)]
 struct Networks(Arc<Mutex<Vec<Network>>>);
 
 thread_local! {
-    /// Those of the test that this thread runs. Each test has threads of its own.
+    /// The networks of the test on this thread. Each test has its own threads.
     static OF_TEST: RefCell<Option<Networks>> = const { RefCell::new(None) };
 }
 
 impl Networks {
-    /// Notes the networks of the hosts that this thread will make.
+    /// Records the networks of the hosts that this thread will make.
     fn enter(&self) {
         OF_TEST.set(Some(self.clone()));
     }
@@ -107,7 +107,7 @@ impl Networks {
     }
 }
 
-/// What each network looks like. Where no task waits, it is not the network that hangs.
+/// The snapshot of each network. If no task waits in it, the cause of the hang is elsewhere.
 impl fmt::Display for Networks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let networks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,7 +144,7 @@ pub(crate) async fn pair_on(net: &Network) -> Pair {
     Pair { a, b, listener, dialled, accepted }
 }
 
-/// The host of this name. Its network is shown if the test is not done in time.
+/// The host of this name. The snapshot of its network is printed if the test times out.
 pub(crate) fn host(net: &Network, name: &str) -> Host {
     OF_TEST.with_borrow(|networks| networks.iter().for_each(|networks| networks.note(net)));
     net.host(name).expect("the network is up")
@@ -155,25 +155,25 @@ pub(crate) async fn connect(from: &Host, to: &Listener) -> (Conn, Conn) {
     tokio::try_join!(from.dial(to.local_addr()), to.accept()).expect("both ends of a connection")
 }
 
-/// The addresses of an end: its own and its peer's.
+/// The addresses of an end: the local and the peer address.
 pub(crate) fn ends(conn: &Conn) -> [String; 2] {
     [conn.local_addr().to_string(), conn.peer_addr().to_string()]
 }
 
-/// So many bytes, such that any piece of them tells where it is from.
+/// A sequence of `len` bytes in which any piece shows its position.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
 }
 
-/// Waits until all ports of the hosts are free: a library's own tasks drop their connections in their own time, and tell
-/// nobody.
+/// Waits until all ports of the hosts are free: a library's tasks drop their connections with a delay, and without a
+/// notification.
 pub(crate) async fn all_ports_free(hosts: &[&Host]) {
     while hosts.iter().any(|host| host.sockets() > 0) {
         tokio::task::yield_now().await;
     }
 }
 
-/// Checks that all ports of the hosts are free.
+/// Asserts that all ports of the hosts are free.
 #[track_caller]
 pub(crate) fn assert_all_ports_free(hosts: &[&Host]) {
     let left: Vec<_> = hosts.iter().map(|host| (host.name().to_string(), host.sockets())).collect();
@@ -182,7 +182,7 @@ pub(crate) fn assert_all_ports_free(hosts: &[&Host]) {
 }
 
 #[test]
-fn a_test_whose_time_is_over_shows_its_networks() {
+fn a_test_that_times_out_prints_its_networks() {
     let networks = Networks::default();
     let expected = "
 network pipeone: up

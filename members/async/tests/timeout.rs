@@ -1,4 +1,4 @@
-//! `tokio::time::timeout` on everything that waits leaves no trace.
+//! `tokio::time::timeout` on any pending operation leaves no trace.
 
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
@@ -13,14 +13,14 @@ use crate::support::{
     Pair, assert_all_ports_free, connect, ends, host, pair, pair_on, pair_with_buffer, with_paused_clock,
 };
 
-/// Waits for a future that nobody lets be done. The clock jumps to the end of it.
+/// Asserts that a future times out. The clock advances to the end of the timeout.
 async fn expires<T>(future: impl Future<Output = T>) {
     let begin = tokio::time::Instant::now();
     assert!(timeout(Duration::from_secs(3600), future).await.is_err(), "it was done");
     assert!(begin.elapsed() >= Duration::from_secs(3600));
 }
 
-/// Checks that both ends of a connection have nothing to read, take bytes, and give them to the other.
+/// Asserts that both ends of a connection have nothing to read, and that bytes pass in both directions.
 async fn assert_works(near: &mut Conn, far: &mut Conn) {
     async fn send(from: &mut Conn, to: &mut Conn) {
         let mut buf = [0; 2];
@@ -42,7 +42,7 @@ fn on_a_dial() {
         let listener = a.listen(":1").unwrap();
         for _ in 0..3 {
             expires(b.dial("a:1")).await;
-            // Neither the port of the dial nor its place at the listener.
+            // The dial holds neither its port nor its place at the listener.
             assert_eq!((a.sockets(), b.sockets()), (1, 0));
         }
         assert_eq!(listener.try_accept().unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -70,7 +70,7 @@ fn on_a_dial_among_others() {
         assert_eq!(b.dial("a:1").await.unwrap_err().to_string(), "dial pipet b:4->a:1: backlog is full (3)");
         assert!(second.await.unwrap().is_err());
         assert_eq!((a.sockets(), b.sockets()), (3, 2));
-        // The others have kept their order.
+        // The other dials have kept their order.
         let accepted = [listener.accept().await.unwrap(), listener.accept().await.unwrap()];
         assert_eq!(accepted.each_ref().map(ends), [["a:2", "b:1"], ["a:3", "b:3"]]);
         let dialled = [first.await.unwrap().unwrap(), third.await.unwrap().unwrap()];
@@ -152,7 +152,7 @@ fn on_a_write_in_a_rendezvous() {
         let net = Network::builder("t").rendezvous(true).build().unwrap();
         let Pair { mut dialled, accepted: mut peer, listener, a, b } = pair_on(&net).await;
         expires(dialled.write(b"never")).await;
-        // The same task writes something else, which takes the place of what it has given up.
+        // The same task writes other bytes, which replace those of its cancelled write.
         let mut buf = [0; 8];
         let (sent, received) = tokio::join!(dialled.write(b"this"), peer.read(&mut buf));
         assert_eq!((sent.unwrap(), received.unwrap()), (4, 4));
@@ -200,14 +200,14 @@ fn on_a_connector() {
 }
 
 #[test]
-fn given_up_waits_leave_no_wakers_behind() {
+fn dropped_waits_leave_no_wakers_behind() {
     struct Count;
 
     impl Wake for Count {
         fn wake(self: Arc<Self>) {}
     }
 
-    /// How many wakers are left when an operation that waits is given up.
+    /// The number of wakers left after a pending operation was dropped.
     fn left_by<T>(operation: impl Future<Output = T>) -> usize {
         let count = Arc::new(Count);
         let waker = Waker::from(count.clone());

@@ -1,4 +1,4 @@
-//! rustls inside of a connection.
+//! rustls over a connection.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl Authority {
         Arc::new(roots)
     }
 
-    /// A server of this name, to certified clients.
+    /// The configuration of a server with this name, for certified clients.
     fn acceptor(&self, name: &str) -> TlsAcceptor {
         let clients = WebPkiClientVerifier::builder(self.roots()).build().unwrap();
         let (chain, key) = self.certify(name);
@@ -46,7 +46,7 @@ impl Authority {
         TlsAcceptor::from(Arc::new(config.unwrap()))
     }
 
-    /// A client of this name, to certified servers.
+    /// The configuration of a client with this name, for certified servers.
     fn connector(&self, name: &str) -> TlsConnector {
         let (chain, key) = self.certify(name);
         let config = ClientConfig::builder().with_root_certificates(self.roots()).with_client_auth_cert(chain, key);
@@ -115,7 +115,7 @@ fn the_plain_text_is_not_on_the_connection() {
             stream.read_to_string(&mut text).await.unwrap();
             text
         });
-        // Passes on what the client sends, and keeps a copy.
+        // Forwards the client's bytes, and keeps a copy.
         let tapping = tokio::spawn(async move {
             let mut near = at_tap.accept().await.unwrap();
             let mut far = through.dial("server:443").await.unwrap();
@@ -176,7 +176,7 @@ fn a_client_of_another_authority_is_refused() {
         let connector = TlsConnector::from(Arc::new(config.unwrap()));
         let serving = tokio::spawn(async move { acceptor.accept(listener.accept().await.unwrap()).await.map(drop) });
         let conn = client.dial("server:443").await.unwrap();
-        // The client is told after its own handshake is done.
+        // The client gets the error after its own handshake is done.
         let mut stream = connector.connect(name("server"), conn).await.unwrap();
         let error = stream.read(&mut [0]).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);

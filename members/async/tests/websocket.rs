@@ -18,7 +18,7 @@ use crate::support::{assert_all_ports_free, connect, ends, host, on_each_network
 /// Larger than the buffer of a connection.
 const LARGE: usize = 200_000;
 
-/// Sends every message back until the client closes; says what was asked for, and how many messages there were.
+/// Echoes every message until the client closes; returns the requested path and the number of messages.
 async fn serve(conn: Conn) -> (String, usize) {
     let mut path = String::new();
     #[allow(clippy::result_large_err, reason = "the library's own type")]
@@ -67,8 +67,8 @@ fn messages_come_back_until_the_socket_is_closed() {
     });
 }
 
-/// Shakes hands with a client that says nothing before the server, whose reads time out, was interrupted; then sends a
-/// message.
+/// Performs a handshake with a client that sends nothing until the server, whose reads time out, was interrupted. Then
+/// the server sends a message.
 fn shake_hands_slowly<S: Read + Write + Send + 'static>(server: S, client: S) {
     let (interrupted, has_been) = mpsc::channel();
     let serving = thread::spawn(move || {
@@ -77,7 +77,7 @@ fn shake_hands_slowly<S: Read + Write + Send + 'static>(server: S, client: S) {
             match outcome {
                 Ok(mut socket) => return socket.send(Message::text("hello")),
                 Err(HandshakeError::Interrupted(unfinished)) => {
-                    // The client may be past that.
+                    // The client may have received this before.
                     let _ = interrupted.send(());
                     outcome = unfinished.handshake();
                 }
@@ -85,7 +85,7 @@ fn shake_hands_slowly<S: Read + Write + Send + 'static>(server: S, client: S) {
             }
         }
     });
-    // A server that gave up says why.
+    // If the server failed, its error is reported below.
     if has_been.recv().is_ok() {
         let (mut socket, _) = tungstenite::client("ws://a/", client).expect("the server goes on");
         assert_eq!(socket.read().expect("it was sent"), Message::text("hello"));
@@ -93,7 +93,7 @@ fn shake_hands_slowly<S: Read + Write + Send + 'static>(server: S, client: S) {
     serving.join().expect("no panic").expect("an interrupted handshake can be resumed");
 }
 
-/// On Windows, a timeout of TCP does not interrupt it either.
+/// On Windows, a timeout of TCP does not interrupt a handshake either.
 #[cfg(unix)]
 #[test]
 fn a_read_timeout_interrupts_a_handshake_as_that_of_tcp_does() {

@@ -1,2 +1,2 @@
-//! Nothing: this package is there for the tests of the features `embedded-nal-async` and `edge-nal`, which it builds
-//! with the libraries that they need.
+//! An empty library: this package exists for the tests of the features `embedded-nal-async` and `edge-nal`, which it
+//! builds with the libraries that they need.

@@ -14,7 +14,7 @@ use reqwless::client::HttpClient;
 use reqwless::request::{Method, RequestBuilder};
 use virtnet::pipenet::fixed::{Host, Network};
 
-/// Says who asked for what, and gives back what it was sent.
+/// Reports the caller and the path of a request, and echoes its body.
 struct Echo;
 
 impl Handler for Echo {
@@ -40,13 +40,13 @@ impl Handler for Echo {
                 count => body.extend(&buf[..count]),
             }
         }
-        // reqwless does not put chunked replies together.
+        // reqwless does not reassemble chunked replies.
         conn.initiate_response(200, Some("OK"), &[("Content-Length", &body.len().to_string())]).await?;
         conn.write_all(&body).await
     }
 }
 
-/// Serves while the client does its work.
+/// Serves while the client runs.
 async fn serve_during(host: &Host, client: impl Future<Output = ()>) {
     let mut server = Server::<2, 1024, 16>::new();
     let listener = host.bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 80)).await.unwrap();
@@ -72,11 +72,11 @@ fn client_and_server_talk_http() {
     let (server, client) = (NET.host("server").unwrap(), NET.host("client").unwrap());
     let asking = async {
         assert_eq!(ask(&client, Method::GET, "http://server/a", b"").await, "Get /a of server: ");
-        // More than the buffers of the connection hold.
+        // The body is larger than the buffers of the connection.
         let body = [b'x'; 900];
         let answer = ask(&client, Method::POST, "http://server/b", &body).await;
         assert_eq!(answer, format!("Post /b of server: {}", "x".repeat(900)));
-        // By its IP address.
+        // The server is found by its IP address.
         assert_eq!(server.ip_addr(), Ipv4Addr::new(10, 0, 0, 1));
         assert_eq!(ask(&client, Method::GET, "http://10.0.0.1/c", b"").await, "Get /c of 10.0.0.1: ");
     };

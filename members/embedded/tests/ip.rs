@@ -68,7 +68,7 @@ fn addresses_that_no_host_has_are_errors() {
         let six = SocketAddr::new(Ipv6Addr::new(1, 0, 0, 0, 0, 0, 0, 1).into(), 80);
         let error = embedded_nal_async::TcpConnect::connect(&a, six).await.unwrap_err();
         assert_eq!(error.to_string(), "dial pipet: address IPv6:80: no such host");
-        // The loopback is the host itself.
+        // The loopback address is the host itself.
         let listener = a.bind(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)).await.unwrap();
         assert_eq!(listener.local_addr().to_string(), "a:1");
         drop((listener, connect(&a, &b).await));
@@ -88,7 +88,7 @@ fn sockets_split_and_shut_down() {
             let mut answer = [0; 2];
             read.read_exact(&mut answer).await.unwrap();
             assert_eq!(&answer, b"42");
-            // Waits for the peer, too.
+            // The close waits for the peer, too.
             TcpShutdown::close(&mut dialled, Close::Both).await.unwrap();
         };
         let answering = async {

@@ -1,4 +1,4 @@
-//! Embedded software, unmodified, over networks of a fixed size that use no heap.
+//! Embedded software, unmodified, over fixed-size networks that use no heap.
 
 mod http;
 mod ip;

@@ -1,4 +1,4 @@
-//! rust-mqtt, an MQTT client over embedded-io-async, and a broker of a page.
+//! rust-mqtt, an MQTT client over embedded-io-async, and a broker of one page.
 
 use embassy_futures::block_on;
 use embassy_futures::join::join3;
@@ -18,7 +18,7 @@ type Mqtt<'a, 'c> = Client<'a, 'c, Conn, AllocBuffer, 1, 1, 1, 1, 0, 0, 0>;
 const TOPIC: &str = "rust-mqtt/is/great";
 const MESSAGES: [&str; 3] = ["one", "two", "a message that is longer than the buffer of a connection"];
 
-/// Reads a packet: its first byte, and what comes after its length. Nothing at the end of the stream.
+/// Reads a packet: its first byte, and the bytes after its length. Returns nothing at the end of the stream.
 async fn packet(conn: &mut Conn) -> Option<(u8, Vec<u8>)> {
     let mut byte = [0];
     if conn.read(&mut byte).await.unwrap() == 0 {
@@ -44,7 +44,7 @@ async fn expect(conn: &mut Conn, kind: u8) -> Vec<u8> {
     body
 }
 
-/// Serves one subscriber and one publisher: hands on what is published with quality 1, with quality 0.
+/// Serves one subscriber and one publisher: forwards messages published with QoS 1 as QoS 0.
 async fn broker(listener: Listener) {
     const CONNECT: u8 = 0x10;
     const PUBLISH: u8 = 0x30;
@@ -63,7 +63,7 @@ async fn broker(listener: Listener) {
     let mut publisher = welcome().await;
     for _ in MESSAGES {
         let message = expect(&mut publisher, PUBLISH).await;
-        // Topic, number of the packet, no properties, the message.
+        // The topic, the packet identifier, no properties, and the message.
         let (topic, rest) = message.split_at(2 + usize::from(message[1]));
         let (number, rest) = rest.split_at(2);
         publisher.write_all(&[0x40, 2, number[0], number[1]]).await.unwrap();
@@ -111,7 +111,7 @@ async fn publish(host: Host) {
 }
 
 #[test]
-fn a_subscriber_gets_what_is_published() {
+fn a_subscriber_gets_published_messages() {
     static NET: Network<'static> = virtnet::fixed!("mqtt", 3, 8, 2, 32);
     let hosts = ["broker", "subscriber", "publisher"].map(|name| NET.host(name).unwrap());
     let [server, subscriber, publisher] = hosts.clone();

@@ -1,8 +1,8 @@
-//! A program without the standard library and without an allocator that has a network: it listens, dials, moves bytes
-//! and closes, fills its tables and reads an error. Its exit status is 0 if all was as expected, and else the line that
-//! was not (254 for a line beyond, 255 for an error).
+//! A program with a network, and without the standard library and an allocator: it listens, dials, moves bytes and
+//! closes, fills its tables and reads an error. Its exit status is 0 if all checks passed, and otherwise the line of
+//! the failed check (254 for a line beyond, 255 for an error).
 //!
-//! Of the C library it needs what starts a program, and `memcpy` and its like.
+//! Of the C library it uses the program's start, and `memcpy` and similar functions.
 
 #![no_std]
 #![no_main]
@@ -23,7 +23,7 @@ unsafe extern "C" {
     fn exit(status: i32) -> !;
 }
 
-/// Where the C library starts the program.
+/// The entry point that the C library calls.
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
     match program() {
@@ -70,13 +70,13 @@ fn program() -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the error prints like this.
+/// Whether the error prints as expected.
 fn prints(error: &Error, want: &'static str) -> bool {
     let mut left = Left(want);
     write!(left, "{error}").is_ok() && left.0.is_empty()
 }
 
-/// What is still to be printed.
+/// The text that is still to be printed.
 struct Left(&'static str);
 
 impl core::fmt::Write for Left {

@@ -1,11 +1,11 @@
-//! Addresses and names, by a parser that knows nothing of the crate's: held against it, and used by the model.
+//! An independent parser of addresses and names: the crate's parser is compared with it, and the model uses it.
 
 use virtnet::{Addr, HostName, pipenet};
 
 /// A parsed address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
-    /// The host, empty for the own one.
+    /// The host; empty for the local one.
     pub host: String,
     /// The port.
     pub port: u16,
@@ -21,7 +21,7 @@ fn is_name(name: &str, most: usize) -> bool {
     (1..=most).contains(&name.len()) && !name.chars().any(|c| c == '[' || c == ']' || c.is_control())
 }
 
-/// Parses `host:port`, or says what is wrong with it.
+/// Parses `host:port`, or returns the cause of the failure.
 ///
 /// # Errors
 ///
@@ -37,7 +37,7 @@ fn parts(text: &str) -> Result<Parsed, &'static str> {
     let colons: Vec<usize> = text.match_indices(':').map(|(at, _)| at).collect();
     let &last = colons.last().ok_or("missing port in address")?;
     let mut host = &text[..last];
-    // Where else no bracket may open, and where none may close.
+    // The parts of the text in which no bracket may open, and in which none may close.
     let (mut no_open, mut no_close) = (text, text);
     if let Some(inside) = text.strip_prefix('[') {
         let close = text.find(']').ok_or("missing ']' in address")?;
@@ -77,7 +77,7 @@ fn number(text: &str) -> Option<u16> {
     u16::try_from(value).ok().filter(|&port| port == 0 || !negative)
 }
 
-/// What an error keeps of a text: 63 bytes, in whole characters.
+/// The part of a text that an error keeps: 63 bytes, in whole characters.
 fn cut(text: &str) -> String {
     if text.len() <= 63 {
         return text.into();
@@ -86,7 +86,7 @@ fn cut(text: &str) -> String {
     format!("{}…", &text[..end])
 }
 
-/// Holds the crate against this parser: with `data` as an address, and as the name of a host and of a network.
+/// Compares the crate with this parser: with `data` as an address, and as the name of a host and of a network.
 ///
 /// # Panics
 ///
@@ -110,7 +110,7 @@ pub fn address(data: &[u8]) {
     listen(text);
 }
 
-/// `text` as a name.
+/// Compares `text` as a name.
 fn name(text: &str) {
     let valid = is_host_name(text);
     let made = Addr::new("", text, 7).map(|addr| (addr.host().to_owned(), addr.port()));
@@ -142,7 +142,7 @@ fn name(text: &str) {
     }
 }
 
-/// `text` as what a host named `a` listens at and dials.
+/// Compares `text` as the address that a host named `a` listens at and dials.
 fn listen(text: &str) {
     let a = pipenet::Network::new("t").host("a").expect("a valid name");
     let parsed = if text.is_empty() { Ok(Parsed { host: String::new(), port: 0 }) } else { parse(text) };
@@ -169,7 +169,7 @@ fn listen(text: &str) {
     assert_eq!(a.sockets(), 0, "nothing is left");
 }
 
-/// An error has this text, of which it may keep less if it is long.
+/// Asserts that an error has this text, of which it may keep a part if the text is long.
 fn told(error: &virtnet::Error, want: &str) {
     let got = error.to_string();
     if got.contains('…') || want.contains('…') {

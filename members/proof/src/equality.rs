@@ -1,4 +1,5 @@
-//! Equality of addresses and names, whatever they are compared with: an equivalence that order and hash agree with.
+//! Equality of addresses and names, for every type that they are compared with: an equivalence that agrees with order
+//! and hash.
 
 #![allow(clippy::op_ref, clippy::nonminimal_bool, reason = "each way to compare is an implementation of its own")]
 
@@ -22,7 +23,7 @@ enum Value {
 ///
 /// # Panics
 ///
-/// If equality is no equivalence, or order, hash or what is printed disagrees with it.
+/// If equality is not an equivalence, or order, hash or printed text disagrees with it.
 pub fn addresses(random: &mut Random) {
     let values: Vec<_> = (0..12).map(|_| value(random)).collect();
     for a in &values {
@@ -41,7 +42,7 @@ pub fn addresses(random: &mut Random) {
     }
 }
 
-/// Compares names of hosts that `random` makes, the texts that errors keep of them, and strings.
+/// Compares names of hosts that `random` makes, the truncated names that errors keep, and strings.
 ///
 /// # Panics
 ///
@@ -67,7 +68,7 @@ pub fn names(random: &mut Random) {
     }
 }
 
-/// Order, hash and what a failing assertion shows agree with equality.
+/// Asserts that order, hash and debug output agree with equality.
 fn ordered<T: Ord + Hash + Debug>(a: &T, b: &T) {
     assert_eq!(a.cmp(b) == Ordering::Equal, a == b, "{a:?} and {b:?}, in order");
     assert_eq!((a.partial_cmp(b), a.cmp(b)), (Some(a.cmp(b)), b.cmp(a).reverse()), "{a:?} and {b:?}, in order");
@@ -75,12 +76,12 @@ fn ordered<T: Ord + Hash + Debug>(a: &T, b: &T) {
     assert_eq!(format!("{a:?}") == format!("{b:?}"), a == b, "{a:?} and {b:?}, shown");
 }
 
-/// Two of some hundred values do not have the same hash by chance.
+/// The hash of a value. Two of some hundred values do not have the same hash by chance.
 fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(value)
 }
 
-/// Whether they are equal, in each way in which they can be compared.
+/// Whether two values are equal, in each way in which they can be compared.
 fn equal(a: &Value, b: &Value) -> bool {
     let answers = match (a, b) {
         (Value::Addr(a), Value::Addr(b)) => vec![a == b, !(a != b)],
@@ -88,7 +89,7 @@ fn equal(a: &Value, b: &Value) -> bool {
         (Value::Text(a), Value::Addr(b)) => vec![**a == *b, &**a == *b, *a == *b],
         (Value::Addr(a), Value::Pair(b, port)) => vec![*a == (b.clone(), *port), *a == (&**b, *port)],
         (Value::Pair(a, port), Value::Addr(b)) => vec![(a.clone(), *port) == *b, (&**a, *port) == *b],
-        // What these print is all that they have in common.
+        // These values can be compared only by their printed text.
         _ => vec![printed(a) == printed(b)],
     };
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{a:?} and {b:?}: {answers:?}");
@@ -104,7 +105,7 @@ fn printed(value: &Value) -> String {
     }
 }
 
-/// Few different hosts and ports, so that many values are equal or nearly.
+/// Makes a value from few hosts and ports, so that many values are equal or almost equal.
 fn value(random: &mut Random) -> Value {
     let (host, port) = (host(random), [0, 1, 10, 65535][random.below(4)]);
     match random.below(4) {
@@ -124,14 +125,14 @@ fn value(random: &mut Random) -> Value {
 fn host(random: &mut Random) -> String {
     let pieces = ["a", "b", ":", "1", "α", "\"", "\\", "é", "'"];
     match random.below(8) {
-        // As long as a name may be, and longer.
+        // Names of the maximum length, and longer ones.
         0 => "h".repeat(62 + random.below(3)),
         1 => format!("{}α", "h".repeat(61 + random.below(3))),
         _ => (0..random.below(4)).map(|_| pieces[random.below(pieces.len())]).collect(),
     }
 }
 
-/// The name that a host of this name has.
+/// The name of a host made with this name.
 fn name(text: &str) -> Option<HostName> {
     virtnet::pipenet::Network::new("t").host(text).ok().map(|host| host.name())
 }

@@ -1,6 +1,6 @@
-//! Proof that virtnet does what it says: a `model` of it, a `machine` that runs programs of random operations (`op`) on a
-//! network and on the model, and compares the two after each; and the entries of the fuzz targets, which run the same on
-//! stable Rust.
+//! Proof that virtnet behaves as documented. A `machine` runs programs of random operations (`op`) on a network and on
+//! a `model` of it, and compares the two after each operation. The entries of the fuzz targets are here as well, to run
+//! the same checks on stable Rust.
 #![cfg(feature = "proof")]
 
 pub mod address;
@@ -21,7 +21,7 @@ use op::Program;
 ///
 /// # Panics
 ///
-/// If the two differ; then it prints the program, made as small as it gets.
+/// If the two differ. The panic prints the program, reduced as far as possible.
 pub fn operations(data: &[u8]) {
     if let Err(failure) = machine::run(&Program::decode(data), &mut machine::Report::default()) {
         let program = Program::decode(data);
@@ -29,9 +29,10 @@ pub fn operations(data: &[u8]) {
     }
 }
 
-/// Prints a line, also where the harness keeps what tests print to itself: how much was tried is always said.
+/// Prints a line even if the harness captures the output of tests, so that the amount of tested input is always
+/// reported.
 pub fn say(line: &str) {
-    // Whoever does not listen is told nothing.
+    // A closed output is not an error.
     let _ = writeln!(std::io::stdout(), "\n{line}");
 }
 

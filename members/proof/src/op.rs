@@ -1,24 +1,24 @@
-//! Operations on a network, and the bytes that stand for them.
+//! Operations on a network, and their encoding as bytes.
 //!
-//! Any bytes are a program: four for the kind of network, then four for each operation. What an operation is about is
-//! named by a number that counts among what there is, so that a program from which some operations are taken out is still
-//! one; that is how a failing one is made smaller.
+//! Any sequence of bytes is a program: four bytes for the kind of network, then four for each operation. An operation
+//! names its object by an index into the existing ones, so a program is still valid after some operations are removed.
+//! This is how a failing program is reduced.
 
 use crate::random::Random;
 
 /// Four bytes.
 pub type Word = [u8; 4];
 
-/// In the second byte of a program, what makes it one of a rendezvous network.
+/// The bit in the second byte of a program that selects a rendezvous network.
 pub const RENDEZVOUS: u8 = 1;
 
-/// In the second byte of a program, what lets all be polled that is woken after each operation.
+/// The bit in the second byte of a program that makes all woken operations be polled after each operation.
 pub const EAGER: u8 = 1 << 3;
 
-/// The most operations that a program has.
+/// The maximum number of operations of a program.
 pub const MOST: usize = 96;
 
-/// The kind of a network, and what is done with it.
+/// The kind of a network, and the operations on it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     /// The kind of network.
@@ -28,7 +28,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The program that these bytes stand for.
+    /// Decodes a program from bytes.
     #[must_use]
     pub fn decode(data: &[u8]) -> Self {
         let mut words = data.chunks(4).map(|chunk| std::array::from_fn(|at| chunk.get(at).copied().unwrap_or(0)));
@@ -36,8 +36,8 @@ impl Program {
         Self { config, ops: words.take(MOST).collect() }
     }
 
-    /// A program at random. Each leaves out some kinds of operations, so that some go further with the others; some are
-    /// about one direction of one connection alone, which is polled at random.
+    /// Makes a random program. Each program leaves out some kinds of operations, so that the other kinds make more
+    /// progress. Some programs use a single direction of one connection, which is polled at random.
     #[must_use]
     pub fn random(random: &mut Random) -> Self {
         let mut config = random_word(random);
@@ -61,35 +61,35 @@ fn random_word(random: &mut Random) -> Word {
     std::array::from_fn(|_| random.number() as u8)
 }
 
-/// An operation: of a kind, on something, with a number that says more.
+/// An operation: its kind, its object, and a number as an argument.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Op {
-    /// What is done.
+    /// The kind of the operation.
     pub kind: Kind,
-    /// What it is done to, among those that there are.
+    /// The index of its object among the existing ones.
     pub on: u8,
-    /// What else it takes.
+    /// The argument.
     pub with: u8,
-    /// How it waits.
+    /// The way in which the operation waits.
     pub mode: Mode,
-    /// Which task does it, among those that write more than once.
+    /// The task that performs it, among those that write repeatedly.
     pub task: u8,
 }
 
-/// What is done.
+/// The kinds of operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Makes a host, or finds one.
+    /// Makes a host, or gets an existing one.
     Host,
-    /// Makes a host of a new name.
+    /// Makes a host with a new name.
     NewHost,
     /// Closes a host.
     CloseHost,
-    /// Asks for the network to be closed with its last host.
+    /// Makes the network close with its last host.
     AutoClose,
     /// Closes the network.
     CloseNetwork,
-    /// The backend says that the network failed.
+    /// The backend reports that the network failed.
     Fail,
     /// Listens.
     Listen,
@@ -99,7 +99,7 @@ pub enum Kind {
     DropListener,
     /// Dials a listener.
     Dial,
-    /// Dials what may not be there.
+    /// Dials an address that may not exist.
     DialAstray,
     /// Accepts.
     Accept,
@@ -107,19 +107,19 @@ pub enum Kind {
     Connect,
     /// Reads.
     Read,
-    /// Looks at what there is to read.
+    /// Peeks at the available bytes.
     Peek,
     /// Writes.
     Write,
-    /// Waits until there is something to read.
+    /// Waits until there are bytes to read.
     Readable,
-    /// Waits until there is room.
+    /// Waits until there is room for a write.
     Writable,
-    /// Polls for what was written to be on its way.
+    /// Polls a flush.
     Flush,
-    /// Ends the own stream.
+    /// Closes the write direction.
     CloseWrite,
-    /// Stops reading.
+    /// Closes the read direction.
     CloseRead,
     /// Closes a connection.
     Close,
@@ -133,17 +133,17 @@ pub enum Kind {
     DropRead,
     /// Drops the writing half.
     DropWrite,
-    /// Puts two halves together.
+    /// Reunites two halves.
     Reunite,
-    /// Polls what waits.
+    /// Polls a pending operation.
     Poll,
-    /// Polls what waits as another task.
+    /// Polls a pending operation in another task.
     PollElsewhere,
-    /// Goes on with a write with other bytes.
+    /// Continues a write with other bytes.
     Rewrite,
-    /// Drops what waits.
+    /// Drops a pending operation.
     GiveUp,
-    /// Polls all that is worth it.
+    /// Polls all operations that can advance.
     Settle,
     /// The backend acknowledges a connection.
     Acknowledge,
@@ -151,20 +151,20 @@ pub enum Kind {
     Refuse,
 }
 
-/// How an operation waits.
+/// The ways in which an operation waits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
-    /// Not at all.
+    /// The operation does not wait.
     Now,
-    /// It is polled, and again later.
+    /// The operation is polled now, and again later.
     Later,
-    /// It is polled later for the first time.
+    /// The operation is polled later for the first time.
     Idle,
-    /// With a time limit that is over at once.
+    /// The operation has a time limit that has passed at once.
     Timed,
 }
 
-/// How often each kind comes up, of 256 times.
+/// How often each kind is chosen, out of 256 times.
 const WEIGHTS: [(Kind, u8); 35] = [
     (Kind::Connect, 14),
     (Kind::Host, 3),
@@ -222,7 +222,7 @@ const fn kinds() -> [Kind; 256] {
 }
 
 impl Op {
-    /// Whether it is about one direction of one connection.
+    /// Whether the operation uses one direction of one connection only.
     fn talks(self) -> bool {
         match self.kind {
             Kind::Write | Kind::Writable | Kind::CloseWrite => self.on.is_multiple_of(2),
@@ -232,7 +232,7 @@ impl Op {
         }
     }
 
-    /// Bytes that stand for this operation.
+    /// Encodes this operation as bytes.
     #[must_use]
     pub fn encode(self) -> Word {
         let kind = KINDS.iter().position(|&kind| kind == self.kind).expect("each kind has a weight");
@@ -245,7 +245,7 @@ impl Op {
         [kind as u8, self.on, self.with, mode | self.task << 4]
     }
 
-    /// The operation that these bytes stand for.
+    /// Decodes an operation from bytes.
     #[must_use]
     pub fn decode([kind, on, with, mode]: Word) -> Self {
         let task = mode >> 4;

@@ -1,6 +1,6 @@
-//! Numbers that look random and are the same in each run.
+//! Pseudo-random numbers, which are the same in each run.
 
-/// A generator of numbers: splitmix64.
+/// A random number generator: splitmix64.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 

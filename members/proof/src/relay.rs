@@ -1,5 +1,5 @@
-//! An engine whose dials wait for a word before they acknowledge a connection, and its registry. Bytes move as in the
-//! model: it is the core between them that is looked at.
+//! An engine whose dials wait for an answer before they acknowledge a connection, and its registry. Bytes move as in
+//! the model, because the core between engine and registry is under test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
@@ -12,7 +12,7 @@ use virtnet::{Accept, Addr, Cause, Engine, Notifier, Registry, RegistryError, Re
 use crate::model::{REFUSED, Verdict, stream};
 use stream::{End, Stream};
 
-/// The engine, and what its maker sees of it. A cheap handle.
+/// The engine, and its state as visible to the test. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct Relay {
     buffer: usize,
@@ -22,11 +22,11 @@ pub struct Relay {
 
 #[derive(Debug, Default)]
 struct Books {
-    /// What to say to the dial from each address, and who waits for it.
+    /// The answer to the dial from each address, and the waker of the dial.
     verdicts: BTreeMap<(String, u16), (Option<Verdict>, Option<Waker>)>,
-    /// Ends of connections made and not released; less than 0 if one was released twice.
+    /// The number of ends made and not released. It is negative if one was released twice.
     ends: isize,
-    /// Closes.
+    /// The number of closes.
     closed: usize,
 }
 
@@ -41,7 +41,7 @@ pub struct Link {
 struct Wire {
     written_by: [Stream; 2],
     closed: [bool; 2],
-    /// Whoever waits for anything.
+    /// The wakers of all tasks that wait for this wire.
     waiting: Vec<Waker>,
 }
 
@@ -52,7 +52,7 @@ impl Relay {
         Self { buffer, close_failure, books: Arc::default() }
     }
 
-    /// What the dial from this address is to do once a listener has taken it.
+    /// Sets the answer to the dial from this address, for when a listener has claimed it.
     pub fn decide(&self, host: &str, port: u16, verdict: Verdict) {
         let mut books = lock(&self.books);
         let (word, waker) = books.verdicts.entry((host.into(), port)).or_default();
@@ -62,13 +62,13 @@ impl Relay {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// How many ends of connections were made and not released.
+    /// The number of ends of connections that were made and not released.
     #[must_use]
     pub fn ends(&self) -> isize {
         lock(&self.books).ends
     }
 
-    /// How often it was closed.
+    /// The number of closes.
     #[must_use]
     pub fn closed(&self) -> usize {
         lock(&self.books).closed
@@ -93,7 +93,7 @@ impl Relay {
         }
     }
 
-    /// What an end reads or writes; wakes the others if it changed anything.
+    /// Performs a read or write of an end; wakes waiting tasks if it completes.
     fn poll<T>(
         &self,
         link: &Link,
@@ -123,7 +123,7 @@ impl Relay {
     }
 }
 
-/// What a dial holds until it is connected.
+/// The resources of a dial until it is connected.
 struct Attempt<'a> {
     engine: &'a Relay,
     near: Option<Link>,
@@ -229,10 +229,10 @@ pub struct Names {
 }
 
 impl Names {
-    /// How it calls itself.
+    /// The registry's name in errors.
     pub const NAME: &str = "names";
 
-    /// A registry that knows nobody.
+    /// Makes an empty registry.
     #[must_use]
     pub fn new(close_failure: Option<&'static str>) -> Self {
         Self { names: Mutex::default(), close_failure }

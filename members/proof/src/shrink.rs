@@ -1,9 +1,9 @@
-//! Makes a failing program small.
+//! Reduces a failing program.
 
 use crate::machine::{Report, run};
 use crate::op::{Program, Word};
 
-/// The program, as small as it gets, and what it shows.
+/// Returns the program, reduced as far as possible, and its failure.
 #[must_use]
 pub fn explain(program: &Program, failure: &str) -> String {
     let small = shrink(program.clone());
@@ -14,7 +14,7 @@ pub fn explain(program: &Program, failure: &str) -> String {
     format!("\n    {lines}\n{failure}\nas bytes: {:?} {:?}\n", small.config, small.ops)
 }
 
-/// Takes out operations and makes numbers smaller as long as it still fails.
+/// Removes operations and lowers numbers as long as the program still fails.
 fn shrink(mut program: Program) -> Program {
     loop {
         let before = program.clone();

@@ -1,10 +1,10 @@
-//! Programs that once differed from the model: each has found a defect.
+//! Programs that once differed from the model: each of them has found a defect.
 
 use virtnet_proof::machine::{Report, run};
 use virtnet_proof::op::{Kind, Mode, Op, Program, Word};
 use virtnet_proof::shrink::explain;
 
-/// An operation on the socket or wait of that number, with another number.
+/// An operation on the socket or pending operation with that index, and with an argument.
 fn op(kind: Kind, on: u8, with: u8, mode: Mode) -> Word {
     Op { kind, on, with, mode, task: 0 }.encode()
 }
@@ -23,9 +23,9 @@ const RELAYS: [Word; 2] = [[6, 0, 0, 0], [7, 0, 0, 3]];
 /// A rendezvous network with buffers of 1 byte, on the heap; and one with buffers of 7, in fixed memory.
 const RENDEZVOUS: [Word; 2] = [[0, 1, 0, 0], [3, 1, 0, 3]];
 
-/// The waker of `try_accept` was not known as one that does nothing, where two units of compilation had one each.
+/// The waker of `try_accept` was not recognized as a no-op waker when two codegen units had one each.
 #[test]
-fn an_accept_that_does_not_wait_takes_no_place_among_those_that_do() {
+fn an_accept_that_does_not_wait_takes_no_place_in_the_queue() {
     for config in RELAYS {
         agrees(
             config,
@@ -41,7 +41,7 @@ fn an_accept_that_does_not_wait_takes_no_place_among_those_that_do() {
     }
 }
 
-/// An accept that was polled again counted as two, and claimed a port for a second connection.
+/// An accept that was polled again was counted twice, and claimed a port for a second connection.
 #[test]
 fn an_accept_that_is_polled_again_claims_no_second_connection() {
     for config in RELAYS {
@@ -59,9 +59,10 @@ fn an_accept_that_is_polled_again_claims_no_second_connection() {
     }
 }
 
-/// A task that wrote other bytes after it had given up a write was told what became of that one: they were lost.
+/// A task dropped a write and then wrote other bytes. The new write got the count of the dropped one, and its bytes
+/// were lost.
 #[test]
-fn a_write_is_not_answered_with_what_became_of_other_bytes() {
+fn a_write_does_not_get_the_count_of_other_bytes() {
     for config in RENDEZVOUS {
         agrees(
             config,
@@ -76,7 +77,7 @@ fn a_write_is_not_answered_with_what_became_of_other_bytes() {
     }
 }
 
-/// The same, where the connection was closed in between.
+/// The same defect, with the connection closed in between.
 #[test]
 fn a_write_of_other_bytes_to_a_closed_connection_fails() {
     for config in RENDEZVOUS {
@@ -93,9 +94,9 @@ fn a_write_of_other_bytes_to_a_closed_connection_fails() {
     }
 }
 
-/// The answer to a task that was late was dropped though there was room for it: its bytes were read twice.
+/// The count of a write whose task polled late was dropped although there was room for it: its bytes were read twice.
 #[test]
-fn three_tasks_that_are_late_are_each_told_of_their_own_write() {
+fn three_tasks_polled_late_each_get_their_own_count() {
     let write = |task| Op { kind: Kind::Write, on: 0, with: 1, mode: Mode::Later, task }.encode();
     let read = op(Kind::Read, 1, 1, Mode::Later);
     let poll = |wait| op(Kind::Poll, wait, 0, Mode::Later);
@@ -110,7 +111,8 @@ fn three_tasks_that_are_late_are_each_told_of_their_own_write() {
                 read,
                 write(2),
                 read,
-                // The second is told, writes again and is late again; then the third is told, and the first at last.
+                // The second task gets its count, writes again and is late again. Then the third task gets its count,
+                // and the first one last.
                 poll(1),
                 write(1),
                 read,

@@ -1,6 +1,6 @@
-//! The entries of the fuzz targets, on a corpus that fuzzing found and on random bytes.
+//! The entries of the fuzz targets, run on a corpus that fuzzing found and on random bytes.
 //!
-//! `VIRTNET_INPUTS` says how many of the latter each has.
+//! `VIRTNET_INPUTS` sets the number of random inputs for each entry.
 
 use std::path::Path;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use virtnet_proof::random::Random;
 use virtnet_proof::{address, equality, hostile, operations, say};
 
-/// How many random inputs each entry has if nobody says otherwise.
+/// The default number of random inputs for each entry.
 const INPUTS: u64 = 4_000;
 
 fn run(name: &str, entry: fn(&[u8]), longest: usize) {
@@ -33,7 +33,7 @@ fn run(name: &str, entry: fn(&[u8]), longest: usize) {
     say(&format!("{name}: {} inputs of the corpus, {inputs} random ones, in {took:.1?}", files.len()));
 }
 
-/// Runs an entry, and tells which input it fails with.
+/// Runs an entry, and reports the input with which it fails.
 fn told(which: impl Fn() -> String, data: &[u8], entry: fn(&[u8])) {
     if let Err(panic) = std::panic::catch_unwind(|| entry(data)) {
         println!("{}: {data:?}", which());
@@ -44,7 +44,7 @@ fn told(which: impl Fn() -> String, data: &[u8], entry: fn(&[u8])) {
 #[test]
 fn addresses_are_parsed_as_another_parser_does() {
     run("address", address, 90);
-    // Random bytes are seldom an address.
+    // Random bytes are rarely an address.
     let mut random = Random::new(0);
     let pieces =
         ["a", ":", "[", "]", "1", "0", "-", "+", "65536", "α", "\u{85}", "%", " ", "hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh"];

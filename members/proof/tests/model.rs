@@ -1,6 +1,6 @@
 //! Random programs against the model.
 //!
-//! `VIRTNET_SEQUENCES` says how many, `VIRTNET_SEED` which; both are printed.
+//! `VIRTNET_SEQUENCES` sets their number, `VIRTNET_SEED` their seed; both are printed.
 
 use std::time::Instant;
 
@@ -10,10 +10,10 @@ use virtnet_proof::random::Random;
 use virtnet_proof::say;
 use virtnet_proof::shrink::explain;
 
-/// How many programs are run if nobody says otherwise.
+/// The default number of programs.
 const SEQUENCES: u64 = 24_000;
 
-/// What that many programs come to, all of it.
+/// All outcomes that this number of programs must produce.
 const OUTCOMES: [&str; 26] = [
     "a connection",
     "address already in use",
@@ -44,14 +44,14 @@ const OUTCOMES: [&str; 26] = [
 ];
 
 #[test]
-fn networks_do_what_the_model_says() {
+fn networks_match_the_model() {
     let number = |name: &str, default| match std::env::var(name) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")),
         Err(_) => default,
     };
     let (sequences, seed) = (number("VIRTNET_SEQUENCES", SEQUENCES), number("VIRTNET_SEED", 1));
     let (start, mut report) = (Instant::now(), Report::default());
-    // A panic is a failure like others, and told with the program.
+    // A panic counts as a failure, and is reported with the program.
     std::panic::set_hook(Box::new(|_| {}));
     for sequence in 0..sequences {
         let mut random = Random::new(seed.wrapping_mul(0x1_0000_0000).wrapping_add(sequence));

@@ -1,1 +1,2 @@
-//! Nothing: this package is there for the example `quickstart`, which it builds with the libraries that it needs.
+//! An empty library: this package exists for the example `quickstart`, which it builds with the libraries that it
+//! needs.

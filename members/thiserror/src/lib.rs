@@ -1,7 +1,7 @@
-//! Nothing but a test, to be run with each of the four combinations of this package's features.
+//! A single test, to be run with each of the four combinations of this package's features.
 //!
-//! What `thiserror-no-std` derives depends on its feature `std`, which virtnet leaves off and anybody else in the same
-//! build can turn on.
+//! The code that `thiserror-no-std` derives depends on its feature `std`. virtnet leaves it off, and any other crate in
+//! the same build can turn it on.
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@
 //!
 //! This guards against the interleaving in which the poll returns `Pending`, another thread wakes the waker, and only
 //! then does the thread park: it would sleep through the wake-up. The state returns to `RUNNING` before the next poll,
-//! so a wake-up during that poll counts for the wait after it. The models `a_wake_is_seen_whenever_it_comes` and
+//! so a wake-up during that poll counts for the wait after it. The models `a_wake_is_never_lost` and
 //! `of_two_wakes_neither_is_lost` in `tests/loom/park.rs` try every order.
 
 use std::cell::Cell;

@@ -1,4 +1,4 @@
-//! What everything says when something was closed.
+//! The errors of every operation after a close.
 
 use core::pin::pin;
 
@@ -44,7 +44,7 @@ pub fn host() {
     b.close().wait_with(|| ()).unwrap();
     b.close().wait_with(|| ()).unwrap();
 
-    // The own host.
+    // The local host.
     fails(from_b.try_wait().expect("it is over"), "dial pipet b:2->a:9: host is down");
     dial_fails(&b, "a:9", "dial pipet b:2->a:9: host is down");
     fails(b.listen(":8"), "listen pipet b:8: host is down");
@@ -64,7 +64,7 @@ pub fn host() {
     assert_eq!(accepted.try_read(&mut buf).unwrap(), 0);
     fails(accepted.try_write(b"x"), "write pipet a:1->b:1: broken pipe");
 
-    // Everything else goes on.
+    // Everything else continues.
     waits(listener.try_accept());
     connect(&net.host("c").unwrap(), &listener).unwrap();
 }
@@ -83,12 +83,12 @@ pub fn listener() {
     assert_eq!(dialled.try_write(b"on").unwrap(), 2);
     assert_eq!(accepted.try_read(&mut [0; 4]).unwrap(), 2);
 
-    // The port is free; the old listener's second close leaves its new owner alone.
+    // The port is free, and the old listener's second close does not disturb its new owner.
     let again = a.listen(":9").unwrap();
     listener.close();
     drop(listener);
     connect(&b, &again).unwrap();
-    // Nobody listens where a connection is.
+    // A connection's port has no listener.
     dial_fails(&b, "a:1", "dial pipet b:2->a:1: connection refused");
 }
 
@@ -135,7 +135,7 @@ pub fn auto_close() {
     b.close().wait_with(|| ()).unwrap();
     fails(a.listen(""), "listen pipet a:0: network is down");
 
-    // A backend may say that the network failed; every close tells why.
+    // A backend may report that the network failed; every close then reports the cause.
     let memory = Memory::<1, 1, 1, 8>::new();
     let net = Network::new("x", &memory);
     failed(&net, "out of order");

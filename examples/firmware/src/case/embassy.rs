@@ -85,7 +85,7 @@ async fn talk(host: Host, done: fn() -> !) {
     assert_eq!(received, TOTAL);
     drop(conn);
 
-    // An operation that loses a race is given up, and has left nothing.
+    // An operation that loses a race is cancelled, and leaves nothing behind.
     let listener = host.listen(":5").unwrap();
     match select(listener.accept(), yield_now()).await {
         Either::First(_) => panic!("nobody dials"),
@@ -97,7 +97,7 @@ async fn talk(host: Host, done: fn() -> !) {
     }
     assert_eq!(host.sockets(), 1);
     NET.close().unwrap();
-    // The server is woken, and sees why.
+    // The server is woken, and gets the cause.
     yield_now().await;
     done()
 }

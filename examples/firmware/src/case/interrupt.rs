@@ -1,4 +1,4 @@
-//! The network used from an interrupt, in the middle of whatever the program does with it.
+//! The network used from an interrupt, at any point of the program's own use of it.
 
 use core::cell::RefCell;
 use core::future::poll_fn;
@@ -17,10 +17,10 @@ use crate::executor;
 /// A blocking wait sleeps until the next interrupt.
 static NET: Network<'static> = virtnet::fixed!("irq", 2, 6, 2, 8).relax(cortex_m::asm::wfi);
 
-/// What the interrupt has to do.
+/// The task of the interrupt.
 static SERVER: Mutex<RefCell<Option<Server>>> = Mutex::new(RefCell::new(None));
 
-/// How often the interrupt came.
+/// The number of interrupts.
 static TICKS: AtomicU32 = AtomicU32::new(0);
 
 /// Accepts, and sends back what it receives until the stream ends.
@@ -63,7 +63,7 @@ impl Server {
     }
 }
 
-/// What the interrupt does.
+/// The interrupt's handler.
 pub fn tick() {
     TICKS.store(TICKS.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     critical_section::with(|cs| {
@@ -73,7 +73,7 @@ pub fn tick() {
     });
 }
 
-/// Runs `program` while the interrupt comes every so many cycles and serves at `port`.
+/// Runs `program` while the interrupt fires every so many cycles and serves at `port`.
 fn interrupted(cycles: u32, port: u16, program: impl FnOnce()) {
     critical_section::with(|cs| SERVER.borrow(cs).replace(Some(Server::new(port))));
     // SAFETY: nothing else in this program uses the timer.

@@ -1,4 +1,4 @@
-//! The cases, each a function that panics if something is not as expected.
+//! The cases, each a function that panics if an expectation fails.
 
 mod close;
 pub mod embassy;

@@ -1,4 +1,4 @@
-//! Writes that are done when they are read.
+//! Writes that are done when they were read.
 
 use core::future::poll_fn;
 use core::pin::pin;
@@ -17,7 +17,7 @@ pub fn write_waits() {
     waits(dialled.try_write(b"abcdef"));
     assert_eq!(accepted.try_read(&mut buf[..3]).unwrap(), 3);
     waits(dialled.try_write(b"abcdef"));
-    // At most a buffer's worth enters, and a read never crosses a write's boundary.
+    // A write moves at most a buffer's worth, and a read never crosses a write's boundary.
     assert_eq!(accepted.try_read(&mut buf).unwrap(), 1);
     waits(accepted.try_read(&mut buf));
     assert_eq!(dialled.try_write(b"abcdef").unwrap(), 4);

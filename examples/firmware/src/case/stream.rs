@@ -1,4 +1,4 @@
-//! Bytes: both ways, half closed, in halves, waited for.
+//! Bytes: in both directions, after a half-close, through halves, and with waiting.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -50,7 +50,7 @@ pub fn half_close() {
     assert_eq!(accepted.try_read(&mut buf[3..]).unwrap(), 4);
     assert_eq!(&buf[..7], b"the end");
     assert_eq!(accepted.try_read(&mut buf).unwrap(), 0);
-    // The other direction goes on.
+    // The other direction continues.
     assert_eq!(accepted.try_write(b"still").unwrap(), 5);
     assert_eq!(dialled.try_read(&mut buf).unwrap(), 5);
     accepted.close_write().unwrap();
@@ -86,13 +86,13 @@ fn idle() {
 pub fn blocking() {
     static NET: Network<'static> = virtnet::fixed!("t", 2, 4, 2, 8).relax(relax);
     static WAITS: AtomicU32 = AtomicU32::new(0);
-    /// Sleeps, and lets the peer get on.
+    /// Sleeps, and lets the peer continue.
     fn relax() {
         cortex_m::asm::sev();
         cortex_m::asm::wfe();
         let waits = WAITS.load(Ordering::Relaxed) + 1;
         WAITS.store(waits, Ordering::Relaxed);
-        // There is no other end in a program that waits, so it is closed in the end.
+        // A program that waits has no other end, so the connection is closed in the end.
         if waits == 10 {
             NET.host("b").unwrap().close().wait_with(idle).unwrap();
         }
@@ -107,7 +107,7 @@ pub fn blocking() {
     fails(dialled.read(&mut buf), "read pipet a:1->b:1: host is down");
     fails(accepted.write(b"x"), "write pipet a:1->b:1: broken pipe");
 
-    // The other operations that wait are told how.
+    // The other pending operations report the cause.
     let mut rounds = 0;
     let a = NET.host("a").unwrap();
     let outcome = listener.accept().wait_with(|| {
@@ -121,7 +121,7 @@ pub fn blocking() {
     prints(error, "dial pipet a:2->a:9: connection refused");
 }
 
-/// What each end of `super_loop` does, a little in each round.
+/// The step that each end of `super_loop` takes in each round.
 struct Echo {
     buf: [u8; 5],
     held: usize,

@@ -1,4 +1,4 @@
-//! What is full, and how there is room again.
+//! Full tables, and how they get room again.
 
 use core::pin::pin;
 
@@ -22,7 +22,7 @@ pub fn full() {
         assert_eq!((a.sockets(), b.sockets()), (0, 0));
     }
 
-    // A dial finds no place at its listener.
+    // A dial finds no room at its listener.
     let (listener, _other) = (a.listen(":1").unwrap(), a.listen(":2").unwrap());
     dial_fails(&b, "a:1", "dial pipet b:1->a:1: port table is full (3)");
     assert_eq!((b.sockets(), NET.pipes()), (0, 0));
@@ -43,14 +43,14 @@ pub fn pipes() {
         dial_fails(&b, "a:9", "dial pipet b:3->a:9: pipe pool is full (2)");
         assert_eq!(dialled.try_write(b"full and over").unwrap(), 4);
         fails(dialled.try_write(b"x"), "write pipet b:2->a:2: would block");
-        // Both ends have to go.
+        // Both ends have to be dropped.
         drop(dialled);
         dial_fails(&b, "a:9", "dial pipet b:2->a:9: pipe pool is full (2)");
         assert_eq!(accepted.try_read(&mut [0; 8]).unwrap(), 4);
         drop(accepted);
         let second = connect(&b, &listener).unwrap();
         prints(second.0.local_addr(), "b:2");
-        // A pipe that served another connection has nothing of it.
+        // A reused pipe has no bytes of its previous connection.
         fails(second.1.try_read(&mut [0; 8]), "read pipet b:2->a:2: would block");
         drop((first, second));
     }

@@ -1,4 +1,4 @@
-//! Futures on an executor of our own.
+//! Futures on a custom executor.
 
 use core::cell::Cell;
 use core::future::poll_fn;

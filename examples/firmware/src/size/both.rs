@@ -1,4 +1,4 @@
-//! As `blocking`, and once more with futures, side by side on embassy's `join`.
+//! As `blocking`, and again with futures, concurrently with embassy's `join`.
 
 #![no_std]
 #![no_main]

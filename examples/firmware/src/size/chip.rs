@@ -1,8 +1,8 @@
-//! What every program here has: an end, and a handler of panics that costs nothing.
+//! The parts that every program needs: an exit, and a panic handler that costs nothing.
 
 use core::panic::PanicInfo;
 
-/// All is done.
+/// Ends the program.
 pub fn sleep() -> ! {
     loop {
         cortex_m::asm::wfi();

@@ -1,4 +1,4 @@
-//! The empty program, which the others are compared with.
+//! The empty program, against which the others are compared.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! As `both`, with a client that knows the traits of embedded-nal-async only.
+//! As `both`, with a client that uses only the traits of embedded-nal-async.
 
 #![no_std]
 #![no_main]
@@ -26,7 +26,7 @@ async fn serve(host: Host) -> Result<(), Error> {
     conn.write_all(buf.get(..count).unwrap_or_default()).await
 }
 
-/// Any embedded client: it looks a name up, and connects to an IP address.
+/// A generic embedded client: it looks up a name, and connects to an IP address.
 async fn ask<S, E>(stack: S) -> Result<(), E>
 where
     S: TcpConnect<Error = E> + Dns<Error = E>,

@@ -1,4 +1,4 @@
-//! As `blocking`, and prints the error if there is one: what that takes is mostly the formatting of `core`.
+//! As `blocking`, and prints any error: the cost is mostly the formatting of `core`.
 
 #![no_std]
 #![no_main]
@@ -13,7 +13,7 @@ mod program;
 
 static NET: Network<'static> = virtnet::fixed!("t", 2, 4, 1, 64);
 
-/// Where a program would print to.
+/// The output of a program that prints.
 struct Port;
 
 impl Write for Port {

@@ -1,4 +1,4 @@
-//! What a firmware with a network does: two hosts, a connection, bytes both ways.
+//! The work of a firmware with a network: two hosts, a connection, and bytes in both directions.
 
 use core::hint::black_box;
 use core::pin::pin;

@@ -1,4 +1,4 @@
-//! How large types are: `sizes.sh` reads the sizes of these statics. It is linked, and does nothing.
+//! The sizes of types: `sizes.sh` reads the sizes of these statics. The program is linked, and does nothing.
 
 #![no_std]
 #![no_main]
@@ -14,7 +14,7 @@ fn main() -> ! {
     chip::sleep()
 }
 
-/// The size of what a function gives.
+/// The size of a function's return type.
 const fn given<A, R>(_: fn(A) -> R) -> usize {
     size_of::<R>()
 }

@@ -26,7 +26,7 @@ impl Guest {
         Self { world, number, rng, tally: Tally::default() }
     }
 
-    /// Goes on until the storm is over; says how often it did what.
+    /// Runs until the storm is over; returns the count of each operation.
     pub(crate) async fn run(mut self) -> Tally {
         let world = self.world.clone();
         let alarm = Alarm::new(&world, self.number);
@@ -81,7 +81,7 @@ impl Guest {
         }
     }
 
-    /// Dials, and gives up at times.
+    /// Dials, and sometimes drops the dial.
     async fn dial(&mut self) {
         self.at("task dials");
         let node = self.world.node(&mut self.rng);
@@ -106,7 +106,7 @@ impl Guest {
         }
     }
 
-    /// Moves bytes, in the way that is agreed for the port; so do the threads.
+    /// Moves bytes by the protocol of the port, as the threads do.
     async fn talk(&mut self, conn: Conn, node: &Node<NetHandle>, port: u16, serves: bool) {
         let conn = Arc::new(conn);
         if self.rng.once_in(2) {
@@ -135,7 +135,7 @@ impl Guest {
         }
     }
 
-    /// Reads and writes in any order, never for long, and leaves at any time.
+    /// Reads and writes in any order, never for long, and stops at any time.
     async fn ramble(&mut self, line: &Line<'_>, sender: Sender<'_>, mut receiver: Receiver<'_>) {
         let (mut sender, mut ended) = (Some(sender), false);
         for _ in 0..self.rng.below(30) {
@@ -148,7 +148,7 @@ impl Guest {
                     match timeout(limit, line.write(sending, len)).await {
                         Ok(Some(_)) => {}
                         Ok(None) => sender = None,
-                        // The peer may have it.
+                        // The peer may have received the bytes.
                         Err(_) if line.world.rendezvous => {
                             sender.take().into_iter().for_each(|sender| sender.perhaps_sent(len as usize));
                         }
@@ -180,7 +180,7 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Reads; says whether more may come.
+    /// Reads; returns whether more bytes may arrive.
     async fn read(&self, receiver: &mut Receiver<'_>) -> bool {
         let mut buf = [0; 300];
         match { self.conn }.read(&mut buf).await {
@@ -198,7 +198,7 @@ impl Line<'_> {
         while self.read(receiver).await {}
     }
 
-    /// Writes up to `len` bytes; says how many, if any can be written.
+    /// Writes up to `len` bytes; returns how many, if writing is possible.
     async fn write(&self, sender: &Sender<'_>, len: u64) -> Option<u64> {
         match { self.conn }.write(&sender.next(len)).await {
             Ok(count) => {

@@ -1,4 +1,4 @@
-//! The operating system's TCP over loopback: a connection, and what tells that all of its packets have arrived.
+//! The operating system's TCP over loopback: a connection, and a check that all of its packets have arrived.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -15,7 +15,7 @@ pub(super) fn listen() -> TcpListener {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
 }
 
-/// The two ends of a connection as the kernel's table of sockets names them.
+/// The two ends of a connection, as named in the kernel's table of sockets.
 pub(super) struct Ends([String; 2]);
 
 impl Ends {
@@ -28,14 +28,14 @@ impl Ends {
         let find = |local, remote| rows.iter().find(|row| (row.local, row.remote) == (local, remote));
         match (find(a, b), find(b, a)) {
             (None, None) => true,
-            // The one that is gone has reset the other, or ended after it.
+            // The missing end has reset the other end, or ended after it.
             (Some(row), None) | (None, Some(row)) => row.state == TIME_WAIT,
             (Some(near), Some(far)) => near.has_arrived_at(far) && far.has_arrived_at(near),
         }
     }
 }
 
-/// Waits until what either end of each connection has done has arrived at the other.
+/// Waits until the effects of each end's actions have arrived at the other end, for each connection.
 pub(super) fn settle<'a>(connections: impl Iterator<Item = &'a Ends> + Clone) {
     loop {
         let table = fs::read_to_string("/proc/net/tcp").unwrap();
@@ -51,7 +51,7 @@ struct Row<'a> {
     local: &'a str,
     remote: &'a str,
     state: &'a str,
-    /// How many bytes the peer has not acknowledged, the end of the stream included.
+    /// The number of bytes that the peer has not acknowledged, including the end of the stream.
     sent: &'a str,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Row<'a> {
         Self { local, remote, state, sent: queues.split(':').next().unwrap() }
     }
 
-    /// Whether all that this end has sent has arrived at the other, acknowledged or not.
+    /// Whether everything that this end sent has arrived at the other end, acknowledged or not.
     fn has_arrived_at(&self, other: &Row<'_>) -> bool {
         let ended = [FIN_WAIT_1, CLOSING, LAST_ACK].contains(&self.state);
         let end_arrived = [CLOSE_WAIT, LAST_ACK, CLOSING, TIME_WAIT].contains(&other.state);

@@ -1,4 +1,4 @@
-//! What calls give on TCP and here, row by row, and the rules by which the two differ.
+//! The outcomes of calls on TCP and here, row by row, and the rules by which they differ.
 
 mod kernel;
 mod state;
@@ -14,11 +14,11 @@ use self::state::{State, Step};
 use self::table::{Row, table};
 use crate::support::{host, on_one_thread};
 
-/// A way in which calls differ from TCP's.
+/// A way in which calls differ from those of TCP.
 struct Rule {
-    /// How README says it.
+    /// README's text of the rule.
     says: &'static str,
-    /// Whether it is why a call gives the second outcome here, and the first on TCP.
+    /// Whether the rule explains that a call has the second outcome here, and the first on TCP.
     explains: fn(&State, Call<'_>, &str, &str) -> bool,
 }
 
@@ -45,7 +45,7 @@ const RULES: [Rule; 8] = [
         explains: |state, call, tcp, here| {
             let again = [END, BROKEN].contains(&tcp) && here == RESET;
             let kept = call.0 == "take_error" && here == "Ok(None)";
-            // On TCP, whoever was told of it has it no more.
+            // On TCP, a reset is reported once.
             let flagged = call.is_ready() && tcp.replace(", error", "") == here.replace(", error", "");
             state.is_reset() && (again || kept || flagged)
         },
@@ -106,7 +106,8 @@ impl Call<'_> {
     }
 }
 
-/// The rule that is why a call differs from TCP's, if it does and one is.
+/// The rule that explains the difference of a call from TCP's; `None` if there is no difference, an error if no rule
+/// explains it.
 fn why(tcp: &Row, here: &Row) -> Result<Option<usize>, ()> {
     let mut found = None;
     for (tcp_outcome, outcome) in tcp.outcome.iter().zip(&here.outcome) {
@@ -119,9 +120,9 @@ fn why(tcp: &Row, here: &Row) -> Result<Option<usize>, ()> {
 }
 
 #[test]
-fn calls_do_as_on_tcp_but_for_what_readme_says() {
+fn calls_match_tcp_except_where_readme_says_otherwise() {
     on_one_thread(|| {
-        // A call that would wait says so: it is not to be the runtime that lets it.
+        // A call that would wait must report that itself, so the runtime's budget is switched off.
         tokio::task::unconstrained(async {
             let net = Network::builder("t").share_port(true).build().unwrap();
             let (a, b) = (host(&net, "a"), host(&net, "b"));

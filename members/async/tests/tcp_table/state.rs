@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Shutdown;
 
-/// What one of the two ends does. Bytes that are sent are never read, so that they wait at the other end.
+/// The action of one of the two ends. Sent bytes are never read, so they wait at the other end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Step {
     Sends,
@@ -29,7 +29,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// What was done to a connection, in this order.
+/// The actions on a connection, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct State(pub(super) Vec<Step>);
 
@@ -51,12 +51,12 @@ impl fmt::Display for State {
     }
 }
 
-/// Each way in which the own end is shut, with each way in which the peer goes, with and without bytes to read.
+/// Each way to shut the local end, combined with each way in which the peer ends, with and without bytes to read.
 pub(super) fn states() -> Vec<State> {
     use Step::{PeerAborts, PeerCloses, PeerSends, PeerShutsWrite, Sends, Shuts};
 
     let own: [&[Step]; 4] = [&[], &[Shuts(Shutdown::Write)], &[Shuts(Shutdown::Read)], &[Shuts(Shutdown::Both)]];
-    // What is sent before the own end is shut, and what the peer does after.
+    // The steps before the local end is shut, and the peer's steps after that.
     let peer: [(&[Step], &[Step]); 9] = [
         (&[], &[]),
         (&[], &[PeerShutsWrite]),
@@ -73,7 +73,7 @@ pub(super) fn states() -> Vec<State> {
     for own in own {
         for (before, after) in peer {
             for unread in unread {
-                // Once is enough.
+                // The peer sends at most once.
                 if !(unread == [PeerSends] && after == [PeerSends]) {
                     states.push(State([unread, before, own, after].concat()));
                 }

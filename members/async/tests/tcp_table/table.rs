@@ -1,4 +1,4 @@
-//! A table of what each call gives in each state, made by running it.
+//! A table of the outcome of each call in each state, made by running the calls.
 
 use std::fmt;
 use std::io;
@@ -6,12 +6,12 @@ use std::net::Shutdown;
 
 use super::state::{State, Step, states};
 
-/// What a row is of.
+/// A row of the table.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
     pub(super) state: State,
     pub(super) call: &'static str,
-    /// What the call gave, and what it gave when it was made again.
+    /// The outcomes of the call and of its repetition.
     pub(super) outcome: [String; 2],
 }
 
@@ -22,27 +22,27 @@ impl fmt::Display for Row {
     }
 }
 
-/// A network on which a table is made.
+/// A network to make a table on.
 pub(super) trait Side {
-    /// The end that calls are made on.
+    /// The end under test.
     type End;
     type Peer: Peer;
 
-    /// A new connection.
+    /// Makes a new connection.
     async fn connect(&self) -> (Self::End, Self::Peer);
 
     fn send(end: &mut Self::End);
 
     fn shut(end: &mut Self::End, how: Shutdown);
 
-    /// Makes a call by its name, and says what it gave.
+    /// Makes a call by its name, and returns its outcome.
     async fn call(end: &mut Self::End, call: &str) -> String;
 
-    /// Waits until all that was done has arrived.
+    /// Waits until the effects of all actions have arrived.
     async fn settle(ends: &mut [Self::End]);
 }
 
-/// The other end.
+/// The peer's end.
 pub(super) trait Peer {
     fn send(&mut self);
 
@@ -51,10 +51,10 @@ pub(super) trait Peer {
     fn abort(self);
 }
 
-/// What is sent in one go.
+/// The bytes of one send.
 pub(super) const BYTES: &[u8; 3] = b"abc";
 
-/// Makes each call in each state, on a connection of its own.
+/// Makes each call in each state, each on a separate connection.
 pub(super) async fn table<S: Side>(side: &S, calls: &[&'static str]) -> Vec<Row> {
     let mut rows = Vec::new();
     for state in states() {
@@ -98,7 +98,7 @@ fn take<S: Side>(step: Step, ends: &mut [S::End], peers: &mut Vec<S::Peer>) {
     }
 }
 
-/// What a call gave, as it stands in a table.
+/// The outcome of a call, in the table's notation.
 pub(super) fn told<T: fmt::Debug>(outcome: io::Result<T>) -> String {
     outcome.map_or_else(|error| format!("Err({:?})", error.kind()), |value| format!("Ok({value:?})"))
 }

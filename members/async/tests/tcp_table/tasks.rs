@@ -47,7 +47,7 @@ pub(super) const CALLS: &[&str] = &[
     "ready(readable, writable, error)",
 ];
 
-/// What a future gives at once.
+/// The outcome of a future's first poll.
 async fn now<T: std::fmt::Debug>(future: impl Future<Output = io::Result<T>>) -> String {
     let mut future = pin!(future);
     poll_fn(|cx| Poll::Ready(waited(future.as_mut().poll(cx)))).await
@@ -60,7 +60,7 @@ fn waited<T: std::fmt::Debug>(outcome: Poll<io::Result<T>>) -> String {
     }
 }
 
-/// What an end is ready for, in words.
+/// The readiness of an end, in words.
 async fn flags(ready: impl Future<Output = io::Result<Ready>>) -> String {
     now(async {
         let ready = ready.await?;
@@ -77,7 +77,7 @@ async fn flags(ready: impl Future<Output = io::Result<Ready>>) -> String {
     .replace('"', "")
 }
 
-/// The interests that a call names.
+/// The interests named by a call.
 fn interest(names: &str) -> Interest {
     let each = names.trim_end_matches(')').split(", ").map(|name| match name {
         "readable" => Interest::READABLE,
@@ -88,7 +88,7 @@ fn interest(names: &str) -> Interest {
     each.reduce(|some, other| some | other).expect("an interest")
 }
 
-/// Calls that are the same on both, to the letter.
+/// Calls that are identical on both.
 macro_rules! of_streams {
     ($name:ident, $Stream:ty) => {
         #[allow(clippy::needless_question_mark, reason = "the errors of one of them become the other's")]
@@ -149,7 +149,7 @@ pub(super) struct TcpEnd {
 }
 
 impl Drop for TcpEnd {
-    /// Leaves nothing behind that the kernel would keep for a minute.
+    /// Leaves no socket behind that the kernel would keep for a minute.
     fn drop(&mut self) {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
@@ -178,7 +178,7 @@ impl Side for Tcp {
         of_tcp(&mut end.stream, name).await
     }
 
-    /// The kernel's events come in their order: after one that is made now, all that were before are known.
+    /// The kernel reports events in order: once an event made now is reported, all earlier ones were.
     async fn settle(ends: &mut [TcpEnd]) {
         kernel::settle(ends.iter().map(|end| &end.ends));
         let (last, event) = UnixStream::pair().unwrap();

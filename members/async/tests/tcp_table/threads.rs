@@ -27,7 +27,7 @@ pub(super) const CALLS: &[&str] = &[
     "take_error",
 ];
 
-/// The calls of std that have another name here.
+/// The calls of std that have a different name here.
 trait Twin {
     fn peek(&self, buf: &mut [u8]) -> io::Result<usize>;
 
@@ -67,7 +67,7 @@ impl Twin for Conn {
     }
 }
 
-/// As README's table says it.
+/// The shutdown, as README's table describes it.
 pub(super) fn shutdown(conn: &Conn, how: Shutdown) -> io::Result<()> {
     match how {
         Shutdown::Write => conn.close_write()?,
@@ -105,7 +105,7 @@ where
     }
 }
 
-/// How long a call may wait: nothing else happens meanwhile, so that the least is enough.
+/// The time limit of a call: nothing else happens meanwhile, so the shortest limit is enough.
 const LEAST: Duration = Duration::from_millis(1);
 
 /// TCP over loopback.
@@ -123,7 +123,7 @@ pub(super) struct TcpEnd {
 }
 
 impl Drop for TcpEnd {
-    /// Leaves nothing behind that the kernel would keep for a minute.
+    /// Leaves no socket behind that the kernel would keep for a minute.
     fn drop(&mut self) {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }

@@ -1,4 +1,4 @@
-//! An engine and a registry that do what they like.
+//! An engine and a registry that behave arbitrarily.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
@@ -10,16 +10,16 @@ use virtnet::{Accept, Addr, Cause, Engine, NetRefExt as _, Notifier, Registry, R
 
 use super::script::{Link, Script};
 
-/// The network of such a backend, on the heap.
+/// A network over such a backend, on the heap.
 pub(super) type Net = SubNetwork<Hostile, Rogue, Heap<Link>>;
 
 /// The engine.
 #[derive(Debug)]
 pub struct Hostile {
     script: Script,
-    /// The own network, to be called from within.
+    /// The engine's own network, to be called from within the engine.
     net: OnceLock<Weak<Net>>,
-    /// Those who wait, or once did.
+    /// The wakers of tasks that wait or have waited.
     wakers: Mutex<Vec<Waker>>,
 }
 
@@ -32,13 +32,13 @@ impl Hostile {
         self.net.set(Arc::downgrade(net)).expect("it is set once");
     }
 
-    /// Forgets who waits.
+    /// Drops all wakers.
     pub(super) fn clear(&self) {
         let wakers = std::mem::take(&mut *self.wakers.lock().unwrap_or_else(PoisonError::into_inner));
         drop(wakers);
     }
 
-    /// Keeps a waker, wakes it at once, or wakes all, or does nothing.
+    /// Keeps a waker, wakes it at once, wakes all kept ones, or does nothing.
     fn wait<T>(&self, cx: &mut Context<'_>) -> Poll<T> {
         let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
         match self.script.below(4) {
@@ -54,7 +54,7 @@ impl Hostile {
         Poll::Pending
     }
 
-    /// Waits for a while, perhaps, and perhaps without being woken.
+    /// May wait for a while, possibly without being woken.
     async fn dawdle(&self) {
         let mut left = self.script.below(8) / 2;
         poll_fn(|cx| {
@@ -67,7 +67,7 @@ impl Hostile {
         .await;
     }
 
-    /// Calls the network from within, perhaps.
+    /// May call the network from within the engine.
     fn call_back(&self) {
         if self.script.below(8) != 7 || !self.script.enter() {
             return;
@@ -88,7 +88,7 @@ impl Hostile {
         self.script.leave();
     }
 
-    /// Has a connection accepted, in good faith.
+    /// Has a connection accepted, as the contract demands.
     async fn accepted<N: Notifier<Link = Link>>(
         &self,
         src: &Addr,
@@ -147,7 +147,7 @@ impl Engine for Hostile {
         let peer = match self.script.below(16) {
             6 => return Err(self.script.cause()),
             7 => pending().await,
-            // Nobody was asked.
+            // No listener was asked.
             8 => elsewhere(dst.host(), 7),
             9 => elsewhere("elsewhere", 7),
             10 => elsewhere("", 0),
@@ -160,7 +160,7 @@ impl Engine for Hostile {
                 pending().await
             }
             13 => {
-                // Twice, and the first one is let be while the second waits.
+                // Two connections are accepted, and the first one stays unacknowledged while the second waits.
                 let first = self.accepted(src, dst, notifier).await?;
                 let second = self.accepted(src, dst, notifier).await?;
                 self.dawdle().await;
@@ -170,7 +170,7 @@ impl Engine for Hostile {
                 peer
             }
             14 => {
-                // To somebody else, from nobody.
+                // The connection goes to another listener, from an unknown host.
                 let (src, dst) = (elsewhere("nobody", 0), elsewhere(["a", "b", "d"][usize::from(dst.port()) % 3], 1));
                 let far = self.script.link();
                 self.script.hand_over(&far);

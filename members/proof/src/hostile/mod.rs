@@ -1,8 +1,8 @@
-//! A program's talk with a backend that does what it likes: it answers garbage, errs late, accepts twice, acknowledges
-//! never, names others' addresses, wakes whom it likes, and calls the network from within its own calls.
+//! A program uses a network over an arbitrary backend: the backend returns garbage, fails late, accepts twice, never
+//! acknowledges, reports wrong addresses, wakes arbitrary tasks, and calls the network from within its own calls.
 //!
-//! Whatever it does, nothing panics or waits for it, errors are such as the documentation says, and in the end all that it
-//! handed over was given back and all ports are free.
+//! In every case nothing panics or waits for the backend, and errors are as documented. In the end every link handed
+//! over was released, and all ports are free.
 
 mod backend;
 mod script;
@@ -17,11 +17,11 @@ use talk::Talk;
 use virtnet::SubNetwork;
 use virtnet::table::{Fixed, FixedMemory, Heap};
 
-/// Talks with a backend that does what `data` says.
+/// Runs a program on a backend that behaves as `data` determines.
 ///
 /// # Panics
 ///
-/// If anything is not as it should be.
+/// If a check fails.
 pub fn hostile(data: &[u8]) {
     let (&kind, data) = data.split_first().unwrap_or((&0, &[]));
     let script = Script::new(data);

@@ -1,11 +1,11 @@
-//! What a hostile backend does next, and the books of what it handed over.
+//! The next action of a hostile backend, and the record of the links that it handed over.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use virtnet::{AddrError, Cause, InvalidInput, RegistryError, RegistryReason, Resource};
 
-/// The bytes that decide, for the backend and for the program that uses it. A cheap handle.
+/// The bytes that determine the actions of the backend and of the program that uses it. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub(super) struct Script(Arc<Mutex<State>>);
 
@@ -15,11 +15,11 @@ struct State {
     links: BTreeMap<u32, Ledger>,
     engine_closes: u32,
     registry_closes: u32,
-    /// How deep the backend is in calls of the network that it makes from within calls of its own.
+    /// The depth of the network calls that the backend makes from within its own calls.
     depth: u32,
 }
 
-/// What became of an end of a connection.
+/// The state of an end of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ledger {
     handed_over: bool,
@@ -43,12 +43,12 @@ impl Script {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next byte; 0, which stands for good behaviour, when there are no more.
+    /// The next byte, or 0, which stands for good behaviour, when no bytes are left.
     pub(super) fn byte(&self) -> u8 {
         self.state().bytes.pop_front().unwrap_or(0)
     }
 
-    /// The next choice among so many.
+    /// The next choice below `end`.
     pub(super) fn below(&self, end: u8) -> u8 {
         self.byte() % end
     }
@@ -57,12 +57,12 @@ impl Script {
         self.state().bytes.is_empty()
     }
 
-    /// Nothing bad happens any more.
+    /// Ends all bad behaviour.
     pub(super) fn end(&self) {
         self.state().bytes.clear();
     }
 
-    /// Any cause there is.
+    /// Returns any of the causes.
     pub(super) fn cause(&self) -> Cause {
         let long = "a cable that is very long, was wound around a chair, and then — é — came unplugged at both ends";
         match self.below(22) {
@@ -91,7 +91,7 @@ impl Script {
         }
     }
 
-    /// Any error of a registry.
+    /// Returns any error of a registry.
     pub(super) fn refusal(&self, name: &str, host: &str) -> RegistryError {
         match self.below(5) {
             0 => RegistryError::query(name, host, RegistryReason::NoSuchHost),
@@ -102,7 +102,7 @@ impl Script {
         }
     }
 
-    /// A new end of a connection.
+    /// Makes a new end of a connection.
     pub(super) fn link(&self) -> Link {
         let mut state = self.state();
         let number = state.links.len() as u32;
@@ -110,7 +110,7 @@ impl Script {
         Link(number)
     }
 
-    /// The core has it from now on.
+    /// Records that the core owns the end from now on.
     pub(super) fn hand_over(&self, link: &Link) {
         self.ledger(link, |ledger| ledger.handed_over = true);
     }
@@ -128,7 +128,7 @@ impl Script {
         });
     }
 
-    /// It is used: it has not been released.
+    /// Asserts that the end was not released before it is used.
     pub(super) fn used(&self, link: &Link) {
         self.ledger(link, |ledger| assert_eq!(ledger.released, 0, "{link:?} is used and was released"));
     }
@@ -145,7 +145,7 @@ impl Script {
         self.state().registry_closes += 1;
     }
 
-    /// Whether the backend may call the network, and then does.
+    /// Starts a call of the network if the backend may make one; returns whether it may.
     pub(super) fn enter(&self) -> bool {
         let mut state = self.state();
         let may = state.depth < 2;
@@ -157,7 +157,7 @@ impl Script {
         self.state().depth -= 1;
     }
 
-    /// Everything that was handed over was given back.
+    /// Asserts that every link handed over was released.
     pub(super) fn check(&self) {
         let state = self.state();
         for (number, ledger) in &state.links {
@@ -167,6 +167,6 @@ impl Script {
     }
 }
 
-/// An end of a connection, of which there is nothing but the number.
+/// An end of a connection, which consists of a number only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Link(u32);

@@ -1,4 +1,4 @@
-//! What the program does meanwhile.
+//! The actions of the program.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -16,7 +16,7 @@ use super::backend::Net;
 use super::script::{Link, Script};
 use super::{Hostile, Rogue};
 
-/// A network, and how connections come in from outside.
+/// A network, and the notifier for connections from outside.
 pub(super) trait Door: NetRef<Engine = Hostile, Registry = Rogue> {
     type Notifier: Notifier<Link = Link, Accept = ClaimedRequest<Self>>;
 
@@ -39,10 +39,10 @@ impl<'n, 'm> Door for &'n SubNetwork<Hostile, Rogue, Fixed<'m, Link>> {
     }
 }
 
-/// Something under way.
+/// A pending operation.
 type Task<'t, N> = Pin<Box<dyn Future<Output = Got<N>> + 't>>;
 
-/// What comes of it.
+/// The outcome of an operation.
 enum Got<N: NetRef> {
     Host(Result<Host<N>, Error>),
     Conn(Result<Conn<N>, Error>),
@@ -52,7 +52,7 @@ enum Got<N: NetRef> {
     Ready(Result<(), Error>),
 }
 
-/// What the program has of the network.
+/// The program's handles of the network.
 pub(super) struct Talk<'t, N: NetRef> {
     net: N,
     script: &'t Script,
@@ -63,7 +63,7 @@ pub(super) struct Talk<'t, N: NetRef> {
     wakes: Arc<Wakes>,
 }
 
-/// Counts how often a task is woken.
+/// Counts the wakes of a task.
 #[derive(Default)]
 struct Wakes(AtomicUsize);
 
@@ -73,7 +73,7 @@ impl Wake for Wakes {
     }
 }
 
-/// The most steps of one talk.
+/// The maximum number of steps of one program.
 const STEPS: usize = 400;
 
 impl<'t, N> Talk<'t, N>
@@ -120,7 +120,7 @@ where
         format!("{host}:{}", self.script.below(5))
     }
 
-    /// One of several, if there are any.
+    /// The index of one of `len` objects, if there are any.
     fn at(&self, len: usize) -> Option<usize> {
         let number = usize::from(self.script.byte());
         number.checked_rem(len)
@@ -186,7 +186,7 @@ where
         }
     }
 
-    /// A connection from outside.
+    /// Hands in a connection from outside.
     fn incoming(&mut self) {
         let src = Addr::new("x", "outside", 1).expect("a valid name");
         let Ok(dst) = self.addr().parse::<Addr>() else { return };
@@ -282,7 +282,7 @@ where
         }
     }
 
-    /// Lets everything go; then nothing is left.
+    /// Drops everything, and asserts that nothing is left.
     fn finish(mut self) {
         self.script.end();
         self.tasks.clear();
@@ -312,7 +312,7 @@ fn polled(outcome: Poll<Result<usize, Error>>, len: usize, head: &str) {
     }
 }
 
-/// No more is moved than there was room for; a write that is done has moved something.
+/// Asserts that a read or write moved at most `len` bytes, and that a completed write moved at least one.
 fn moved(outcome: Result<usize, Error>, len: usize, head: &str) {
     match outcome {
         Ok(count) => {
@@ -323,7 +323,7 @@ fn moved(outcome: Result<usize, Error>, len: usize, head: &str) {
     }
 }
 
-/// Whether an error is such as they are to be.
+/// Asserts that an error has the documented form.
 fn check(error: &Error, head: &str) {
     let text = error.to_string();
     assert!(text.starts_with(head), "{text:?} does not begin with {head:?}");

@@ -1,4 +1,4 @@
-//! What is compared after each operation, and in the end.
+//! The comparisons after each operation, and at the end.
 
 use virtnet::NetRef;
 
@@ -6,8 +6,8 @@ use super::{Report, World, differ};
 use crate::model::{ENDLESS, Id};
 
 impl<'w, N: NetRef + 'w> World<'w, N> {
-    /// Polls whatever the model says gets further, in the order in which it was started, and then whatever else was
-    /// woken.
+    /// Polls every operation that the model can advance, in the order of their start, and then all other woken
+    /// operations.
     pub(super) fn settle(&mut self, report: &mut Report) -> Result<(), String> {
         report.say(|| "// settle".into());
         loop {
@@ -24,12 +24,12 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         Ok(())
     }
 
-    /// What was polled and is not done.
+    /// The operations that were polled and are not done.
     fn begun(&self) -> impl Iterator<Item = Id> {
         self.waits.keys().copied().filter(|id| self.waits[id].polled)
     }
 
-    /// What would get further if it was polled.
+    /// The operations that another poll would advance.
     fn stirring(&self) -> impl Iterator<Item = Id> {
         self.begun().filter(|&id| self.model.stirs(id))
     }
@@ -42,7 +42,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         }
     }
 
-    /// Compares what can be seen of the network with the model.
+    /// Compares the visible state of the network with the model.
     pub(super) fn check(&self) -> Result<(), String> {
         self.stirring().try_for_each(|id| self.check_woken(id))?;
         for name in self.model.host_names() {
@@ -73,7 +73,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         Ok(())
     }
 
-    /// Drops everything; then all is free.
+    /// Drops everything, and asserts that all resources are free.
     pub(super) fn finish(&mut self, report: &mut Report) -> Result<(), String> {
         let order = |ids: Vec<Id>, reversed: bool| if reversed { ids.into_iter().rev().collect() } else { ids };
         let reversed = self.setup.reversed;
@@ -98,7 +98,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         self.check_all_free()
     }
 
-    /// Everything can be had again.
+    /// Asserts that all ports and sockets can be used again.
     fn check_all_free(&self) -> Result<(), String> {
         let open = self.model.host_names().into_iter().find(|name| self.model.is_open(name));
         let Some(name) = open.filter(|_| self.model.is_up()) else { return Ok(()) };

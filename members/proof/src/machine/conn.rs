@@ -1,4 +1,4 @@
-//! What is done to connections.
+//! The operations on connections.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -37,7 +37,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
                     return Ok(false);
                 }
                 self.give_up_write_of(by, report);
-                // A write may come again with the same bytes, to be told what became of them.
+                // A write may be repeated with the same bytes, to get the count of those.
                 let again = op.with >= if op.mode == Mode::Now { 128 } else { 192 };
                 let bytes = if again { vec![b'n'; len.min(2)] } else { self.bytes(len) };
                 Wait::Write { conn, bytes, by }
@@ -54,14 +54,14 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         Ok(true)
     }
 
-    /// In a fixed rendezvous, three tasks may write to one connection: those that wait, those that have yet to be told
-    /// what was read of their writes, and `by`.
+    /// In a fixed-size rendezvous network, three tasks may write to one connection: those with a pending write, those
+    /// that have yet to fetch the count of a write, and `by`.
     pub(super) fn may_write(&self, conn: Id, by: Id) -> bool {
         let endless = self.setup.rules.sockets == ENDLESS;
         endless || !self.setup.rules.rendezvous || self.model.other_writers(conn, by) < 3
     }
 
-    /// The next bytes to be written: each one more than the last.
+    /// The next bytes to write: each is the previous one plus one.
     pub(super) fn bytes(&mut self, len: usize) -> Vec<u8> {
         let bytes = (0..len).map(|_| {
             self.byte = self.byte.wrapping_add(1);
@@ -113,7 +113,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
                 report.say(|| format!("let c{id} = r{id}.reunite(w{id})?;"));
                 let conn = read.reunite(write).map_err(|error| error.to_string())?;
                 self.conns.insert(id, Ends::Whole(Arc::new(conn)));
-                // Whoever waits goes on with the whole.
+                // Pending operations continue with the whole connection.
             }
             (Some(Ends::Halves(Some(read), write)), Kind::DropRead) => {
                 let last = write.is_none();
@@ -141,7 +141,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
                     if let Some(Ends::Halves(_, write)) = self.conns.get_mut(&id) {
                         *write = None;
                     }
-                    // Dropping it shuts down writing, if there is any.
+                    // Dropping the half shuts down writing, if the connection is open.
                     let _ = self.model.close_write(id);
                 }
             }
@@ -162,7 +162,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
     }
 }
 
-/// The connection that an operation is of.
+/// The connection that an operation belongs to.
 fn conn_of(wait: &Wait) -> Option<Id> {
     match wait {
         Wait::Read { conn, .. } | Wait::Write { conn, .. } | Wait::Readable(conn) | Wait::Writable(conn) => Some(*conn),

@@ -1,4 +1,4 @@
-//! Operations, carried out on the network and on the model.
+//! Runs operations on the network and on the model.
 
 use virtnet::NetRef;
 
@@ -8,7 +8,7 @@ use crate::model::{Id, Model, Verdict, Wait};
 use crate::op::{Kind, Mode, Op};
 
 impl<'w, N: NetRef + 'w> World<'w, N> {
-    /// Carries an operation out; says whether there was anything to do.
+    /// Runs an operation; returns whether it applied to anything.
     pub(super) fn exec(&mut self, op: Op, report: &mut Report) -> Result<bool, String> {
         match op.kind {
             Kind::Host | Kind::NewHost | Kind::CloseHost | Kind::AutoClose | Kind::CloseNetwork | Kind::Fail => {
@@ -55,7 +55,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
             Kind::Dial => self.start(dial(text, verdict), op.mode, report)?,
             Kind::Accept => {
                 let accepts = self.accepts(listener);
-                // In a fixed network, the third makes the others look again, which is as good as polling them.
+                // In a fixed-size network, a third accept wakes the other accepts, which would count as polling them.
                 if self.setup.rules.acknowledged && accepts >= 2 && op.mode != Mode::Now {
                     return Ok(false);
                 }
@@ -89,7 +89,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
                 report.say(|| "//".into());
                 self.poll(id, report)?;
             }
-            // In a rendezvous, it is another write then.
+            // In a rendezvous network, this makes it a different write.
             (Kind::PollElsewhere, Wait::Write { conn, by, .. }) => {
                 let other = writer(Op { mode: Mode::Later, ..op });
                 if other == by || !self.may_write(conn, other) {
@@ -103,7 +103,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
                 self.change_task(id);
                 self.poll(id, report)?;
             }
-            // What a listener has claimed for an accept belongs to its task.
+            // A connection that a listener has claimed for an accept belongs to the accept's task.
             (Kind::PollElsewhere, Wait::Accept(_)) if self.setup.rules.acknowledged => return Ok(false),
             (Kind::PollElsewhere, _) => {
                 report.say(|| "// another task".into());
@@ -138,7 +138,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         self.model.give_up(id);
     }
 
-    /// A task has one write at a time.
+    /// Drops the pending write of a task, which has one write at a time.
     pub(super) fn give_up_write_of(&mut self, task: Id, report: &mut Report) {
         self.give_up_all(|_, wait| matches!(wait, Wait::Write { by, .. } if *by == task), report);
     }
@@ -149,7 +149,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
     }
 }
 
-/// One of several, by any number.
+/// Picks one of several by any number.
 pub(super) fn nth<'a>(mut ids: impl ExactSizeIterator<Item = &'a Id>, number: u8) -> Option<Id> {
     let count = ids.len();
     if count == 0 { None } else { ids.nth(usize::from(number) % count).copied() }

@@ -1,4 +1,4 @@
-//! Operations under way, and how their outcomes are compared.
+//! Pending operations, and the comparison of their outcomes.
 
 use std::future::Future;
 use std::io::{Read, Write};
@@ -14,21 +14,21 @@ use super::{Ends, Report, Waiting, World};
 use crate::model::{Done, Id, Verdict, Wait};
 use crate::op::{Mode, Op};
 
-/// An operation under way.
+/// A pending operation.
 pub(super) enum Job<'w, N: NetRef> {
     Future(Pin<Box<dyn Future<Output = Actual<N>> + 'w>>),
-    /// What is polled through the connection itself.
+    /// An operation that is polled through the connection itself.
     Direct,
 }
 
-/// The task of a write that does not wait: its waker does nothing.
+/// The task of a write that does not wait: its waker is a no-op.
 const IDLE: Id = 0;
-/// How many tasks there are that write again and again; they have the numbers from 1 on.
+/// The number of tasks that write repeatedly; their numbers start at 1.
 pub(super) const WRITERS: Id = 5;
-/// The task of a write with a time limit, which leaves nothing behind.
+/// The task of a write with a time limit, which leaves no trace.
 const TIMED: Id = WRITERS + 1;
 
-/// The task that does a write.
+/// The task that performs a write.
 pub(super) fn writer(op: Op) -> Id {
     match op.mode {
         Mode::Now => IDLE,
@@ -38,7 +38,7 @@ pub(super) fn writer(op: Op) -> Id {
 }
 
 impl<'w, N: NetRef + 'w> World<'w, N> {
-    /// Starts an operation, and waits for it as `mode` says.
+    /// Starts an operation, and waits for it according to `mode`.
     pub(super) fn start(&mut self, wait: Wait, mode: Mode, report: &mut Report) -> Result<(), String> {
         match mode {
             Mode::Later | Mode::Idle => {
@@ -61,9 +61,9 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         }
     }
 
-    /// What the model says that an operation comes to which does not wait.
+    /// The model's outcome of an operation that does not wait.
     fn at_once(&mut self, id: Id, timed: bool) -> Option<Done> {
-        // Whoever has a time limit looks again when it is over.
+        // An operation with a time limit is polled again when the limit has passed.
         let done = self.model.poll(id, timed).or_else(|| timed.then(|| self.model.poll(id, true))?);
         if done.is_some() {
             return done;
@@ -90,7 +90,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         }
     }
 
-    /// Polls an operation under way.
+    /// Polls a pending operation.
     pub(super) fn poll(&mut self, id: Id, report: &mut Report) -> Result<(), String> {
         let fresh = !self.model.has_begun(id);
         let mut waiting = self.waits.remove(&id).expect("what waits in the model waits here");
@@ -117,7 +117,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         Ok(())
     }
 
-    /// Tells the engine what it is to say to a dial.
+    /// Tells the engine its answer to a dial.
     pub(super) fn tell_relay(&self, id: Id) {
         if let (Some(relay), Some((from, verdict))) = (self.relay, self.model.dial(id))
             && verdict != Verdict::Open
@@ -186,7 +186,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         }
     }
 
-    /// An operation that does not wait.
+    /// Runs an operation that does not wait.
     fn once(&self, wait: &Wait) -> Option<Actual<N>> {
         match wait {
             Wait::Dial { host, text, .. } => pin!(self.host(host).dial(text.clone())).try_wait().map(Actual::conn),
@@ -201,7 +201,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         }
     }
 
-    /// An operation whose time is over when it begins.
+    /// Runs an operation whose time limit has passed when it starts.
     fn timed(&self, wait: &Wait) -> Actual<N> {
         let shortest = Some(Duration::from_nanos(1));
         match wait {
@@ -248,7 +248,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         }
     }
 
-    /// Another task polls the operation from now on.
+    /// Makes another task poll the operation from now on.
     pub(super) fn change_task(&mut self, id: Id) {
         let flag = self.task(id);
         if let Some(waiting) = self.waits.get_mut(&id) {

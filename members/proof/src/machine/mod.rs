@@ -22,14 +22,14 @@ use crate::model::{Id, Model, Wait};
 use crate::op::{Op, Program};
 use crate::relay::Relay;
 
-/// What a run tells: how many operations it came to, and what they were if somebody wants to know.
+/// The report of a run: the number of operations and, if requested, the program and its outcomes.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Operations that were run.
+    /// The number of operations that were run.
     pub ops: u64,
-    /// The program, a line for each operation, if it is kept.
+    /// The program, one line for each operation, if it is recorded.
     pub lines: Option<Vec<String>>,
-    /// How often operations came to what: the causes of errors, and what else there is.
+    /// How often each outcome occurred: the causes of errors, and other outcomes.
     pub outcomes: BTreeMap<String, u64>,
 }
 
@@ -47,7 +47,7 @@ impl Report {
         }
     }
 
-    /// Says what the last line came to.
+    /// Appends an outcome to the last line.
     fn note(&mut self, outcome: impl FnOnce() -> String) {
         if let Some(line) = self.lines.as_mut().and_then(|lines| lines.last_mut()) {
             let outcome = outcome();
@@ -61,7 +61,7 @@ impl Report {
 ///
 /// # Errors
 ///
-/// What differs from the model, a panic too.
+/// The difference from the model, including a panic.
 pub fn run(program: &Program, report: &mut Report) -> Result<(), String> {
     let setup = Setup::decode(program.config);
     let ran = catch_unwind(AssertUnwindSafe(|| setup.run(program, report)));
@@ -71,26 +71,26 @@ pub fn run(program: &Program, report: &mut Report) -> Result<(), String> {
     })
 }
 
-/// A network, its model, and what the program holds of it.
+/// A network, its model, and the program's handles.
 struct World<'w, N: NetRef> {
     net: N,
     model: Model,
     setup: &'w Setup,
-    /// How many pipes are in use, if the network tells.
+    /// The number of pipes in use, if the network reports it.
     pipes: Option<&'w dyn Fn() -> usize>,
-    /// The engine, if it is told what to say.
+    /// The engine, if its answers can be set.
     relay: Option<&'w Relay>,
     listeners: BTreeMap<Id, Arc<Listener<N>>>,
     conns: BTreeMap<Id, Ends<N>>,
     waits: BTreeMap<Id, Waiting<'w, N>>,
-    /// Every task's flag, first those of the tasks that write. They are kept to the end, so that no two tasks look the
-    /// same.
+    /// The flag of every task, those of the writing tasks first. The flags are kept to the end, so that no two tasks
+    /// have the same waker.
     flags: Vec<Arc<Flag>>,
     /// The last byte that was written.
     byte: u8,
 }
 
-/// A connection as a whole, or what is left of its halves.
+/// A connection as a whole, or its remaining halves.
 enum Ends<N: NetRef> {
     Whole(Arc<Conn<N>>),
     Halves(Option<OwnedReadHalf<N>>, Option<OwnedWriteHalf<N>>),
@@ -106,7 +106,7 @@ impl<N: NetRef> Ends<N> {
         }
     }
 
-    /// Another handle of the connection, if there is one: what is set by it counts for all.
+    /// Another handle of the connection, if there is one: options set through it apply to all handles.
     fn other(&self) -> &Conn<N> {
         match self {
             Self::Halves(_, Some(write)) => write,
@@ -115,11 +115,11 @@ impl<N: NetRef> Ends<N> {
     }
 }
 
-/// An operation under way, and the task that it is polled by.
+/// A pending operation, and the task that polls it.
 struct Waiting<'w, N: NetRef> {
     job: Job<'w, N>,
     flag: Arc<Flag>,
-    /// Whether it was polled: before that, nothing happens.
+    /// Whether the operation was polled: it does nothing before that.
     polled: bool,
 }
 
@@ -178,7 +178,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         if leaked == 0 { Ok(()) } else { Err(format!("{leaked} wakers were not dropped")) }
     }
 
-    /// The task of an operation: one that writes, or a new one.
+    /// The task of an operation: a writing task, or a new one.
     fn task(&mut self, id: Id) -> Arc<Flag> {
         if let Wait::Write { by, .. } = self.model.wait(id) {
             return self.flags[*by as usize - 1].clone();
@@ -193,7 +193,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
     }
 }
 
-/// What two outcomes look like that differ.
+/// The text of two outcomes that differ.
 fn differ(what: &str, got: &str, want: &str) -> String {
     format!("{what}\n     got: {got}\n    want: {want}")
 }

@@ -1,4 +1,4 @@
-//! What is done to the network, its hosts and listeners.
+//! The operations on the network, its hosts and listeners.
 
 use std::future::Future;
 use std::pin::pin;
@@ -13,14 +13,14 @@ use super::{Report, World, differ};
 use crate::model::{Id, Wait};
 use crate::op::{Kind, Op};
 
-/// The names of hosts: usual ones, one that is printed in brackets, and two that are none.
+/// The names of hosts: usual ones, one that is printed in brackets, and two invalid ones.
 const NAMES: [&str; 6] = ["a", "b", "γ", "x:y", "", "[q"];
 
-/// Why a network fails that does.
+/// The cause with which a network fails.
 const FAILURE: &str = "cable unplugged";
 
 impl<'w, N: NetRef + 'w> World<'w, N> {
-    /// What every program begins with: hosts, each but the last with a listener.
+    /// Sets up the start of every program: hosts, each but the last with a listener.
     pub(super) fn prelude(&mut self, report: &mut Report) -> Result<(), String> {
         let hosts = self.setup.hosts.min(self.setup.rules.hosts);
         for name in &NAMES[..hosts] {
@@ -133,7 +133,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
     }
 
     pub(super) fn drop_listener(&mut self, id: Id, report: &mut Report) {
-        // Nobody waits any more in what is dropped: that would borrow it.
+        // Pending accepts borrow the listener, so they are dropped first.
         self.give_up_all(|_, wait| *wait == Wait::Accept(id), report);
         report.say(|| format!("drop(l{id});"));
         self.listeners.remove(&id);
@@ -141,7 +141,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
     }
 }
 
-/// Whether two outcomes print the same.
+/// Compares the printed texts of two outcomes.
 pub(super) fn same<T: std::fmt::Debug + PartialEq>(
     got: Result<T, impl ToString>,
     want: Result<T, String>,

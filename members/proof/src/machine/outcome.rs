@@ -1,4 +1,4 @@
-//! What operations come to, on the network and in the model.
+//! The outcomes of operations, on the network and in the model.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use virtnet::{Conn, Error, NetRef};
 use super::{Ends, Report, World, differ};
 use crate::model::{Done, Id, Model};
 
-/// What an operation came to.
+/// The outcome of an operation.
 pub(super) enum Actual<N: NetRef> {
     Conn(Conn<N>),
     Bytes(Vec<u8>),
@@ -63,14 +63,14 @@ fn text(model: &Model, done: &Done) -> String {
     }
 }
 
-/// What an error ends in, without its numbers.
+/// The last part of an error's text, without its numbers.
 pub(super) fn cause(error: &str) -> &str {
     let cause = error.trim_end().rsplit(": ").next().unwrap_or(error);
     cause.split(" (").next().unwrap_or(cause)
 }
 
 impl<'w, N: NetRef + 'w> World<'w, N> {
-    /// Compares what an operation came to with what the model says.
+    /// Compares the outcome of an operation with that of the model.
     pub(super) fn compare(
         &mut self,
         id: Id,

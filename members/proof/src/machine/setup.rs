@@ -9,39 +9,39 @@ use crate::model::{ENDLESS, Model, Rules};
 use crate::op::{EAGER, Program, RENDEZVOUS, Word};
 use crate::relay::{Names, Relay};
 
-/// What the first four bytes of a program say.
+/// The configuration in the first four bytes of a program.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
-    /// Whose network it is, and on which tables.
+    /// The backend of the network, and its tables.
     pub backend: Backend,
-    /// What the model has to know.
+    /// The rules that the model follows.
     pub rules: Rules,
-    /// Whether all that is woken is polled after each operation.
+    /// Whether all woken operations are polled after each operation.
     pub eager: bool,
-    /// How many hosts and listeners there are at first.
+    /// The initial number of hosts and of listeners.
     pub hosts: usize,
-    /// Whether the oldest goes last in the end.
+    /// Whether the oldest objects are dropped last in the end.
     pub reversed: bool,
 }
 
-/// Whose network it is, and on which tables.
+/// The backend of a network, and its tables.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Backend {
     /// pipenet's, on the heap.
     Heap,
     /// pipenet's, in memory of this shape.
     Fixed(usize),
-    /// One that acknowledges, on the heap.
+    /// An acknowledging backend, on the heap.
     RelayHeap,
-    /// One that acknowledges, in memory of this shape.
+    /// An acknowledging backend, in memory of this shape.
     RelayFixed(usize),
 }
 
-/// Hosts, sockets, pipes, bytes.
+/// The numbers of hosts, sockets, pipes and bytes.
 const SHAPES: [[usize; 4]; 4] = [[2, 4, 1, 1], [2, 7, 2, 3], [3, 9, 8, 2], [4, 24, 5, 7]];
 
 impl Setup {
-    /// The setup that these bytes stand for.
+    /// Decodes a setup from these bytes.
     #[must_use]
     pub fn decode([backend, flags, buffer, more]: Word) -> Self {
         let flag = |bit: u8| flags & (1 << bit) != 0;
@@ -80,7 +80,7 @@ impl Setup {
     ///
     /// # Errors
     ///
-    /// What differs from the model.
+    /// The difference from the model.
     pub fn run(&self, program: &Program, report: &mut Report) -> Result<(), String> {
         match self.backend {
             Backend::Heap => self.run_heap(program, report),

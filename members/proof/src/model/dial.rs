@@ -8,7 +8,7 @@ use super::{Addr, Done, Id, Model, Verdict};
 use crate::address::{self, Parsed};
 
 impl Model {
-    /// Begins a dial: takes the source port, and asks everybody in turn.
+    /// Starts a dial: takes the source port, and performs the checks in order.
     pub(super) fn begin(&mut self, host: &Rc<str>, text: &str) -> Result<Begun, String> {
         let port = self.lowest_port(host);
         let socket = Socket { port, bound: true, ..Socket::new(host.clone(), State::Dialling) };
@@ -18,7 +18,8 @@ impl Model {
             Ok(Parsed { host: name, port }) => Addr { host: name.into(), port },
             Err(cause) => return Err(self.fail_dial(source, None, &cause)),
         };
-        // The first free port with which the peer has no connection: there is one among as many as there are sockets.
+        // The first free port with which the peer has no connection. There is one among as many ports as there are
+        // sockets.
         while self.has_pair(&target, &self.sockets[&source].addr()) {
             let next = self.sockets[&source].port + 1;
             self.at(source).port = self.free_port_from(next, host);
@@ -33,12 +34,12 @@ impl Model {
         }
     }
 
-    /// Lets a dial wait at its listener; gives the socket there, and the pipe.
+    /// Queues a dial at its listener; returns the socket there, and the pipe.
     fn enqueue(&mut self, source: Id, target: &Addr) -> Result<(Id, Id), String> {
         if !self.hosts.contains_key(&target.host) {
             return Err(format!("{}: query [{:?}]: no such host", self.rules.registry, &*target.host));
         }
-        // A connection needs its pipe before anybody is asked.
+        // A connection takes its pipe before the listener is asked.
         let pipe = self.new_pipe()?;
         let entered = self.enter(source, target, pipe);
         if entered.is_err() {
@@ -68,7 +69,7 @@ impl Model {
         Ok(request)
     }
 
-    /// The error of a dial, whose port is free again.
+    /// Returns the error of a dial, and frees its port.
     fn fail_dial(&mut self, source: Id, target: Option<&Addr>, cause: &str) -> String {
         let addr = self.sockets[&source].addr();
         self.remove(source);
@@ -78,7 +79,7 @@ impl Model {
     pub(super) fn poll_dial(&mut self, id: Id, mut begun: Begun, verdict: Verdict) -> Option<Done> {
         let phase = self.phase(begun.request);
         begun.claimed |= phase == Some(Phase::Claimed);
-        // Whether the listener has it, or why it never will; none if that is open.
+        // Whether the listener has accepted the dial, or why it never will; `None` if that is undecided.
         let answer = match (phase, begun.claimed, verdict) {
             (None, ..) => Some(Ok(())),
             (Some(Phase::Queued), ..) => None,
@@ -108,7 +109,7 @@ impl Model {
         }
     }
 
-    /// The backend has acknowledged what a listener took: the next accept has it.
+    /// The backend has acknowledged a claimed connection: the next accept gets it.
     fn acknowledge(&mut self, request: Id) {
         self.set_phase(request, Phase::Ready);
         self.at(request).awaited = false;
@@ -123,7 +124,7 @@ impl Model {
         }
     }
 
-    /// Makes a connection of a dial.
+    /// Makes a dial a connection.
     fn connect(&mut self, begun: Begun) -> Id {
         let Begun { source, target, request, end, .. } = begun;
         let port = self.sockets[&request].port;
@@ -136,7 +137,7 @@ impl Model {
         source
     }
 
-    /// A dial is over without a connection: nothing of it is left, or whoever accepted it sees it closed.
+    /// Ends a dial without a connection: it leaves nothing behind, or the accepting end sees it closed.
     pub(super) fn give_up_dial(&mut self, begun: Begun, cause: &str) -> String {
         let Begun { source, target, request, end, .. } = begun;
         match self.phase(request) {

@@ -1,8 +1,8 @@
-//! What a network does, as simply as it can be said: plain maps, one thing at a time, nothing that waits.
+//! The behaviour of a network in its simplest form: plain maps, one operation at a time, and no waiting.
 //!
-//! It follows what the crate's documentation promises and not how the crate does it. Where an operation would wait, it is
-//! kept in a map of those that do; [`Model::poll`] says whether it is done by now, and [`Model::stirs`] whether it would
-//! get any further, so that its task has to be woken.
+//! The model follows the promises of the crate's documentation, and not the crate's implementation. A pending operation
+//! is kept in a map; [`Model::poll`] returns its outcome if it is done by now, and [`Model::stirs`] whether a poll
+//! would advance it, so that its task has to be woken.
 
 mod dial;
 mod socket;
@@ -18,10 +18,10 @@ pub use wait::{Done, REFUSED, Verdict, Wait};
 
 use crate::address;
 
-/// The number of a socket or of an operation that waits.
+/// The number of a socket or of a pending operation.
 pub type Id = u32;
 
-/// Host and port.
+/// A host and a port.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Addr {
     /// The host's name.
@@ -40,22 +40,22 @@ impl std::fmt::Display for Addr {
     }
 }
 
-/// What kind of network it is.
+/// The properties of a network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
-    /// Its full name.
+    /// The network's full name.
     pub network: &'static str,
-    /// How the registry calls itself.
+    /// The registry's name in errors.
     pub registry: &'static str,
-    /// Hosts that it has room for.
+    /// The maximum number of hosts.
     pub hosts: usize,
-    /// Sockets, of all hosts together.
+    /// The maximum number of sockets, of all hosts together.
     pub sockets: usize,
-    /// Connections.
+    /// The maximum number of connections.
     pub pipes: usize,
-    /// Dials that may wait at a listener.
+    /// The maximum number of dials that wait at a listener.
     pub backlog: usize,
-    /// Bytes in each direction of a connection.
+    /// The number of bytes in each direction of a connection.
     pub buffer: usize,
     /// Whether a write is done when its bytes are read.
     pub rendezvous: bool,
@@ -63,9 +63,9 @@ pub struct Rules {
     pub reset_unread: bool,
     /// Whether an accepted connection keeps the listener's port.
     pub share_port: bool,
-    /// Whether the backend acknowledges what a listener takes.
+    /// Whether the backend acknowledges claimed connections.
     pub acknowledged: bool,
-    /// What engine and registry say to being closed.
+    /// The failures of engine and registry when they are closed.
     pub close_failures: [Option<&'static str>; 2],
 }
 
@@ -75,13 +75,13 @@ pub const ENDLESS: usize = usize::MAX;
 /// A network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// What kind it is.
+    /// The network's properties.
     pub rules: Rules,
     up: bool,
-    /// Why it failed, if it did.
+    /// The cause of the network's failure, if it failed.
     failed: Option<&'static str>,
     auto_close: bool,
-    /// Whether each is open.
+    /// Whether each host is open.
     hosts: BTreeMap<Rc<str>, bool>,
     sockets: BTreeMap<Id, Socket>,
     pipes: BTreeMap<Id, Pipe>,
@@ -89,7 +89,7 @@ pub struct Model {
     last: Id,
 }
 
-/// A connection: what each side writes, and whether each end is still held.
+/// A connection: the stream written by each side, and whether each end is still held.
 #[derive(Clone, Debug, PartialEq)]
 struct Pipe {
     written_by: [Stream; 2],
@@ -97,7 +97,7 @@ struct Pipe {
 }
 
 impl Model {
-    /// A network without hosts.
+    /// Makes a network without hosts.
     #[must_use]
     pub fn new(rules: Rules) -> Self {
         Self {
@@ -155,7 +155,7 @@ impl Model {
         Ok(())
     }
 
-    /// Asks for the network to be closed with its last open host.
+    /// Makes the network close with its last open host.
     pub fn auto_close(&mut self) -> Result<(), String> {
         let failed = |cause: &str| Err(format!("virtnet {:?}: auto close: {cause}", self.rules.network));
         match (self.up, self.hosts.values().any(|&open| open)) {
@@ -168,20 +168,20 @@ impl Model {
         }
     }
 
-    /// The backend says that the network failed.
+    /// The backend reports that the network failed.
     pub fn fail(&mut self, cause: &'static str) {
         if self.up {
             self.failed = Some(cause);
-            // Whoever closes it next is told.
+            // The failure is reported by the next close.
             let _ = self.close();
         }
     }
 
-    /// Closes the network. Each time it is closed it says the same.
+    /// Closes the network. Every close returns the same outcome.
     pub fn close(&mut self) -> Result<(), String> {
         self.up = false;
         for name in self.host_names() {
-            // The network is down already: nothing else comes of it.
+            // The network is already down, so this closes nothing else.
             let _ = self.close_host(&name);
         }
         let [engine, registry] = self.rules.close_failures;
@@ -215,13 +215,13 @@ impl Model {
         self.hosts.keys().cloned().collect()
     }
 
-    /// How many sockets the host has in use.
+    /// The number of sockets that the host has in use.
     #[must_use]
     pub fn sockets_of(&self, host: &str) -> usize {
         self.sockets.values().filter(|socket| &*socket.host == host).count()
     }
 
-    /// How many connections are in use.
+    /// The number of connections in use.
     #[must_use]
     pub fn pipes(&self) -> usize {
         self.pipes.len()
@@ -233,7 +233,7 @@ impl Model {
         &self.sockets[&id]
     }
 
-    /// The cause that counts of what is down: the network before the host.
+    /// The outermost cause of what is down: the network comes before the host.
     fn down(&self, host: &str) -> Option<&'static str> {
         match (self.up, self.is_open(host)) {
             (false, _) => Some("network is down"),
@@ -262,7 +262,7 @@ impl Model {
         Ok(pipe)
     }
 
-    /// The direction that an end writes, and the one that it reads.
+    /// The stream that an end writes, and the one that it reads.
     fn streams(&mut self, (pipe, side): (Id, usize)) -> [&mut Stream; 2] {
         let [dialled, accepted] = &mut self.pipes.get_mut(&pipe).expect("an end that is held has a pipe").written_by;
         if side == 0 { [dialled, accepted] } else { [accepted, dialled] }
@@ -275,13 +275,13 @@ impl Model {
         incoming.shut_reader(how);
     }
 
-    /// Closes an end, with a reset if bytes wait there unread.
+    /// Closes an end, with a reset if it has bytes unread.
     fn close_end(&mut self, end: (Id, usize)) {
         let resets = self.rules.reset_unread && !self.rules.rendezvous && !self.streams(end)[1].is_empty();
         self.shut(end, if resets { End::Reset } else { End::Closed });
     }
 
-    /// Closes an end and gives it back.
+    /// Closes an end and releases it.
     fn let_go(&mut self, end: (Id, usize)) {
         self.close_end(end);
         let pipe = self.pipes.get_mut(&end.0).expect("an end that is held has a pipe");

@@ -1,4 +1,4 @@
-//! Sockets: their ports, and what becomes of them.
+//! Sockets: their ports and states.
 
 use std::rc::Rc;
 
@@ -9,28 +9,28 @@ use crate::address::{self, Parsed};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Socket {
     pub(super) host: Rc<str>,
-    /// Known also after it was given back; 0 before there is one.
+    /// The port. It stays known after it was freed, and is 0 before it is assigned.
     pub(super) port: u16,
-    /// Whether it has that port.
+    /// Whether the socket holds that port.
     pub(super) bound: bool,
-    /// Whether it has that port together with its listener.
+    /// Whether the socket shares that port with its listener.
     pub(super) shared: bool,
-    /// Whether the program has it.
+    /// Whether the program has a handle of the socket.
     pub(super) handle: bool,
-    /// Whether the dial that it came from has yet to be told.
+    /// Whether the dial that the socket came from has yet to complete.
     pub(super) awaited: bool,
     pub(super) peer: Option<Addr>,
-    /// Its end of a connection.
+    /// The socket's end of a connection.
     pub(super) end: Option<(Id, usize)>,
     pub(super) state: State,
 }
 
-/// What a socket is.
+/// The state of a socket.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum State {
     /// The source of a dial.
     Dialling,
-    /// A listener: who waits there to be accepted in this order, and which accepts wait to be told of more.
+    /// A listener: the queued requests in order, and the accepts that wait for another request.
     Listener { queue: Vec<Id>, seats: Vec<Id> },
     /// A dial that waits at a listener.
     Request { listener: Id, phase: Phase },
@@ -40,23 +40,23 @@ pub(super) enum State {
     Closed,
 }
 
-/// How far a dial that waits at a listener is.
+/// The phase of a dial that waits at a listener.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Phase {
-    /// It waits.
+    /// The dial waits.
     Queued,
-    /// A listener has taken it, and waits for the backend.
+    /// A listener has claimed the dial, and waits for the backend.
     Claimed,
-    /// The backend has acknowledged it; the next accept has it.
+    /// The backend has acknowledged the dial; the next accept gets it.
     Ready,
-    /// Nobody listens any more.
+    /// The listener is closed.
     Refused,
 }
 
 /// How a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum How {
-    /// In order.
+    /// Without a reset.
     Close,
     /// With a reset.
     Abort,
@@ -67,13 +67,13 @@ impl Socket {
         Self { host, port: 0, bound: false, shared: false, handle: false, awaited: false, peer: None, end: None, state }
     }
 
-    /// Its own address.
+    /// The local address.
     #[must_use]
     pub fn addr(&self) -> Addr {
         Addr { host: self.host.clone(), port: self.port }
     }
 
-    /// The address of the other end of a connection.
+    /// The address of the peer of a connection.
     #[must_use]
     pub fn peer(&self) -> Option<&Addr> {
         self.peer.as_ref()
@@ -92,7 +92,7 @@ impl Model {
         (first..).find(free).expect("these tests do not take all ports")
     }
 
-    /// Whether a connection with these two ends is accepted, or waits to be, where several may have one port.
+    /// With shared ports, whether a connection with these two ends is accepted or queued.
     pub(super) fn has_pair(&self, local: &Addr, peer: &Addr) -> bool {
         let has = |socket: &Socket| match socket.state {
             State::Request { listener, phase: Phase::Queued } => self.sockets[&listener].port == local.port,
@@ -124,7 +124,7 @@ impl Model {
         self.sockets.get_mut(&id).expect("a socket that is held is in the table")
     }
 
-    /// Listens at the address that `text` says.
+    /// Listens at the address in `text`.
     pub fn listen(&mut self, host: &str, text: &str) -> Result<Id, String> {
         let failed = |model: &Self, addr: Option<&Addr>, cause: &str| Err(model.error("listen", None, addr, cause));
         // An empty text asks for any port.
@@ -162,7 +162,7 @@ impl Model {
         listeners.next().map(|(&id, _)| id)
     }
 
-    /// Who waits at a listener, and who waits for them.
+    /// The queued requests of a listener, and the accepts that wait for them.
     pub(super) fn queue(&mut self, listener: Id) -> Option<(&mut Vec<Id>, &mut Vec<Id>)> {
         match &mut self.sockets.get_mut(&listener)?.state {
             State::Listener { queue, seats } => Some((queue, seats)),
@@ -170,7 +170,7 @@ impl Model {
         }
     }
 
-    /// How far the dial in this socket is, while it is one.
+    /// The phase of the dial in this socket, as long as it is one.
     pub(super) fn phase(&self, request: Id) -> Option<Phase> {
         match self.sockets.get(&request)?.state {
             State::Request { phase, .. } => Some(phase),
@@ -184,7 +184,7 @@ impl Model {
         }
     }
 
-    /// Nobody listens any more: who waits there is refused.
+    /// Refuses the requests of a closed listener.
     fn refuse_all(&mut self, listener: Id) {
         let waiting = match self.queue(listener) {
             Some((queue, seats)) => {
@@ -195,7 +195,7 @@ impl Model {
         };
         for request in waiting {
             if self.phase(request) == Some(Phase::Ready) {
-                // Its dial was told that it is connected; now it is closed.
+                // The dial already completed with a connection, which is closed now.
                 self.remove(request);
             } else {
                 self.set_phase(request, Phase::Refused);
@@ -212,9 +212,9 @@ impl Model {
         }
     }
 
-    /// What becomes of a socket whose host is closed.
+    /// Shuts a socket whose host is closed.
     pub(super) fn shut_with_host(&mut self, id: Id) {
-        // A dial that was ready went with its listener.
+        // A ready dial was removed with its listener.
         let Some(socket) = self.sockets.get(&id) else { return };
         match (&socket.state, socket.end) {
             (State::Listener { .. }, _) => self.refuse_all(id),
@@ -265,7 +265,7 @@ impl Model {
         }
     }
 
-    /// The dial that a socket came from has been told, or is gone.
+    /// Records that the dial that a socket came from has completed or was dropped.
     pub(super) fn told(&mut self, id: Id) {
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.awaited = false;
@@ -274,7 +274,7 @@ impl Model {
         }
     }
 
-    /// Why the own side of a connection or listener is down, if it is.
+    /// The cause if the local side of a connection or listener is down.
     pub(super) fn own_down(&self, id: Id) -> Option<&'static str> {
         let socket = &self.sockets[&id];
         self.down(&socket.host).or((socket.state == State::Closed).then_some("socket is down"))
@@ -309,7 +309,7 @@ impl Model {
         self.error(operation, source.as_ref(), addr.as_ref(), cause)
     }
 
-    /// The text of a connection's error that is replaced by what is down of the own side.
+    /// The text of a connection's error, in which the cause of a local side that is down takes precedence.
     #[must_use]
     pub fn outermost_conn_error(&self, operation: &str, id: Id, cause: &str) -> String {
         let cause = self.down(&self.sockets[&id].host).unwrap_or(cause);

@@ -2,33 +2,33 @@
 
 use super::Id;
 
-/// How an end has shut down.
+/// The way in which an end has shut down.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum End {
     Open,
     /// The writer has half-closed.
     Finished,
     Closed,
-    /// It has reset the connection, and the peer may read what reached it.
+    /// The end has reset the connection, and the peer can read the bytes that reached it.
     Reset,
-    /// It has reset the connection, and what was on its way is gone.
+    /// The end has reset the connection, and the bytes in flight are dropped.
     Aborted,
 }
 
 /// One direction of a connection, from its writer to its reader.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stream {
-    /// What was written and not read.
+    /// The bytes that were written and not read.
     bytes: Vec<u8>,
     writer: End,
     reader: End,
-    /// In a rendezvous: the latest write to be let in, and who it is of; `bytes` is what is left of it.
+    /// In a rendezvous: the latest write in progress, with its task; `bytes` is the part of it that is unread.
     offer: Option<(Id, Vec<u8>)>,
-    /// In a rendezvous: earlier writes, of which somebody has yet to be told what was read.
+    /// In a rendezvous: the bytes read from earlier writes, whose tasks have yet to fetch their counts.
     answers: Vec<(Id, Vec<u8>)>,
 }
 
-/// What reading and writing come to; none if they wait.
+/// The outcome of reading or writing; `None` if the operation waits.
 pub(crate) type Progress<T> = Option<Result<T, &'static str>>;
 
 impl Stream {
@@ -36,7 +36,7 @@ impl Stream {
         Self { bytes: Vec::new(), writer: End::Open, reader: End::Open, offer: None, answers: Vec::new() }
     }
 
-    /// The first bytes, by a reader that is open.
+    /// Returns the first bytes, for an open reader.
     pub(crate) fn read(&mut self, len: usize, take: bool) -> Progress<Vec<u8>> {
         if self.writer == End::Aborted {
             return Some(Err("connection reset"));
@@ -56,7 +56,7 @@ impl Stream {
         Some(Ok(read))
     }
 
-    /// Why writing fails, for a writer that has not closed.
+    /// The failure of a write, for a writer that has not closed.
     fn failure(&self) -> Option<&'static str> {
         match (self.writer, self.reader) {
             (_, End::Reset | End::Aborted) => Some("connection reset"),
@@ -65,7 +65,7 @@ impl Stream {
         }
     }
 
-    /// Writes what there is room for. `down` is why the writer's own side is, if it is.
+    /// Writes as many bytes as there is room for. `down` is the cause if the writer's local side is down.
     pub(crate) fn write(&mut self, down: Option<&'static str>, bytes: &[u8], room: usize) -> Progress<usize> {
         if let Some(cause) = down.or(self.failure()) {
             return Some(Err(cause));
@@ -78,7 +78,7 @@ impl Stream {
         (count > 0).then_some(Ok(count))
     }
 
-    /// Writes, and is done when all was read.
+    /// Writes, and completes when all bytes were read.
     pub(crate) fn rendezvous(
         &mut self,
         down: Option<&'static str>,
@@ -88,7 +88,7 @@ impl Stream {
     ) -> Progress<usize> {
         if let Some((_, offered)) = self.offer.take_if(|(writer, _)| *writer == by) {
             if !bytes.starts_with(&offered) {
-                // Other bytes: whoever wrote those has given them up.
+                // The bytes differ, so the task has dropped its previous write.
                 self.bytes.clear();
             } else if !self.bytes.is_empty() {
                 self.offer = Some((by, offered));
@@ -117,7 +117,7 @@ impl Stream {
         None
     }
 
-    /// A write's time is over: takes back what was not read of it, and says how much was.
+    /// Withdraws the unread bytes of a write that timed out, and returns how many were read.
     pub(crate) fn withdraw(&mut self, by: Id) -> usize {
         let Some((_, offered)) = self.offer.take_if(|(writer, _)| *writer == by) else { return 0 };
         let taken = offered.len() - self.bytes.len();
@@ -125,23 +125,23 @@ impl Stream {
         taken
     }
 
-    /// The tasks that have yet to be told what was read of their writes.
+    /// The tasks that have yet to fetch the count of a write.
     pub(crate) fn late(&self) -> impl Iterator<Item = Id> {
         self.answers.iter().chain(&self.offer).map(|&(writer, _)| writer)
     }
 
-    /// Whether nothing waits to be read.
+    /// Whether there are no unread bytes.
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Whether a write would not wait, by a writer that is open.
+    /// Whether an open writer could write without waiting.
     pub(crate) fn is_writable(&self, rendezvous: bool, room: usize) -> bool {
         let free = if rendezvous { self.bytes.is_empty() } else { self.bytes.len() < room };
         free || self.reader != End::Open || self.failure().is_some()
     }
 
-    /// The writer shuts down.
+    /// Shuts down the writer.
     pub(crate) fn shut_writer(&mut self, how: End) {
         match (how, self.writer) {
             (End::Finished, End::Open) => self.writer = how,
@@ -156,7 +156,7 @@ impl Stream {
         }
     }
 
-    /// The reader shuts down: what it has not read is gone. One that only finishes lets the writer go on, as if all was
+    /// Shuts down the reader, which drops the unread bytes. After `Finished`, the writer continues as if all bytes were
     /// read.
     pub(crate) fn shut_reader(&mut self, how: End) {
         if self.reader == End::Open || (self.reader == End::Finished && how != End::Finished) {
@@ -168,7 +168,7 @@ impl Stream {
         }
     }
 
-    /// Takes back what was not read of a write in a rendezvous.
+    /// Withdraws the unread bytes of a rendezvous write.
     fn take_back(&mut self) {
         if let Some((_, offered)) = &mut self.offer {
             offered.truncate(offered.len() - self.bytes.len());

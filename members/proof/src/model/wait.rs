@@ -1,4 +1,4 @@
-//! Operations that may wait.
+//! Operations that can wait.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -6,23 +6,23 @@ use std::rc::Rc;
 use super::socket::{Phase, State};
 use super::{Addr, Id, Model, Rules};
 
-/// An operation under way.
+/// A pending operation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wait {
-    /// A dial from this host, to what its text says.
+    /// A dial from this host, to the address in its text.
     Dial {
-        /// The own host.
+        /// The local host.
         host: Rc<str>,
         /// The address.
         text: String,
-        /// What the backend is going to say.
+        /// The backend's future answer.
         verdict: Verdict,
-        /// How far it is; not begun before it is polled.
+        /// The state of the dial; `None` before it is polled.
         begun: Option<Begun>,
     },
     /// An accept at this listener.
     Accept(Id),
-    /// A read of up to so many bytes, or a peek.
+    /// A read of up to `len` bytes, or a peek.
     Read {
         /// The connection.
         conn: Id,
@@ -40,54 +40,54 @@ pub enum Wait {
         /// The task.
         by: Id,
     },
-    /// Waits until a read would not.
+    /// Waits until a read is ready.
     Readable(Id),
-    /// Waits until a write would not.
+    /// Waits until a write is ready.
     Writable(Id),
 }
 
-/// What the backend says to a connection that a listener has taken.
+/// The backend's answer to a claimed connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
-    /// Nothing yet.
+    /// No answer yet.
     Open,
-    /// It is made.
+    /// The connection is acknowledged.
     Acknowledge,
-    /// It is not.
+    /// The connection is refused.
     Refuse,
 }
 
-/// A dial that has begun.
+/// A dial that has started.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Begun {
     pub(super) source: Id,
     pub(super) target: Addr,
     pub(super) request: Id,
-    /// Whether the backend knows that a listener has taken it.
+    /// Whether the backend knows that a listener has claimed the dial.
     pub(super) claimed: bool,
     pub(super) end: (Id, usize),
 }
 
-/// What an operation came to.
+/// The outcome of an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Done {
     /// A connection.
     Conn(Id),
-    /// Bytes that were read.
+    /// The bytes that were read.
     Bytes(Vec<u8>),
-    /// How many bytes were written.
+    /// The number of bytes that were written.
     Count(usize),
-    /// It is done.
+    /// Completion without a value.
     Nothing,
-    /// It failed, with this text.
+    /// A failure with this text.
     Failed(String),
 }
 
-/// What the test backends say when they refuse.
+/// The cause of a refusal by the test backends.
 pub const REFUSED: &str = "not today";
 
 impl Model {
-    /// An operation that has not been polled.
+    /// Starts an operation, without polling it.
     pub fn start(&mut self, wait: Wait) -> Id {
         let id = self.next();
         self.waits.insert(id, wait);
@@ -100,12 +100,12 @@ impl Model {
         &self.waits[&id]
     }
 
-    /// The operation with that number, to be changed before it is polled.
+    /// The operation with that number, mutable until it is polled.
     pub fn wait_mut(&mut self, id: Id) -> &mut Wait {
         self.waits.get_mut(&id).expect("an operation that waits")
     }
 
-    /// Where a dial that has begun comes from, and what the backend is to say to it.
+    /// The source of a dial that has started, and the backend's answer to it.
     #[must_use]
     pub fn dial(&self, id: Id) -> Option<(Addr, Verdict)> {
         match self.waits.get(&id)? {
@@ -114,14 +114,14 @@ impl Model {
         }
     }
 
-    /// Whether another poll would change anything: whoever waits with this has to be woken.
+    /// Whether another poll would change anything, so that the operation's task has to be woken.
     #[must_use]
     pub fn stirs(&self, id: Id) -> bool {
         let mut next = self.clone();
         next.poll(id, true).is_some() || next != *self
     }
 
-    /// Polls an operation; with `seat`, it waits if it is not done.
+    /// Polls an operation; with `seat`, a pending accept is registered at its listener.
     pub fn poll(&mut self, id: Id, seat: bool) -> Option<Done> {
         let done = match self.waits[&id].clone() {
             Wait::Dial { host, text, begun, verdict } => {
@@ -142,7 +142,7 @@ impl Model {
         };
         if done.is_some() {
             self.waits.remove(&id);
-            // An accept that is done waits no longer.
+            // A completed accept no longer waits.
             self.unseat(id);
         }
         done
@@ -157,7 +157,7 @@ impl Model {
             let (queue, seats) = self.queue(listener).expect("a listener that is up");
             let (queue, others) = (queue.clone(), seats.iter().filter(|&&seat| seat != id).count());
             let claimed = queue.iter().filter(|&&request| self.phase(request) == Some(Phase::Claimed)).count();
-            // The backend is asked about as many as there are accepts that wait, with this one.
+            // The listener claims at most as many connections as there are pending accepts, including this one.
             let may_claim = claimed <= others;
             let next = queue.into_iter().find(|&request| match self.phase(request) {
                 Some(Phase::Ready) => true,
@@ -232,8 +232,8 @@ impl Model {
         ready.then_some(Done::Nothing)
     }
 
-    /// Gives an operation up: all is as if it had not been started, but for a write in a rendezvous, which may have been
-    /// delivered or still be.
+    /// Drops an operation. Everything is as if it had not been started, except that a rendezvous write may have been
+    /// delivered, or may be delivered later.
     pub fn give_up(&mut self, id: Id) {
         if let Some(Wait::Dial { begun: Some(begun), .. }) = self.waits.remove(&id) {
             self.give_up_dial(begun, "");
@@ -249,7 +249,7 @@ impl Model {
         }
     }
 
-    /// Takes back what was not read of a write whose time is over, and says how much was.
+    /// Withdraws the unread bytes of a write that timed out, and returns how many were read.
     pub fn withdraw(&mut self, id: Id) -> usize {
         match self.waits.remove(&id) {
             Some(Wait::Write { conn, by, .. }) if self.rules.rendezvous => {
@@ -260,7 +260,7 @@ impl Model {
         }
     }
 
-    /// How many tasks other than `by` write to a connection, or have yet to be told what was read of their writes.
+    /// The number of tasks other than `by` that write to a connection, or have yet to fetch the count of a write.
     #[must_use]
     pub fn other_writers(&self, conn: Id, by: Id) -> usize {
         let (pipe, side) = self.sockets[&conn].end.expect("a connection has an end");
@@ -272,7 +272,7 @@ impl Model {
         late.chain(waiting).filter(|&task| task != by).collect::<BTreeSet<_>>().len()
     }
 
-    /// The text of the error of an operation that is told not to wait, or whose time is over.
+    /// The text of the error of an operation that may not wait, or that timed out.
     #[must_use]
     pub fn late(&self, id: Id, cause: &str) -> String {
         match &self.waits[&id] {
@@ -286,7 +286,7 @@ impl Model {
         }
     }
 
-    /// Whether somebody polled it.
+    /// Whether the operation was polled, if it is a dial; otherwise true.
     #[must_use]
     pub fn has_begun(&self, id: Id) -> bool {
         !matches!(self.waits[&id], Wait::Dial { begun: None, .. })
