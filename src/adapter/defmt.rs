@@ -39,11 +39,8 @@ struct HostPort<'a>(&'a str, &'static str, u16);
 
 impl Format for HostPort<'_> {
     fn format(&self, f: Formatter<'_>) {
-        if self.0.contains(':') {
-            write!(f, "[{=str}{=str}]:{=u16}", self.0, self.1, self.2);
-        } else {
-            write!(f, "{=str}{=str}:{=u16}", self.0, self.1, self.2);
-        }
+        let (open, close) = if self.0.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{=str}{=str}{=str}{=str}:{=u16}", open, self.0, self.1, close, self.2);
     }
 }
 
