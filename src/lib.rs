@@ -209,6 +209,7 @@ pub use addr::name::{ErrorText, HostName, Name, NetworkName};
 pub use addr::to_addr::ToAddr;
 pub use addr::{Addr, AddrError, AddrReason};
 pub use contract::engine::{Engine, LinkStatus, Shutdown};
+pub use contract::layer::{Bare, Layer};
 pub use contract::networker::{NetListener, NetStream, Networker};
 pub use contract::notifier::{Accept, Notifier};
 pub use contract::registry::Registry;
@@ -219,12 +220,15 @@ pub use error::registry::{RegistryError, RegistryReason};
 pub use error::{Error, Operation};
 pub use net::conn::Conn;
 pub use net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+#[cfg(feature = "alloc")]
+pub use net::handle::{Backend, NetHandle};
 pub use net::host::Host;
 pub use net::listener::Listener;
 pub use net::net_ref::NetRef;
 pub use net::network::NetRefExt;
 pub use net::notifier::SubNetworkNotifier;
 pub use net::request::ClaimedRequest;
+pub use net::shared::{Holder, Network};
 pub use net::subnet::SubNetwork;
 #[cfg(feature = "std")]
 pub use tcp::{Tcp, TcpConn, TcpListener};

@@ -1,6 +1,7 @@
 //! The contracts that backends and access points implement: traits and their docs.
 
 pub(crate) mod engine;
+pub(crate) mod layer;
 pub(crate) mod networker;
 pub(crate) mod notifier;
 pub(crate) mod registry;

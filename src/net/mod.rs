@@ -5,6 +5,8 @@ pub(crate) mod conn;
 pub(crate) mod conn_ref;
 pub(crate) mod dial;
 pub(crate) mod half;
+#[cfg(feature = "alloc")]
+pub(crate) mod handle;
 pub(crate) mod host;
 #[cfg(any(feature = "edge-nal", feature = "embedded-nal-async"))]
 pub(crate) mod ip;
@@ -14,5 +16,6 @@ pub(crate) mod network;
 mod networker;
 pub(crate) mod notifier;
 pub(crate) mod request;
+pub(crate) mod shared;
 pub(crate) mod socket_ref;
 pub(crate) mod subnet;

@@ -3,16 +3,10 @@
 //! Everything that changes lies in one [`Memory`], all zeros at first; [`fixed!`](crate::fixed) makes it and the
 //! network.
 
-use core::fmt;
-
 use super::memory::{FixedLink, FixedPipes, PipePool, PipeSlots};
-use super::{PREFIX, Pipes, Ram};
+use super::{PREFIX, Pipenet, Pipes, Ram};
 use crate::addr::name::NetworkName;
-use crate::error::Error;
-use crate::error::close::CloseError;
-use crate::net::network::NetRefExt as _;
-use crate::net::subnet::{self, Options};
-use crate::snapshot::Snapshot;
+use crate::net::subnet::Options;
 use crate::table::{Fixed, FixedMemory};
 
 /// The subnetwork of a [`Network`].
@@ -53,9 +47,7 @@ type Tables<'m> = Fixed<'m, FixedLink>;
 /// let listener = net.host("a")?.listen(":1")?;
 /// # Ok::<(), virtnet::Error>(())
 /// ```
-pub struct Network<'m> {
-    net: SubNetwork<'m>,
-}
+pub type Network<'m> = crate::net::shared::Network<Pipenet, SubNetwork<'m>>;
 
 impl<'m> Network<'m> {
     /// A network with the full name `pipe` + `name`, in `memory` that no other network uses.
@@ -77,7 +69,7 @@ impl<'m> Network<'m> {
         let pool: &dyn PipeSlots = &memory.pipes;
         let engine = Pipes { memory: FixedPipes { pool }, rendezvous: false, reset_unread: true };
         let registry = Ram::new(tables, full);
-        Self { net: subnet::SubNetwork::with_options(PREFIX, name, engine, registry, tables, Options::DEFAULT) }
+        Self::over(SubNetwork::with_options(PREFIX, name, engine, registry, tables, Options::DEFAULT))
     }
 
     /// Whether a write is done only when the peer has read its bytes, so that the order of events is exact. By default,
@@ -122,77 +114,10 @@ impl<'m> Network<'m> {
         self
     }
 
-    /// The full name of the network.
-    #[must_use]
-    pub fn network_name(&self) -> &str {
-        self.net.network_name()
-    }
-
-    /// The host of this name; makes it if there is none. An existing host may be closed.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`new_host`](Network::new_host), if it has to be made.
-    pub fn host(&self, name: &str) -> Result<crate::net::host::Host<NetHandle<'_, 'm>>, Error> {
-        super::make_host(&&self.net, name, true)
-    }
-
-    /// The host of this name, if there is one. It may be closed.
-    #[must_use]
-    pub fn get_host(&self, name: &str) -> Option<crate::net::host::Host<NetHandle<'_, 'm>>> {
-        (&self.net).get_host(name)
-    }
-
-    /// Makes a host of a name that no host has had.
-    ///
-    /// # Errors
-    ///
-    /// `invalid network name` or `invalid host name`, `network is down`, `host already registered`, `host table is full`.
-    pub fn new_host(&self, name: &str) -> Result<crate::net::host::Host<NetHandle<'_, 'm>>, Error> {
-        super::make_host(&&self.net, name, false)
-    }
-
-    /// From now on, closing the last open host closes the network.
-    ///
-    /// # Errors
-    ///
-    /// `network is down`; `no open host`.
-    pub fn auto_close(&self) -> Result<(), Error> {
-        (&self.net).auto_close()
-    }
-
-    /// Closes the network and all its hosts. Whoever waits on them is woken, and all fails with `network is down`.
-    /// Closing it again is fine.
-    ///
-    /// # Errors
-    ///
-    /// Why the network failed, if somebody reported that through its [`Notifier`](crate::Notifier).
-    pub fn close(&self) -> Result<(), CloseError> {
-        super::close(&&self.net)
-    }
-
     /// How many pipes are in use: connections of which an end is held, and dials under way.
     #[must_use]
     pub fn pipes(&self) -> usize {
         self.net.engine.memory.in_use()
-    }
-
-    /// A look at its hosts and sockets, and at who waits: to be printed when a test hangs.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot<NetHandle<'_, 'm>> {
-        self.net.snapshot()
-    }
-
-    /// The subnetwork behind it.
-    #[must_use]
-    pub fn subnetwork(&self) -> NetHandle<'_, 'm> {
-        &self.net
-    }
-}
-
-impl fmt::Debug for Network<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.net, f)
     }
 }
 

@@ -1,19 +1,23 @@
 //! Networks within a process: every host is in one subnetwork, every connection a pipe in memory.
 //!
 //! [`Network`] grows as needed; [`fixed::Network`] lives in a static and needs no heap. Both have the same methods, and
-//! their hosts, listeners and connections are the same types of the core with another way to their network.
+//! their hosts, listeners and connections are the same types of the core, which reach their network in another way.
 
-use core::ops::Deref;
 use core::pin::pin;
 
-use self::memory::PipeMemory;
 use crate::addr::name::{ErrorText, HostName};
+use crate::contract::engine::Engine;
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
-use crate::net::net_ref::NetRef;
+#[cfg(feature = "alloc")]
+use crate::net::handle::Backend;
+use crate::net::host::Host as CoreHost;
 use crate::net::network::{NetRefExt as _, check_can_create, register_local};
+use crate::net::shared::{Holder, Network as SharedNetwork};
 use crate::net::subnet::Naming;
+#[cfg(feature = "alloc")]
+use crate::table::Heap;
 use crate::table::{Directory as _, Hosts as _, Tables};
 
 mod engine;
@@ -36,33 +40,80 @@ pub use ram::Ram;
 /// What the full names of in-process networks begin with.
 const PREFIX: &str = "pipe";
 
-/// Makes a host, unless one of this name is `known` and will do. All in one step, as the engine makes nothing for a host
-/// and the registry is a view of the tables: so nobody waits for a thread that lost its CPU, or for what an interrupt
-/// interrupted.
-fn make_host<M, T, N>(net: &N, name: &str, known: bool) -> Result<crate::net::host::Host<N>, Error>
+/// The backend of this module, as a parameter of [`Network`](crate::Network).
+#[derive(Clone, Copy, Debug)]
+pub enum Pipenet {}
+
+#[cfg(feature = "alloc")]
+impl Backend for Pipenet {
+    type Engine = Pipes<HeapPipes>;
+    type Registry<Link: Clone + Send + Sync> = Ram<Heap<Link>>;
+}
+
+/// Networks of this module, growable and fixed-size. Hosts are made in one step, and no close waits.
+impl<S, E, T> SharedNetwork<Pipenet, S>
 where
-    M: PipeMemory,
-    T: Tables<Link = M::Link>,
-    N: Clone + Send + Sync + Deref<Target = crate::net::subnet::SubNetwork<Pipes<M>, Ram<T>, T>>,
+    S: Holder<Engine = E, Registry = Ram<T>, Tables = T>,
+    E: Engine<Data = &'static str>,
+    T: Tables<Link = E::Link>,
 {
-    if known && let Some(host) = net.get_host(name) {
-        return Ok(host);
+    /// The host of this name; makes it if there is none. An existing host may be closed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new_host`](SharedNetwork::new_host), if it has to be made.
+    pub fn host(&self, name: &str) -> Result<CoreHost<S::Ref<'_>>, Error> {
+        self.make_host(name, true)
     }
-    let made = net.tables.directory(|directory| {
-        let name = valid(net.naming, name)?;
-        check_can_create(directory, &name)?;
-        match ram::announce(directory, &name) {
-            // By somebody who was faster, or who makes it in several steps, through the core: what is left is done here.
-            Err(Cause::HostExists) if known => {
-                let id = directory.intern(&name)?;
-                directory.hosts().host(id).map_or_else(|| register_local(directory, id), Ok)
-            }
-            announced => register_local(directory, announced?),
+
+    /// Makes a host with a name that no host has had.
+    ///
+    /// # Errors
+    ///
+    /// `invalid network name` or `invalid host name`, `network is down`, `host already registered`, and in a fixed-size
+    /// network `host table is full`.
+    pub fn new_host(&self, name: &str) -> Result<CoreHost<S::Ref<'_>>, Error> {
+        self.make_host(name, false)
+    }
+
+    /// Closes the network and all its hosts. Pending and later operations fail with `network is down`. Closing it again
+    /// is fine.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the network failed, if that was reported through its [`Notifier`](crate::Notifier).
+    pub fn close(&self) -> Result<(), CloseError> {
+        let net = self.net.subnetwork();
+        // Only another close can be in the way, in another thread or below an interrupt, and need not be waited for:
+        // engine and registry have nothing that could go wrong.
+        pin!(net.close()).try_wait().unwrap_or_else(|| net.closed(HostName::EMPTY))
+    }
+
+    /// Makes a host, unless one of this name is `known` and will do. All in one step, as the engine makes nothing for a
+    /// host and the registry is a view of the tables: so no caller waits for a thread that lost its CPU, or for code
+    /// that an interrupt interrupted.
+    fn make_host(&self, name: &str, known: bool) -> Result<CoreHost<S::Ref<'_>>, Error> {
+        if known && let Some(host) = self.get_host(name) {
+            return Ok(host);
         }
-    });
-    match made {
-        Ok(host) => Ok(crate::net::host::Host::new(net.clone(), host)),
-        Err(cause) => Err(not_made(net.shown_name(), name, &net.registry, cause)),
+        let net = self.net.subnetwork();
+        let made = net.tables.directory(|directory| {
+            let name = valid(net.naming, name)?;
+            check_can_create(directory, &name)?;
+            match ram::announce(directory, &name) {
+                // By a thread that was faster, or that makes it in several steps, through the core: the rest is done
+                // here.
+                Err(Cause::HostExists) if known => {
+                    let id = directory.intern(&name)?;
+                    directory.hosts().host(id).map_or_else(|| register_local(directory, id), Ok)
+                }
+                announced => register_local(directory, announced?),
+            }
+        });
+        match made {
+            Ok(host) => Ok(CoreHost::new(self.net.host_ref(), host)),
+            Err(cause) => Err(not_made(net.shown_name(), name, &net.registry, cause)),
+        }
     }
 }
 
@@ -82,10 +133,4 @@ fn not_made<T: Tables>(network: ErrorText, name: &str, registry: &Ram<T>, cause:
         cause => cause,
     };
     Error::subnet(Operation::NewHost, network, &ErrorText::from(name), cause)
-}
-
-/// Closes the network. Only somebody who does the same can be in the way, in another thread or below an interrupt, and
-/// need not be waited for: engine and registry have nothing that could go wrong.
-fn close<N: NetRef>(net: &N) -> Result<(), CloseError> {
-    pin!(net.close()).try_wait().unwrap_or_else(|| net.closed(HostName::EMPTY))
 }

@@ -10,6 +10,7 @@ use crate::contract::engine::Engine;
 use crate::contract::registry::Registry;
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
+use crate::net::shared::{Holder, Network};
 use crate::net::subnet::SubNetwork;
 use crate::table::{Directory, Hosts, Ports, Tables};
 
@@ -168,6 +169,14 @@ where
     #[must_use]
     pub fn snapshot(&self) -> Snapshot<&Self> {
         Snapshot::new(self)
+    }
+}
+
+impl<B, S: Holder> Network<B, S> {
+    /// A snapshot of its hosts, sockets and waiting tasks, to be printed when a test hangs.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<&SubNetwork<S::Engine, S::Registry, S::Tables>> {
+        self.net.subnetwork().snapshot()
     }
 }
 

@@ -15,8 +15,6 @@ mod pool;
 pub use fixed::FixedPipes;
 pub(super) use fixed::{FixedLink, PipePool, PipeSlots};
 #[cfg(feature = "alloc")]
-pub(super) use heap::HeapLink;
-#[cfg(feature = "alloc")]
 pub use heap::HeapPipes;
 
 /// Makes pipes, and finds the directions of each. A direction has a lock of its own.

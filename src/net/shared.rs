@@ -1,0 +1,124 @@
+//! The network type that backends share.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::contract::engine::Engine;
+use crate::contract::registry::Registry;
+use crate::error::Error;
+use crate::net::host::Host;
+use crate::net::net_ref::NetRef;
+use crate::net::network::NetRefExt as _;
+use crate::net::subnet::SubNetwork;
+use crate::table::Tables;
+
+/// A network of the backend `B`, which is reached through `S`: a [`NetHandle`], or the subnetwork itself where that is a
+/// static.
+///
+/// Backends name it, with what differs from one to the other: how a network and its hosts are made, and closed. See
+/// [`pipenet::Network`](crate::pipenet::Network) and [`pipenet::fixed::Network`](crate::pipenet::fixed::Network).
+#[derive(Clone)]
+pub struct Network<B, S> {
+    pub(crate) net: S,
+    backend: PhantomData<B>,
+}
+
+impl<B, S> Network<B, S> {
+    /// The network that `net` refers to.
+    #[must_use]
+    pub const fn over(net: S) -> Self {
+        Self { net, backend: PhantomData }
+    }
+
+    /// The subnetwork behind it.
+    #[must_use]
+    pub fn subnetwork(&self) -> &S {
+        &self.net
+    }
+}
+
+impl<B, S: Holder> Network<B, S> {
+    /// The full name of the network.
+    #[must_use]
+    pub fn network_name(&self) -> &str {
+        self.net.subnetwork().network_name()
+    }
+
+    /// The host of this name, if there is one. It may be closed.
+    #[must_use]
+    pub fn get_host(&self, name: &str) -> Option<Host<S::Ref<'_>>> {
+        self.net.subnetwork().get_host(name).map(|host| Host::new(self.net.host_ref(), host.host))
+    }
+
+    /// From now on, closing the last open host closes the network.
+    ///
+    /// # Errors
+    ///
+    /// `network is down`; `no open host`.
+    pub fn auto_close(&self) -> Result<(), Error> {
+        self.net.subnetwork().auto_close()
+    }
+}
+
+impl<B, S: fmt::Debug> fmt::Debug for Network<B, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.net.fmt(f)
+    }
+}
+
+/// What a [`Network`] holds its subnetwork by, and gives to its hosts. Sealed: implemented for [`NetHandle`] and
+/// [`SubNetwork`].
+pub trait Holder: fmt::Debug + Sealed {
+    /// The subnetwork's engine.
+    type Engine: Engine;
+    /// The subnetwork's registry.
+    type Registry: Registry<Data = <Self::Engine as Engine>::Data>;
+    /// The subnetwork's tables.
+    type Tables: Tables<Link = <Self::Engine as Engine>::Link>;
+    /// What each host holds.
+    type Ref<'n>: NetRef<Engine = Self::Engine, Registry = Self::Registry, Tables = Self::Tables>
+    where
+        Self: 'n;
+
+    /// The subnetwork.
+    #[doc(hidden)]
+    fn subnetwork(&self) -> &SubNetwork<Self::Engine, Self::Registry, Self::Tables>;
+
+    /// A reference for one host.
+    #[doc(hidden)]
+    fn host_ref(&self) -> Self::Ref<'_>;
+}
+
+impl<E, R, T> Holder for SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    type Engine = E;
+    type Registry = R;
+    type Tables = T;
+    type Ref<'n>
+        = &'n Self
+    where
+        Self: 'n;
+
+    fn subnetwork(&self) -> &Self {
+        self
+    }
+
+    fn host_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// Keeps [`Holder`] to this crate.
+pub trait Sealed {}
+
+impl<E, R, T> Sealed for SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+}
