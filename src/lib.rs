@@ -133,6 +133,7 @@
 //! - [`Networker`], [`NetListener`], [`NetStream`], [`Tcp`]: one function over any network.
 //! - [`Engine`], [`Registry`], [`Notifier`], [`table`]: to write a backend. The example `life_of_a_dial` walks through
 //!   them, `custom_engine` is a backend, and the module `testing` has the tests for it.
+//! - [`Layer`]: to put something around the engine of any network.
 //!
 //! # Features
 //!

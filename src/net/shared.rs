@@ -12,7 +12,7 @@ use crate::net::network::NetRefExt as _;
 use crate::net::subnet::SubNetwork;
 use crate::table::Tables;
 
-/// A network of the backend `B`, which is reached through `S`: a [`NetHandle`], or the subnetwork itself where that is a
+/// A network of the backend `B`, which is reached through `S`: a [`NetHandle`](crate::NetHandle), or the subnetwork itself where that is a
 /// static.
 ///
 /// Backends name it, with what differs from one to the other: how a network and its hosts are made, and closed. See
@@ -66,7 +66,7 @@ impl<B, S: fmt::Debug> fmt::Debug for Network<B, S> {
     }
 }
 
-/// What a [`Network`] holds its subnetwork by, and gives to its hosts. Sealed: implemented for [`NetHandle`] and
+/// What a [`Network`] holds its subnetwork by, and gives to its hosts. Sealed: implemented for [`NetHandle`](crate::NetHandle) and
 /// [`SubNetwork`].
 pub trait Holder: fmt::Debug + Sealed {
     /// The subnetwork's engine.
