@@ -71,6 +71,8 @@ pub enum CoreEvent<'a> {
     NetworkDown(Cause),
     /// The network was closed.
     NetworkClosed,
+    /// Nothing: the ticket is given back.
+    Void,
 }
 
 /// How an end was shut down.

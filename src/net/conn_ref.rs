@@ -8,6 +8,7 @@ use crate::addr::Addr;
 #[cfg(feature = "tokio")]
 use crate::contract::engine::LinkStatus;
 use crate::contract::engine::{Engine, FastIo as _, FastPath, Shutdown};
+use crate::contract::observe::{CoreEvent, How};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
 use crate::net::net_ref::{LinkOf, NetRef};
@@ -79,11 +80,35 @@ impl<N: NetRef> ConnRef<N> {
     /// Slow path of a read: handles every case.
     #[inline(never)]
     pub(crate) fn slow_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        if N::Engine::OBSERVED {
+            return self.observed_read(cx, buf);
+        }
+        self.unobserved_read(cx, buf)
+    }
+
+    #[inline(always)]
+    fn unobserved_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
         if buf.is_empty() {
             Poll::Ready(self.check_up(Operation::Read).map(|()| 0))
         } else {
             self.read_outcome(self.net().engine.poll_read(&self.link, cx, buf), buf.len())
         }
+    }
+
+    /// A read that reports the end of the stream, or why it failed. The engine reports the bytes.
+    fn observed_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
+        let outcome = self.unobserved_read(cx, buf);
+        match &outcome {
+            Poll::Ready(Ok(0)) if !buf.is_empty() => self.tell_now(CoreEvent::Ended),
+            Poll::Ready(Err(error)) => self.tell_now(CoreEvent::Failed(error)),
+            _ => {}
+        }
+        outcome
+    }
+
+    /// Reports an event that was seen just now.
+    fn tell_now(&self, event: CoreEvent<'_>) {
+        self.net().tell(self.net().engine.ticket(), Some(&self.link), &event);
     }
 
     pub(crate) fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Error>> {
@@ -135,6 +160,23 @@ impl<N: NetRef> ConnRef<N> {
     /// Slow path of a write: handles every case.
     #[inline(never)]
     pub(crate) fn slow_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        if N::Engine::OBSERVED {
+            return self.observed_write(cx, buf);
+        }
+        self.unobserved_write(cx, buf)
+    }
+
+    /// A write that reports why it failed. The engine reports the bytes.
+    fn observed_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        let outcome = self.unobserved_write(cx, buf);
+        if let Poll::Ready(Err(error)) = &outcome {
+            self.tell_now(CoreEvent::Failed(error));
+        }
+        outcome
+    }
+
+    #[inline(always)]
+    fn unobserved_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         if buf.is_empty() {
             return Poll::Ready(self.check_up(Operation::Write).map(|()| 0));
         }
@@ -192,7 +234,7 @@ impl<N: NetRef> ConnRef<N> {
             self.net().options.relax,
             |waker| {
                 self.net().engine.cancel_read(&self.link, waker);
-                Err(expired(self.error(Operation::Read, Cause::TimedOut)))
+                Err(expired(self.timed_out(Operation::Read)))
             },
         )
     }
@@ -213,7 +255,7 @@ impl<N: NetRef> ConnRef<N> {
             |waker| {
                 engine.cancel_write(&self.link, waker);
                 match engine.withdraw_write(&self.link, waker) {
-                    0 => Err(expired(self.error(Operation::Write, Cause::TimedOut))),
+                    0 => Err(expired(self.timed_out(Operation::Write))),
                     count => Ok(self.moved(Operation::Write, count, buf.len())?),
                 }
             },
@@ -230,7 +272,7 @@ impl<N: NetRef> ConnRef<N> {
             self.net().options.relax,
             |waker| {
                 self.net().engine.cancel_write(&self.link, waker);
-                Err(expired(self.error(Operation::Write, Cause::TimedOut)))
+                Err(expired(self.timed_out(Operation::Write)))
             },
         )
     }
@@ -238,18 +280,27 @@ impl<N: NetRef> ConnRef<N> {
     /// Shuts one direction down.
     pub(crate) fn shut(&self, how: Shutdown) -> Result<(), Error> {
         self.check_up(Operation::Shutdown)?;
-        self.net().engine.shutdown(&self.link, how);
+        let ticket = self.net().engine.ticket();
+        let reset = self.net().engine.shutdown(&self.link, how);
+        let shut = if how == Shutdown::Read { How::ShutdownRead } else { How::Shutdown };
+        self.net().tell(ticket, Some(&self.link), &CoreEvent::Shut(shut, reset));
         Ok(())
     }
 
     pub(crate) fn close(&self, how: Shutdown) {
+        let mut told = None;
         let before = self.place.ports(|ports| {
             let slot = self.place.slot();
+            told = self.place.close_ticket(ports);
             ports.unbind(slot);
             ports.socket(slot).map(|socket| core::mem::replace(&mut socket.state, State::Closed))
         });
         if let Some(State::Connected(_)) = before {
-            self.net().engine.shutdown(&self.link, how);
+            let reset = self.net().engine.shutdown(&self.link, how);
+            if let Some(ticket) = told {
+                let shut = if how == Shutdown::Abort { How::Abort } else { How::Close };
+                self.net().tell(ticket, Some(&self.link), &CoreEvent::Shut(shut, reset));
+            }
         }
     }
 
@@ -284,6 +335,14 @@ impl<N: NetRef> ConnRef<N> {
         self.net().engine.watch(&self.link, waker);
     }
 
+    /// The error of an operation that reached its timeout, which is reported.
+    #[cold]
+    fn timed_out(&self, operation: Operation) -> Error {
+        let error = self.error(operation, Cause::TimedOut);
+        self.tell_now(CoreEvent::Failed(&error));
+        error
+    }
+
     #[cold]
     pub(crate) fn error(&self, operation: Operation, cause: Cause) -> Error {
         let (local, peer) = (Some(self.local_addr()), Some(self.peer_addr()));
@@ -306,15 +365,18 @@ impl<N: NetRef> Clone for ConnRef<N> {
 impl<N: NetRef> Drop for ConnRef<N> {
     fn drop(&mut self) {
         let slot = self.place.slot();
+        let mut told = None;
         let last = self.place.ports(|ports| {
             let socket = ports.socket(slot)?;
             socket.handles -= 1;
             if socket.handles > 0 {
                 return None;
             }
+            let awaited = socket.awaited;
+            told = self.place.close_ticket(ports);
             // This has to happen before another connection can take the slot.
             self.net().timeouts.forget(self.timeout(false));
-            if !socket.awaited {
+            if !awaited {
                 return Some(ports.remove(slot));
             }
             ports.unbind(slot);
@@ -323,7 +385,10 @@ impl<N: NetRef> Drop for ConnRef<N> {
         let Some(state) = last else { return };
         if let Some(State::Connected(link)) = state {
             drop(link);
-            self.net().engine.shutdown(&self.link, Shutdown::CloseOrReset);
+            let reset = self.net().engine.shutdown(&self.link, Shutdown::CloseOrReset);
+            if let Some(ticket) = told {
+                self.net().tell(ticket, Some(&self.link), &CoreEvent::Shut(How::Drop, reset));
+            }
         }
         self.net().engine.release(&self.link);
     }

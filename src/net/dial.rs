@@ -23,6 +23,7 @@ use crate::addr::Addr;
 use crate::addr::name::ErrorText;
 use crate::addr::to_addr::ToAddr;
 use crate::contract::engine::Engine;
+use crate::contract::observe::{CoreEvent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
@@ -72,10 +73,17 @@ pub(crate) fn dial<N: NetRef, A: ToAddr>(
 
 pin_project! {
     /// A dial, to an address of any type.
-    struct Dial<N: NetRef, A, C, F> {
+    struct Dial<N: NetRef, A: ToAddr, C, F> {
         addr: A,
         #[pin]
         dialling: Dialling<N, C, F>,
+    }
+
+    impl<N: NetRef, A: ToAddr, C, F> PinnedDrop for Dial<N, A, C, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.dialling.state.tell_withdrawn(this.addr);
+        }
     }
 }
 
@@ -93,7 +101,7 @@ pin_project! {
             let mut this = this.project();
             // The request leaves its listener before the port is free again.
             this.running.set(None);
-            this.state.give_up();
+            this.state.give_back();
         }
     }
 }
@@ -133,6 +141,7 @@ fn complete_dial<N: NetRef>(host: &Host<N>, slot: u32, link: &LinkOf<N>, dst: &A
         return Err(wrong_peer(peer));
     }
     let Host { net, host } = host;
+    let mut ticket = Ticket::NONE;
     let dialling = net.tables.ports(host, |ports| {
         if !ports.is_open() {
             return Err(Cause::HostDown);
@@ -140,8 +149,10 @@ fn complete_dial<N: NetRef>(host: &Host<N>, slot: u32, link: &LinkOf<N>, dst: &A
         let peer = Peer { host: net.tables.intern_within(ports, &peer.host)?, port: peer.port };
         let socket = ports.socket(slot).ok_or(Cause::SocketDown)?;
         socket.peer = peer;
+        ticket = net.engine.ticket();
         Ok(core::mem::replace(&mut socket.state, State::Connected(link.clone())))
     })?;
+    net.tell(ticket, Some(link), &CoreEvent::Connected { dialled: dst, peer });
     dialling.discard();
     Ok(())
 }
@@ -206,10 +217,15 @@ where
             // The network that is down is the peer's, unless it turns out to be the own one.
             Poll::Ready(Err(Cause::NetworkDown)) => Cause::ConnectionRefused,
             Poll::Ready(Err(cause)) => cause,
-            // Whoever closes the host from now on wakes the task.
+            // A close of the host wakes the task from now on.
             Poll::Pending if starts => return Poll::Pending,
             Poll::Pending => match state.poll_closed(cx) {
-                Poll::Ready(()) => Cause::SocketDown,
+                Poll::Ready(()) => {
+                    let error = state.give_up(addr, Cause::SocketDown);
+                    this.running.set(None);
+                    state.give_back();
+                    return Poll::Ready(Err(error));
+                }
                 Poll::Pending => return Poll::Pending,
             },
         };
@@ -219,8 +235,10 @@ where
 
     fn expire(self: Pin<&mut Self>, addr: &dyn ToAddr) -> Error {
         let mut this = self.project();
+        let error = this.state.give_up(addr, Cause::TimedOut);
         this.running.set(None);
-        this.state.fail(addr, Cause::TimedOut)
+        this.state.give_back();
+        error
     }
 }
 
@@ -229,26 +247,69 @@ impl<N: NetRef> DialState<N> {
     fn start(&mut self, addr: &dyn ToAddr, waker: &Waker) -> Result<((u32, u16), Addr), Cause> {
         let Host { net, host } = &self.host;
         let waiting = State::Dialling(Wakers::of(waker));
+        // A malformed address is reported by the failure alone. Parsing may be foreign code, so it does not run while a
+        // ticket is out.
+        let early = if N::Engine::OBSERVED { addr.to_addr().ok() } else { None };
+        let mut ticket = None;
         let (source, is_open) = net.tables.ports(host, |ports| {
             let slot = ports.insert(Bind::Lowest, waiting)?;
             let port = ports.socket(slot).map_or(0, |socket| socket.port);
+            if early.is_some() && ports.is_open() {
+                ticket = Some(net.engine.ticket());
+            }
             Ok::<_, Cause>(((slot, port), ports.is_open()))
         })?;
         self.source = Some(source);
-        let target = self.host.on_net(addr.to_addr()?);
+        let target = match early {
+            Some(target) => target,
+            None => addr.to_addr()?,
+        };
+        let target = self.host.on_net(target);
         self.parsed = true;
-        let source = if net.options.share_port { self.exchange(source, &target)? } else { source };
+        let source = if net.options.share_port {
+            self.exchange(source, &target, ticket)?
+        } else {
+            self.tell_dialled(ticket, source, &target);
+            source
+        };
         if is_open { Ok((source, target)) } else { Err(Cause::HostDown) }
+    }
+
+    /// Reports that the dial has its port, under the ticket that was drawn when it took it.
+    #[inline(always)]
+    fn tell_dialled(&self, ticket: Option<Ticket>, (_, port): (u32, u16), target: &Addr) {
+        if N::Engine::OBSERVED
+            && let Some(ticket) = ticket
+        {
+            let src = self.host.addr(port);
+            self.host.net.tell(ticket, None, &CoreEvent::Dialled { src: &src, dst: target });
+        }
     }
 
     /// Exchanges the source port, if the host that is dialled has that pair already and shares its ports.
     #[cold]
     #[inline(never)]
-    fn exchange(&mut self, (slot, port): (u32, u16), target: &Addr) -> Result<(u32, u16), Cause> {
+    fn exchange(
+        &mut self,
+        (slot, port): (u32, u16),
+        target: &Addr,
+        ticket: Option<Ticket>,
+    ) -> Result<(u32, u16), Cause> {
         let Host { net, host } = &self.host;
         let there = net.tables.hosts(|hosts| hosts.find(target.host.as_bytes()).and_then(|id| hosts.host(id)));
-        let Some(there) = there else { return Ok((slot, port)) };
-        let source = (slot, net.tables.exchange_port(host, (slot, port), &there, target.port)?);
+        let Some(there) = there else {
+            self.tell_dialled(ticket, (slot, port), target);
+            return Ok((slot, port));
+        };
+        let mut second = None;
+        let taken = || second = ticket.map(|_| net.engine.ticket());
+        let exchanged = net.tables.exchange_port(host, (slot, port), &there, target.port, taken);
+        let source = (slot, *exchanged.as_ref().unwrap_or(&port));
+        if let (Some(unused), Some(_)) = (ticket, second) {
+            net.tell(unused, None, &CoreEvent::Void);
+        }
+        self.tell_dialled(second.or(ticket), source, target);
+        exchanged?;
         self.source = Some(source);
         Ok(source)
     }
@@ -269,24 +330,57 @@ impl<N: NetRef> DialState<N> {
         })
     }
 
-    /// The error of this dial, which gives its port back.
+    /// Ends a dial that has no request at a listener, or no longer: gives its port back, and reports the failure.
     #[cold]
     fn fail(&mut self, addr: &dyn ToAddr, cause: Cause) -> Error {
+        let error = self.error(addr, cause);
+        let ticket = self.give_back();
+        let net = &self.host.net;
+        net.tell(ticket.unwrap_or_else(|| net.engine.ticket()), None, &CoreEvent::Failed(&error));
+        error
+    }
+
+    /// The error of a dial whose request may still be at a listener. It is reported before the request leaves, since
+    /// the peer may have accepted it and then sees the connection end.
+    #[cold]
+    fn give_up(&self, addr: &dyn ToAddr, cause: Cause) -> Error {
+        let (error, net) = (self.error(addr, cause), &self.host.net);
+        net.tell(net.engine.ticket(), None, &CoreEvent::Failed(&error));
+        error
+    }
+
+    /// The error of this dial.
+    #[cold]
+    fn error(&self, addr: &dyn ToAddr, cause: Cause) -> Error {
         let Host { net, host } = &self.host;
         let source = self.source.map(|(_, port)| self.host.addr(port));
         let target = if self.parsed { addr.to_addr().ok() } else { None };
         let target = target.map(|target| self.host.on_net(target));
         let early = source.is_none() || target.is_none();
         let cause = if early { cause } else { net.down_cause(host, cause) };
-        self.give_up();
         Error::new(Operation::Dial, self.host.network_name(), source, target, cause)
     }
 
-    /// Gives the port back, if it is still held.
-    fn give_up(&mut self) {
-        if let Some((slot, _)) = self.source.take() {
-            let gone = self.host.net.tables.ports(&self.host.host, |ports| ports.remove(slot));
-            gone.into_iter().for_each(State::discard);
+    /// Gives the port back, if it is still held, and draws a ticket in the same step.
+    fn give_back(&mut self) -> Option<Ticket> {
+        let (slot, _) = self.source.take()?;
+        let Host { net, host } = &self.host;
+        let mut ticket = Ticket::NONE;
+        let gone = net.tables.ports(host, |ports| {
+            ticket = net.engine.ticket();
+            ports.remove(slot)
+        });
+        gone.into_iter().for_each(State::discard);
+        Some(ticket)
+    }
+
+    /// Reports that the dial was dropped before it was done, if it had begun.
+    fn tell_withdrawn(&self, addr: &dyn ToAddr) {
+        if !N::Engine::OBSERVED || !self.parsed {
+            return;
         }
+        let (Some((_, port)), Ok(dst)) = (self.source, addr.to_addr()) else { return };
+        let (src, dst, net) = (self.host.addr(port), self.host.on_net(dst), &self.host.net);
+        net.tell(net.engine.ticket(), None, &CoreEvent::Withdrawn { src: &src, dst: &dst });
     }
 }

@@ -6,6 +6,8 @@ use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
 use crate::addr::to_addr::{ToAddr, to_listen_addr};
+use crate::contract::engine::Engine;
+use crate::contract::observe::{CoreEvent, Ticket};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
@@ -39,10 +41,16 @@ impl<N: NetRef> Host<N> {
     #[doc(alias = "bind")]
     pub fn listen<A: ToAddr>(&self, addr: A) -> Result<Listener<N>, Error> {
         let failed = |addr, cause| Error::new(Operation::Listen, self.net.network_name(), None, addr, cause);
-        let asked = to_listen_addr(&addr).map_err(|error| failed(None, error.into()))?;
+        let asked = to_listen_addr(&addr).map_err(|error| {
+            let error = failed(None, error.into());
+            self.net.tell(self.net.engine.ticket(), None, &CoreEvent::Failed(&error));
+            error
+        })?;
         let asked = self.on_net(asked);
         let check = || if asked.host == self.name() { self.check_up() } else { Err(Cause::AddrNotAvailable) };
+        let mut ticket = None;
         let listen = |ports: &mut <N::Tables as Tables>::Ports<'_>| {
+            ticket = Some(self.net.engine.ticket());
             if !ports.is_open() {
                 return Err(Cause::HostDown);
             }
@@ -50,16 +58,23 @@ impl<N: NetRef> Host<N> {
             ports.insert(bind, State::Listener(Queue::new().into()))
         };
         let slot = check().and_then(|()| self.net.tables.ports(&self.host, listen));
+        let ticket = || ticket.unwrap_or_else(|| self.net.engine.ticket());
         let slot = slot.map_err(|cause| {
-            failed(
+            let error = failed(
                 Some(asked),
                 match cause {
                     Cause::AddrNotAvailable => cause,
                     cause => self.net.down_cause(&self.host, cause),
                 },
-            )
+            );
+            self.net.tell(ticket(), None, &CoreEvent::Failed(&error));
+            error
         })?;
-        Ok(Listener::new(SocketRef::new(self.clone(), slot)))
+        let listener = Listener::new(SocketRef::new(self.clone(), slot));
+        if N::Engine::OBSERVED {
+            self.net.tell(ticket(), None, &CoreEvent::Listened { addr: &listener.local_addr() });
+        }
+        Ok(listener)
     }
 
     /// Fails if the network or the host is down.
@@ -98,7 +113,7 @@ impl<N: NetRef> Listener<N> {
     ///
     /// Dropping the operation loses no connection: the next accept returns it.
     pub fn accept(&self) -> Op<impl OnTimeout<Output = Result<Conn<N>, Error>> + use<'_, N>> {
-        let expired = || Err(self.error(Cause::TimedOut));
+        let expired = || Err(self.failed(Cause::TimedOut));
         let unregister = |waker: &Waker| {
             let (place, listener) = (&self.place, self.place.slot());
             let left = place.ports(|ports| queue(ports, listener).and_then(|queue| queue.acceptors.remove(waker)));
@@ -129,6 +144,7 @@ impl<N: NetRef> Listener<N> {
         let (place, listener) = (&self.place, self.place.slot());
         let share_port = place.net.options.share_port;
         loop {
+            let mut ticket = Ticket::NONE;
             let delivery = poll_locked(cx.waker(), |registration| {
                 place.ports(|ports| match next_delivery(ports, listener, share_port, registration.waker) {
                     Delivery::Nothing => {
@@ -137,15 +153,25 @@ impl<N: NetRef> Listener<N> {
                         }
                         Poll::Pending
                     }
-                    delivery => Poll::Ready(delivery),
+                    delivery => {
+                        if matches!(delivery, Delivery::Connection(..)) {
+                            ticket = place.net.engine.ticket();
+                        }
+                        Poll::Ready(delivery)
+                    }
                 })
             });
             match delivery {
                 Poll::Pending | Poll::Ready(Delivery::Nothing) => return Poll::Pending,
                 Poll::Ready(Delivery::Progress(backend)) => backend.wake(),
-                Poll::Ready(Delivery::Closed) => return Poll::Ready(Err(self.error(Cause::SocketDown))),
+                Poll::Ready(Delivery::Closed) => return Poll::Ready(Err(self.failed(Cause::SocketDown))),
                 Poll::Ready(Delivery::Connection(slot, link, backend)) => {
                     let conn = Conn::new(SocketRef::new(place.host(), slot), link);
+                    if N::Engine::OBSERVED {
+                        let [listener, local, peer] = &[self.local_addr(), conn.local_addr(), conn.peer_addr()];
+                        let accepted = CoreEvent::Accepted { listener, local, peer };
+                        place.net.tell(ticket, Some(&conn.end.link), &accepted);
+                    }
                     backend.wake();
                     return Poll::Ready(Ok(conn));
                 }
@@ -156,8 +182,20 @@ impl<N: NetRef> Listener<N> {
     /// Closes the listener and frees its port. Pending accepts and queued dials are woken and fail. Accepted
     /// connections stay open. Closing it again does nothing.
     pub fn close(&self) {
+        self.shut(false);
+    }
+
+    /// Closes the listener, because it is `dropped` or else by a call.
+    fn shut(&self, dropped: bool) {
         let (place, slot) = (&self.place, self.place.slot());
-        place.ports(|ports| ports.unbind(slot));
+        let mut told = None;
+        place.ports(|ports| {
+            told = place.close_ticket(ports);
+            ports.unbind(slot);
+        });
+        if let Some(ticket) = told {
+            place.net.tell(ticket, None, &CoreEvent::ListenerClosed { addr: &self.local_addr(), dropped });
+        }
         place.net.refuse_all(&place.host, slot);
         let before = place.socket(|socket| core::mem::replace(&mut socket.state, State::Closed));
         if let Some(State::Listener(queue)) = before {
@@ -191,6 +229,13 @@ impl<N: NetRef> Listener<N> {
         IncomingConns { listener: self, over: false }
     }
 
+    /// The error of an accept that is reported.
+    fn failed(&self, cause: Cause) -> Error {
+        let error = self.error(cause);
+        self.place.net.tell(self.place.net.engine.ticket(), None, &CoreEvent::Failed(&error));
+        error
+    }
+
     fn error(&self, cause: Cause) -> Error {
         let cause = self.place.down_cause(cause);
         Error::new(Operation::Accept, self.place.net.network_name(), None, Some(self.local_addr()), cause)
@@ -199,7 +244,7 @@ impl<N: NetRef> Listener<N> {
 
 impl<N: NetRef> Drop for Listener<N> {
     fn drop(&mut self) {
-        self.close();
+        self.shut(true);
         let gone = self.place.ports(|ports| ports.remove(self.place.slot()));
         drop(gone);
     }

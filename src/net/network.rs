@@ -2,6 +2,7 @@
 
 use crate::addr::name::{ErrorText, HostName};
 use crate::contract::engine::Engine;
+use crate::contract::observe::{CoreEvent, Ticket};
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
@@ -96,14 +97,18 @@ async fn new_host<N: NetRef>(net: N, name: Option<HostName>) -> Result<Host<N>, 
     let made = net.engine.new_host(&name, &net.registry).await;
     // A single step under the lock: a task that finds the host finds it open, and a later close of the network closes
     // it.
+    let mut ticket = Ticket::NONE;
     let host = net.tables.directory(|directory| {
         if directory.hosts().closed().network {
             return Err(Cause::NetworkDown);
         }
         made?;
         let id = directory.intern(&name)?;
-        register_local(directory, id)
+        let host = register_local(directory, id)?;
+        ticket = net.engine.ticket();
+        Ok(host)
     })?;
+    net.tell(ticket, None, &CoreEvent::HostMade { host: &name });
     Ok(Host::new(net, host))
 }
 

@@ -1,10 +1,12 @@
 //! References to a socket, held by listeners, connections and requests.
 
 use crate::addr::Addr;
+use crate::contract::engine::Engine;
+use crate::contract::observe::Ticket;
 use crate::error::cause::{Cause, Resource};
 use crate::net::host::Host;
 use crate::net::net_ref::{HostOf, NetRef, SlotOf};
-use crate::table::{Ports, Socket, Tables};
+use crate::table::{PortHold, Ports, Socket, Tables};
 
 /// A reference to a socket of a host. Its holders own the slot, and the last one removes the socket from the table.
 pub(crate) struct SocketRef<N: NetRef> {
@@ -59,6 +61,16 @@ impl<N: NetRef> SocketRef<N> {
     pub(crate) fn peer_addr(&self) -> Addr {
         let peer = self.socket(|socket| socket.peer).unwrap_or_default();
         self.net.addr(peer.host, peer.port)
+    }
+
+    /// A ticket for closing the socket, under the lock of `ports`. None if the engine does not observe, or if the socket
+    /// or its host is closed already, which was reported.
+    #[inline(always)]
+    pub(crate) fn close_ticket(&self, ports: &mut <N::Tables as Tables>::Ports<'_>) -> Option<Ticket> {
+        if !N::Engine::OBSERVED || !ports.is_open() || ports.socket(self.slot())?.hold == PortHold::None {
+            return None;
+        }
+        Some(self.net.engine.ticket())
     }
 
     /// The cause for a host that has no port left for a connection from the socket's peer.

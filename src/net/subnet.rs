@@ -8,6 +8,7 @@ use core::task::{Context, Poll};
 use crate::addr::Addr;
 use crate::addr::name::{ErrorText, HostName, NetworkName};
 use crate::contract::engine::{Engine, Shutdown};
+use crate::contract::observe::{CoreEvent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::error::close::CloseError;
@@ -120,6 +121,14 @@ where
         &self.registry
     }
 
+    /// Reports an event to the engine, if it observes the network.
+    #[inline(always)]
+    pub(crate) fn tell(&self, ticket: Ticket, link: Option<&E::Link>, event: &CoreEvent<'_>) {
+        if E::OBSERVED {
+            self.engine.observe(ticket, event, link);
+        }
+    }
+
     pub(crate) fn full_name(&self) -> NetworkName {
         self.name
     }
@@ -170,10 +179,22 @@ where
         }
     }
 
-    /// Closes a host. Returns whether it was open.
+    /// Closes a host, and reports that unless the whole network is closed. Returns whether it was open.
     pub(crate) fn close_host(&self, host: &T::Host) -> bool {
-        let was_open = self.tables.ports(host, |ports| ports.close());
+        let mut ticket = Ticket::NONE;
+        let was_open = self.tables.ports(host, |ports| {
+            let was_open = ports.close();
+            if was_open {
+                ticket = self.engine.ticket();
+            }
+            was_open
+        });
         if was_open {
+            if E::OBSERVED {
+                let name = self.tables.name(host);
+                let down = self.tables.hosts(|hosts| hosts.closed().network);
+                self.tell(ticket, None, &if down { CoreEvent::Void } else { CoreEvent::HostClosed { host: &name } });
+            }
             self.close_sockets(host);
             self.tables.directory(|directory| directory.network().open_hosts -= 1);
         }
@@ -205,9 +226,13 @@ where
 
     /// Takes the network down. Records `cause` if it was up, and returns whether it was.
     pub(crate) fn take_down(&self, cause: Option<Cause>) -> bool {
+        let mut ticket = Ticket::NONE;
         let was_up = self.tables.directory(|directory| {
             let closed = directory.hosts().closed();
             directory.set_closed(Closed { network: true, ..closed });
+            if !closed.network {
+                ticket = self.engine.ticket();
+            }
             if let Some(cause) = cause
                 && !closed.network
             {
@@ -215,6 +240,9 @@ where
             }
             !closed.network
         });
+        if was_up {
+            self.tell(ticket, None, &cause.map_or(CoreEvent::NetworkClosed, CoreEvent::NetworkDown));
+        }
         for id in 0..self.tables.hosts(|hosts| hosts.count()) {
             let Some(host) = self.tables.hosts(|hosts| hosts.host(id)) else { continue };
             if !self.close_host(&host) {

@@ -7,6 +7,7 @@ use core::pin::pin;
 
 use crate::addr::name::{ErrorText, HostName};
 use crate::contract::engine::Engine;
+use crate::contract::observe::CoreEvent;
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
@@ -97,19 +98,29 @@ where
             return Ok(host);
         }
         let net = self.net.subnetwork();
+        let mut ticket = None;
         let made = net.tables.directory(|directory| {
             let name = valid(net.naming, name)?;
             check_can_create(directory, &name)?;
-            match ram::announce(directory, &name) {
+            let id = match ram::announce(directory, &name) {
                 // By a thread that was faster, or that makes it in several steps, through the core: the rest is done
                 // here.
                 Err(Cause::HostExists) if known => {
                     let id = directory.intern(&name)?;
-                    directory.hosts().host(id).map_or_else(|| register_local(directory, id), Ok)
+                    if let Some(host) = directory.hosts().host(id) {
+                        return Ok(host);
+                    }
+                    id
                 }
-                announced => register_local(directory, announced?),
-            }
+                announced => announced?,
+            };
+            let host = register_local(directory, id)?;
+            ticket = Some(net.engine.ticket());
+            Ok(host)
         });
+        if let Some(ticket) = ticket {
+            net.tell(ticket, None, &CoreEvent::HostMade { host: name });
+        }
         match made {
             Ok(host) => Ok(CoreHost::new(self.net.host_ref(), host)),
             Err(cause) => Err(not_made(net.shown_name(), name, &net.registry, cause)),

@@ -96,7 +96,14 @@ impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
         })
     }
 
-    fn exchange_port(&self, source: &u16, (slot, port): (u32, u16), target: &u16, at: u16) -> Result<u16, Cause> {
+    fn exchange_port(
+        &self,
+        source: &u16,
+        (slot, port): (u32, u16),
+        target: &u16,
+        at: u16,
+        taken: impl FnOnce(),
+    ) -> Result<u16, Cause> {
         self.rows.with(|rows| {
             let (directory, sockets) = rows.views();
             let mut own = FixedPorts { host: *source, hosts: directory.hosts.rows, sockets };
@@ -108,6 +115,7 @@ impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
             if let Some(socket) = own.socket(slot) {
                 socket.port = port;
             }
+            taken();
             Ok(port)
         })
     }

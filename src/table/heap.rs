@@ -105,7 +105,14 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
         self.lock(*host).with(step)
     }
 
-    fn exchange_port(&self, source: &u32, (slot, port): (u32, u16), target: &u32, at: u16) -> Result<u16, Cause> {
+    fn exchange_port(
+        &self,
+        source: &u32,
+        (slot, port): (u32, u16),
+        target: &u32,
+        at: u16,
+        taken: impl FnOnce(),
+    ) -> Result<u16, Cause> {
         let (own, there) = (self.lock(*source), self.lock(*target));
         let peer = Peer { host: self.id(source), port };
         if !there.with(|there| there.has_pair(at, peer)) {
@@ -114,9 +121,9 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
         // The only step that takes the locks of two hosts: that of the lower number first, so that no two of them wait
         // for each other.
         match source.cmp(target) {
-            Less => own.with(|own| there.with(|there| own.exchange(slot, peer, Some(there), at))),
-            Equal => own.with(|own| own.exchange(slot, peer, None, at)),
-            Greater => there.with(|there| own.with(|own| own.exchange(slot, peer, Some(there), at))),
+            Less => own.with(|own| there.with(|there| own.exchange(slot, peer, Some(there), at, taken))),
+            Equal => own.with(|own| own.exchange(slot, peer, None, at, taken)),
+            Greater => there.with(|there| own.with(|own| own.exchange(slot, peer, Some(there), at, taken))),
         }
     }
 
@@ -268,13 +275,22 @@ impl<L> HeapPorts<L> {
     }
 
     /// Exchanges the port of the dial in `slot`, as far as its pair is taken at port `at` of `target`, or of this host.
-    fn exchange(&mut self, slot: u32, peer: Peer, target: Option<&Self>, at: u16) -> Result<u16, Cause> {
+    fn exchange(
+        &mut self,
+        slot: u32,
+        peer: Peer,
+        target: Option<&Self>,
+        at: u16,
+        taken: impl FnOnce(),
+    ) -> Result<u16, Cause> {
         let Some(own) = &mut self.sockets else { return Ok(peer.port) };
         let there = target.map_or(Some(&**own), |target| target.sockets.as_deref());
         let Some(there) = there.filter(|there| there.has_pair(at, peer)) else { return Ok(peer.port) };
         let port = own.lowest_pair(peer.host, there, at).ok_or(Cause::Full(Resource::Ports, CAPACITY))?;
         own.unbind(slot);
-        own.bind(slot, Bind::Exact(port)).map(|()| port)
+        own.bind(slot, Bind::Exact(port))?;
+        taken();
+        Ok(port)
     }
 }
 

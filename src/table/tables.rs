@@ -45,13 +45,22 @@ pub trait Tables: Send + Sync {
     /// Exchanges the port of a dial from `source`, if `target` has that pair already at its port `at`, which connections
     /// share: for the lowest free one that makes a new pair. Gives the port that the dial has then.
     ///
+    /// Calls `taken`, under the lock, if it takes another port; `taken` calls nothing.
+    ///
     /// All in one step: nobody sees the dial without a port, no other dial gets the pair meanwhile, and the port is the
     /// lowest there is. A pair comes up only by a dial that holds its port: so it stays free from then on.
     ///
     /// # Errors
     ///
     /// `port table is full`; the dial keeps its port.
-    fn exchange_port(&self, source: &Self::Host, dial: (u32, u16), target: &Self::Host, at: u16) -> Result<u16, Cause>;
+    fn exchange_port(
+        &self,
+        source: &Self::Host,
+        dial: (u32, u16),
+        target: &Self::Host,
+        at: u16,
+        taken: impl FnOnce(),
+    ) -> Result<u16, Cause>;
 
     /// The host's number in the directory.
     fn id(&self, host: &Self::Host) -> u32;
