@@ -185,6 +185,10 @@ mod wait;
 mod contract;
 pub mod table;
 
+// Level 3: around any engine.
+#[cfg(feature = "trace")]
+pub mod trace;
+
 // Level 4: what users hold.
 mod net;
 #[cfg(feature = "std")]

@@ -1,0 +1,5 @@
+//! trace
+mod offers;
+mod traced;
+
+pub use traced::{Traced, TracedLink};

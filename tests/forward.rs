@@ -1,0 +1,235 @@
+//! Each method of an engine reaches the engine within a layer.
+#![cfg(all(feature = "trace", feature = "std"))]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use virtnet::trace::Traced;
+use virtnet::{
+    Accept, Addr, Cause, Engine, LinkStatus, Notifier, Observer, RawEvent, Registry, RegistryError, Shutdown, Ticket,
+};
+
+/// An engine that does nothing but count the calls of its methods.
+#[derive(Default)]
+struct Idle(Mutex<BTreeMap<&'static str, u32>>);
+
+impl Idle {
+    fn count(&self, method: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(method).or_default() += 1;
+    }
+}
+
+impl Engine for Idle {
+    type Link = u8;
+    type Data = ();
+
+    async fn new_host<R: Registry<Data = ()>>(&self, _: &str, _: &R) -> Result<(), Cause> {
+        self.count("new_host");
+        Ok(())
+    }
+
+    async fn dial<N: Notifier<Link = u8>>(&self, src: &Addr, dst: &Addr, (): (), net: &N) -> Result<(u8, Addr), Cause> {
+        self.count("dial");
+        net.down(Cause::NetworkDown).await;
+        net.accept(src, dst, 2).await?.acknowledge()?;
+        net.accept(src, dst, 2).await?.refuse();
+        let peer = net.connect(src, dst, 1).await?;
+        Ok((0, peer))
+    }
+
+    fn poll_read(&self, _: &u8, _: &mut Context<'_>, _: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        self.count("poll_read");
+        Poll::Ready(Ok(1))
+    }
+
+    fn poll_peek(&self, _: &u8, _: &mut Context<'_>, _: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        self.count("poll_peek");
+        Poll::Ready(Ok(1))
+    }
+
+    fn poll_write(&self, _: &u8, _: &mut Context<'_>, _: &[u8]) -> Poll<Result<usize, Cause>> {
+        self.count("poll_write");
+        Poll::Ready(Ok(1))
+    }
+
+    fn is_rendezvous(&self) -> bool {
+        self.count("is_rendezvous");
+        true
+    }
+
+    fn poll_writable(&self, _: &u8, _: &mut Context<'_>) -> Poll<()> {
+        self.count("poll_writable");
+        Poll::Ready(())
+    }
+
+    fn poll_flush(&self, _: &u8, _: &mut Context<'_>) -> Poll<Result<(), Cause>> {
+        self.count("poll_flush");
+        Poll::Ready(Ok(()))
+    }
+
+    fn cancel_read(&self, _: &u8, _: &Waker) {
+        self.count("cancel_read");
+    }
+
+    fn cancel_write(&self, _: &u8, _: &Waker) {
+        self.count("cancel_write");
+    }
+
+    fn withdraw_write(&self, _: &u8, _: &Waker) -> usize {
+        self.count("withdraw_write");
+        3
+    }
+
+    fn status(&self, _: &u8) -> LinkStatus {
+        self.count("status");
+        LinkStatus { to_read: 4, ..LinkStatus::default() }
+    }
+
+    fn watch(&self, _: &u8, _: &Waker) {
+        self.count("watch");
+    }
+
+    fn shutdown(&self, _: &u8, how: Shutdown) -> bool {
+        self.count("shutdown");
+        how == Shutdown::Abort
+    }
+
+    fn release(&self, _: &u8) {
+        self.count("release");
+    }
+
+    async fn close(&self) -> Result<(), Cause> {
+        self.count("close");
+        Err(Cause::WouldBlock)
+    }
+}
+
+/// A core that accepts each connection, and counts how it was asked.
+struct Core<L>(Mutex<Vec<&'static str>>, std::marker::PhantomData<fn(L)>);
+
+impl<L> Core<L> {
+    fn called(&self, how: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(how);
+    }
+}
+
+impl<L: Clone + Send + Sync> Notifier for &Core<L> {
+    type Link = L;
+    type Accept = Accepted;
+
+    async fn accept(&self, _: &Addr, _: &Addr, _: L) -> Result<Accepted, Cause> {
+        self.called("accept");
+        Ok(Accepted)
+    }
+
+    async fn connect(&self, _: &Addr, dst: &Addr, _: L) -> Result<Addr, Cause> {
+        self.called("connect");
+        Ok(*dst)
+    }
+
+    async fn down(&self, _: Cause) {
+        self.called("down");
+    }
+}
+
+struct Accepted;
+
+impl Accept for Accepted {
+    fn local_addr(&self) -> Addr {
+        "a:1".parse().expect("an address")
+    }
+
+    fn acknowledge(self) -> Result<(), Cause> {
+        Ok(())
+    }
+
+    fn refuse(self) {}
+}
+
+struct NoHosts;
+
+impl Registry for NoHosts {
+    type Data = ();
+
+    async fn announce(&self, _: &str, (): ()) -> Result<(), RegistryError> {
+        Ok(())
+    }
+
+    async fn query(&self, _: &str) -> Result<(), RegistryError> {
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<(), Cause> {
+        Ok(())
+    }
+}
+
+/// An observer that keeps nothing.
+struct Blind;
+
+impl Observer for Blind {
+    fn open(&self, _: &Addr, _: &Addr) -> u32 {
+        0
+    }
+
+    fn ticket(&self) -> Ticket {
+        Ticket::NONE
+    }
+
+    fn void(&self, _: Ticket) {}
+
+    fn record(&self, _: Ticket, _: &RawEvent<'_>) {}
+}
+
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("nothing here waits"),
+    }
+}
+
+/// Calls each method of an engine once, and checks that what the engine within answered comes back.
+fn call_each<E: Engine<Data = ()>>(engine: &E) {
+    let (a, b): (Addr, Addr) = ("a:1".parse().expect("an address"), "b:1".parse().expect("an address"));
+    let core = Core(Mutex::default(), std::marker::PhantomData);
+    assert_eq!(now(engine.new_host("a", &NoHosts)), Ok(()));
+    let (link, peer) = now(engine.dial(&a, &b, (), &&core)).expect("the core accepts");
+    assert_eq!(peer, b);
+    assert_eq!(*core.0.lock().unwrap(), ["down", "accept", "accept", "connect"]);
+    let cx = &mut Context::from_waker(Waker::noop());
+    assert_eq!(engine.poll_read(&link, cx, &mut [0; 2]), Poll::Ready(Ok(1)));
+    assert_eq!(engine.poll_peek(&link, cx, &mut [0; 2]), Poll::Ready(Ok(1)));
+    assert_eq!(engine.poll_write(&link, cx, b"xy"), Poll::Ready(Ok(1)));
+    assert!(engine.is_rendezvous());
+    assert_eq!(engine.poll_writable(&link, cx), Poll::Ready(()));
+    assert_eq!(engine.poll_flush(&link, cx), Poll::Ready(Ok(())));
+    engine.cancel_read(&link, Waker::noop());
+    engine.cancel_write(&link, Waker::noop());
+    assert_eq!(engine.withdraw_write(&link, Waker::noop()), 3);
+    assert_eq!(engine.status(&link).to_read, 4);
+    engine.watch(&link, Waker::noop());
+    assert!(!engine.shutdown(&link, Shutdown::Close));
+    assert!(engine.shutdown(&link, Shutdown::Abort));
+    engine.release(&link);
+    assert_eq!(now(engine.close()), Err(Cause::WouldBlock));
+}
+
+/// The methods of `Engine`, as its source lists them, without those that a layer answers itself.
+fn methods() -> BTreeSet<String> {
+    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/contract/engine.rs")).unwrap();
+    let body = source.split("pub trait Engine").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("the trait");
+    let named = body.split("\n    fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+    let own = ["fast_io", "ticket", "observe", "poll_pass", "cancel_pass"];
+    named.filter(|name| !own.contains(name)).map(String::from).collect()
+}
+
+#[test]
+fn a_traced_engine_forgets_no_method_of_the_one_within() {
+    let engine = Traced::new(Idle::default(), Blind);
+    call_each(&engine);
+    let called: BTreeSet<String> = engine.inner().0.lock().unwrap().keys().map(|&name| name.to_owned()).collect();
+    assert_eq!(called, methods());
+}
