@@ -213,6 +213,8 @@ pub use contract::engine::{Engine, LinkStatus, Shutdown};
 pub use contract::layer::{Bare, Layer};
 pub use contract::networker::{NetListener, NetStream, Networker};
 pub use contract::notifier::{Accept, Notifier};
+#[doc(hidden)]
+pub use contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
 pub use contract::registry::Registry;
 pub use error::cause::{Cause, InvalidInput, Resource};
 pub use error::close::CloseError;

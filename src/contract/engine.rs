@@ -6,13 +6,15 @@ use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
 use crate::contract::notifier::Notifier;
+use crate::contract::observe::{CoreEvent, Intent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 
 /// What a backend supplies: it makes hosts, dials, moves bytes, closes.
 ///
 /// The core calls every method through a shared reference, from any thread, and several at once. It calls none of them
-/// under a lock, so an engine may call back, through its [`Notifier`], from wherever it likes.
+/// under a lock, so an engine may call back, through its [`Notifier`], from wherever it likes. The hidden `ticket` is the
+/// exception: it is called under locks, and only counts.
 ///
 /// What fails is told as a [`Cause`]: [`Cause::backend`] for failures of the engine's own, and the named ones where
 /// they fit. The core adds which operation failed between which addresses, and replaces the cause by that of a closed
@@ -38,6 +40,11 @@ pub trait Engine: Send + Sync {
 
     /// What the registry keeps for a host, for other subnetworks to reach it. The core only passes it on.
     type Data: Clone + fmt::Debug + Send;
+
+    /// Whether the core draws tickets, reports its events, and asks before it goes on. If not, none of that costs
+    /// anything.
+    #[doc(hidden)]
+    const OBSERVED: bool = false;
 
     /// Makes what a host named `host` needs, and announces it to `registry`.
     ///
@@ -167,6 +174,36 @@ pub trait Engine: Send + Sync {
 
     /// The last handle of this end is gone: called once per end, after its shutdown. What the end held is given back.
     fn release(&self, link: &Self::Link);
+
+    /// The ticket of an event that [`observe`](Engine::observe) will be called with. Called under locks: it calls
+    /// nothing.
+    #[doc(hidden)]
+    #[inline]
+    fn ticket(&self) -> Ticket {
+        Ticket::NONE
+    }
+
+    /// The core did `event`, to `link` if it is about one. Called under no lock.
+    #[doc(hidden)]
+    #[inline]
+    fn observe(&self, ticket: Ticket, event: &CoreEvent<'_>, link: Option<&Self::Link>) {
+        let _ = (ticket, event, link);
+    }
+
+    /// Ready when the core may do what it is about to do, to `link` if it is about one.
+    #[doc(hidden)]
+    #[inline]
+    fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, link: Option<&Self::Link>) -> Poll<()> {
+        let _ = (cx, intent, link);
+        Poll::Ready(())
+    }
+
+    /// The operation whose state is at the address `key` no longer waits in [`poll_pass`](Engine::poll_pass).
+    #[doc(hidden)]
+    #[inline]
+    fn cancel_pass(&self, key: usize) {
+        let _ = key;
+    }
 
     /// The network is closed: called once, after all its hosts have been closed, unless an earlier call's future was
     /// dropped before it was done.

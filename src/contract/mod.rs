@@ -4,4 +4,5 @@ pub(crate) mod engine;
 pub(crate) mod layer;
 pub(crate) mod networker;
 pub(crate) mod notifier;
+pub(crate) mod observe;
 pub(crate) mod registry;
