@@ -142,6 +142,7 @@
 //! | `std` (default) | waiting on threads, `std::io`, timeouts, the operating system's TCP |
 //! | `alloc` (by `std`) | growable networks |
 //! | `pipenet` (default) | networks within a process |
+//! | `trace` | what happened in a network, and expectations on it |
 //! | `critical-section` | locks that interrupts may take, also without compare-and-swap |
 //! | `embedded-io-async` | async reads and writes of embedded-io-async |
 //! | `embedded-nal-async` | hosts as embedded clients know them: IP addresses and names |
@@ -184,6 +185,10 @@ mod wait;
 // Level 2: what backends implement, and where hosts and sockets are kept.
 mod contract;
 pub mod table;
+
+// Level 3: what happened.
+#[cfg(all(feature = "alloc", feature = "trace"))]
+pub mod trace;
 
 // Level 4: what users hold.
 mod net;

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each folder of `src` with its level. A new folder gets a line here.
-const LEVELS: [(&str, u32); 12] = [
+const LEVELS: [(&str, u32); 13] = [
     ("addr", 0),
     ("sync", 0),
     ("error", 1),
     ("wait", 1),
     ("contract", 2),
     ("table", 2),
+    ("trace", 3),
     ("net", 4),
     ("tcp", 4),
     ("snapshot", 5),
@@ -208,8 +209,9 @@ fn level(folder: &str) -> u32 {
 /// Pairs of features whose code refers to each other: one `cfg` names both, or a `cfg` within one feature's code names
 /// the other feature. `.ci/run features` checks these together; features of other pairs meet only through Cargo's
 /// unification.
-const PAIRS: [(&str, &str); 7] = [
+const PAIRS: [(&str, &str); 8] = [
     ("alloc", "pipenet"),
+    ("alloc", "trace"),
     ("critical-section", "pipenet"),
     ("critical-section", "std"),
     ("edge-nal", "embedded-nal-async"),

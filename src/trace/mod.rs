@@ -1,0 +1,46 @@
+//! What happened in a network: a [`Trace`] records it, tests look at it.
+//!
+//! Each event is one line in the words of this crate's errors:
+//!
+//! | line | event |
+//! |---|---|
+//! | `host a`, `close host a` | a host was made, closed |
+//! | `crash a`, `power off a`, `restart a` | a host died, came back |
+//! | `listen a:10`, `close a:10`, `drop a:10` | a listener was made, closed, dropped |
+//! | `dial b:1->a:10` | a dial has its port and is being queued |
+//! | `dial b:1->a:10: withdrawn` | it was dropped. A listener that accepts at the same moment has a connection that ends |
+//! | `accept a:10: a:1<-b:1` | a listener accepted |
+//! | `connect b:1->a:10: a:1` | the dial is done |
+//! | `write b:1->a:1: 5 "hello"`, `write b:1->a:1: 4 of 5 "hell"` | bytes were written, or are on offer in a rendezvous |
+//! | `written b:1->a:1: 5` | the peer has taken what was on offer |
+//! | `read b:1->a:1: 5 "hello"`, `read b:1->a:1: end` | bytes were read, the end of the stream was found |
+//! | `shutdown b:1->a:1`, `shutdown read b:1->a:1` | one direction was shut down |
+//! | `close b:1->a:1`, `drop b:1->a:1`, `abort b:1->a:1` | a connection was closed; `: reset` follows where that reset it |
+//! | `dial b:1->a:10: connection refused` | an operation failed; repeated failures of reads, of writes and of accepts are one line |
+//! | `network down: eng err`, `close network` | the network failed, was closed |
+//! | `fault partition a \| b`, `fault end partition a \| b` | a fault was injected, ended |
+//! | `note: leader is b` | the program noted it |
+//! | `… 1234 events dropped` | the trace was full |
+//!
+//! Not recorded are: polls that are pending or would block, `peek`, readiness, snapshots, and closing or dropping what is
+//! closed already. Closing a host is one line, and the peers of its connections see them end. Two threads that use one
+//! end at a time may have their events after its close.
+
+mod actor;
+mod conn;
+mod event;
+mod failure;
+mod frozen;
+mod log;
+mod pattern;
+mod recorder;
+mod shard;
+mod slot;
+mod view;
+
+pub use crate::contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
+pub use event::{Actor, End, Event, Kind};
+pub use failure::Failure;
+pub use pattern::Pattern;
+pub use recorder::{Builder, Token, Trace};
+pub use view::View;

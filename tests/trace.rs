@@ -1,0 +1,11 @@
+//! The trace, fed with the events that a network would tell it.
+#![cfg(all(feature = "pipenet", feature = "std", feature = "trace"))]
+
+#[path = "trace/bounds.rs"]
+mod bounds;
+#[path = "trace/feed.rs"]
+mod feed;
+#[path = "trace/storm.rs"]
+mod storm;
+#[path = "trace/text.rs"]
+mod text;
