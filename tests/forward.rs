@@ -171,10 +171,6 @@ impl Registry for NoHosts {
 struct Blind;
 
 impl Observer for Blind {
-    fn open(&self, _: &Addr, _: &Addr) -> u32 {
-        0
-    }
-
     fn ticket(&self) -> Ticket {
         Ticket::NONE
     }
@@ -222,7 +218,7 @@ fn methods() -> BTreeSet<String> {
     let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/contract/engine.rs")).unwrap();
     let body = source.split("pub trait Engine").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("the trait");
     let named = body.split("\n    fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
-    let own = ["fast_io", "ticket", "observe", "poll_pass", "cancel_pass"];
+    let own = ["fast_io", "ticket", "observe", "poll_pass", "cancel_pass", "attach"];
     named.filter(|name| !own.contains(name)).map(String::from).collect()
 }
 

@@ -1,5 +1,7 @@
 //! The contract of what moves the bytes.
 
+#[cfg(feature = "alloc")]
+use alloc::sync::Weak;
 use core::fmt;
 use core::future::Future;
 use core::task::{Context, Poll, Waker};
@@ -188,6 +190,13 @@ pub trait Engine: Send + Sync {
     #[inline]
     fn observe(&self, ticket: Ticket, event: &CoreEvent<'_>, link: Option<&Self::Link>) {
         let _ = (ticket, event, link);
+    }
+
+    /// What prints the network as it is. Called once, when the network is made, if its engine observes and it grows.
+    #[cfg(feature = "alloc")]
+    #[doc(hidden)]
+    fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
+        let _ = (name, picture);
     }
 
     /// Ready when the core may do what it is about to do, to `link` if it is about one.

@@ -7,6 +7,10 @@
 //!
 //! A ticket is drawn under locks, so drawing one only counts. The event itself is recorded outside of any lock.
 
+#[cfg(feature = "alloc")]
+use alloc::sync::Weak;
+#[cfg(feature = "alloc")]
+use core::fmt;
 use core::task::{Context, Poll};
 
 use crate::addr::Addr;
@@ -111,6 +115,8 @@ pub enum Intent<'a> {
 #[allow(missing_docs, reason = "a variant explains its fields")]
 #[non_exhaustive]
 pub enum RawEvent<'a> {
+    /// A dial got the number of its connection. This is no event of the network: it gives an end its addresses.
+    Opened { conn: u32, src: &'a Addr, dst: &'a Addr },
     /// An event of the core, and the end that it is about.
     Core(&'a CoreEvent<'a>, Option<u32>),
     /// An end wrote `bytes`, all that was accepted of `of` bytes. In a rendezvous, these are the bytes on offer.
@@ -125,10 +131,6 @@ pub enum RawEvent<'a> {
 ///
 /// Each method may be called from any thread, and several at once.
 pub trait Observer: Send + Sync {
-    /// A dial is about to ask the backend: returns a new number for its connection. This is no event of the network; it
-    /// gives the ends their addresses. Networks that share an observer share the numbers.
-    fn open(&self, src: &Addr, dst: &Addr) -> u32;
-
     /// Draws a ticket. It is called under locks, so it must call nothing: it only counts.
     fn ticket(&self) -> Ticket;
 
@@ -143,7 +145,13 @@ pub trait Observer: Send + Sync {
         self.record(self.ticket(), event);
     }
 
-    /// Whether nothing but `Accepted` and `Connected` has to be recorded at the moment.
+    /// The full name of the network, and what prints it as it is. Called once, when the network is made, if it grows.
+    #[cfg(feature = "alloc")]
+    fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
+        let _ = (name, picture);
+    }
+
+    /// Whether nothing but `Opened`, `Accepted` and `Connected` has to be recorded at the moment.
     fn paused(&self) -> bool {
         false
     }

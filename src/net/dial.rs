@@ -101,7 +101,7 @@ pin_project! {
             let mut this = this.project();
             // The request leaves its listener before the port is free again.
             this.running.set(None);
-            this.state.give_back();
+            this.state.give_back(false);
         }
     }
 }
@@ -223,7 +223,7 @@ where
                 Poll::Ready(()) => {
                     let error = state.give_up(addr, Cause::SocketDown);
                     this.running.set(None);
-                    state.give_back();
+                    state.give_back(false);
                     return Poll::Ready(Err(error));
                 }
                 Poll::Pending => return Poll::Pending,
@@ -237,7 +237,7 @@ where
         let mut this = self.project();
         let error = this.state.give_up(addr, Cause::TimedOut);
         this.running.set(None);
-        this.state.give_back();
+        this.state.give_back(false);
         error
     }
 }
@@ -334,7 +334,7 @@ impl<N: NetRef> DialState<N> {
     #[cold]
     fn fail(&mut self, addr: &dyn ToAddr, cause: Cause) -> Error {
         let error = self.error(addr, cause);
-        let ticket = self.give_back();
+        let ticket = self.give_back(true);
         let net = &self.host.net;
         net.tell(ticket.unwrap_or_else(|| net.engine.ticket()), None, &CoreEvent::Failed(&error));
         error
@@ -361,17 +361,19 @@ impl<N: NetRef> DialState<N> {
         Error::new(Operation::Dial, self.host.network_name(), source, target, cause)
     }
 
-    /// Gives the port back, if it is still held, and draws a ticket in the same step.
-    fn give_back(&mut self) -> Option<Ticket> {
+    /// Gives the port back, if it is still held. If that is to be reported, draws a ticket in the same step.
+    fn give_back(&mut self, reported: bool) -> Option<Ticket> {
         let (slot, _) = self.source.take()?;
         let Host { net, host } = &self.host;
-        let mut ticket = Ticket::NONE;
+        let mut ticket = None;
         let gone = net.tables.ports(host, |ports| {
-            ticket = net.engine.ticket();
+            if reported {
+                ticket = Some(net.engine.ticket());
+            }
             ports.remove(slot)
         });
         gone.into_iter().for_each(State::discard);
-        Some(ticket)
+        ticket
     }
 
     /// Reports that the dial was dropped before it was done, if it had begun.

@@ -16,7 +16,7 @@ pub trait Backend: 'static {
     /// Its engine, without layers.
     type Engine: Engine + 'static;
     /// Its registry, in a network whose links are `Link`s: a layer may have links of its own.
-    type Registry<Link: Clone + Send + Sync>: Registry<Data = <Self::Engine as Engine>::Data>;
+    type Registry<Link: Clone + Send + Sync + 'static>: Registry<Data = <Self::Engine as Engine>::Data> + 'static;
 }
 
 /// The engine of the backend `B` within the layers `L`.
@@ -39,7 +39,12 @@ impl<B: Backend, L: Layer> NetHandle<B, L> {
     /// The first reference to a subnetwork.
     #[must_use]
     pub fn new(net: LayeredNet<B, L>) -> Self {
-        Self(Arc::new(Arc::new(net)))
+        let net = Arc::new(net);
+        if LayeredEngine::<B, L>::OBSERVED {
+            let picture: Weak<LayeredNet<B, L>> = Arc::downgrade(&net);
+            net.engine.attach(net.network_name(), picture);
+        }
+        Self(Arc::new(net))
     }
 
     /// A reference that does not keep the subnetwork alive, such as a [`Notifier`](crate::Notifier) for other threads.

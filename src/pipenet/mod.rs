@@ -48,7 +48,7 @@ pub enum Pipenet {}
 #[cfg(feature = "alloc")]
 impl Backend for Pipenet {
     type Engine = Pipes<HeapPipes>;
-    type Registry<Link: Clone + Send + Sync> = Ram<Heap<Link>>;
+    type Registry<Link: Clone + Send + Sync + 'static> = Ram<Heap<Link>>;
 }
 
 /// Networks of this module, growable and fixed-size. Hosts are made in one step, and no close waits.

@@ -193,6 +193,18 @@ impl<N: NetRef> fmt::Display for Snapshot<N> {
     }
 }
 
+/// Prints a snapshot.
+impl<E, R, T> fmt::Display for SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.snapshot().fmt(f)
+    }
+}
+
 impl<N: NetRef> fmt::Debug for Snapshot<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Snapshot({})", self.network_name())

@@ -8,6 +8,8 @@
 
 use core::fmt;
 
+#[cfg(all(feature = "alloc", feature = "trace"))]
+pub(crate) use core::sync::atomic::AtomicUsize;
 /// Atomics that are read without a lock.
 #[cfg(feature = "alloc")]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicU32};

@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 
 use spin::mutex::SpinMutex;
 
+#[cfg(feature = "trace")]
+pub(crate) use loom::sync::atomic::AtomicUsize;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32};
 
 /// A lock held for one bounded step. It has no poisoning, because a step does not panic.

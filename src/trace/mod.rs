@@ -1,5 +1,65 @@
-//! trace
-mod offers;
-mod traced;
+//! What happened in a network: a [`Trace`] records it, tests look at it.
+//!
+//! Each event is one line in the words of this crate's errors:
+//!
+//! | line | event |
+//! |---|---|
+//! | `host a`, `close host a` | a host was made, closed |
+//! | `crash a`, `power off a`, `restart a` | a host died, came back |
+//! | `listen a:10`, `close a:10`, `drop a:10` | a listener was made, closed, dropped |
+//! | `dial b:1->a:10` | a dial has its port and is being queued |
+//! | `dial b:1->a:10: withdrawn` | it was dropped. A listener that accepts at the same moment has a connection that ends |
+//! | `accept a:10: a:1<-b:1` | a listener accepted |
+//! | `connect b:1->a:10: a:1` | the dial is done |
+//! | `write b:1->a:1: 5 "hello"`, `write b:1->a:1: 4 of 5 "hell"` | bytes were written, or are on offer in a rendezvous |
+//! | `written b:1->a:1: 5` | the peer has taken what was on offer |
+//! | `read b:1->a:1: 5 "hello"`, `read b:1->a:1: end` | bytes were read, the end of the stream was found |
+//! | `shutdown b:1->a:1`, `shutdown read b:1->a:1` | one direction was shut down |
+//! | `close b:1->a:1`, `drop b:1->a:1`, `abort b:1->a:1` | a connection was closed; `: reset` follows where that reset it |
+//! | `dial b:1->a:10: connection refused` | an operation failed; repeated failures of reads, of writes and of accepts are one line |
+//! | `network down: eng err`, `close network` | the network failed, was closed |
+//! | `fault partition a \| b`, `fault end partition a \| b` | a fault was injected, ended |
+//! | `note: leader is b` | the program noted it |
+//! | `… 1234 events dropped` | the trace was full |
+//!
+//! Not recorded are: polls that are pending or would block, `peek`, readiness, snapshots, and closing or dropping what is
+//! closed already. Closing a host is one line, and the peers of its connections see them end. Two threads that use one
+//! end at a time may have their events after its close.
 
+#[cfg(feature = "alloc")]
+mod actor;
+#[cfg(feature = "alloc")]
+mod conn;
+#[cfg(feature = "alloc")]
+mod event;
+#[cfg(feature = "alloc")]
+mod failure;
+#[cfg(feature = "alloc")]
+mod frozen;
+#[cfg(feature = "alloc")]
+mod log;
+mod offers;
+#[cfg(feature = "alloc")]
+mod pattern;
+#[cfg(feature = "alloc")]
+mod recorder;
+#[cfg(feature = "alloc")]
+mod shard;
+#[cfg(feature = "alloc")]
+mod slot;
+mod traced;
+#[cfg(feature = "alloc")]
+mod view;
+
+pub use crate::contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
+#[cfg(feature = "alloc")]
+pub use event::{Actor, End, Event, Kind};
+#[cfg(feature = "alloc")]
+pub use failure::Failure;
+#[cfg(feature = "alloc")]
+pub use pattern::Pattern;
+#[cfg(feature = "alloc")]
+pub use recorder::{Builder, Token, Trace};
 pub use traced::{Traced, TracedLink};
+#[cfg(feature = "alloc")]
+pub use view::View;

@@ -22,12 +22,15 @@ use crate::contract::notifier::{Accept, Notifier};
 use crate::contract::observe::{CoreEvent, Intent, Observer, RawEvent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
+use crate::sync::Lock;
 use crate::trace::offers::Offers;
 
 /// An engine whose events are told to the observer `O`. It changes nothing else.
 pub struct Traced<E, O> {
     inner: E,
     observer: O,
+    /// How many connections were numbered.
+    conns: Lock<u32>,
     offers: Offers,
 }
 
@@ -44,7 +47,7 @@ pub struct TracedLink<L> {
 impl<E, O> Traced<E, O> {
     /// `inner`, which `observer` is told of.
     pub const fn new(inner: E, observer: O) -> Self {
-        Self { inner, observer, offers: Offers::new() }
+        Self { inner, observer, conns: Lock::new(0), offers: Offers::new() }
     }
 
     /// The engine within.
@@ -74,7 +77,11 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
         data: Self::Data,
         notifier: &N,
     ) -> Result<(Self::Link, Addr), Cause> {
-        let conn = self.observer.open(src, dst);
+        let conn = self.conns.with(|conns| {
+            *conns = conns.wrapping_add(1);
+            *conns
+        });
+        self.observer.now(&RawEvent::Opened { conn, src, dst });
         let far = Far { notifier, observer: &self.observer, end: 2 * conn + 1 };
         let (link, peer) = self.inner.dial(src, dst, data, &far).await?;
         Ok((TracedLink { link, end: 2 * conn, acknowledged: false }, peer))
@@ -172,6 +179,11 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
             CoreEvent::Accepted { .. } if link.is_some_and(|link| link.acknowledged) => self.observer.void(ticket),
             event => self.observer.record(ticket, &RawEvent::Core(event, link.map(|link| link.end))),
         }
+    }
+
+    #[cfg(feature = "alloc")]
+    fn attach(&self, name: &str, picture: alloc::sync::Weak<dyn fmt::Display + Send + Sync>) {
+        self.observer.attach(name, picture);
     }
 
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, link: Option<&Self::Link>) -> Poll<()> {

@@ -1,0 +1,172 @@
+//! The connections of a trace: the addresses of their ends, how many bytes went each way, and which failures were told.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use crate::error::kind::ErrorKind;
+use crate::trace::slot::NO_OFFSET;
+
+/// The network and the number of a connection.
+type Key = (u16, u32);
+
+#[derive(Default)]
+pub(super) struct Conns {
+    known: BTreeMap<Key, Conn>,
+    /// The dials whose outcome is not known yet, by network, host and port.
+    dialling: BTreeMap<(u16, u32, u16), u32>,
+    /// Connections that are closed at both ends, from the oldest on. A few are kept, as operations on other threads may
+    /// still be recorded.
+    gone: VecDeque<Key>,
+}
+
+/// So many closed connections are kept.
+const GONE: usize = 1024;
+
+/// A connection; the dialled end comes first.
+#[derive(Clone, Debug)]
+pub(super) struct Conn {
+    /// The hosts of both ends, by number.
+    pub(super) hosts: [u32; 2],
+    pub(super) ports: [u16; 2],
+    /// What each end sends.
+    sends: [Direction; 2],
+    /// Whether bytes may have been moved unseen, so that offsets are not known.
+    torn: bool,
+    closed: [bool; 2],
+    /// For each end, the kinds of failed reads and of failed writes that were recorded.
+    told: [[u32; 2]; 2],
+}
+
+#[derive(Clone, Debug, Default)]
+struct Direction {
+    sent: u64,
+    received: u64,
+    /// The offsets and sizes of a rendezvous' offers.
+    offers: heapless::Vec<(u64, u32), 4>,
+}
+
+impl Conns {
+    /// A dial from `hosts[0]` got its number.
+    pub(super) fn open(&mut self, network: u16, conn: u32, hosts: [u32; 2], ports: [u16; 2]) {
+        self.known.insert((network, conn), Conn::new(hosts, ports));
+        self.dialling.insert((network, hosts[0], ports[0]), conn);
+    }
+
+    /// The connection of an end; one that was never heard of has no addresses.
+    pub(super) fn get(&mut self, network: u16, end: u32) -> &mut Conn {
+        let key = (network, end / 2);
+        if !self.known.contains_key(&key) {
+            self.forget_later(key);
+        }
+        let unknown = || Conn { torn: true, closed: [true; 2], ..Conn::new([0; 2], [0; 2]) };
+        self.known.entry(key).or_insert_with(unknown)
+    }
+
+    /// A connection is closed at both ends.
+    fn forget_later(&mut self, key: Key) {
+        self.gone.push_back(key);
+        if self.gone.len() > GONE {
+            self.gone.pop_front().map(|oldest| self.known.remove(&oldest));
+        }
+    }
+
+    /// The dial from this port was accepted.
+    pub(super) fn connected(&mut self, network: u16, host: u32, port: u16) {
+        self.dialling.remove(&(network, host, port));
+    }
+
+    /// The dial from this port has failed. Its other end may have been accepted.
+    pub(super) fn dial_failed(&mut self, network: u16, host: u32, port: u16) {
+        if let Some(conn) = self.dialling.remove(&(network, host, port)) {
+            self.close(network, 2 * conn);
+            if self.known.get(&(network, conn)).is_some_and(|conn| conn.ports[1] == 0) {
+                self.close(network, 2 * conn + 1);
+            }
+        }
+    }
+
+    /// An end is closed.
+    pub(super) fn close(&mut self, network: u16, end: u32) {
+        let key = (network, end / 2);
+        let Some(conn) = self.known.get_mut(&key) else { return };
+        let before = conn.closed;
+        conn.closed[side(end)] = true;
+        if conn.closed == [true; 2] && before != conn.closed {
+            self.forget_later(key);
+        }
+    }
+
+    /// All ends of a host, or of the whole network, are closed.
+    pub(super) fn close_all(&mut self, network: u16, host: Option<u32>) {
+        let of_network = self.known.range((network, 0)..=(network, u32::MAX));
+        let ends: Vec<u32> = of_network
+            .flat_map(|(&(_, conn), of)| [(2 * conn, of.hosts[0]), (2 * conn + 1, of.hosts[1])])
+            .filter(|&(_, at)| host.is_none_or(|host| host == at))
+            .map(|(end, _)| end)
+            .collect();
+        ends.into_iter().for_each(|end| self.close(network, end));
+    }
+
+    /// Bytes may have been moved unseen.
+    pub(super) fn tear(&mut self) {
+        self.known.values_mut().for_each(|conn| conn.torn = true);
+    }
+}
+
+impl Conn {
+    fn new(hosts: [u32; 2], ports: [u16; 2]) -> Self {
+        Self { hosts, ports, sends: Default::default(), torn: false, closed: [false; 2], told: [[0; 2]; 2] }
+    }
+
+    /// Local and remote host, and local and remote port, as seen from an end.
+    pub(super) fn seen_from(&self, end: u32) -> ([u32; 2], [u16; 2]) {
+        let (local, peer) = (side(end), 1 - side(end));
+        ([self.hosts[local], self.hosts[peer]], [self.ports[local], self.ports[peer]])
+    }
+
+    /// `end` wrote, or offers; returns the offset.
+    pub(super) fn wrote(&mut self, end: u32, count: u32, of: u32) -> u64 {
+        let direction = &mut self.sends[side(end)];
+        let offset = direction.sent;
+        direction.sent += u64::from(count);
+        // Only a rendezvous takes from it.
+        if count == of {
+            if direction.offers.is_full() {
+                direction.offers.remove(0);
+            }
+            // There is room now.
+            let _ = direction.offers.push((offset, of));
+        }
+        if self.torn { NO_OFFSET } else { offset }
+    }
+
+    /// The peer took `count` bytes of an offer of `end`; returns the offset.
+    pub(super) fn taken(&mut self, end: u32, count: u32, of: u32) -> u64 {
+        let direction = &mut self.sends[side(end)];
+        let Some(at) = direction.offers.iter().position(|&(_, offered)| offered == of) else { return NO_OFFSET };
+        let (offset, _) = direction.offers.remove(at);
+        direction.sent -= u64::from(of - count.min(of));
+        if self.torn { NO_OFFSET } else { offset }
+    }
+
+    /// `end` read; returns the offset.
+    pub(super) fn read(&mut self, end: u32, count: u32) -> u64 {
+        let direction = &mut self.sends[1 - side(end)];
+        let offset = direction.received;
+        direction.received += u64::from(count);
+        if self.torn { NO_OFFSET } else { offset }
+    }
+
+    /// Whether a failed read or write of `end` is the first of its kind.
+    pub(super) fn is_news(&mut self, end: u32, writes: bool, kind: ErrorKind) -> bool {
+        let told = &mut self.told[side(end)][usize::from(writes)];
+        let bit = 1 << kind as u32;
+        let is_news = *told & bit == 0 || kind == ErrorKind::TimedOut;
+        *told |= bit;
+        is_news
+    }
+}
+
+fn side(end: u32) -> usize {
+    end as usize % 2
+}

@@ -1,0 +1,54 @@
+//! A copy of a trace: what it keeps at one moment. It shares whole chunks with the trace.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::trace::event::Event;
+use crate::trace::slot::{Chunk, Names, Slot, gap};
+
+pub(super) struct Frozen {
+    names: Arc<Names>,
+    chunks: Vec<Arc<Chunk>>,
+    /// The position of the first slot of each chunk.
+    starts: Vec<usize>,
+    /// The numbers of the events that were dropped.
+    pub(super) dropped: Range<u64>,
+}
+
+impl Frozen {
+    pub(super) fn new(names: Arc<Names>, chunks: Vec<Arc<Chunk>>, dropped: Range<u64>) -> Self {
+        let starts = chunks.iter().scan(0, |next, chunk| {
+            let start = *next;
+            *next += chunk.slots.len();
+            Some(start)
+        });
+        let starts = starts.collect();
+        Self { names, chunks, starts, dropped }
+    }
+
+    /// All slots with their positions, marks included, except those that were dropped.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (usize, &Chunk, &Slot)> {
+        let chunks = self.chunks.iter().flat_map(|chunk| chunk.slots.iter().map(|slot| (&**chunk, slot)));
+        let slots = chunks.enumerate().map(|(position, (chunk, slot))| (position, chunk, slot));
+        slots.filter(|(.., slot)| !self.dropped.contains(&slot.seq))
+    }
+
+    /// The slot at a position.
+    pub(super) fn slot(&self, position: usize) -> Option<(&Chunk, &Slot)> {
+        let at = self.starts.partition_point(|&start| start <= position).checked_sub(1)?;
+        let (chunk, start) = (self.chunks.get(at)?, self.starts.get(at)?);
+        Some((chunk, chunk.slots.get(position - start)?))
+    }
+
+    /// The event at a position.
+    pub(super) fn event(&self, position: usize) -> Option<Event> {
+        self.slot(position).map(|(chunk, slot)| chunk.event(slot, &self.names))
+    }
+
+    /// The event that stands for those that were dropped, if any were.
+    pub(super) fn gap(&self) -> Option<Event> {
+        let Range { start, end } = self.dropped;
+        (start < end).then(|| gap(end - start, end))
+    }
+}

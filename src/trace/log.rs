@@ -1,0 +1,371 @@
+//! The merged events of a trace, in the order of their tickets.
+//!
+//! Events are interpreted when they are merged: ends get their addresses, writes and reads their offsets, and repeated
+//! failures are left out. So the events that a full trace drops take nothing along that a later one needs.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use core::mem;
+
+use crate::addr::Addr;
+use crate::addr::name::{ErrorText, HostName, NetworkName};
+use crate::contract::observe::How;
+use crate::error::kind::ErrorKind;
+use crate::error::{Error, Operation};
+use crate::trace::conn::Conns;
+use crate::trace::frozen::Frozen;
+use crate::trace::shard::{Collected, Item, Rare, Raw, Shards};
+use crate::trace::slot::{Chunk, Code, Names, Slot};
+use crate::wait::waker::{ManyWakers, Wakers};
+
+/// How much a trace keeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Events, those of the head included.
+    pub(super) events: u64,
+    /// Events that are never dropped, from the first on.
+    pub(super) head: u64,
+    /// Bytes of memory for events.
+    pub(super) memory: usize,
+    /// Bytes of each write and read.
+    pub(super) keep: u32,
+}
+
+pub(super) struct Log {
+    bounds: Bounds,
+    names: Arc<Names>,
+    /// The numbers of hosts in `names`.
+    hosts: BTreeMap<HostName, u32>,
+    /// The numbers of actors, by their keys.
+    actors: BTreeMap<u64, u32>,
+    /// The actor of the last event, with its key.
+    actor: (u64, u32),
+    conns: Conns,
+    /// Listeners of which a failed accept was recorded.
+    told: BTreeSet<(u16, u32, u16)>,
+    /// Whole chunks. Those of the head come first.
+    chunks: VecDeque<Arc<Chunk>>,
+    /// How many of `chunks` are of the head.
+    heads: usize,
+    /// The memory that `chunks` take.
+    size: usize,
+    /// The chunk that is being filled.
+    last: Chunk,
+    /// The number of the last event.
+    seq: u64,
+    /// Events that were collected, and are above the watermark.
+    collected: Collected,
+    /// Tasks that wait for events.
+    wakers: ManyWakers,
+}
+
+/// So many events, or bytes, make a chunk.
+const CHUNK: (usize, usize) = (1024, 1 << 18);
+
+impl Log {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        let names = Names { hosts: [HostName::EMPTY].into(), networks: [NetworkName::EMPTY].into() };
+        Self {
+            bounds,
+            names: names.into(),
+            hosts: BTreeMap::new(),
+            actors: BTreeMap::new(),
+            actor: (0, 0),
+            conns: Conns::default(),
+            told: BTreeSet::new(),
+            chunks: VecDeque::new(),
+            heads: 0,
+            size: 0,
+            last: Chunk { keep: bounds.keep, ..Chunk::default() },
+            seq: 0,
+            collected: Collected::default(),
+            wakers: ManyWakers::default(),
+        }
+    }
+
+    /// Moves all events below the watermark from the shards into the log. Returns the wakers to wake if there were any.
+    pub(super) fn merge(&mut self, shards: &Shards) -> Option<ManyWakers> {
+        let mut collected = mem::take(&mut self.collected);
+        let watermark = shards.collect(&mut collected);
+        let Collected { mut items, bytes } = collected;
+        items.sort_by_key(|item| item.ticket);
+        let before = self.seq;
+        let mut early = items.drain(..);
+        for item in early.by_ref() {
+            let (start, len) = item.bytes;
+            let bytes = bytes.get(start..start + len).unwrap_or_default();
+            if item.ticket < watermark {
+                self.add(&item, bytes);
+            } else {
+                self.collected.push(item, bytes);
+            }
+        }
+        drop(early);
+        if self.collected.items.is_empty() {
+            // Their memory is used again.
+            (self.collected.items, self.collected.bytes) = (items, bytes);
+            self.collected.bytes.clear();
+        }
+        (self.seq != before).then(|| self.wakers.take())
+    }
+
+    /// The number of the last event.
+    pub(super) fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The number for another network.
+    pub(super) fn add_network(&mut self) -> u16 {
+        let names = Arc::make_mut(&mut self.names);
+        names.networks.push(NetworkName::EMPTY);
+        (names.networks.len() - 1).min(u16::MAX.into()) as u16
+    }
+
+    pub(super) fn freeze(&self) -> Frozen {
+        let last = (!self.last.slots.is_empty()).then(|| Arc::new(self.last.clone()));
+        let chunks = self.chunks.iter().cloned().chain(last).collect();
+        Frozen::new(self.names.clone(), chunks, self.dropped())
+    }
+
+    /// The numbers of the events that are dropped, or about to be.
+    pub(super) fn dropped(&self) -> core::ops::Range<u64> {
+        let Bounds { events, head, .. } = self.bounds;
+        let by_count = self.seq.saturating_sub(events.saturating_sub(head));
+        let behind = self.chunks.get(self.heads).map_or(&self.last, |chunk| chunk);
+        let first = behind.slots.iter().find(|slot| slot.code.is_event());
+        let by_size = first.map_or(self.seq, |first| first.seq - 1);
+        let start = head.min(self.seq) + 1;
+        start..(by_count.max(by_size) + 1).max(start)
+    }
+
+    /// Adds an event.
+    fn add(&mut self, item: &Item, bytes: &[u8]) {
+        let network = item.network;
+        let actor = self.actor(item);
+        let mut slot = Slot { network, ..Slot::new(Code::Note, self.seq + 1, item.at, actor) };
+        match &item.raw {
+            &Raw::Wrote { end, count, of } => {
+                let conn = self.conns.get(network, end);
+                slot.offset = conn.wrote(end, count, of);
+                self.add_bytes(Slot { code: Code::Wrote, end, count, of, ..slot }, bytes);
+            }
+            &Raw::Taken { end, count, of } => {
+                slot.offset = self.conns.get(network, end).taken(end, count, of);
+                self.add_end(Slot { code: Code::Taken, end, count, of, ..slot });
+            }
+            &Raw::Read { end, count } => {
+                slot.offset = self.conns.get(network, end).read(end, count);
+                self.add_bytes(Slot { code: Code::Read, end, count, ..slot }, bytes);
+            }
+            &Raw::Ended { end } => self.add_end(Slot { code: Code::Ended, end, ..slot }),
+            &Raw::Shut { end, how, reset } => {
+                self.add_end(Slot { code: Code::Shut(how), end, flag: reset, ..slot });
+                if matches!(how, How::Close | How::Abort | How::Drop) {
+                    self.conns.close(network, end);
+                }
+            }
+            Raw::Failed(error, end) => self.add_failed(slot, error, *end),
+            Raw::Rare(rare) => self.add_rare(slot, rare, item.hidden),
+            Raw::Note => self.add_bytes(Slot { code: Code::Note, count: bytes.len() as u32, ..slot }, bytes),
+            Raw::Fault => self.add_bytes(Slot { code: Code::Fault, count: bytes.len() as u32, ..slot }, bytes),
+            Raw::FaultEnded => {
+                self.add_bytes(Slot { code: Code::FaultEnded, count: bytes.len() as u32, ..slot }, bytes);
+            }
+            Raw::NetworkClosed => {
+                self.conns.close_all(network, None);
+                self.push(Slot { code: Code::NetworkClosed, ..slot });
+            }
+            &Raw::Token(number) => self.push(Slot { code: Code::Token, offset: number, seq: self.seq, ..slot }),
+            &Raw::Joined(number) => self.push(Slot { code: Code::Joined, offset: number, seq: self.seq, ..slot }),
+            Raw::Paused => self.conns.tear(),
+        }
+    }
+
+    fn add_rare(&mut self, mut slot: Slot, rare: &Rare, hidden: bool) {
+        let network = slot.network;
+        match rare {
+            Rare::Opened { conn, src, dst } => {
+                let hosts = [self.host(network, src), self.host(network, dst)];
+                return self.conns.open(network, *conn, hosts, [src.port, 0]);
+            }
+            Rare::Accepted { end, listener, local, peer } => {
+                slot.hosts = [self.host(network, local), self.host(network, peer)];
+                slot.ports = [local.port, peer.port, listener.port];
+                (slot.code, slot.end) = (Code::Accepted, *end);
+                let conn = self.conns.get(network, *end);
+                (conn.hosts, conn.ports) = ([slot.hosts[1], slot.hosts[0]], [peer.port, local.port]);
+            }
+            Rare::Connected { end, dialled, peer } => {
+                let conn = self.conns.get(network, *end);
+                conn.ports[1] = peer.port;
+                let (hosts, ports) = conn.seen_from(*end);
+                slot.hosts = [hosts[0], self.host(network, dialled)];
+                slot.ports = [ports[0], peer.port, dialled.port];
+                (slot.code, slot.end) = (Code::Connected, *end);
+                self.conns.connected(network, slot.hosts[0], slot.ports[0]);
+            }
+            Rare::HostMade(host) => (slot.code, slot.hosts[0]) = (Code::HostMade, self.host_number(host)),
+            Rare::HostClosed(host) => {
+                (slot.code, slot.hosts[0]) = (Code::HostClosed, self.host_number(host));
+                self.conns.close_all(network, Some(slot.hosts[0]));
+            }
+            Rare::HostDied(host, power_off) => {
+                (slot.code, slot.hosts[0]) = (Code::HostDied, self.host_number(host));
+                slot.flag = *power_off;
+                self.conns.close_all(network, Some(slot.hosts[0]));
+            }
+            Rare::HostBack(host) => (slot.code, slot.hosts[0]) = (Code::HostBack, self.host_number(host)),
+            Rare::Listened(addr) => {
+                (slot.code, slot.hosts[0]) = (Code::Listened, self.host(network, addr));
+                slot.ports[0] = addr.port;
+                self.told.remove(&(network, slot.hosts[0], addr.port));
+            }
+            Rare::ListenerClosed(addr, dropped) => {
+                (slot.code, slot.hosts[0]) = (Code::ListenerClosed, self.host(network, addr));
+                (slot.ports[0], slot.flag) = (addr.port, *dropped);
+            }
+            Rare::Dialled { src, dst } | Rare::Withdrawn { src, dst } => {
+                let withdrawn = matches!(rare, Rare::Withdrawn { .. });
+                slot.code = if withdrawn { Code::Withdrawn } else { Code::Dialled };
+                slot.hosts = [self.host(network, src), self.host(network, dst)];
+                slot.ports = [src.port, dst.port, 0];
+                if withdrawn {
+                    self.conns.dial_failed(network, slot.hosts[0], src.port);
+                }
+            }
+            Rare::NetworkDown(cause) => {
+                self.conns.close_all(network, None);
+                (slot.code, slot.data) = (Code::NetworkDown, self.last.causes.len() as u32);
+                self.last.causes.push(*cause);
+            }
+        }
+        if !hidden {
+            self.push(slot);
+        }
+    }
+
+    /// Adds a failure, unless it repeats another.
+    fn add_failed(&mut self, mut slot: Slot, error: &Error, end: Option<u32>) {
+        let network = slot.network;
+        let operation = error.operation();
+        if !error.network_name().is_cut() {
+            self.name_network(network, error.network_name().as_str());
+        }
+        slot.code = Code::Failed;
+        slot.data = self.last.errors.len() as u32;
+        let known = |addr: Option<(ErrorText, u16)>| {
+            addr.and_then(|(host, port)| Some((HostName::valid(host.as_str(), "")?, port)))
+        };
+        let sides = match operation {
+            Operation::Read | Operation::Accept | Operation::Listen => [error.addr(), error.source_addr()],
+            _ => [error.source_addr(), error.addr()],
+        };
+        for (side, addr) in sides.map(known).into_iter().enumerate() {
+            if let Some((host, port)) = addr {
+                (slot.hosts[side], slot.ports[side]) = (self.host_number(&host), port);
+            }
+        }
+        let [(host, port), _] = [(slot.hosts[0], slot.ports[0]), (slot.hosts[1], slot.ports[1])];
+        let is_news = match (operation, end) {
+            _ if error.kind() == ErrorKind::WouldBlock => false,
+            (Operation::Read | Operation::Write | Operation::Shutdown, Some(end)) => {
+                slot.end = end;
+                self.conns.get(network, end).is_news(end, operation != Operation::Read, error.kind())
+            }
+            (Operation::Accept, _) => error.kind() == ErrorKind::TimedOut || self.told.insert((network, host, port)),
+            (Operation::Dial, _) => {
+                self.conns.dial_failed(network, host, port);
+                true
+            }
+            _ => true,
+        };
+        if is_news {
+            self.last.errors.push(*error);
+            self.push(slot);
+        }
+    }
+
+    /// Adds an event about an end.
+    fn add_end(&mut self, slot: Slot) {
+        let (hosts, [local, peer]) = self.conns.get(slot.network, slot.end).seen_from(slot.end);
+        self.push(Slot { hosts, ports: [local, peer, 0], ..slot });
+    }
+
+    /// Adds an event with bytes, or text.
+    fn add_bytes(&mut self, slot: Slot, bytes: &[u8]) {
+        let data = self.last.bytes.len() as u32;
+        self.last.bytes.extend_from_slice(bytes);
+        if slot.code == Code::Wrote || slot.code == Code::Read {
+            self.add_end(Slot { data, ..slot });
+        } else {
+            self.push(Slot { data, ..slot });
+        }
+    }
+
+    fn push(&mut self, slot: Slot) {
+        self.last.slots.push(slot);
+        self.seq = slot.seq;
+        let is_head = self.chunks.len() == self.heads && self.seq <= self.bounds.head;
+        let ends_head = is_head && self.seq == self.bounds.head && slot.code.is_event();
+        if self.last.slots.len() >= CHUNK.0 || self.last.bytes.len() >= CHUNK.1 || ends_head {
+            let whole = mem::take(&mut self.last);
+            self.last.keep = self.bounds.keep;
+            self.size += whole.size();
+            self.heads += usize::from(is_head);
+            self.chunks.push_back(whole.into());
+            self.shrink();
+        }
+    }
+
+    /// Drops the oldest chunks behind the head that are not needed, or too large.
+    fn shrink(&mut self) {
+        while let Some(oldest) = self.chunks.get(self.heads) {
+            let newest = oldest.slots.last().map_or(0, |slot| slot.seq);
+            if newest >= self.dropped().end && self.size <= self.bounds.memory {
+                break;
+            }
+            self.size -= oldest.size();
+            self.chunks.remove(self.heads);
+        }
+    }
+
+    /// The number of the actor of an event; 0 for what is not seen as one.
+    fn actor(&mut self, item: &Item) -> u32 {
+        let opens = matches!(&item.raw, Raw::Rare(rare) if matches!(**rare, Rare::Opened { .. }));
+        if opens || item.hidden {
+            return 0;
+        }
+        if self.actor.0 != item.actor || self.actor.1 == 0 {
+            let next = self.actors.len() as u32 + 1;
+            self.actor = (item.actor, *self.actors.entry(item.actor).or_insert(next));
+        }
+        self.actor.1
+    }
+
+    /// The number of the host of an address, which may tell the name of its network.
+    fn host(&mut self, network: u16, addr: &Addr) -> u32 {
+        self.name_network(network, &addr.network);
+        self.host_number(&addr.host)
+    }
+
+    fn host_number(&mut self, host: &HostName) -> u32 {
+        if let Some(&number) = self.hosts.get(host) {
+            return number;
+        }
+        let number = self.names.hosts.len() as u32;
+        Arc::make_mut(&mut self.names).hosts.push(*host);
+        self.hosts.insert(*host, number);
+        number
+    }
+
+    /// Names a network, unless it has a name.
+    pub(super) fn name_network(&mut self, network: u16, name: &str) {
+        if network == 0 || !self.names.network(network).is_empty() {
+            return;
+        }
+        let place = Arc::make_mut(&mut self.names).networks.get_mut(usize::from(network));
+        if let (Some(name), Some(place)) = (NetworkName::valid(name, ""), place) {
+            *place = name;
+        }
+    }
+}

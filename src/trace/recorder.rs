@@ -1,0 +1,408 @@
+//! The recorder: takes events from any thread, in the order of their tickets.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+
+use crate::contract::engine::Engine;
+use crate::contract::layer::Layer;
+use crate::contract::observe::{CoreEvent, Observer, RawEvent, Ticket};
+use crate::sync::{AtomicBool, AtomicUsize, Lock};
+use crate::trace::actor;
+use crate::trace::event::SHOWN;
+use crate::trace::frozen::Frozen;
+use crate::trace::log::{Bounds, Log};
+use crate::trace::shard::{Item, Rare, Raw, Shards};
+use crate::trace::slot::NO_TIME;
+use crate::trace::traced::Traced;
+use crate::wait::waker::Wakers;
+
+/// A recorder of events, for tests that assert what happened. Clones are handles of the same trace; several networks may
+/// share one.
+///
+/// The order of its events is causal, also under threads: an event never comes before its cause. A trace is bounded. When
+/// it is full, it keeps its first events and the newest ones, and a line such as `… 1234 events dropped` stands for the
+/// others.
+///
+/// A trace keeps the bytes that are written and read, by default the first 32 of each, so it may hold secrets. It never
+/// writes anything to a disk.
+///
+/// # Examples
+///
+/// ```
+/// use virtnet::trace::Trace;
+///
+/// let trace = Trace::new();
+/// trace.note("leader is b");
+/// assert_eq!(trace.view().to_string(), "note: leader is b\n");
+/// ```
+#[derive(Clone)]
+pub struct Trace {
+    shared: Arc<Shared>,
+    /// The network whose events this handle records; 0 for none.
+    network: u16,
+}
+
+struct Shared {
+    shards: Shards,
+    log: Lock<Log>,
+    paused: AtomicBool,
+    /// Whether a thread merges.
+    merging: AtomicBool,
+    tokens: AtomicUsize,
+    keep: u32,
+    clock: Option<Box<dyn Fn() -> Duration + Send + Sync>>,
+    actors: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
+    /// The networks that record here, for failures to show.
+    pictures: Lock<Vec<Picture>>,
+}
+
+/// Something that prints a network as it is.
+type Picture = Weak<dyn fmt::Display + Send + Sync>;
+
+/// A thread that finds so many events in its shard merges them, unless another thread is at it.
+const MERGE: usize = 512;
+
+/// With so many events in its shard, a thread waits until it can merge them.
+const FULL: usize = 16 * MERGE;
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Trace {
+    /// A trace that keeps the first 1000 events and as many of the newest as make a million, in 64 MiB, with the first 32
+    /// bytes of each write and read.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// To make a trace with options.
+    pub fn builder() -> Builder {
+        let bounds = Bounds { events: 1_000_000, head: 1000, memory: 64 << 20, keep: SHOWN as u32 };
+        Builder { bounds, clock: None, actors: None }
+    }
+
+    /// Records a note of the program. Control characters are escaped, so it stays one line.
+    pub fn note(&self, text: impl fmt::Display) {
+        self.file_text(Raw::Note, &text);
+    }
+
+    /// Records that a fault was injected.
+    pub fn fault(&self, text: impl fmt::Display) {
+        self.file_text(Raw::Fault, &text);
+    }
+
+    /// Records that a fault ended.
+    pub fn fault_ended(&self, text: impl fmt::Display) {
+        self.file_text(Raw::FaultEnded, &text);
+    }
+
+    /// Stops recording. The addresses of connections that are made meanwhile are known all the same.
+    pub fn pause(&self) {
+        self.shared.paused.store(true, Ordering::SeqCst);
+    }
+
+    /// Continues to record.
+    pub fn resume(&self) {
+        // Once for the bytes that were moved unseen until here, and once for those of a thread that looked before.
+        self.file(None, Raw::Paused, &[], true);
+        self.shared.paused.store(false, Ordering::SeqCst);
+        self.file(None, Raw::Paused, &[], true);
+    }
+
+    /// A mark that [`join`](Trace::join) in another thread refers to: what this thread has done so far comes before what
+    /// that thread does from then on. For order that the network does not see, such as that of a channel.
+    #[must_use = "a token orders nothing unless it is joined"]
+    pub fn token(&self) -> Token {
+        let number = self.shared.tokens.fetch_add(1, Ordering::Relaxed) as u64;
+        self.file(None, Raw::Token(number), &[], false);
+        Token(number)
+    }
+
+    /// What this thread does from now on comes after what the thread of the token had done.
+    pub fn join(&self, token: Token) {
+        self.file(None, Raw::Joined(token.0), &[], false);
+    }
+
+    /// A handle that records the events of another network.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn for_network(&self) -> Self {
+        Self { shared: self.shared.clone(), network: self.shared.log.with(Log::add_network) }
+    }
+
+    /// How many tickets are open. Without any, all events that were recorded can be seen.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn open_tickets(&self) -> usize {
+        self.shared.shards.open()
+    }
+
+    /// The networks that record here, printed.
+    pub(super) fn pictures(&self) -> String {
+        let mut pictures = Vec::new();
+        self.shared.pictures.with(|known| pictures.extend(known.iter().filter_map(Weak::upgrade)));
+        pictures.iter().map(|picture| picture.to_string() + "\n").collect()
+    }
+
+    /// The events so far, up to the lowest open ticket.
+    pub(super) fn freeze(&self) -> Frozen {
+        self.merge(|log| log.freeze())
+    }
+
+    /// Merges what was recorded, then runs a step on the log.
+    pub(super) fn merge<R>(&self, step: impl FnOnce(&mut Log) -> R) -> R {
+        let Shared { log, shards, .. } = &*self.shared;
+        let (woken, outcome) = log.with(|log| (log.merge(shards), step(log)));
+        woken.into_iter().for_each(Wakers::wake);
+        outcome
+    }
+
+    fn file_text(&self, raw: Raw, text: &dyn fmt::Display) {
+        if !self.paused() {
+            self.file(None, raw, line(&text.to_string()).as_bytes(), false);
+        }
+    }
+
+    /// Records an event, with its ticket or with a new one.
+    fn file(&self, ticket: Option<Ticket>, raw: Raw, bytes: &[u8], hidden: bool) {
+        let shared = &*self.shared;
+        let thread = actor::thread();
+        let actor = shared.actors.as_ref().map_or_else(|| actor::current(thread), |actors| actors());
+        let at = shared.clock.as_ref().map_or(NO_TIME, |clock| clock().as_nanos() as u64);
+        let item = Item { ticket: 0, at, actor, network: self.network, bytes: (0, 0), hidden, raw };
+        let held = match ticket {
+            Some(ticket) => shared.shards.record(ticket, item, bytes),
+            None => shared.shards.record_now(thread, item, bytes),
+        };
+        self.after(held);
+    }
+
+    /// Merges if the shard is full.
+    fn after(&self, held: usize) {
+        let merging = &self.shared.merging;
+        if held >= FULL {
+            self.merge(|_| ());
+        } else if held >= MERGE && !merging.swap(true, Ordering::Acquire) {
+            self.merge(|_| ());
+            merging.store(false, Ordering::Release);
+        }
+    }
+
+    /// An event of the core as it is kept; and whether it is one of those that a pause does not leave out.
+    fn raw(event: &CoreEvent<'_>, end: Option<u32>) -> Option<(Raw, bool)> {
+        let rare = |rare| Some((Raw::Rare(Box::new(rare)), false));
+        let host = |name: &str| crate::addr::name::HostName::valid(name, "");
+        match *event {
+            CoreEvent::HostMade { host: name } => rare(Rare::HostMade(host(name)?)),
+            CoreEvent::HostClosed { host: name } => rare(Rare::HostClosed(host(name)?)),
+            CoreEvent::HostDied { host: name, power_off } => rare(Rare::HostDied(host(name)?, power_off)),
+            CoreEvent::HostBack { host: name } => rare(Rare::HostBack(host(name)?)),
+            CoreEvent::Listened { addr } => rare(Rare::Listened(*addr)),
+            CoreEvent::ListenerClosed { addr, dropped } => rare(Rare::ListenerClosed(*addr, dropped)),
+            CoreEvent::Dialled { src, dst } => rare(Rare::Dialled { src: *src, dst: *dst }),
+            CoreEvent::Withdrawn { src, dst } => rare(Rare::Withdrawn { src: *src, dst: *dst }),
+            CoreEvent::Accepted { listener, local, peer } => {
+                let accepted = Rare::Accepted { end: end?, listener: *listener, local: *local, peer: *peer };
+                Some((Raw::Rare(Box::new(accepted)), true))
+            }
+            CoreEvent::Connected { dialled, peer } => {
+                let connected = Rare::Connected { end: end?, dialled: *dialled, peer: *peer };
+                Some((Raw::Rare(Box::new(connected)), true))
+            }
+            CoreEvent::Shut(how, reset) => Some((Raw::Shut { end: end?, how, reset }, false)),
+            CoreEvent::Ended => Some((Raw::Ended { end: end? }, false)),
+            CoreEvent::Failed(error) => Some((Raw::Failed(Box::new(*error), end), false)),
+            CoreEvent::NetworkDown(cause) => rare(Rare::NetworkDown(cause)),
+            CoreEvent::NetworkClosed => Some((Raw::NetworkClosed, false)),
+            CoreEvent::Void => None,
+        }
+    }
+
+    fn observe(&self, ticket: Option<Ticket>, event: &RawEvent<'_>) {
+        let paused = self.paused();
+        let void = || ticket.into_iter().for_each(|ticket| self.void(ticket));
+        if paused && matches!(event, RawEvent::Wrote { .. } | RawEvent::Taken { .. } | RawEvent::Read { .. }) {
+            return void();
+        }
+        let kept = |bytes: &[u8]| bytes.len().min(self.shared.keep as usize);
+        let small = |count: usize| count.min(u32::MAX as usize) as u32;
+        match *event {
+            RawEvent::Wrote { end, bytes, of } => {
+                let raw = Raw::Wrote { end, count: small(bytes.len()), of: small(of) };
+                self.file(ticket, raw, &bytes[..kept(bytes)], false);
+            }
+            RawEvent::Read { end, bytes } => {
+                self.file(ticket, Raw::Read { end, count: small(bytes.len()) }, &bytes[..kept(bytes)], false);
+            }
+            RawEvent::Taken { end, count, of } => {
+                self.file(ticket, Raw::Taken { end, count: small(count), of: small(of) }, &[], false);
+            }
+            RawEvent::Opened { conn, src, dst } => {
+                let opened = Rare::Opened { conn, src: *src, dst: *dst };
+                self.file(ticket, Raw::Rare(Box::new(opened)), &[], paused);
+            }
+            RawEvent::Core(event, end) => match Self::raw(event, end) {
+                Some((raw, always)) if always || !paused => self.file(ticket, raw, &[], paused),
+                _ => void(),
+            },
+        }
+    }
+}
+
+/// Records each event of a network.
+impl Layer for Trace {
+    type Engine<E: Engine + 'static> = Traced<E, Self>;
+
+    fn wrap<E: Engine + 'static>(self, inner: E) -> Traced<E, Self> {
+        Traced::new(inner, self.for_network())
+    }
+}
+
+/// Each method may be called under any lock of a network but [`record`](Observer::record) and what records.
+impl Observer for Trace {
+    fn ticket(&self) -> Ticket {
+        self.shared.shards.draw(actor::thread())
+    }
+
+    fn void(&self, ticket: Ticket) {
+        self.shared.shards.void(ticket);
+        // The ticket may have kept events from being seen.
+        self.after(0);
+    }
+
+    fn record(&self, ticket: Ticket, event: &RawEvent<'_>) {
+        self.observe(Some(ticket), event);
+    }
+
+    fn now(&self, event: &RawEvent<'_>) {
+        self.observe(None, event);
+    }
+
+    fn attach(&self, name: &str, picture: Picture) {
+        self.shared.log.with(|log| log.name_network(self.network, name));
+        self.shared.pictures.with(|pictures| pictures.push(picture));
+    }
+
+    fn paused(&self) -> bool {
+        self.shared.paused.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Trace({} events)", self.merge(|log| log.seq()))
+    }
+}
+
+/// A mark in a trace; see [`Trace::token`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(u64);
+
+/// Makes a trace with options.
+///
+/// # Examples
+///
+/// ```
+/// use virtnet::trace::Trace;
+///
+/// let trace = Trace::builder().head(2).events(4).build();
+/// (1..=6).for_each(|number| trace.note(number));
+/// assert_eq!(trace.view().to_string(), "note: 1\nnote: 2\n… 2 events dropped\nnote: 5\nnote: 6\n");
+/// ```
+#[must_use]
+pub struct Builder {
+    bounds: Bounds,
+    clock: Option<Box<dyn Fn() -> Duration + Send + Sync>>,
+    actors: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
+}
+
+impl Builder {
+    /// So many events are kept at most, a million by default.
+    pub fn events(self, events: u64) -> Self {
+        Self { bounds: Bounds { events, ..self.bounds }, ..self }
+    }
+
+    /// So many of these are the first ones, 1000 by default. The others are the newest.
+    pub fn head(self, head: u64) -> Self {
+        Self { bounds: Bounds { head, ..self.bounds }, ..self }
+    }
+
+    /// About so many bytes of memory are used for events at most, 64 MiB by default.
+    pub fn memory(self, memory: usize) -> Self {
+        Self { bounds: Bounds { memory, ..self.bounds }, ..self }
+    }
+
+    /// So many bytes of each write and read are kept, the first 32 by default; `u32::MAX` for all of them.
+    pub fn bytes(self, keep: u32) -> Self {
+        Self { bounds: Bounds { keep, ..self.bounds }, ..self }
+    }
+
+    /// Gives events their time.
+    pub fn clock(self, now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self { clock: Some(Box::new(now)), ..self }
+    }
+
+    /// Gives events the time since now. A clock read takes longer than the rest of recording an event.
+    #[cfg(feature = "std")]
+    pub fn real_time(self) -> Self {
+        let start = std::time::Instant::now();
+        self.clock(move || start.elapsed())
+    }
+
+    /// Tells which thread or task runs, by a number of its own. By default that is the task of tokio, with the feature
+    /// `tokio`, or else the thread. Without threads, all events are of one actor.
+    pub fn actors(self, key: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { actors: Some(Box::new(key)), ..self }
+    }
+
+    /// Makes the trace.
+    #[must_use]
+    pub fn build(self) -> Trace {
+        let Self { bounds, clock, actors } = self;
+        let shared = Shared {
+            shards: Shards::new(),
+            log: Lock::new(Log::new(bounds)),
+            paused: AtomicBool::new(false),
+            merging: AtomicBool::new(false),
+            tokens: AtomicUsize::new(0),
+            keep: bounds.keep,
+            clock,
+            actors,
+            pictures: Lock::new(Vec::new()),
+        };
+        Trace { shared: Arc::new(shared), network: 0 }
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Builder").field(&self.bounds).finish()
+    }
+}
+
+/// A text without line breaks and other characters that would make a line look like something else.
+fn line(text: &str) -> String {
+    text.chars()
+        .map(
+            |character| {
+                if is_plain(character) { String::from(character) } else { character.escape_default().collect() }
+            },
+        )
+        .collect()
+}
+
+/// Whether a character may stand in a line: controls, line separators and marks of direction may not.
+fn is_plain(character: char) -> bool {
+    let direction =
+        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}') && !direction
+}

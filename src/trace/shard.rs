@@ -1,0 +1,209 @@
+//! Tickets, and the events that threads have recorded since they were last collected.
+//!
+//! Each thread uses one of a few shards, so threads seldom wait for each other. Tickets come from one counter, and are
+//! kept in the shard while they are open.
+//!
+//! Invariant: each ticket below the watermark that [`Shards::collect`] returns has been closed, and its event was
+//! collected. So whoever reads only events below the watermark never sees a consequence without its cause, and later
+//! collections add nothing below it.
+//!
+//! A ticket is drawn and opened in one step of its shard, and the counter is read before the first shard is looked at.
+//! This guards against the interleaving in which a thread has drawn a ticket and not opened it yet while all shards are
+//! looked at: were the counter read last, the ticket would be below the watermark and its event missing. Test:
+//! `no_line_below_the_watermark_changes` in `tests/trace/storm.rs`.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use crate::addr::Addr;
+use crate::addr::name::HostName;
+use crate::contract::observe::{How, Ticket};
+use crate::error::Error;
+use crate::error::cause::Cause;
+use crate::sync::{AtomicUsize, Lock};
+
+/// An event as it was recorded: addresses of ends and offsets are found out when it is merged.
+pub(super) struct Item {
+    pub(super) ticket: u64,
+    /// Nanoseconds on the trace's clock; `u64::MAX` if it has none.
+    pub(super) at: u64,
+    pub(super) actor: u64,
+    pub(super) network: u16,
+    /// Where its bytes or its text start and how many are kept.
+    pub(super) bytes: (usize, usize),
+    /// Whether it was recorded during a pause, and shall not be seen.
+    pub(super) hidden: bool,
+    pub(super) raw: Raw,
+}
+
+pub(super) enum Raw {
+    Wrote {
+        end: u32,
+        count: u32,
+        of: u32,
+    },
+    Taken {
+        end: u32,
+        count: u32,
+        of: u32,
+    },
+    Read {
+        end: u32,
+        count: u32,
+    },
+    Ended {
+        end: u32,
+    },
+    Shut {
+        end: u32,
+        how: How,
+        reset: bool,
+    },
+    Failed(Box<Error>, Option<u32>),
+    Rare(Box<Rare>),
+    Note,
+    Fault,
+    FaultEnded,
+    NetworkClosed,
+    /// A token was made, or joined.
+    Token(u64),
+    Joined(u64),
+    /// Recording was paused or resumed: bytes may have been moved unseen.
+    Paused,
+}
+
+/// Events with names, which are too long to be kept for each event.
+pub(super) enum Rare {
+    Opened { conn: u32, src: Addr, dst: Addr },
+    HostMade(HostName),
+    HostClosed(HostName),
+    HostDied(HostName, bool),
+    HostBack(HostName),
+    Listened(Addr),
+    ListenerClosed(Addr, bool),
+    Dialled { src: Addr, dst: Addr },
+    Withdrawn { src: Addr, dst: Addr },
+    Accepted { end: u32, listener: Addr, local: Addr, peer: Addr },
+    Connected { end: u32, dialled: Addr, peer: Addr },
+    NetworkDown(Cause),
+}
+
+/// How many shards there are: one is enough where there are no threads.
+const PARTS: usize = if cfg!(feature = "std") { 1 << PART_BITS } else { 1 };
+const PART_BITS: u32 = 4;
+
+pub(super) struct Shards {
+    /// The number of the next ticket.
+    next: AtomicUsize,
+    parts: [Part; PARTS],
+}
+
+/// On cache lines of its own.
+#[repr(align(128))]
+struct Part(Lock<Shard>);
+
+#[derive(Default)]
+struct Shard {
+    /// Tickets that were drawn and neither recorded nor given back.
+    open: Vec<u64>,
+    items: Vec<Item>,
+    bytes: Vec<u8>,
+}
+
+/// Events that were collected and are not merged yet.
+#[derive(Default)]
+pub(super) struct Collected {
+    pub(super) items: Vec<Item>,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Collected {
+    /// Adds an event with its bytes.
+    pub(super) fn push(&mut self, item: Item, bytes: &[u8]) {
+        self.items.push(Item { bytes: (self.bytes.len(), bytes.len()), ..item });
+        self.bytes.extend_from_slice(bytes);
+    }
+}
+
+impl Shards {
+    pub(super) fn new() -> Self {
+        Self { next: AtomicUsize::new(1), parts: core::array::from_fn(|_| Part(Lock::new(Shard::default()))) }
+    }
+
+    /// Draws a ticket of the shard of `thread`. May be called under locks.
+    pub(super) fn draw(&self, thread: u64) -> Ticket {
+        let part = part(thread);
+        let number = self.parts[part].0.with(|shard| {
+            let number = self.next.fetch_add(1, Ordering::Relaxed) as u64;
+            shard.open.push(number);
+            number
+        });
+        Ticket::new(number << PART_BITS | part as u64)
+    }
+
+    /// Closes a ticket without an event.
+    pub(super) fn void(&self, ticket: Ticket) {
+        self.parts[part(ticket.number())].0.with(|shard| shard.close(ticket.number() >> PART_BITS));
+    }
+
+    /// Closes a ticket with an event; returns how many the shard holds now.
+    pub(super) fn record(&self, ticket: Ticket, item: Item, bytes: &[u8]) -> usize {
+        let number = ticket.number() >> PART_BITS;
+        self.parts[part(ticket.number())].0.with(|shard| {
+            shard.close(number);
+            shard.push(Item { ticket: number, ..item }, bytes)
+        })
+    }
+
+    /// Draws a ticket and closes it with an event in one step; returns how many events the shard holds now.
+    pub(super) fn record_now(&self, thread: u64, item: Item, bytes: &[u8]) -> usize {
+        self.parts[part(thread)].0.with(|shard| {
+            let number = self.next.fetch_add(1, Ordering::Relaxed) as u64;
+            shard.push(Item { ticket: number, ..item }, bytes)
+        })
+    }
+
+    /// Moves all recorded events to `collected`. Returns the watermark, the lowest ticket that may be open.
+    pub(super) fn collect(&self, collected: &mut Collected) -> u64 {
+        let mut watermark = self.next.load(Ordering::Relaxed) as u64;
+        for part in &self.parts {
+            part.0.with(|shard| {
+                watermark = shard.open.iter().fold(watermark, |least, &open| least.min(open));
+                let start = collected.bytes.len();
+                collected.bytes.append(&mut shard.bytes);
+                collected.items.extend(shard.items.drain(..).map(|item| {
+                    let (at, len) = item.bytes;
+                    Item { bytes: (start + at, len), ..item }
+                }));
+            });
+        }
+        watermark
+    }
+
+    /// How many tickets are open.
+    pub(super) fn open(&self) -> usize {
+        self.parts.iter().map(|part| part.0.with(|shard| shard.open.len())).sum()
+    }
+}
+
+impl Shard {
+    fn close(&mut self, number: u64) {
+        // The newest one mostly is the one.
+        if let Some(at) = self.open.iter().rposition(|&open| open == number) {
+            self.open.swap_remove(at);
+        }
+    }
+
+    fn push(&mut self, item: Item, bytes: &[u8]) -> usize {
+        self.items.push(Item { bytes: (self.bytes.len(), bytes.len()), ..item });
+        self.bytes.extend_from_slice(bytes);
+        // Large bytes count as more events, to be merged before they take much memory.
+        self.items.len() + self.bytes.len() / 64
+    }
+}
+
+/// The shard of a thread, or of a ticket.
+fn part(number: u64) -> usize {
+    number as usize % PARTS
+}

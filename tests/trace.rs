@@ -1,0 +1,13 @@
+//! The trace: fed with the events that a network would tell it, and as a layer of real networks.
+#![cfg(all(feature = "pipenet", feature = "std", feature = "trace"))]
+
+#[path = "trace/bounds.rs"]
+mod bounds;
+#[path = "trace/feed.rs"]
+mod feed;
+#[path = "trace/scenario.rs"]
+mod scenario;
+#[path = "trace/storm.rs"]
+mod storm;
+#[path = "trace/text.rs"]
+mod text;
