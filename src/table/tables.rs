@@ -69,6 +69,7 @@ pub trait Tables: Send + Sync {
     fn slot(number: u32) -> Self::Slot;
 
     /// The host's name.
+    #[inline(never)]
     fn name(&self, host: &Self::Host) -> HostName {
         let id = self.id(host);
         self.hosts(|hosts| hosts.name(id))
