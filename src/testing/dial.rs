@@ -76,7 +76,7 @@ pub(super) fn dial_to_closed_host_is_refused<N: NetRef + 'static>(net: &Setup<N>
 
 pub(super) fn dial_to_unknown_host_names_both_ends<N: NetRef + 'static>(net: &Setup<N>) {
     let b = net.host("b");
-    let error = net.wait(b.dial("γ:1")).expect_err("nobody has that name");
+    let error = net.wait(b.dial("γ:1")).expect_err("no host has that name");
     assert_eq!(error.kind(), crate::error::kind::ErrorKind::NoSuchHost);
     assert_eq!((error.network_name(), error.operation()), (net.name().into(), crate::error::Operation::Dial));
     assert_eq!((error.source_addr(), error.addr()), (Some(("b".into(), 1)), Some(("γ".into(), 1))));
@@ -124,7 +124,7 @@ pub(super) fn a_failed_dial_returns_its_port<N: NetRef + 'static>(net: &Setup<N>
     for _ in 0..2 {
         assert_eq!(text(net.wait(b.dial("b:7"))), format!("dial {n} b:1->b:7: connection refused"));
         assert_eq!(text(net.wait(b.dial("b"))), format!("dial {n} b:1: address b: missing port in address"));
-        assert_eq!(net.wait(b.dial("γ:1")).expect_err("nobody has that name").source_addr(), Some(("b".into(), 1)));
+        assert_eq!(net.wait(b.dial("γ:1")).expect_err("no host has that name").source_addr(), Some(("b".into(), 1)));
     }
     assert_eq!(b.sockets(), 0);
 }
@@ -133,7 +133,7 @@ pub(super) fn dial_takes_no_port_before_it_is_polled<N: NetRef + 'static>(net: &
     let b = net.host("b");
     let (first, second) = (b.dial(":9"), b.dial(":9"));
     assert_eq!(b.sockets(), 0);
-    assert_eq!(net.wait(second).expect_err("nobody listens").source_addr(), Some(("b".into(), 1)));
+    assert_eq!(net.wait(second).expect_err("the port has no listener").source_addr(), Some(("b".into(), 1)));
     drop(first);
 }
 
@@ -193,7 +193,7 @@ pub(super) fn a_dial_that_timed_out_leaves_no_trace<N: NetRef + 'static>(net: &S
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     for _ in 0..2 {
-        let error = b.dial("a:1").wait_timeout(SHORT).expect_err("nobody accepts");
+        let error = b.dial("a:1").wait_timeout(SHORT).expect_err("the dial is not accepted");
         assert_eq!(error.to_string(), format!("dial {n} b:1->a:1: timed out"));
         assert_eq!(error.kind(), crate::error::kind::ErrorKind::TimedOut);
     }
@@ -216,7 +216,7 @@ pub(super) fn a_ready_outcome_wins_over_an_expired_timeout<N: NetRef + 'static>(
     let listener = a.listen(":1").expect("a free port");
     let refused = b.dial("a:2").wait_timeout(Duration::ZERO);
     assert_eq!(text(refused), format!("dial {n} b:1->a:2: connection refused"));
-    let unknown = b.dial("γ:1").wait_timeout(Duration::ZERO).expect_err("nobody has that name");
+    let unknown = b.dial("γ:1").wait_timeout(Duration::ZERO).expect_err("no host has that name");
     assert_eq!(unknown.kind(), crate::error::kind::ErrorKind::NoSuchHost);
     listener.close();
     let down = listener.accept().wait_timeout(Duration::ZERO);

@@ -17,7 +17,7 @@ use crate::net::net_ref::NetRef;
 
 /// The connection, of which the caller holds the only handle.
 pub(super) fn own<N: NetRef>(conn: Arc<Conn<N>>) -> Conn<N> {
-    Arc::into_inner(conn).expect("nobody else has it")
+    Arc::into_inner(conn).expect("there is no other handle")
 }
 
 pub(super) fn connections_are_std_streams<N: NetRef + 'static>(net: &Setup<N>) {
@@ -37,7 +37,7 @@ pub(super) fn connections_are_std_streams<N: NetRef + 'static>(net: &Setup<N>) {
     sent.expect("all is sent");
     assert_eq!(got.expect("all is read"), "hello");
     b.close();
-    let error = a.write(b"x").expect_err("nobody reads");
+    let error = a.write(b"x").expect_err("the peer does not read");
     assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::BrokenPipe, failed("write", &a, "broken pipe")));
     let inner =
         error.get_ref().and_then(|inner| inner.downcast_ref::<crate::error::Error>()).expect("the crate's error");
@@ -60,7 +60,7 @@ pub(super) fn connections_are_embedded_streams<N: NetRef + 'static>(net: &Setup<
     assert_eq!((sent, got), (Ok(()), Ok(*b"hello")));
     pair.accepted.close();
     assert_eq!((pair.accepted.as_ref().read_ready(), b.read_ready()), (Ok(true), Ok(true)));
-    let error = embedded_io::Write::write(&mut b, b"x").expect_err("nobody reads");
+    let error = embedded_io::Write::write(&mut b, b"x").expect_err("the peer does not read");
     assert_eq!(embedded_io::Error::kind(&error), embedded_io::ErrorKind::BrokenPipe);
 }
 

@@ -70,7 +70,7 @@ pub(super) fn an_incoming_connection_is_claimed_and_then_acknowledged<N: NetRef 
         listener.try_accept().map_err(|error| error.kind()).err(),
         Some(crate::error::kind::ErrorKind::WouldBlock)
     );
-    claim.acknowledge().expect("somebody listens");
+    claim.acknowledge().expect("the port has a listener");
     let conn = std::sync::Arc::new(accepting.outcome().expect("accepted"));
     assert_eq!((conn.local_addr(), conn.peer_addr().to_string()), (local, "x:7".into()));
     let handle = &net.net;
@@ -114,7 +114,7 @@ pub(super) fn a_refused_or_dropped_claim_lets_accept_wait_on<N: NetRef + 'static
         net.shut(&near);
     }
     let (near, far) = net.link_pair();
-    claim(net, &mut accepting, "x:8", &far).acknowledge().expect("somebody listens");
+    claim(net, &mut accepting, "x:8", &far).acknowledge().expect("the port has a listener");
     assert_eq!(accepting.outcome().expect("accepted").peer_addr().to_string(), "x:8");
     net.shut(&near);
 }
@@ -127,7 +127,7 @@ pub(super) fn a_connection_acknowledged_late_goes_to_the_next_accept<N: NetRef +
     let claim = claim(net, &mut gave_up, "x:7", &far);
     drop(gave_up);
     let local = claim.local_addr();
-    claim.acknowledge().expect("somebody listens");
+    claim.acknowledge().expect("the port has a listener");
     let conn = net.wait(accept(&listener)).expect("accepted");
     assert_eq!((conn.local_addr(), conn.peer_addr().to_string()), (local, "x:7".into()));
     assert!(!is_closed(net, &near));
@@ -164,7 +164,7 @@ pub(super) fn an_acknowledged_connection_left_unaccepted_is_closed_with_its_list
     let mut gave_up = net.hold(accept(&listener));
     let claim = claim(net, &mut gave_up, "x:7", &far);
     drop(gave_up);
-    claim.acknowledge().expect("somebody listens");
+    claim.acknowledge().expect("the port has a listener");
     listener.close();
     assert!(is_closed(net, &near));
     net.shut(&near);
@@ -180,8 +180,8 @@ pub(super) fn connections_from_outside_are_accepted_in_arrival_order<N: NetRef +
     // The connections are acknowledged in reverse order.
     let [first, second] = [first, second].map(|announced| announced.outcome().expect("claimed"));
     let locals = [first.local_addr(), second.local_addr()];
-    second.acknowledge().expect("somebody listens");
-    first.acknowledge().expect("somebody listens");
+    second.acknowledge().expect("the port has a listener");
+    first.acknowledge().expect("the port has a listener");
     let mut accepted = accepts.map(|accepting| accepting.outcome().expect("accepted"));
     accepted.sort_by_key(|conn| core::cmp::Reverse(conn.peer_addr()));
     let ends = accepted.each_ref().map(|conn| (conn.peer_addr().to_string(), conn.local_addr()));
@@ -201,7 +201,7 @@ pub(super) fn claims_never_exceed_pending_accepts<N: NetRef + 'static>(net: &Set
     claim.refuse();
     assert!(!accepting.turn());
     let claim = second.outcome().expect("claimed");
-    claim.acknowledge().expect("somebody listens");
+    claim.acknowledge().expect("the port has a listener");
     assert_eq!(accepting.outcome().expect("accepted").peer_addr().to_string(), "x:2");
     pairs.iter().for_each(|(near, _)| net.shut(near));
 }
@@ -347,7 +347,7 @@ pub(super) fn a_pair_from_outside_is_refused_twice_where_ports_are_shared<N: Net
         // A withdrawn connection holds no pair; an accepted connection holds its pair until it is closed.
         let (near, far) = net.link_pair();
         let mut accepting = net.start(accept(&listener));
-        claim(net, &mut accepting, from, &far).acknowledge().expect("somebody listens");
+        claim(net, &mut accepting, from, &far).acknowledge().expect("the port has a listener");
         let conn = accepting.outcome().expect("accepted");
         assert_eq!(conn.peer_addr().to_string(), from);
         again(from);

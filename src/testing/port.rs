@@ -340,13 +340,13 @@ pub(super) fn a_full_pool_of_connections_refuses<N: NetRef + 'static>(net: &Setu
     // Each dial takes a connection and two sockets; the listener takes one more socket.
     let rooms =
         [(capacity.pipes, "pipe pool", capacity.pipes), ((capacity.ports - 1) / 2, "port table", capacity.ports)];
-    let (fit, what, size) = rooms.into_iter().min().expect("two of them");
+    let (fit, table, size) = rooms.into_iter().min().expect("two of them");
     let fit = fit.min(net.backlog() as usize);
     for _ in 0..2 {
         let (held, refused) = fill();
         assert_eq!(held, fit);
         if fit < net.backlog() as usize {
-            let end = format!(": {what} is full ({size})");
+            let end = format!(": {table} is full ({size})");
             assert!(refused.starts_with(&format!("dial {n}")) && refused.ends_with(&end), "{refused}");
         }
     }
