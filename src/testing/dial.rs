@@ -8,6 +8,7 @@ use std::vec::Vec;
 use super::setup::Setup;
 use super::step::{accept, server, text, until};
 use super::task::{Task, Waiting};
+use crate::error::kind::ErrorKind;
 use crate::net::net_ref::NetRef;
 use crate::net::network::NetRefExt as _;
 
@@ -77,7 +78,7 @@ pub(super) fn dial_to_closed_host_is_refused<N: NetRef + 'static>(net: &Setup<N>
 pub(super) fn dial_to_unknown_host_names_both_ends<N: NetRef + 'static>(net: &Setup<N>) {
     let b = net.host("b");
     let error = net.wait(b.dial("γ:1")).expect_err("no host has that name");
-    assert_eq!(error.kind(), crate::error::kind::ErrorKind::NoSuchHost);
+    assert_eq!(error.kind(), ErrorKind::NoSuchHost);
     assert_eq!((error.network_name(), error.operation()), (net.name().into(), crate::error::Operation::Dial));
     assert_eq!((error.source_addr(), error.addr()), (Some(("b".into(), 1)), Some(("γ".into(), 1))));
 }
@@ -195,7 +196,7 @@ pub(super) fn a_dial_that_timed_out_leaves_no_trace<N: NetRef + 'static>(net: &S
     for _ in 0..2 {
         let error = b.dial("a:1").wait_timeout(SHORT).expect_err("the dial is not accepted");
         assert_eq!(error.to_string(), format!("dial {n} b:1->a:1: timed out"));
-        assert_eq!(error.kind(), crate::error::kind::ErrorKind::TimedOut);
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
     }
     until(|| (a.sockets(), b.sockets()) == (1, 0));
     assert_eq!(text(listener.try_accept()), format!("accept {n} a:1: would block"));
@@ -217,7 +218,7 @@ pub(super) fn a_ready_outcome_wins_over_an_expired_timeout<N: NetRef + 'static>(
     let refused = b.dial("a:2").wait_timeout(Duration::ZERO);
     assert_eq!(text(refused), format!("dial {n} b:1->a:2: connection refused"));
     let unknown = b.dial("γ:1").wait_timeout(Duration::ZERO).expect_err("no host has that name");
-    assert_eq!(unknown.kind(), crate::error::kind::ErrorKind::NoSuchHost);
+    assert_eq!(unknown.kind(), ErrorKind::NoSuchHost);
     listener.close();
     let down = listener.accept().wait_timeout(Duration::ZERO);
     assert_eq!(text(down), format!("accept {n} a:1: socket is down"));
@@ -281,7 +282,7 @@ pub(super) fn a_full_backlog_refuses<N: NetRef + 'static>(net: &Setup<N>) {
     let (source, refused) = (most + 1, format!("backlog is full ({most})"));
     let error = net.wait(b.dial("a:1")).expect_err("the backlog is full");
     assert_eq!(error.to_string(), format!("dial {n} b:{source}->a:1: {refused}"));
-    assert_eq!(error.kind(), crate::error::kind::ErrorKind::BacklogFull);
+    assert_eq!(error.kind(), ErrorKind::BacklogFull);
     // A place in the backlog is free again when a dial is accepted or withdrawn.
     let accepted = net.accept_along(&listener, &mut waiting);
     assert_eq!(accepted.peer_addr(), waiting.remove(0).outcome().expect("dialled").local_addr());

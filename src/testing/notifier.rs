@@ -13,6 +13,7 @@ use crate::addr::Addr;
 use crate::contract::engine::Engine;
 use crate::contract::notifier::{Accept, Notifier};
 use crate::error::cause::Cause;
+use crate::error::kind::ErrorKind;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::network::NetRefExt as _;
 use crate::net::notifier::SubNetworkNotifier;
@@ -66,10 +67,7 @@ pub(super) fn an_incoming_connection_is_claimed_and_then_acknowledged<N: NetRef 
     let local = claim.local_addr();
     assert_eq!((local.network_name(), local.host()), (net.name(), "a"));
     assert_eq!(text(a.listen(local.port())), format!("listen {} {local}: address already in use", net.name()));
-    assert_eq!(
-        listener.try_accept().map_err(|error| error.kind()).err(),
-        Some(crate::error::kind::ErrorKind::WouldBlock)
-    );
+    assert_eq!(listener.try_accept().map_err(|error| error.kind()).err(), Some(ErrorKind::WouldBlock));
     claim.acknowledge().expect("the port has a listener");
     let conn = std::sync::Arc::new(accepting.outcome().expect("accepted"));
     assert_eq!((conn.local_addr(), conn.peer_addr().to_string()), (local, "x:7".into()));
@@ -336,10 +334,7 @@ pub(super) fn a_pair_from_outside_is_refused_twice_where_ports_are_shared<N: Net
         again(from);
         let dial = net.hold_dial(&b, "a:1", &a);
         let port = if from == "b:1" && net.shares_ports() { 2 } else { 1 };
-        assert_eq!(
-            b.listen(port).map(drop).map_err(|error| error.kind()),
-            Err(crate::error::kind::ErrorKind::AddrInUse)
-        );
+        assert_eq!(b.listen(port).map(drop).map_err(|error| error.kind()), Err(ErrorKind::AddrInUse));
         drop(dial);
         until(|| a.sockets() == 2);
         drop(queued);
