@@ -89,7 +89,7 @@
 //!
 //! # What is deterministic
 //!
-//! | where | what is the same in each run |
+//! | where | the same in each run |
 //! |---|---|
 //! | one thread | everything: ports, addresses, texts, the bytes that each read returns, and the order in which tasks are woken |
 //! | tokio's current-thread runtime | the same, if the tasks themselves are deterministic: a `select!` that is not `biased` and a clock that is not paused are not |
@@ -101,7 +101,7 @@
 //!
 //! # Limits
 //!
-//! | what | growable | fixed-size |
+//! | limit | growable | fixed-size |
 //! |---|---|---|
 //! | a host's name | 1 to 63 bytes | 1 to 63 bytes |
 //! | a network's full name | 31 bytes | 31 bytes |
@@ -109,7 +109,7 @@
 //! | ports of a host | 1 to 65,535, each of them | 1 to 65,535, as many as there are sockets |
 //! | sockets | 65,535 with a port for each host | as declared for all hosts, at most 65,534 |
 //! | connections | memory | as declared, at most 32,768 |
-//! | dials that wait at a listener | 4096, an option | as many as connections; an option for fewer |
+//! | dials that wait at a listener | 4096, an option | 4096, an option; each takes a connection and two sockets |
 //! | bytes in each direction | 65,536, an option, from 1 to 4 GiB | as declared, at least 1 |
 //! | tasks that wait for one event | memory | 2; a third evicts and wakes the first, which polls again |
 //! | rendezvous writes whose outcome has not been polled for yet | memory | 2 for each direction |

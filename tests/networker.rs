@@ -127,7 +127,7 @@ fn vectored_reads_and_writes_use_all_buffers_on_pipes_and_on_tcp() {
 fn closing_tcp_ends_its_connections() {
     let (near, far) = (Tcp::new("127.0.0.1").expect("an address"), Tcp::new("127.0.0.1").expect("an address"));
     let listener = far.listen(0).expect("a free port");
-    let mut conn = near.dial(listener.local_addr()).wait().expect("somebody listens");
+    let mut conn = near.dial(listener.local_addr()).wait().expect("the address has a listener");
     let mut accepted = listener.accept().wait().expect("somebody dials");
     near.close().wait().expect("nothing fails to close");
     assert_eq!(accepted.read(&mut [0]).expect("the stream has ended"), 0);

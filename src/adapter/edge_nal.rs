@@ -86,11 +86,11 @@ impl<N: NetRef> TcpSplit for Conn<N> {
 
 /// Closing the read direction waits for the end of the stream, and drops the bytes before it.
 impl<N: NetRef> TcpShutdown for Conn<N> {
-    async fn close(&mut self, what: Close) -> Result<(), Error> {
-        if matches!(what, Close::Write | Close::Both) {
+    async fn close(&mut self, directions: Close) -> Result<(), Error> {
+        if matches!(directions, Close::Write | Close::Both) {
             self.close_write()?;
         }
-        if matches!(what, Close::Read | Close::Both) {
+        if matches!(directions, Close::Read | Close::Both) {
             let mut dropped = [0; 16];
             while poll_fn(|cx| self.poll_read(cx, &mut dropped)).await? > 0 {}
         }

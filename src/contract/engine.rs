@@ -1,4 +1,4 @@
-//! The contract of what moves the bytes.
+//! The contract of a backend's engine, which moves the bytes.
 
 #[cfg(feature = "alloc")]
 use alloc::sync::Weak;
@@ -12,35 +12,36 @@ use crate::contract::observe::{CoreEvent, Intent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 
-/// What a backend supplies: it makes hosts, dials, moves bytes, closes.
+/// The engine of a backend: it creates hosts, dials, moves bytes and closes.
 ///
-/// The core calls every method through a shared reference, from any thread, and several at once. It calls none of them
-/// under a lock, so an engine may call back, through its [`Notifier`], from wherever it likes. The hidden `ticket` is the
-/// exception: it is called under locks, and only counts.
+/// The core calls every method through a shared reference, from any thread, and several at once. It never calls one
+/// while it holds a lock, so an engine may call back through its [`Notifier`] from within any method. The hidden `ticket` is
+/// the exception: it is called under locks, and only counts.
 ///
-/// What fails is told as a [`Cause`]: [`Cause::backend`] for failures of the engine's own, and the named ones where
-/// they fit. The core adds which operation failed between which addresses, and replaces the cause by that of a closed
-/// network, host or socket of its own side, which count for more.
+/// Failures are reported as a [`Cause`]: a named one where it fits, or [`Cause::backend`] for a failure of the engine's
+/// own. The core adds the operation and the addresses. If the local network, host or socket is closed, it reports that
+/// cause instead.
 ///
 /// # Links
 ///
-/// A link is the engine's end of one connection. The core clones it so that a closing host can shut its connections
-/// down, also one whose dial has only just answered; a clone may be used a moment after [`release`](Engine::release),
-/// and must then do nothing. A method called for a link that is shut down or released answers [`Cause::SocketDown`].
+/// A link is the engine's end of one connection. The core clones it, so that a closing host can shut down its
+/// connections, including one whose dial has only just completed. A clone may be used shortly after
+/// [`release`](Engine::release), and must then have no effect. A method called for a link that is shut down or released
+/// returns [`Cause::SocketDown`].
 ///
-/// Reads and writes of one link may come from several tasks at once, and both directions are independent. Where a
-/// `poll_` method answers `Pending`, it wakes the task of `cx` when there may be something to do; if several tasks wait
-/// for one direction, each is woken. Wakers are the code of others: an engine wakes and drops them under no lock of its
-/// own.
+/// Several tasks may read and write one link at once, and both directions are independent. If a `poll_` method returns
+/// `Pending`, it wakes the task of `cx` when there may be progress; if several tasks wait for one direction, each is
+/// woken. Wakers run code of the user, so an engine wakes and drops them while it holds none of its locks.
 ///
 /// # Examples
 ///
-/// The example `custom_engine` has an engine of about a hundred lines, and the feature `testing` a suite to prove one.
+/// The example `custom_engine` has an engine of about a hundred lines. The feature `testing` has a conformance suite.
 pub trait Engine: Send + Sync {
-    /// This end of a connection; cheap to clone. Clones are made under a lock: `clone` must not call back.
+    /// The engine's end of a connection. Cheap to clone. The core clones it under a lock, so `clone` must not call
+    /// back.
     type Link: Clone + Send + Sync;
 
-    /// What the registry keeps for a host, for other subnetworks to reach it. The core only passes it on.
+    /// The data that the registry stores for a host, with which other subnetworks reach it. The core only passes it on.
     type Data: Clone + fmt::Debug + Send;
 
     /// Whether the core draws tickets, reports its events, and asks before it goes on. If not, none of that costs
@@ -48,36 +49,36 @@ pub trait Engine: Send + Sync {
     #[doc(hidden)]
     const OBSERVED: bool = false;
 
-    /// Makes what a host named `host` needs, and announces it to `registry`.
+    /// Creates the resources of a host named `host`, and announces it to `registry`.
     ///
     /// Called once per new host at most, unless an earlier call for that name failed or was dropped.
     ///
     /// # Errors
     ///
-    /// The registry's error, or the engine's own. What had been made for the host is then given up.
+    /// The registry's error, or the engine's own. The resources that were created for the host are then released.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up what had been made, as a failure does. A name that was announced may stay taken.
+    /// Dropping the future releases these resources, as a failure does. A name that was announced may stay taken.
     fn new_host<R: Registry<Data = Self::Data>>(
         &self,
         host: &str,
         registry: &R,
     ) -> impl Future<Output = Result<(), Cause>> + Send;
 
-    /// Connects `src`, a free port of an own host, to `dst`, whose host the registry knows with `data`.
+    /// Connects `src`, a free port of a local host, to `dst`. `data` is the registry's data of that host.
     ///
-    /// It is done when a listener at `dst` has accepted: the link is this end of the connection, and the address the
-    /// one that the accepted connection has (its port need not be that of `dst`). `notifier` is that of the own
-    /// subnetwork, for engines whose hosts are all in it.
+    /// The dial completes when a listener at `dst` has accepted it. The returned link is this end of the connection,
+    /// and the returned address is that of the accepted connection, whose port may differ from that of `dst`.
+    /// `notifier` is that of the local subnetwork, for engines whose hosts are all in it.
     ///
     /// # Errors
     ///
-    /// [`Cause::ConnectionRefused`] if nobody listens there, or any other. Nothing of the attempt is left.
+    /// [`Cause::ConnectionRefused`] if there is no listener, or any other cause. A failed dial leaves no trace.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future withdraws the attempt: a listener that has not accepted it never sees it, one that has sees
+    /// Dropping the future withdraws the dial: a listener that has not accepted it never sees it, and one that has sees
     /// the connection closed.
     fn dial<N: Notifier<Link = Self::Link>>(
         &self,
@@ -87,29 +88,29 @@ pub trait Engine: Send + Sync {
         notifier: &N,
     ) -> impl Future<Output = Result<(Self::Link, Addr), Cause>> + Send;
 
-    /// Reads what is there into `buf`, which is not empty: at least one byte, or `Ok(0)` at the end of the stream.
+    /// Reads available bytes into `buf`, which is not empty: at least one byte, or `Ok(0)` at the end of the stream.
     ///
     /// # Errors
     ///
     /// [`Cause::SocketDown`] if this end is closed, [`Cause::ConnectionReset`] if the peer aborted.
     fn poll_read(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>>;
 
-    /// A shorter way for what is simple and common, which only the engine of this crate has. The core need not check
-    /// how many bytes such an engine says that it moved.
+    /// The fast path for simple and common cases, which only the engine of this crate has. The core does not check the
+    /// number of bytes that such an engine reports.
     #[doc(hidden)]
     #[inline]
     fn fast_io(&self) -> Option<&impl FastIo<Self::Link>> {
         None::<&NoFastIo>
     }
 
-    /// As [`poll_read`](Engine::poll_read), and leaves the bytes where they are.
+    /// Like [`poll_read`](Engine::poll_read), but leaves the bytes in the connection.
     ///
     /// # Errors
     ///
     /// Those of [`poll_read`](Engine::poll_read).
     fn poll_peek(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>>;
 
-    /// Writes at least one byte of `buf`, which is not empty, and says how many.
+    /// Writes at least one byte of `buf`, which is not empty, and returns how many were written.
     ///
     /// # Errors
     ///
@@ -117,16 +118,16 @@ pub trait Engine: Send + Sync {
     /// closed, [`Cause::ConnectionReset`] if the peer aborted.
     fn poll_write(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>>;
 
-    /// Whether a write is done only when the peer has read it. Then a pending write belongs to the task that polls it,
-    /// and waits with one waker until it is done.
+    /// Whether a write completes only when the peer has read it. A pending write then belongs to the task that polls
+    /// it, and waits with one waker until it completes.
     fn is_rendezvous(&self) -> bool {
         false
     }
 
-    /// Ready when a write would not have to wait, or would fail.
+    /// Ready when a write would not wait, or would fail.
     fn poll_writable(&self, link: &Self::Link, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Ready when what was written is on its way.
+    /// Ready when all written bytes are on their way.
     ///
     /// # Errors
     ///
@@ -136,45 +137,46 @@ pub trait Engine: Send + Sync {
         Poll::Ready(Ok(()))
     }
 
-    /// The task of `waker` no longer waits to read.
+    /// Unregisters the task of `waker`, which no longer waits to read.
     fn cancel_read(&self, link: &Self::Link, waker: &Waker) {
         let _ = (link, waker);
     }
 
-    /// The task of `waker` no longer waits to write.
+    /// Unregisters the task of `waker`, which no longer waits to write.
     fn cancel_write(&self, link: &Self::Link, waker: &Waker) {
         let _ = (link, waker);
     }
 
-    /// Withdraws what the peer has not taken of the pending write of the task of `waker`; says how much it has taken.
-    /// There is some only where [a write is done when the peer has read it](Engine::is_rendezvous).
+    /// Withdraws the bytes of the pending write of `waker`'s task that the peer has not taken. Returns how many it has
+    /// taken. Only in [rendezvous](Engine::is_rendezvous) does a write have such bytes; otherwise this returns 0.
     fn withdraw_write(&self, link: &Self::Link, waker: &Waker) -> usize {
         let _ = (link, waker);
         0
     }
 
-    /// How the connection is doing, for a [`Snapshot`](crate::snapshot::Snapshot). By default, nothing is known of it.
+    /// The state of the connection, for a [`Snapshot`](crate::snapshot::Snapshot). The default implementation reports
+    /// nothing.
     ///
-    /// It may be asked at any time, also from within a waker, and for a link that is released; it waits for nothing and
-    /// changes nothing.
+    /// It may be called at any time, even from within a waker, and for a released link. It never waits and has no
+    /// effect.
     fn status(&self, link: &Self::Link) -> LinkStatus {
         let _ = link;
         LinkStatus::default()
     }
 
-    /// Registers the task of `waker` as a read that finds nothing does, whether there are bytes or not: it is woken by
-    /// the next bytes, and by whatever ends the connection. By default it is not.
+    /// Registers the task of `waker` as a read without available bytes does, but whether or not there are bytes. The
+    /// task is woken by the next bytes, and by any end of the connection. The default implementation registers nothing.
     ///
-    /// The core asks [`status`](Engine::status) after it, to wait for what no read and no write would wait for.
+    /// The core calls [`status`](Engine::status) afterwards, to wait for events that no read or write waits for.
     fn watch(&self, link: &Self::Link, waker: &Waker) {
         let _ = (link, waker);
     }
 
-    /// Shuts the connection down as `how` says; returns whether this reset it. Once it is closed, reset or aborted,
-    /// nothing more has an effect.
+    /// Shuts the connection down in the way `how`. Returns whether this reset it. Once the connection is closed, reset
+    /// or aborted, further calls have no effect.
     fn shutdown(&self, link: &Self::Link, how: Shutdown) -> bool;
 
-    /// The last handle of this end is gone: called once per end, after its shutdown. What the end held is given back.
+    /// Releases the resources of this end. Called once per end, after its shutdown, when its last handle is gone.
     fn release(&self, link: &Self::Link);
 
     /// The ticket of an event that [`observe`](Engine::observe) will be called with. Called under locks: it calls
@@ -214,29 +216,29 @@ pub trait Engine: Send + Sync {
         let _ = key;
     }
 
-    /// The network is closed: called once, after all its hosts have been closed, unless an earlier call's future was
-    /// dropped before it was done.
+    /// Closes the engine with its network. Called once, after all hosts have been closed. It is called again only if
+    /// the earlier call's future was dropped before it completed.
     ///
     /// # Errors
     ///
-    /// What did not go well; it is reported by every close of the network.
+    /// Any failure to close. Every close of the network reports it.
     fn close(&self) -> impl Future<Output = Result<(), Cause>> + Send;
 }
 
-/// Reads and writes with little code, for what is simple and common; whatever is not, falls back to the `poll_` method.
+/// Reads and writes in simple and common cases, with little code. All other cases fall back to the `poll_` method.
 ///
-/// All of it is inlined where it is called: in `net/conn_ref.rs` for all kinds of waiting, and in the adapters for
-/// `std::io` and tokio. What falls back has done nothing.
+/// Calls are inlined: in `net/conn_ref.rs` for all kinds of waiting, and in the adapters for `std::io` and tokio. A
+/// call that falls back has had no effect.
 #[doc(hidden)]
 pub trait FastIo<L> {
-    /// As [`Engine::poll_read`].
+    /// Like [`Engine::poll_read`].
     #[inline]
     fn fast_read(&self, link: &L, waker: &Waker, buf: &mut [u8]) -> FastPath {
         let _ = (link, waker, buf);
         FastPath::Fallback
     }
 
-    /// As [`Engine::poll_write`].
+    /// Like [`Engine::poll_write`].
     #[inline]
     fn fast_write(&self, link: &L, waker: &Waker, buf: &[u8]) -> FastPath {
         let _ = (link, waker, buf);
@@ -244,28 +246,28 @@ pub trait FastIo<L> {
     }
 }
 
-/// That of an engine without one.
+/// The fast path of an engine that has none.
 enum NoFastIo {}
 
 impl<L> FastIo<L> for NoFastIo {}
 
-/// What came of a fast read or write.
+/// The outcome of a fast read or write.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FastPath {
-    /// So many bytes were moved.
+    /// This many bytes were moved.
     Done(usize),
-    /// The task waits.
+    /// The task is registered and waits.
     Pending,
-    /// It is not that simple, and nothing was done.
+    /// The case is not a simple one. Nothing was done.
     Fallback,
 }
 
-/// How a connection is doing, seen from one of its ends.
+/// The state of a connection, seen from one of its ends.
 ///
 /// # Examples
 ///
-/// An engine tells what it knows:
+/// An engine reports the values that it knows:
 ///
 /// ```
 /// use virtnet::LinkStatus;
@@ -276,15 +278,15 @@ pub enum FastPath {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LinkStatus {
-    /// Bytes that can be read.
+    /// The number of bytes that can be read.
     pub to_read: usize,
-    /// Bytes that were written and that the peer has not read.
+    /// The number of bytes that were written and that the peer has not read.
     pub to_write: usize,
-    /// Tasks that wait to read.
+    /// The number of tasks that wait to read.
     pub readers: u32,
-    /// Tasks that wait to write.
+    /// The number of tasks that wait to write.
     pub writers: u32,
-    /// Whether nothing more comes than what can be read already.
+    /// Whether no more bytes will arrive than those that can be read already.
     pub read_closed: bool,
     /// Whether a write would fail.
     pub write_closed: bool,
@@ -292,29 +294,29 @@ pub struct LinkStatus {
     pub reset: bool,
 }
 
-/// How to shut a connection down, seen from the end that does it. All tasks that wait and are affected are woken.
+/// How to shut a connection down, seen from the end that does it. All waiting tasks that are affected are woken.
 ///
-/// An engine treats a way that it does not know as [`Shutdown::Close`].
+/// An engine treats an unknown variant as [`Shutdown::Close`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Shutdown {
-    /// No more writing: the peer reads what is left, then the end of the stream. Reading goes on.
+    /// No more writing: the peer reads the remaining bytes, then the end of the stream. Reading continues.
     Write,
-    /// No more reading: own reads give the end of the stream, and what has arrived or arrives later is dropped. The
-    /// peer's writes go on, and a write that waits for this end to read is done.
+    /// No more reading: local reads return the end of the stream, and bytes that have arrived or arrive later are
+    /// dropped. The peer's writes continue, and one that waits for this end to read completes.
     Read,
-    /// Neither: own operations fail with [`Cause::SocketDown`], the peer reads what is left and then the end of the
-    /// stream, and its writes fail with [`Cause::BrokenPipe`].
+    /// No more reading or writing: local operations fail with [`Cause::SocketDown`]. The peer reads the remaining bytes
+    /// and then the end of the stream, and its writes fail with [`Cause::BrokenPipe`].
     Close,
-    /// As [`Shutdown::Close`], but the peer's reads give what has reached it and then fail with
+    /// Like [`Shutdown::Close`], but the peer's reads return the bytes that have reached it and then fail with
     /// [`Cause::ConnectionReset`], and its writes fail with [`Cause::ConnectionReset`].
     Reset,
-    /// [`Shutdown::Reset`] if bytes wait unread at this end, as TCP does (RFC 9293, section 3.6.1; RFC 1122, section
-    /// 4.2.2.13), else [`Shutdown::Close`]. The engine decides in one step: bytes that arrive later change nothing. An
-    /// engine that cannot tell closes, and so does one whose writes are done when the peer has read them.
+    /// [`Shutdown::Reset`] if there are unread bytes at this end, as in TCP (RFC 9293, section 3.6.1; RFC 1122, section
+    /// 4.2.2.13), else [`Shutdown::Close`]. The engine decides in one step, so bytes that arrive later change nothing.
+    /// An engine that cannot tell closes, and so does one in rendezvous.
     CloseOrReset,
-    /// As [`Shutdown::Close`], but the peer's reads and writes fail with [`Cause::ConnectionReset`] and what was in
-    /// flight is dropped.
+    /// Like [`Shutdown::Close`], but the peer's reads and writes fail with [`Cause::ConnectionReset`], and bytes in
+    /// flight are dropped.
     Abort,
 }

@@ -1,4 +1,4 @@
-//! The contract of a named access point, so that one program runs over any network.
+//! The contract of a named access point, so that one program can run over any network.
 
 use crate::addr::Addr;
 use crate::addr::name::HostName;
@@ -7,9 +7,9 @@ use crate::error::Error;
 use crate::error::close::CloseError;
 use crate::wait::{OnTimeout, Op};
 
-/// A named access point of a network: dial, listen, close. A [`Host`](crate::Host) of a virtual network, or the
-/// operating system's TCP: [`Tcp`](crate::Tcp) for threads, `TokioTcp` for tokio. It is for generic functions; there is
-/// no `dyn Networker`.
+/// A named access point of a network that can dial, listen and close. It is implemented by a [`Host`](crate::Host) of a
+/// virtual network, and for the operating system's TCP by [`Tcp`](crate::Tcp) (threads) and `TokioTcp` (tokio). It is
+/// for generic functions; there is no `dyn Networker`.
 ///
 /// # Examples
 ///
@@ -77,16 +77,16 @@ use crate::wait::{OnTimeout, Op};
 /// # fn main() {}
 /// ```
 pub trait Networker: Send + Sync {
-    /// What dial and accept give.
+    /// The type of a connection, as returned by dial and accept.
     type Conn: NetStream;
 
-    /// What listen gives.
+    /// The type of a listener.
     type Listener: NetListener<Conn = Self::Conn>;
 
     /// The full name of the network.
     fn network_name(&self) -> &str;
 
-    /// The name of the access point: the host of its addresses.
+    /// The name of the access point, which is the host in its addresses.
     fn name(&self) -> HostName;
 
     /// Connects to a listener; see [`Host::dial`](crate::Host::dial).
@@ -113,7 +113,7 @@ pub trait Networker: Send + Sync {
 
 /// A listener of a [`Networker`].
 pub trait NetListener: Send + Sync {
-    /// What accept gives.
+    /// The type of an accepted connection.
     type Conn;
 
     /// Waits for the next connection; see [`Listener::accept`](crate::Listener::accept).
@@ -126,12 +126,12 @@ pub trait NetListener: Send + Sync {
     /// The listener's address.
     fn local_addr(&self) -> Addr;
 
-    /// Closes the listener and wakes whoever waits in an accept.
+    /// Closes the listener and wakes all tasks that wait to accept.
     fn close(&self);
 }
 
-/// A connection of a [`Networker`]. How it is read and written is up to the bounds of whoever uses it: `std::io::Read`,
-/// or another: `N: Networker<Conn: Read + Write>`.
+/// A connection of a [`Networker`]. A generic function states in its bounds how it reads and writes, for example with
+/// the traits of `std::io`: `N: Networker<Conn: Read + Write>`.
 pub trait NetStream: Send + Sync + Sized {
     /// The address of this end.
     fn local_addr(&self) -> Addr;
@@ -139,7 +139,7 @@ pub trait NetStream: Send + Sync + Sized {
     /// The address of the other end.
     fn peer_addr(&self) -> Addr;
 
-    /// Ends the own stream; see [`Conn::close_write`](crate::Conn::close_write).
+    /// Ends the stream to the peer; see [`Conn::close_write`](crate::Conn::close_write).
     ///
     /// # Errors
     ///

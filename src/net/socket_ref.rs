@@ -12,7 +12,7 @@ use crate::table::{PortHold, Ports, Socket, Tables};
 pub(crate) struct SocketRef<N: NetRef> {
     slot: SlotOf<N>,
     pub(crate) host: HostOf<N>,
-    // Last, as rustc 1.95 cannot drop a list of what ends in an associated type.
+    // The last field, so that the struct does not end in an associated type: rustc 1.95 cannot drop a slice of those.
     pub(crate) net: N,
 }
 

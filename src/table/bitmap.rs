@@ -1,10 +1,10 @@
-//! Which ports of a host are taken.
+//! The set of a host's taken ports.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// A set of ports that finds its lowest gap in a few steps, however full it is: pages of 4096 ports, each made when its
-/// first port is taken.
+/// A set of ports that finds the lowest free one in a few steps, however full it is. It consists of pages of 4096
+/// ports; a page is allocated when its first port is taken.
 #[derive(Debug, Default)]
 pub(super) struct PortSet {
     pages: Vec<Option<Box<Page>>>,
@@ -21,7 +21,7 @@ struct Page {
 }
 
 impl Page {
-    /// Takes a port; says whether all of the page are taken now.
+    /// Takes a port. Returns whether the page is full now.
     fn take(&mut self, word: usize, bit: u64) -> bool {
         self.words[word] |= bit;
         if self.words[word] == u64::MAX {
@@ -32,7 +32,7 @@ impl Page {
 }
 
 impl PortSet {
-    /// Takes the lowest port from 1 that is not taken.
+    /// Takes the lowest free port from 1 on.
     pub(super) fn take_lowest(&mut self) -> Option<u16> {
         let page = self.full.trailing_ones() as usize;
         let first = page << 12;
@@ -41,7 +41,7 @@ impl PortSet {
             self.insert(port);
             return Some(port);
         };
-        // Port 0 counts as taken, once there is a page that it stands on.
+        // Port 0 counts as taken as soon as its page exists.
         let word = taken.full.trailing_ones() as usize;
         let bit = taken.words.get(word)?.trailing_ones();
         self.full |= u16::from(taken.take(word, 1 << bit)) << page;
@@ -54,7 +54,7 @@ impl PortSet {
         page.is_some_and(|page| page.words[word] & bit != 0)
     }
 
-    /// Which of the ports from `64 * index` on are taken. Port 0 always is.
+    /// A bit for each of the 64 ports from `64 * index` on: set if it is taken. Port 0 always is.
     pub(super) fn word(&self, index: u16) -> u64 {
         let (page, word) = (usize::from(index >> 6), usize::from(index & 63));
         let page = self.pages.get(page).and_then(Option::as_deref);

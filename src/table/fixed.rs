@@ -1,4 +1,4 @@
-//! Tables of a fixed size, all in one piece of memory that can be a static.
+//! Fixed-size tables, in one piece of memory that can be a static.
 
 use core::fmt;
 
@@ -12,9 +12,9 @@ use crate::error::cause::{Cause, Resource};
 use crate::sync::Lock;
 use crate::wait::waker::TwoWakers;
 
-/// The tables of a subnetwork in memory of a fixed size: hosts, and sockets of all hosts together.
+/// The tables of a subnetwork in fixed-size memory: one of hosts, and one of the sockets of all hosts together.
 ///
-/// Everything is under one lock, and found by looking at each row.
+/// One lock guards everything, and lookups scan the rows.
 pub struct Fixed<'m, L> {
     rows: &'m Lock<dyn Storage<L> + 'm>,
 }
@@ -23,18 +23,20 @@ impl<'m, L: Send> Fixed<'m, L> {
     /// Tables in `memory` that no other subnetwork uses.
     #[must_use]
     pub const fn new<const HOSTS: usize, const SOCKETS: usize>(memory: &'m FixedMemory<L, HOSTS, SOCKETS>) -> Self {
-        // A static is checked when it is made, which tells where it is; all others are here.
+        // A static is checked in `FixedMemory::new`, where the compiler names its line. All other memory is checked
+        // here.
         const { Rows::<L, HOSTS, SOCKETS>::check() };
         Self { rows: &memory.0 }
     }
 }
 
-/// Memory for the tables of one subnetwork: `HOSTS` hosts, `SOCKETS` sockets of all hosts together. All zeros at first.
+/// Memory for the tables of one subnetwork: `HOSTS` hosts, and `SOCKETS` sockets for all hosts together. It is all
+/// zeros at first.
 #[derive(Debug)]
 pub struct FixedMemory<L, const HOSTS: usize, const SOCKETS: usize>(Lock<Rows<L, HOSTS, SOCKETS>>);
 
 impl<L, const HOSTS: usize, const SOCKETS: usize> FixedMemory<L, HOSTS, SOCKETS> {
-    /// Memory with nothing in it. If it is for more hosts or sockets than have numbers, its tables do not compile.
+    /// Empty memory. With more than 65,535 hosts or 65,534 sockets, its tables do not compile.
     #[must_use]
     pub const fn new() -> Self {
         Self(Lock::new(Rows::new()))
@@ -144,7 +146,7 @@ struct Rows<L, const HOSTS: usize, const SOCKETS: usize> {
 }
 
 impl<L, const HOSTS: usize, const SOCKETS: usize> Rows<L, HOSTS, SOCKETS> {
-    /// Panics if they cannot be made.
+    /// Panics if there are more hosts or sockets than numbers for them.
     const fn check() {
         assert!(HOSTS <= 0xffff && SOCKETS < 0xffff, "a fixed network has at most 65,535 hosts and 65,534 sockets");
     }
@@ -156,7 +158,7 @@ impl<L, const HOSTS: usize, const SOCKETS: usize> Rows<L, HOSTS, SOCKETS> {
     }
 }
 
-/// Rows of any number, so that what works on them is compiled once.
+/// Rows of any number, so that the code that works on them is compiled once.
 trait Storage<L>: Send {
     /// The network and its hosts, and the sockets.
     fn views(&mut self) -> (FixedDirectory<'_>, &mut VecView<SocketEntry<L>>);
@@ -169,7 +171,7 @@ impl<L: Send, const HOSTS: usize, const SOCKETS: usize> Storage<L> for Rows<L, H
     }
 }
 
-/// A host, in the place that its number says.
+/// A host. Its number is the index of its row.
 #[derive(Debug)]
 struct HostEntry {
     name: HostName,
@@ -177,7 +179,7 @@ struct HostEntry {
     open: bool,
 }
 
-/// There is no room but in the rows.
+/// All values are in the rows: there is no heap to box them on.
 impl SocketLayout for TwoWakers {
     type MaybeBoxed<T> = T;
     type Dial = Self;
@@ -238,7 +240,7 @@ pub struct FixedDirectory<'a> {
     hosts: FixedHosts<'a>,
 }
 
-/// The number that goes with a name, a new one if it comes up for the first time.
+/// The number of a name, which gets the next one if it is new.
 fn intern(rows: &mut VecView<HostEntry>, name: &HostName) -> Result<u32, Cause> {
     if let Some(id) = find(rows, name.as_bytes()) {
         return Ok(id);
@@ -306,7 +308,7 @@ impl<L> FixedPorts<'_, L> {
         rows.map(|row| &row.socket).filter(|socket| socket.hold != PortHold::None)
     }
 
-    /// The port to give for `bind`, and how it is held.
+    /// The port that `bind` asks for, and how the socket will hold it.
     fn choose(&self, bind: Bind) -> Result<(u16, PortHold), Cause> {
         match bind {
             Bind::None => Ok((0, PortHold::None)),
@@ -320,7 +322,7 @@ impl<L> FixedPorts<'_, L> {
         }
     }
 
-    /// The lowest free port that will do.
+    /// The lowest free port that passes `will_do`.
     fn lowest(&self, will_do: impl Fn(u16) -> bool) -> Result<u16, Cause> {
         let is_free = |port| !self.bound().any(|socket| socket.port == port);
         (1..=u16::MAX).find(|&port| is_free(port) && will_do(port)).ok_or_else(|| self.full())

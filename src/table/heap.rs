@@ -1,4 +1,4 @@
-//! Tables that grow.
+//! Growable tables.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -17,10 +17,11 @@ use crate::error::cause::{Cause, Resource};
 use crate::sync::{AtomicBool, Lock};
 use crate::wait::waker::{ManyWakers, OneWaker};
 
-/// The tables of a subnetwork on the heap: as many hosts and sockets as memory holds, each host under a lock of its own.
+/// The tables of a subnetwork on the heap: as many hosts and sockets as memory holds, each host under a lock of its
+/// own.
 ///
-/// Finding a host by its name, the lowest free port and a listener by its port take the same time however much there is.
-/// Hosts are found without a lock, so that those who use different hosts do not disturb each other.
+/// Finding a host by its name, the lowest free port, and a listener by its port take the same time at any size. Hosts
+/// are found without a lock, so threads that use different hosts do not disturb each other.
 pub struct Heap<L> {
     shared: Arc<SharedTables<L>>,
 }
@@ -35,7 +36,7 @@ impl<L> Heap<L> {
         Self { shared: Arc::new(SharedTables { hosts, network }) }
     }
 
-    /// Whether this name has a number, for models to look at.
+    /// Whether this name has a number. For the models.
     #[cfg(loom)]
     pub fn knows(&self, name: &str) -> bool {
         self.shared.hosts.find(name.as_bytes()).is_some()
@@ -118,8 +119,8 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
         if !there.with(|there| there.has_pair(at, peer)) {
             return Ok(port);
         }
-        // The only step that takes the locks of two hosts: that of the lower number first, so that no two of them wait
-        // for each other.
+        // The only step that takes the locks of two hosts. It takes that of the lower number first, so that two such
+        // steps cannot deadlock.
         match source.cmp(target) {
             Less => own.with(|own| there.with(|there| own.exchange(slot, peer, Some(there), at, taken))),
             Equal => own.with(|own| own.exchange(slot, peer, None, at, taken)),
@@ -157,19 +158,19 @@ struct SharedTables<L> {
     network: Lock<NetworkState<ManyWakers>>,
 }
 
-/// The names that came up.
+/// The names that the subnetwork has seen.
 #[derive(Debug)]
 pub struct HeapHosts<L> {
     list: List<HeapHost<L>>,
-    /// The network, the registry.
+    /// Whether the network and the registry are closed, in this order.
     closed: [AtomicBool; 2],
 }
 
-/// What belongs to a name that came up.
+/// The data of a name that the subnetwork has seen.
 struct HeapHost<L> {
     announced: AtomicBool,
     own: AtomicBool,
-    /// Its sockets, if it is that of an own host.
+    /// Its sockets, if it is the name of a local host.
     ports: Lock<HeapPorts<L>>,
 }
 
@@ -259,7 +260,7 @@ impl<L> Directory for HeapDirectory<'_, L> {
 /// The sockets of one host, under lock.
 pub struct HeapPorts<L> {
     open: bool,
-    /// Made with the first one: there may be many hosts, most of them idle.
+    /// Allocated with the first socket: there may be many hosts, most of them idle.
     sockets: Option<Box<Sockets<L>>>,
 }
 
@@ -274,7 +275,8 @@ impl<L> HeapPorts<L> {
         self.sockets.as_ref().is_some_and(|sockets| sockets.has_pair(at, peer))
     }
 
-    /// Exchanges the port of the dial in `slot`, as far as its pair is taken at port `at` of `target`, or of this host.
+    /// Exchanges the port of the dial in `slot` if its pair is taken at port `at` of `target`; no `target` is this
+    /// host. Returns the port that the dial has then.
     fn exchange(
         &mut self,
         slot: u32,
@@ -357,7 +359,7 @@ impl<L> Ports for HeapPorts<L> {
     }
 }
 
-/// Most sockets are connections.
+/// Most sockets are connections, so the values of listeners and requests are boxed.
 impl SocketLayout for ManyWakers {
     type MaybeBoxed<T> = Box<T>;
     type Dial = OneWaker;

@@ -1,4 +1,4 @@
-//! A list of what has a name, which is read without a lock while it grows.
+//! A list of named items that is read without a lock while it grows.
 
 use alloc::boxed::Box;
 use core::sync::atomic::Ordering;
@@ -8,37 +8,38 @@ use super::hash::hash;
 use crate::addr::name::HostName;
 use crate::sync::{AtomicU32, Once};
 
-/// What has a name and a place. It only grows, by one at a time; whoever reads it meanwhile waits for nobody.
+/// Items with a name and a place. The list only grows, one item at a time, and readers never wait for a writer.
 ///
-/// Places are `FIRST` and those after it, so that where the highest bit of one is, and the next bit, say which piece it is
-/// in.
+/// Places start at `FIRST`. The position of a place's highest bit, and the bit after it, select the piece that the
+/// place is in.
 pub(super) struct List<T> {
-    /// Two have room for as many items as all before them. Those before that of `FIRST` are never made.
+    /// Each two in a row have room for as many items as all pieces before them. Pieces before that of `FIRST` are never
+    /// made.
     pieces: [Once<Piece<T>>; 64],
-    /// The first place that is not taken. The index of the one before it has all items.
+    /// The first free place. The index of the place before it covers all items.
     end: AtomicU32,
 }
 
 struct Piece<T> {
-    /// They stay where they are.
+    /// Items never move.
     items: Box<[Item<T>]>,
-    /// The places of the items of this piece, of the next three, and of all before: each where the hash of its name says,
-    /// or the next free one behind. Half of it stays 0 at least, which is where a search ends. Only every fourth piece has
-    /// one.
+    /// The places of the items of this piece, of the next three, and of all before. An item's entry is at the hash of
+    /// its name, or at the next free entry after it. At least half of the entries stay 0, which is where a search ends.
+    /// Only every fourth piece has an index.
     index: Box<[AtomicU32]>,
 }
 
-/// In cache lines of its own, so that those who use one do not slow those down who use the next.
+/// An item in cache lines of its own, so that threads using one do not slow down threads using the next.
 #[repr(align(64))]
 struct Item<T>(Once<(HostName, T)>);
 
-/// The first place. In a model, less comes before the next index.
+/// The first place. It is smaller under loom, so that a model reaches the next index sooner.
 pub(super) const FIRST: u32 = if cfg!(loom) { 4 } else { 16 };
 
-/// The end of all places: some hundred million.
+/// The end of all places: the list holds about 134 million items.
 const LAST: u32 = 1 << 27;
 
-/// The piece that a place is in, and where in it.
+/// The piece that a place is in, and its position there.
 #[inline]
 fn split(place: u32) -> (usize, usize) {
     let bit = (place | 2).ilog2();
@@ -46,7 +47,7 @@ fn split(place: u32) -> (usize, usize) {
     ((2 * bit + (place >> half & 1)) as usize, (place & ((1 << half) - 1)) as usize)
 }
 
-/// The piece that has the index of all places as large as this one.
+/// The piece whose index covers `place` and all places before it.
 #[inline]
 fn indexed(place: u32) -> usize {
     2 * ((place | 2).ilog2() & !1) as usize
@@ -57,20 +58,20 @@ impl<T> List<T> {
         Self { pieces: array::from_fn(|_| Once::new()), end: AtomicU32::new(FIRST) }
     }
 
-    /// The first place that is not taken.
+    /// The first free place.
     #[inline]
     pub(super) fn end(&self) -> u32 {
         self.end.load(Ordering::Acquire)
     }
 
-    /// The item in a place, and its name.
+    /// The name and the item in a place.
     #[inline]
     pub(super) fn get(&self, place: u32) -> Option<&(HostName, T)> {
         let (piece, at) = split(place);
         self.pieces[piece].get()?.items.get(at)?.0.get()
     }
 
-    /// The index of all items, which `place` is or will be one of.
+    /// The index that `place` is or will be entered in. It covers all items up to that place.
     #[inline]
     fn index(&self, place: u32) -> Option<&[AtomicU32]> {
         Some(&self.pieces[indexed(place)].get()?.index)
@@ -81,7 +82,7 @@ impl<T> List<T> {
         self.entry(self.index(self.end() - 1)?, name).ok()
     }
 
-    /// The place that an index has for a name, or else which of its entries is free for it.
+    /// The place that an index has for a name, or else the free entry for it.
     fn entry(&self, index: &[AtomicU32], name: &[u8]) -> Result<u32, usize> {
         let mut at = hash(name) as usize;
         loop {
@@ -94,8 +95,8 @@ impl<T> List<T> {
         }
     }
 
-    /// The place of the item with that name, which is added if there is none; or none if there is no room. Only one may do
-    /// so at a time.
+    /// The place of the item with that name, which is added if it is missing, or `None` if there is no room. The caller
+    /// makes sure that only one call runs at a time.
     pub(super) fn find_or_push(&self, name: HostName, item: impl FnOnce() -> T) -> Option<u32> {
         let place = self.end();
         let entry = self.index(place - 1).map(|index| self.entry(index, name.as_bytes()));
@@ -107,14 +108,14 @@ impl<T> List<T> {
         let index = self.index(place)?;
         match entry {
             Some(Err(free)) if at > 0 => index[free].store(place, Ordering::Release),
-            // It may be another index.
+            // The new place may belong to a new index.
             _ => enter(index, &name, place),
         }
         self.end.store(place + 1, Ordering::Release);
         Some(place)
     }
 
-    /// A new piece, which finds all before it if it has an index.
+    /// A new piece. If it has an index, all items before it are entered there.
     fn piece(&self, piece: usize) -> Piece<T> {
         let room = 1 << (piece / 2 - 1);
         let items = (0..room).map(|_| Item(Once::new())).collect();
@@ -131,7 +132,7 @@ impl<T> List<T> {
     }
 }
 
-/// Puts the place of an item into an index.
+/// Enters the place of an item into an index.
 fn enter(index: &[AtomicU32], name: &HostName, place: u32) {
     let mut at = hash(name.as_bytes()) as usize & (index.len() - 1);
     while index[at].load(Ordering::Relaxed) != 0 {
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_added_is_found_while_more_is_added() {
+    fn items_are_found_while_more_are_added() {
         const END: u32 = if cfg!(miri) { 100 } else { 10_000 };
         let list = List::new();
         assert_eq!(list.find(b"other"), None);

@@ -1,4 +1,4 @@
-//! Where a subnetwork keeps its hosts and sockets: tables of a fixed size, or such that grow.
+//! Where a subnetwork keeps its hosts and sockets: fixed-size or growable tables.
 
 #[cfg(feature = "alloc")]
 mod bitmap;
@@ -24,7 +24,7 @@ pub(crate) use queue::{Delivery, acknowledge, drop_request, enqueue, next_delive
 pub(crate) use row::{MaybeBoxed, Peer, PortHold, Queue, Request, RequestPhase, Socket, SocketLayout, State, U24};
 pub(crate) use tables::{Bind, Closed, Closing, Directory, HostFlags, Hosts, NetworkState, Ports, Tables};
 
-/// No slot. A host has fewer sockets than this, with and without a port.
+/// The number that stands for no slot. A host always has fewer sockets than this.
 pub(crate) const NIL: u32 = 0x00ff_ffff;
 
 #[cfg(all(test, feature = "alloc"))]

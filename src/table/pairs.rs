@@ -1,27 +1,27 @@
-//! Which peers the connections at shared ports have.
+//! The peers of connections at shared ports.
 
 use hashbrown::HashTable;
 
 use super::Peer;
 use super::hash::hash;
 
-/// A set of pairs: a shared port, and the peer of a connection there. It finds in one step which of 64 ports of a host are
-/// in it.
+/// A set of pairs: a shared port, and the peer of a connection there. One lookup returns which of a peer host's 64
+/// consecutive ports are in it.
 #[derive(Debug, Default)]
 pub(super) struct PairSet {
     words: HashTable<Word>,
 }
 
-/// Which of 64 ports in a row are in the set.
+/// Which of 64 consecutive ports are in the set.
 #[derive(Debug)]
 struct Word {
     key: u64,
-    /// Bit `i` is set if port `i` is. One of them is.
+    /// Bit `i` is set if port `i` is in the set. Never 0: an empty word is removed.
     bits: u64,
 }
 
 impl PairSet {
-    /// Which of the ports from `64 * index` on of the host with this number have a connection at `port`.
+    /// A bit for each of the 64 ports of `host` from `64 * index` on: set if a connection at `port` has that peer.
     pub(super) fn word(&self, port: u16, host: u32, index: u16) -> u64 {
         let key = key(port, host, index);
         self.words.find(hash(&key.to_ne_bytes()), |word| word.key == key).map_or(0, |word| word.bits)
@@ -48,7 +48,7 @@ impl PairSet {
     }
 }
 
-/// The key of the ports from `64 * index` on.
+/// The key of the 64 ports from `64 * index` on.
 fn key(port: u16, host: u32, index: u16) -> u64 {
     u64::from(port) << 48 | u64::from(host) << 16 | u64::from(index)
 }

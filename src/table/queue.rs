@@ -10,10 +10,11 @@
 //! ```
 //!
 //! A request waits as `Direct` if the backend needs no say, and as `Queued` if it does: an engine that reaches another
-//! process first asks its peer whether the dial still stands. A claimed request stays in its place in the queue, and those
-//! behind it may overtake it. **There is at most one claim for each task that waits to accept**, so that a request
-//! which a backend is slow to acknowledge takes no connection from others, and none is claimed that nobody waits for.
-//! Each step that may let another task get further returns its wakers; the caller wakes them when the lock is free.
+//! process first asks its peer whether the dial still stands. A claimed request stays in its place in the queue, and
+//! those behind it may overtake it. **There is at most one claim for each task that waits to accept**, so that a
+//! request which a backend is slow to acknowledge takes no connection from others, and none is claimed that no task
+//! waits for. Each step that may let another task get further returns its wakers; the caller wakes them when the lock
+//! is free.
 
 use core::task::Waker;
 
@@ -27,9 +28,9 @@ impl<W: Default> Queue<W> {
     }
 }
 
-/// Appends a request to the queue of the listener at `port`, and takes `link` for it. Returns its slot, and the tasks that
-/// wait to accept. `peer` is called once there is room. Where connections share their listener's port, the request has that
-/// port, and so its pair, from now on.
+/// Appends a request to the queue of the listener at `port`, and takes `link` for it. Returns its slot, and the tasks
+/// that wait to accept. `peer` is called once there is room. In a network that shares ports, the request holds the
+/// listener's port, and so its pair of addresses, from this step on.
 #[cfg_attr(feature = "std", inline)]
 pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     ports: &mut P,
@@ -79,23 +80,23 @@ pub(crate) fn enqueue<P: Ports<Wakers: Wakers>>(
     Ok((slot, acceptors.unwrap_or_default()))
 }
 
-/// What a socket is, as `P` keeps it.
+/// The state of a socket of `P`.
 type StateOf<P> = State<<P as Ports>::Link, <P as Ports>::Wakers>;
 
-/// What a listener found in its queue.
+/// The outcome of one look into a listener's queue.
 pub(crate) enum Delivery<L, W> {
-    /// A connection, in this slot. The caller wakes its backend's task.
+    /// The slot of a new connection, its link, and its backend's task, which the caller wakes.
     Connection(u32, L, W),
-    /// A request was claimed, or failed for want of a port. The caller wakes its backend's task, and looks again.
+    /// A request was claimed, or failed because no port was free. The caller wakes its backend's task and tries again.
     Progress(W),
-    /// No request that is ready.
+    /// No request is ready.
     Nothing,
     /// The listener is closed.
     Closed,
 }
 
-/// Takes the first request that is ready out of a listener's queue, as a connection, or claims the first that may be
-/// claimed, for the task of `waker`.
+/// Turns the first request that is ready into a connection, or claims the first that may be claimed. `waker` is that of
+/// the task that accepts.
 #[cfg_attr(feature = "std", inline)]
 pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     ports: &mut P,
@@ -106,14 +107,14 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     if !ports.is_open() {
         return Delivery::Closed;
     }
-    // A listener that is about to be closed has given its port back.
+    // A listener that is being closed no longer holds its port.
     if ports.socket(listener).is_none_or(|socket| socket.hold == PortHold::None) {
         return Delivery::Closed;
     }
-    // A request for a shared port has it already.
+    // In a network that shares ports, the request already holds one.
     let bind = |ports: &mut P, slot| if share_port { Ok(()) } else { ports.bind(slot, Bind::Lowest) };
     let Some(queue) = queue(ports, listener) else { return Delivery::Closed };
-    // One claim for each accept that waits: this one, and those that wait already.
+    // One claim for each task that waits to accept: this one, and the others.
     let others = queue.acceptors.count() - usize::from(queue.acceptors.contains(waker));
     let may_claim = queue.claimed.get() as usize <= others;
     let mut slot = queue.head.get();
@@ -135,7 +136,7 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
     Delivery::Nothing
 }
 
-/// Turns a request that has a port into a connection.
+/// Turns a request that holds a port into a connection.
 #[cfg_attr(feature = "std", inline)]
 fn connect<P: Ports<Link: Clone, Wakers: Wakers>>(ports: &mut P, slot: u32) -> Delivery<P::Link, P::Wakers> {
     unlink(ports, slot);
@@ -154,7 +155,7 @@ fn connect<P: Ports<Link: Clone, Wakers: Wakers>>(ports: &mut P, slot: u32) -> D
     }
 }
 
-/// Claims a request that has a port: its backend may acknowledge it.
+/// Claims a request that holds a port, so that its backend may acknowledge it. Returns the backend's task.
 fn claim<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> P::Wakers {
     let Some(request) = request_at(ports, slot) else { return P::Wakers::default() };
     request.phase = RequestPhase::Claimed;
@@ -165,7 +166,7 @@ fn claim<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> P::Wakers {
     backend
 }
 
-/// Removes a request from the queue, and leaves the reason in its phase. Returns its backend's task.
+/// Removes a request from the queue and records the reason in its phase. Returns its backend's task.
 fn fail<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32, cause: Cause) -> P::Wakers {
     unlink(ports, slot);
     let Some(request) = request_at(ports, slot) else { return P::Wakers::default() };
@@ -193,8 +194,8 @@ pub(crate) fn refuse_next<P: Ports<Wakers: Wakers>>(
     Some((P::Wakers::default(), ports.remove(slot)))
 }
 
-/// A backend drops its request, whatever became of it. Returns its state if nobody else refers to it, and the tasks that
-/// wait to accept if another request may be claimed now.
+/// The backend drops its request, in any phase. Returns the state if nothing else refers to the socket, and the tasks
+/// that wait to accept if another request may be claimed now.
 #[cfg_attr(feature = "std", inline)]
 pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> (Option<StateOf<P>>, P::Wakers) {
     let mut acceptors = P::Wakers::default();
@@ -211,7 +212,7 @@ pub(crate) fn drop_request<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -
     }
     let Some(socket) = ports.socket(slot) else { return (None, acceptors) };
     socket.awaited = false;
-    // One that was acknowledged is the queue's.
+    // An acknowledged request belongs to the queue.
     let queued = matches!(&socket.state, State::Request(request) if request.value().phase == RequestPhase::Ready);
     let gone = (socket.handles == 0 && !queued).then(|| ports.remove(slot)).flatten();
     (gone, acceptors)

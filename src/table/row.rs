@@ -10,22 +10,23 @@
 //! ```
 //!
 //! A dial or a request that fails goes back to `Free`. A socket gives its port back when it is closed, and its row when
-//! nobody refers to it any more: no handle, no backend (`awaited`), no queue. See `queue.rs` for the phases of a request.
+//! nothing refers to it any more: no handle, no backend (`awaited`), no queue. See `queue.rs` for the phases of a
+//! request.
 
 use core::fmt;
 
 use super::NIL;
 use crate::wait::waker::Wakers;
 
-/// How the sockets of a kind of tables are laid out in memory; `Self` is those who wait for one thing there.
+/// How one kind of tables lays its sockets out in memory. `Self` is its set of wakers for one event.
 pub trait SocketLayout: Wakers {
-    /// Where a value is that few sockets have: in their rows, or apart from them, so that all rows are small.
+    /// Holds a value that few sockets have: in the row, or boxed, so that all rows stay small.
     type MaybeBoxed<T>: MaybeBoxed<T>;
-    /// The task of a dial.
+    /// The waker of a dial's task.
     type Dial: Wakers;
 }
 
-/// A value, or what it can be taken out of.
+/// A value, in place or in a box.
 pub trait MaybeBoxed<T>: From<T> {
     /// The value.
     fn value(&self) -> &T;
@@ -53,18 +54,18 @@ impl<T> MaybeBoxed<T> for T {
 
 /// A socket of a host.
 pub struct Socket<L, W: SocketLayout> {
-    /// Its port; 0 before it has one. Known also after it was given back.
+    /// Its port; 0 before it has one. It keeps the number after the port is free again.
     pub port: u16,
-    /// Whether it has that port, or shares it.
+    /// Whether it holds that port alone, shares it, or no longer holds it.
     pub hold: PortHold,
-    /// How many listeners, connections or halves of one refer to it.
+    /// How many handles refer to it: listeners, connections and halves of connections.
     pub handles: u16,
-    /// Whether the backend that handed it over is not done with it yet. With neither this nor handles, and outside a
-    /// queue, a socket is removed.
+    /// Whether the backend still holds the request that it made. A socket is removed when this is false, it has no
+    /// handles, and it is in no queue.
     pub awaited: bool,
     /// The other end, for connections and requests.
     pub peer: Peer,
-    /// What it is.
+    /// Its kind and stage.
     pub state: State<L, W>,
 }
 
@@ -83,15 +84,15 @@ impl<L, W: SocketLayout> fmt::Debug for Socket<L, W> {
 /// How a socket holds its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortHold {
-    /// Not, or no longer.
+    /// It has no port, or no longer holds it.
     None,
-    /// Nobody else has it, but for connections that share a listener's.
+    /// No other socket holds it, except that accepted connections may share a listener's port.
     Alone,
-    /// With the listener that accepted it, and others that it accepted.
+    /// It shares the port with the listener that accepted it, and with other connections that listener accepted.
     Shared,
 }
 
-/// The other end of a connection: the number of its host and its port. Six bytes, as there is one in every row.
+/// The other end of a connection: its host's number and its port. Packed into six bytes, as each row has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, packed(2))]
 pub struct Peer {
@@ -101,19 +102,19 @@ pub struct Peer {
     pub port: u16,
 }
 
-/// What a socket is.
+/// The kind and stage of a socket.
 pub enum State<L, W: SocketLayout> {
-    /// Nothing: an unused row.
+    /// An unused row.
     Free,
-    /// The source of a dial under way. Its task is woken when the host closes.
+    /// The source of a pending dial. The waker is that of its task, which is woken when the host closes.
     Dialling(W::Dial),
     /// A listener.
     Listener(W::MaybeBoxed<Queue<W>>),
-    /// A connection that came in and waits at a listener.
+    /// An incoming connection in a listener's queue.
     Request(W::MaybeBoxed<Request<L, W>>),
     /// A connection.
     Connected(L),
-    /// A listener or connection that is closed and still has a handle.
+    /// A closed listener or connection that still has a handle.
     Closed,
 }
 
@@ -124,7 +125,7 @@ impl<L, W: SocketLayout> fmt::Debug for State<L, W> {
 }
 
 impl<L, W: SocketLayout> State<L, W> {
-    /// Drops it, and those who wait for it unwoken. To be called outside of any lock.
+    /// Drops the state and its wakers without waking them. Must be called outside any lock.
     pub(crate) fn discard(self) {
         match self {
             Self::Dialling(wakers) => wakers.discard(),
@@ -135,20 +136,20 @@ impl<L, W: SocketLayout> State<L, W> {
     }
 }
 
-/// The queue of a listener: requests in the order in which they came in, linked through their slots.
+/// The queue of a listener: requests in order of arrival, linked through their slots.
 #[derive(Debug)]
 pub struct Queue<W> {
     pub(crate) head: U24,
     pub(crate) tail: U24,
-    /// Requests in the queue.
+    /// The number of requests in the queue.
     pub(crate) len: U24,
-    /// How many of them are claimed.
+    /// How many of them are claimed. One is only claimed while this is below the number of tasks that wait to accept.
     pub(crate) claimed: U24,
-    /// Those who wait for a request.
+    /// The tasks that wait to accept.
     pub(crate) acceptors: W,
 }
 
-/// A connection that waits at a listener.
+/// An incoming connection in a listener's queue.
 #[derive(Debug)]
 pub struct Request<L, W> {
     /// The listener's slot.
@@ -156,12 +157,12 @@ pub struct Request<L, W> {
     pub(crate) prev: U24,
     pub(crate) next: U24,
     pub(crate) link: L,
-    /// The backend's task that waits for an answer.
+    /// The backend's task, which waits for the outcome.
     pub(crate) backend: W,
     pub(crate) phase: RequestPhase,
 }
 
-/// A slot's number or a count of them, in three bytes, as there are several in every row.
+/// A slot number, or a count of slots, in three bytes: each row has several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct U24([u8; 3]);
 
@@ -181,19 +182,19 @@ impl U24 {
     }
 }
 
-/// How far a request is.
+/// The stage of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestPhase {
-    /// In the queue; becomes a connection as soon as it is taken.
+    /// In the queue; becomes a connection when it is accepted.
     Direct,
-    /// In the queue; is claimed when it is taken.
+    /// In the queue; has to be claimed and acknowledged before it becomes a connection.
     Queued,
-    /// In the queue, taken, with a port; waits for its acknowledgement.
+    /// In the queue, claimed, with a port; waits to be acknowledged.
     Claimed,
     /// In the queue, acknowledged.
     Ready,
-    /// No longer in the queue: nobody listens any more.
+    /// No longer in the queue: the listener is closed.
     Refused,
-    /// No longer in the queue: the host had no port left.
+    /// No longer in the queue: the host had no free port.
     NoPort,
 }

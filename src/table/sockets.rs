@@ -1,4 +1,4 @@
-//! The sockets of one host that are kept on the heap.
+//! The sockets of one host, on the heap.
 
 use alloc::vec::Vec;
 
@@ -11,7 +11,7 @@ use super::{Bind, NIL, Peer, PortHold, Socket, State};
 use crate::error::cause::{Cause, Resource};
 use crate::wait::waker::ManyWakers;
 
-/// As many sockets as there are ports, and a few that have none yet.
+/// The sockets of one host: as many as there are ports, and more that have no port yet.
 pub(super) struct Sockets<L> {
     taken: PortSet,
     rows: Vec<Row<L>>,
@@ -19,9 +19,10 @@ pub(super) struct Sockets<L> {
     free: u32,
     /// How many rows are used.
     used: u32,
-    /// The ports of listeners and of connections that share theirs.
+    /// The ports of listeners, including those that connections share. A taken port that is missing here is held by a
+    /// single socket that does not listen.
     servers: HashTable<Server>,
-    /// The pairs of those connections.
+    /// The shared ports and peers of those connections.
     pairs: PairSet,
 }
 
@@ -41,12 +42,12 @@ enum Row<L> {
     Free(u32),
 }
 
-/// What is at a port that a listener has, or had.
+/// The sockets at a port that a listener holds, or held.
 struct Server {
     port: u16,
     /// The listener's slot, or `NIL`.
     listener: u32,
-    /// Connections that share the port.
+    /// The number of connections that share the port.
     connections: u32,
 }
 
@@ -55,7 +56,7 @@ impl<L> Sockets<L> {
         self.servers.find(hash(&port.to_ne_bytes()), |server| server.port == port)
     }
 
-    /// Takes a port for the socket in `slot`; says how that holds it.
+    /// Takes a port for the socket in `slot`. Returns it, and how the socket holds it.
     #[inline]
     fn take_port(&mut self, bind: Bind, slot: u32, listens: bool) -> Result<(u16, PortHold), Cause> {
         let (port, hold) = match bind {
@@ -80,7 +81,7 @@ impl<L> Sockets<L> {
         Ok((port, hold))
     }
 
-    /// Takes note of a pair at a shared port, if it is a new one.
+    /// Records a pair at a shared port, if it is a new one.
     #[cold]
     fn share(&mut self, port: u16, peer: Peer) -> Result<(), Cause> {
         if self.pairs.contains(port, peer) {
@@ -94,13 +95,13 @@ impl<L> Sockets<L> {
     #[cold]
     fn add_row(&mut self) {
         if self.rows.len() == self.rows.capacity() {
-            // A quarter more, not twice as many: most of what a host takes is this.
+            // Grow by a quarter instead of doubling: rows are most of a host's memory.
             self.rows.reserve_exact((self.rows.len() / 4).max(4));
         }
         self.rows.push(Row::Free(NIL));
     }
 
-    /// Takes note of a listener, or of a connection that shares its port.
+    /// Records a listener, or a connection that shares its port.
     #[cold]
     fn serve(&mut self, port: u16, slot: u32, listens: bool) {
         let (key, new) = (hash(&port.to_ne_bytes()), Server { port, listener: NIL, connections: 0 });
@@ -146,7 +147,7 @@ impl<L> Sockets<L> {
         self.pairs.contains(port, peer)
     }
 
-    /// The lowest port that is free here, and that the host with this number has no connection from at port `at` of
+    /// The lowest port that is free here and from which this host, numbered `host`, has no connection at port `at` of
     /// `target`.
     pub(super) fn lowest_pair(&self, host: u32, target: &Self, at: u16) -> Option<u16> {
         (0..1024).find_map(|index| {
@@ -172,14 +173,13 @@ impl<L> Sockets<L> {
             return;
         }
         if hold == PortHold::Alone && !listens {
-            // A port that connections share is never held by a socket that is neither listener nor one of them.
             self.taken.remove(port);
             return;
         }
         self.unserve(port, listens, (hold == PortHold::Shared).then_some(peer));
     }
 
-    /// Takes note that a listener is gone, or a connection with this peer that shares its port.
+    /// Records that a listener is gone, or a connection with this peer that shared its port.
     #[cold]
     fn unserve(&mut self, port: u16, listens: bool, peer: Option<Peer>) {
         if let Some(peer) = peer {

@@ -1,27 +1,28 @@
-//! What the core asks of tables, one lock step at a time.
+//! The operations of the core on tables, each under a lock for one step.
 //!
-//! A *directory* is what the hosts of a subnetwork share, and who they are; *ports* are the sockets of one host.
+//! A *directory* holds the names of a subnetwork's hosts and the state that they share. *Ports* are the sockets of one
+//! host.
 
 use super::row::{Peer, Socket, SocketLayout, State};
 use crate::addr::name::HostName;
 use crate::error::cause::Cause;
 use crate::error::close::Failures;
 
-/// The tables of a subnetwork, whatever their kind. Sealed: nobody else can name it.
+/// The tables of a subnetwork, of either kind. Sealed: other crates cannot name it.
 pub trait Tables: Send + Sync {
-    /// The engine's end of a connection, kept with its socket.
+    /// The engine's end of a connection, stored with its socket.
     type Link: Clone + Send + Sync;
-    /// Those who wait for one thing.
+    /// The wakers registered for one event.
     type Wakers: SocketLayout;
     /// A reference to one host of the subnetwork.
     type Host: Clone + PartialEq + Send + Sync;
-    /// The place of one socket among those of its host.
+    /// The number of a socket's row.
     type Slot: Copy + Into<u32> + Send + Sync;
-    /// Who the hosts of the subnetwork are.
+    /// The names of the hosts.
     type Hosts<'a>: Hosts<Host = Self::Host>
     where
         Self: 'a;
-    /// What the hosts of the subnetwork share, under lock.
+    /// The names of the hosts and the state that they share, under lock.
     type Directory<'a>: Directory<Hosts = Self::Hosts<'a>, Wakers = Self::Wakers>
     where
         Self: 'a;
@@ -33,22 +34,23 @@ pub trait Tables: Send + Sync {
     /// Whether the sockets of all hosts are in one table.
     const POOLED: bool;
 
-    /// Takes a look at who the hosts are. There may be more of them meanwhile.
+    /// Looks up hosts. More of them may be added meanwhile.
     fn hosts<R>(&self, look: impl FnOnce(&Self::Hosts<'_>) -> R) -> R;
 
-    /// Takes a step on what the hosts share.
+    /// Runs a step on the directory.
     fn directory<R>(&self, step: impl FnOnce(&mut Self::Directory<'_>) -> R) -> R;
 
-    /// Takes a step on the sockets of one host.
+    /// Runs a step on the sockets of one host.
     fn ports<R>(&self, host: &Self::Host, step: impl FnOnce(&mut Self::Ports<'_>) -> R) -> R;
 
-    /// Exchanges the port of a dial from `source`, if `target` has that pair already at its port `at`, which connections
-    /// share: for the lowest free one that makes a new pair. Gives the port that the dial has then.
+    /// Gives a dial from `source` another port, if `target` already has its pair at port `at`, which connections share.
+    /// The new port is the lowest free one that makes a new pair. Returns the port that the dial has then.
     ///
     /// Calls `taken`, under the lock, if it takes another port; `taken` calls nothing.
     ///
-    /// All in one step: nobody sees the dial without a port, no other dial gets the pair meanwhile, and the port is the
-    /// lowest there is. A pair comes up only by a dial that holds its port: so it stays free from then on.
+    /// This is one step: the dial is never seen without a port, no other dial gets the pair meanwhile, and the port is
+    /// the lowest there is. A pair is only formed by a dial that holds its port, so the new pair stays free for this
+    /// dial.
     ///
     /// # Errors
     ///
@@ -65,7 +67,7 @@ pub trait Tables: Send + Sync {
     /// The host's number in the directory.
     fn id(&self, host: &Self::Host) -> u32;
 
-    /// The place that has this number, which its table gave out.
+    /// Converts a slot number that these tables returned.
     fn slot(number: u32) -> Self::Slot;
 
     /// The host's name.
@@ -75,7 +77,7 @@ pub trait Tables: Send + Sync {
         self.hosts(|hosts| hosts.name(id))
     }
 
-    /// The number that goes with `name`, a new one if it comes up for the first time.
+    /// The number of `name`, which gets the next one if it is new.
     ///
     /// # Errors
     ///
@@ -84,8 +86,8 @@ pub trait Tables: Send + Sync {
         self.directory(|directory| directory.intern(name))
     }
 
-    /// As [`intern`](Tables::intern), as part of a step on the sockets of a host. A directory's step takes no step on
-    /// sockets, so that the two never wait for each other.
+    /// Like [`intern`](Tables::intern), within a step on the sockets of a host. A step on the directory never starts
+    /// one on sockets, so the two cannot deadlock.
     ///
     /// # Errors
     ///
@@ -93,39 +95,39 @@ pub trait Tables: Send + Sync {
     fn intern_within(&self, ports: &mut Self::Ports<'_>, name: &HostName) -> Result<u32, Cause>;
 }
 
-/// Who the hosts of a subnetwork are. They are numbered from 0 in the order in which their names came up; numbers and
-/// names stay.
+/// The hosts of a subnetwork. They are numbered from 0 in the order in which their names were first seen. Numbers and
+/// names are never removed.
 pub trait Hosts {
     /// A reference to one host of the subnetwork.
     type Host;
 
-    /// The number that goes with `name`, if it came up before.
+    /// The number of `name`, if it has one.
     fn find(&self, name: &[u8]) -> Option<u32>;
 
-    /// The name that goes with a number.
+    /// The name with that number, or the empty name.
     fn name(&self, id: u32) -> HostName;
 
     /// How many numbers there are.
     fn count(&self) -> u32;
 
-    /// What is known of the host with that number.
+    /// The flags of the host with that number.
     fn flags(&self, id: u32) -> Option<HostFlags>;
 
-    /// The host with that number, if it is one of the subnetwork's own.
+    /// The host with that number, if it is local.
     fn host(&self, id: u32) -> Option<Self::Host>;
 
-    /// What was closed.
+    /// Whether the network and the registry are closed.
     fn closed(&self) -> Closed;
 }
 
-/// What the hosts of a subnetwork share.
+/// The names of a subnetwork's hosts, and the state that they share.
 pub trait Directory {
-    /// Who they are.
+    /// The names of the hosts.
     type Hosts: Hosts;
-    /// Those who wait for one thing.
+    /// The wakers registered for one event.
     type Wakers;
 
-    /// Who the hosts are.
+    /// The names of the hosts.
     fn hosts(&self) -> &Self::Hosts;
 
     /// The state of the network.
@@ -138,35 +140,35 @@ pub trait Directory {
     /// `host table is full`.
     fn room(&self, name: &HostName) -> Result<(), Cause>;
 
-    /// The number that goes with `name`, a new one if it comes up for the first time.
+    /// The number of `name`, which gets the next one if it is new.
     ///
     /// # Errors
     ///
     /// `host table is full`.
     fn intern(&mut self, name: &HostName) -> Result<u32, Cause>;
 
-    /// Says what is known of the host with that number.
+    /// Sets the flags of the host with that number.
     fn set_flags(&mut self, id: u32, flags: HostFlags);
 
-    /// Says what was closed.
+    /// Sets whether the network and the registry are closed.
     fn set_closed(&mut self, closed: Closed);
 }
 
-/// What is known of a name.
+/// The flags of a name.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HostFlags {
-    /// It was announced to the registry that is a view of this table.
+    /// Whether it was announced to the registry that is a view of this table.
     pub announced: bool,
-    /// It is the name of a host of this subnetwork.
+    /// Whether it is the name of a local host, one of this subnetwork.
     pub own: bool,
 }
 
-/// What of a network was closed.
+/// Which parts of a network are closed.
 #[derive(Clone, Copy, Debug)]
 pub struct Closed {
-    /// The network was closed, or has failed.
+    /// Whether the network was closed or has failed.
     pub network: bool,
-    /// The registry that is a view of this table was closed.
+    /// Whether the registry that is a view of this table was closed.
     pub registry: bool,
 }
 
@@ -177,15 +179,15 @@ impl Closed {
 /// The state of a network.
 #[derive(Debug)]
 pub struct NetworkState<W> {
-    /// To be closed with its last open host.
+    /// Whether closing the last open host closes the network.
     pub auto_close: bool,
-    /// How far engine and registry are closed.
+    /// The progress of closing the engine and the registry.
     pub closing: Closing,
     /// How many hosts are open.
     pub open_hosts: u32,
-    /// Why it failed, what the engine and what the registry said to being closed.
+    /// The cause of the network's failure, and the errors of closing the engine and the registry.
     pub(crate) failures: Failures,
-    /// Those who wait for somebody else's close.
+    /// The tasks that wait for a close that another task runs.
     pub closers: W,
 }
 
@@ -195,40 +197,41 @@ impl<W> NetworkState<W> {
     }
 }
 
-/// How far engine and registry are closed.
+/// The progress of closing the engine and the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
-    /// Nobody is at it.
+    /// Both are open, and no task is closing them.
     NotYet,
-    /// The engine is closed; the registry is not, and nobody is at it.
+    /// The engine is closed, the registry is not, and no task is closing it.
     EngineDone,
-    /// Somebody is at it.
+    /// A task is closing them.
     Running,
-    /// Both are.
+    /// Both are closed.
     Done,
 }
 
-/// The sockets of one host. A slot belongs to whoever holds it; one that is not in use is never named.
+/// The sockets of one host. A slot belongs to the socket in it, and callers only name slots that are in use.
 pub trait Ports {
     /// The engine's end of a connection.
     type Link;
-    /// Those who wait for one thing.
+    /// The wakers registered for one event.
     type Wakers: SocketLayout;
 
-    /// Whether the host is open, as it is at first.
+    /// Whether the host is open. It is at first.
     fn is_open(&self) -> bool;
 
-    /// Closes the host; says whether it was open.
+    /// Closes the host. Returns whether it was open.
     fn close(&mut self) -> bool;
 
-    /// Puts a socket into a free slot, at the port asked for.
+    /// Puts a socket into a free slot, with the port that `bind` asks for. Returns the slot.
     ///
     /// # Errors
     ///
     /// `address already in use`, or a full table.
     fn insert(&mut self, bind: Bind, state: State<Self::Link, Self::Wakers>) -> Result<u32, Cause>;
 
-    /// Gives a socket without a port one, and for a shared one the peer, which stays as long as it has the port.
+    /// Gives a port to a socket that has none. For a shared port it also sets the peer, which must not change while the
+    /// socket holds the port.
     ///
     /// # Errors
     ///
@@ -238,10 +241,10 @@ pub trait Ports {
     /// The socket in a slot.
     fn socket(&mut self, slot: u32) -> Option<&mut Socket<Self::Link, Self::Wakers>>;
 
-    /// Gives the socket's port back, if it still has it. The socket goes on knowing its number.
+    /// Frees the socket's port, if it still holds it. The socket keeps the port's number.
     fn unbind(&mut self, slot: u32);
 
-    /// Takes a socket out, with its port; gives what it was.
+    /// Removes a socket and frees its port. Returns its state.
     fn remove(&mut self, slot: u32) -> Option<State<Self::Link, Self::Wakers>>;
 
     /// The listener at a port.
@@ -250,22 +253,22 @@ pub trait Ports {
     /// How many sockets there are.
     fn count(&self) -> u32;
 
-    /// How many there may be.
+    /// How many sockets there may be.
     fn capacity(&self) -> u32;
 
     /// The first slot in use, from `slot` on.
     fn next(&self, slot: u32) -> Option<u32>;
 }
 
-/// Which port a socket gets.
+/// The port that a socket asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bind {
     /// None yet.
     None,
     /// The lowest free one, from 1.
     Lowest,
-    /// This one, if no other socket has it but accepted connections that share it.
+    /// This one, if no socket holds it except accepted connections that share it.
     Exact(u16),
-    /// This one, which its listener has and other accepted connections may, if none of them has this peer.
+    /// The listener's port, which other accepted connections may share, if none of those has this peer.
     Shared(u16, Peer),
 }

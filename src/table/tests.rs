@@ -9,10 +9,10 @@ type Slots = std::vec::Vec<u32>;
 
 extern crate std;
 
-/// Takes a step on the ports of a host.
+/// Runs a step on the ports of a host.
 type Steps<'a> = dyn Fn(&mut dyn FnMut(&mut dyn AnyPorts)) + 'a;
 
-/// A host in tables of either kind, and how many sockets there is room for.
+/// Runs `test` on a host in tables of each kind, with the number of sockets that there is room for.
 fn on_both(test: fn(&Steps<'_>, u32)) {
     let heap = Heap::<u8>::new();
     let host = add(&heap, "a");
@@ -28,13 +28,13 @@ fn add<T: Tables>(tables: &T, name: &str) -> T::Host {
     let host = tables.directory(|directory| {
         let id = directory.intern(&name).expect("room for a host");
         directory.set_flags(id, HostFlags { own: true, ..HostFlags::default() });
-        directory.hosts().host(id).expect("an own host")
+        directory.hosts().host(id).expect("a local host")
     });
     tables.ports(&host, |ports| assert!(ports.is_open()));
     host
 }
 
-/// What the suite uses of `Ports`, of either kind.
+/// The part of `Ports` that the suite uses, for tables of either kind.
 trait AnyPorts {
     fn listen(&mut self, port: u16) -> Result<u32, Cause>;
     fn dial(&mut self) -> Result<u32, Cause>;
@@ -144,7 +144,7 @@ fn a_shared_port_is_free_for_a_listener_once_its_own_is_gone() {
 }
 
 #[test]
-fn a_full_table_says_so_and_recovers() {
+fn a_full_table_is_reported_and_recovers() {
     on_both(|with, capacity| {
         with(&mut |ports| {
             let slots: Slots = (0..capacity).map(|_| ports.dial().expect("a free port")).collect();

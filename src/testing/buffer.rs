@@ -68,7 +68,7 @@ pub(super) fn vectored_reads_and_writes_use_all_buffers<N: NetRef + 'static>(net
     assert_eq!(b.write_vectored(&[none]).map_err(|error| error.kind()), Ok(0));
     assert_eq!(a.read_vectored(&mut [IoSliceMut::new(&mut [])]).map_err(|error| error.kind()), Ok(0));
     pair.accepted.close();
-    let error = b.write_vectored(&[none, IoSlice::new(b"x")]).expect_err("nobody reads");
+    let error = b.write_vectored(&[none, IoSlice::new(b"x")]).expect_err("the peer does not read");
     assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::BrokenPipe, failed("write", b, "broken pipe")));
 }
 
@@ -77,7 +77,7 @@ pub(super) fn a_write_timeout_has_written_nothing<N: NetRef + 'static>(net: &Set
     let b = &pair.dialled;
     let full = net.fill(b);
     b.set_write_timeout(Some(super::step::SHORT)).expect("more than zero");
-    let error = (&**b).write(b"x").expect_err("nobody reads");
+    let error = (&**b).write(b"x").expect_err("the peer does not read");
     assert_eq!((error.kind(), error.to_string()), (super::step::timed_out(), failed("write", b, "timed out")));
     assert!(net.wait(read_all(pair.accepted.clone(), full.len())) == Ok(full));
     assert_eq!(pair.accepted.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
@@ -178,7 +178,7 @@ pub(super) fn a_write_timeout_withdraws_unread_bytes<N: NetRef + 'static>(net: &
     let pair = net.pair();
     let (a, b) = (&pair.accepted, &pair.dialled);
     b.set_write_timeout(Some(super::step::SHORT)).expect("more than zero");
-    let error = (&**b).write(b"abcde").expect_err("nobody reads");
+    let error = (&**b).write(b"abcde").expect_err("the peer does not read");
     assert_eq!((error.kind(), error.to_string()), (super::step::timed_out(), failed("write", b, "timed out")));
     assert_eq!(a.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
     // The timeout is longer than reading the available bytes takes.

@@ -8,6 +8,7 @@ use std::vec::Vec;
 use super::setup::Setup;
 use super::step::{accept, server, text, until};
 use super::task::{Task, Waiting};
+use crate::error::kind::ErrorKind;
 use crate::net::net_ref::NetRef;
 use crate::net::network::NetRefExt as _;
 
@@ -76,8 +77,8 @@ pub(super) fn dial_to_closed_host_is_refused<N: NetRef + 'static>(net: &Setup<N>
 
 pub(super) fn dial_to_unknown_host_names_both_ends<N: NetRef + 'static>(net: &Setup<N>) {
     let b = net.host("b");
-    let error = net.wait(b.dial("γ:1")).expect_err("nobody has that name");
-    assert_eq!(error.kind(), crate::error::kind::ErrorKind::NoSuchHost);
+    let error = net.wait(b.dial("γ:1")).expect_err("no host has that name");
+    assert_eq!(error.kind(), ErrorKind::NoSuchHost);
     assert_eq!((error.network_name(), error.operation()), (net.name().into(), crate::error::Operation::Dial));
     assert_eq!((error.source_addr(), error.addr()), (Some(("b".into(), 1)), Some(("γ".into(), 1))));
 }
@@ -124,7 +125,7 @@ pub(super) fn a_failed_dial_returns_its_port<N: NetRef + 'static>(net: &Setup<N>
     for _ in 0..2 {
         assert_eq!(text(net.wait(b.dial("b:7"))), format!("dial {n} b:1->b:7: connection refused"));
         assert_eq!(text(net.wait(b.dial("b"))), format!("dial {n} b:1: address b: missing port in address"));
-        assert_eq!(net.wait(b.dial("γ:1")).expect_err("nobody has that name").source_addr(), Some(("b".into(), 1)));
+        assert_eq!(net.wait(b.dial("γ:1")).expect_err("no host has that name").source_addr(), Some(("b".into(), 1)));
     }
     assert_eq!(b.sockets(), 0);
 }
@@ -133,7 +134,7 @@ pub(super) fn dial_takes_no_port_before_it_is_polled<N: NetRef + 'static>(net: &
     let b = net.host("b");
     let (first, second) = (b.dial(":9"), b.dial(":9"));
     assert_eq!(b.sockets(), 0);
-    assert_eq!(net.wait(second).expect_err("nobody listens").source_addr(), Some(("b".into(), 1)));
+    assert_eq!(net.wait(second).expect_err("the port has no listener").source_addr(), Some(("b".into(), 1)));
     drop(first);
 }
 
@@ -193,9 +194,9 @@ pub(super) fn a_dial_that_timed_out_leaves_no_trace<N: NetRef + 'static>(net: &S
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
     for _ in 0..2 {
-        let error = b.dial("a:1").wait_timeout(SHORT).expect_err("nobody accepts");
+        let error = b.dial("a:1").wait_timeout(SHORT).expect_err("the dial is not accepted");
         assert_eq!(error.to_string(), format!("dial {n} b:1->a:1: timed out"));
-        assert_eq!(error.kind(), crate::error::kind::ErrorKind::TimedOut);
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
     }
     until(|| (a.sockets(), b.sockets()) == (1, 0));
     assert_eq!(text(listener.try_accept()), format!("accept {n} a:1: would block"));
@@ -216,8 +217,8 @@ pub(super) fn a_ready_outcome_wins_over_an_expired_timeout<N: NetRef + 'static>(
     let listener = a.listen(":1").expect("a free port");
     let refused = b.dial("a:2").wait_timeout(Duration::ZERO);
     assert_eq!(text(refused), format!("dial {n} b:1->a:2: connection refused"));
-    let unknown = b.dial("γ:1").wait_timeout(Duration::ZERO).expect_err("nobody has that name");
-    assert_eq!(unknown.kind(), crate::error::kind::ErrorKind::NoSuchHost);
+    let unknown = b.dial("γ:1").wait_timeout(Duration::ZERO).expect_err("no host has that name");
+    assert_eq!(unknown.kind(), ErrorKind::NoSuchHost);
     listener.close();
     let down = listener.accept().wait_timeout(Duration::ZERO);
     assert_eq!(text(down), format!("accept {n} a:1: socket is down"));
@@ -281,7 +282,7 @@ pub(super) fn a_full_backlog_refuses<N: NetRef + 'static>(net: &Setup<N>) {
     let (source, refused) = (most + 1, format!("backlog is full ({most})"));
     let error = net.wait(b.dial("a:1")).expect_err("the backlog is full");
     assert_eq!(error.to_string(), format!("dial {n} b:{source}->a:1: {refused}"));
-    assert_eq!(error.kind(), crate::error::kind::ErrorKind::BacklogFull);
+    assert_eq!(error.kind(), ErrorKind::BacklogFull);
     // A place in the backlog is free again when a dial is accepted or withdrawn.
     let accepted = net.accept_along(&listener, &mut waiting);
     assert_eq!(accepted.peer_addr(), waiting.remove(0).outcome().expect("dialled").local_addr());

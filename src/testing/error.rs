@@ -20,11 +20,11 @@ pub(super) fn an_error_names_operation_addresses_and_cause<N: NetRef + 'static>(
     let reading = net.wait(read(a, 9)).expect_err("it is closed");
     assert_eq!((reading.operation(), reading.kind()), (Operation::Read, ErrorKind::SocketDown));
     assert_eq!((reading.source_addr(), reading.addr()), (Some(("b".into(), 1)), Some(("a".into(), port))));
-    let writing = net.wait(write(b, b"x")).expect_err("nobody reads");
+    let writing = net.wait(write(b, b"x")).expect_err("the peer does not read");
     assert_eq!((writing.operation(), writing.kind()), (Operation::Write, ErrorKind::BrokenPipe));
     assert_eq!((writing.source_addr(), writing.addr()), (Some(("b".into(), 1)), Some(("a".into(), port))));
     assert_eq!(writing.network_name(), net.name());
-    let listening = pair.a.listen(":1").expect_err("somebody listens");
+    let listening = pair.a.listen(":1").expect_err("the port has a listener");
     assert_eq!((listening.source_addr(), listening.addr()), (None, Some(("a".into(), 1))));
     assert_eq!(listening.cause().to_string(), "address already in use");
     assert_eq!(format!("{listening:?}"), format!("Error(AddrInUse: {listening})"));
@@ -36,20 +36,20 @@ pub(super) fn an_error_marks_truncated_names<N: NetRef + 'static>(net: &Setup<N>
     let hosts = [net.host(&short), net.host(&long)];
     for (host, name) in hosts.iter().zip([&short, &long]) {
         for peer in [&short, &long] {
-            let error = net.wait(host.dial((peer.as_str(), 9))).expect_err("nobody listens");
-            let told = [error.source_addr(), error.addr()].map(|addr| addr.expect("both are known"));
+            let error = net.wait(host.dial((peer.as_str(), 9))).expect_err("the port has no listener");
+            let named = [error.source_addr(), error.addr()].map(|addr| addr.expect("both are known"));
             let network = (error.network_name(), net.name());
-            for (kept, whole) in [(told[0].0, name.as_str()), (told[1].0, peer), network] {
+            for (kept, whole) in [(named[0].0, name.as_str()), (named[1].0, peer), network] {
                 let head = whole.strip_prefix(kept.as_str()).map(|rest| !rest.is_empty());
                 assert_eq!(head, Some(kept.is_cut()), "{kept:?} of {whole:?}");
                 assert_eq!(kept == *whole, !kept.is_cut(), "{kept:?} and {whole:?}");
             }
-            let ports = format!("{}:{}->{}:9", told[0].0, told[0].1, told[1].0);
+            let ports = format!("{}:{}->{}:9", named[0].0, named[0].1, named[1].0);
             assert!(error.to_string().contains(&ports), "{error} names {ports}");
-            assert_eq!(told[0].0.is_cut() && told[1].0.is_cut(), (name, peer) == (&long, &long), "{error}");
+            assert_eq!(named[0].0.is_cut() && named[1].0.is_cut(), (name, peer) == (&long, &long), "{error}");
         }
     }
-    let one = net.wait(hosts[0].dial((short.as_str(), 9))).expect_err("nobody listens");
+    let one = net.wait(hosts[0].dial((short.as_str(), 9))).expect_err("the port has no listener");
     assert!(one.addr() == Some(("s".into(), 9)), "{one}");
 }
 
@@ -63,15 +63,15 @@ pub(super) fn an_error_is_one_of_std_and_of_embedded_io<N: NetRef + 'static>(net
         errors.push((error.kind(), std.kind(), embedded_io::Error::kind(&error)));
     };
     note(a.try_read(&mut [0]).expect_err("nothing is there"));
-    note(pair.b.dial("a:9").wait().expect_err("nobody listens"));
-    note(pair.b.dial("γ:9").wait().expect_err("nobody has that name"));
+    note(pair.b.dial("a:9").wait().expect_err("the port has no listener"));
+    note(pair.b.dial("γ:9").wait().expect_err("no host has that name"));
     note(pair.b.dial("a:b").wait().expect_err("no address"));
-    note(pair.a.listen(":1").expect_err("somebody listens"));
+    note(pair.a.listen(":1").expect_err("the port has a listener"));
     note(pair.a.listen("b:7").expect_err("another host's"));
     note(net.wait(net.net.new_host("a")).expect_err("the name is taken"));
-    note(pair.listener.accept().wait_timeout(super::step::SHORT).expect_err("nobody comes"));
+    note(pair.listener.accept().wait_timeout(super::step::SHORT).expect_err("no dial arrives"));
     b.close();
-    note(net.wait(write(a, b"x")).expect_err("nobody reads"));
+    note(net.wait(write(a, b"x")).expect_err("the peer does not read"));
     note(net.wait(write(b, b"x")).expect_err("it is closed"));
     let (dialled, accepted) = net.connect(&pair.b, &pair.listener);
     dialled.abort();

@@ -11,13 +11,14 @@ use embedded_io::{ReadReady, WriteReady};
 
 use super::setup::Setup;
 use super::step::{LONG, SHORT, failed, read, text, timed_out, write};
+use crate::error::kind::ErrorKind;
 use crate::net::conn::Conn;
 use crate::net::half::ReuniteError;
 use crate::net::net_ref::NetRef;
 
 /// The connection, of which the caller holds the only handle.
 pub(super) fn own<N: NetRef>(conn: Arc<Conn<N>>) -> Conn<N> {
-    Arc::into_inner(conn).expect("nobody else has it")
+    Arc::into_inner(conn).expect("there is no other handle")
 }
 
 pub(super) fn connections_are_std_streams<N: NetRef + 'static>(net: &Setup<N>) {
@@ -37,11 +38,11 @@ pub(super) fn connections_are_std_streams<N: NetRef + 'static>(net: &Setup<N>) {
     sent.expect("all is sent");
     assert_eq!(got.expect("all is read"), "hello");
     b.close();
-    let error = a.write(b"x").expect_err("nobody reads");
+    let error = a.write(b"x").expect_err("the peer does not read");
     assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::BrokenPipe, failed("write", &a, "broken pipe")));
     let inner =
         error.get_ref().and_then(|inner| inner.downcast_ref::<crate::error::Error>()).expect("the crate's error");
-    assert_eq!(inner.kind(), crate::error::kind::ErrorKind::BrokenPipe);
+    assert_eq!(inner.kind(), ErrorKind::BrokenPipe);
 }
 
 pub(super) fn connections_are_embedded_streams<N: NetRef + 'static>(net: &Setup<N>) {
@@ -60,7 +61,7 @@ pub(super) fn connections_are_embedded_streams<N: NetRef + 'static>(net: &Setup<
     assert_eq!((sent, got), (Ok(()), Ok(*b"hello")));
     pair.accepted.close();
     assert_eq!((pair.accepted.as_ref().read_ready(), b.read_ready()), (Ok(true), Ok(true)));
-    let error = embedded_io::Write::write(&mut b, b"x").expect_err("nobody reads");
+    let error = embedded_io::Write::write(&mut b, b"x").expect_err("the peer does not read");
     assert_eq!(embedded_io::Error::kind(&error), embedded_io::ErrorKind::BrokenPipe);
 }
 
@@ -75,7 +76,7 @@ pub(super) fn a_read_timeout_leaves_no_trace<N: NetRef + 'static>(net: &Setup<N>
         assert_eq!((error.kind(), error.to_string()), (timed_out(), failed("read", a, "timed out")));
         let inner =
             error.get_ref().and_then(|inner| inner.downcast_ref::<crate::error::Error>()).expect("the crate's error");
-        assert_eq!(inner.kind(), crate::error::kind::ErrorKind::TimedOut);
+        assert_eq!(inner.kind(), ErrorKind::TimedOut);
         let expired = embedded_io::Read::read(&mut &**a, &mut [0]).expect_err("nothing comes");
         assert_eq!(embedded_io::Error::kind(&expired), embedded_io::ErrorKind::TimedOut);
         assert_eq!(text(a.peek(&mut [0]).wait_timeout(SHORT)), failed("read", a, "timed out"));
@@ -172,7 +173,7 @@ pub(super) fn a_dropped_write_half_ends_the_stream<N: NetRef + 'static>(net: &Se
     assert_eq!(offered.outcome(), Ok(2));
     drop(read_half);
     // The other half is dropped, too.
-    assert_eq!(net.wait(write(a, b"x")).map_err(|error| error.kind()), Err(crate::error::kind::ErrorKind::BrokenPipe));
+    assert_eq!(net.wait(write(a, b"x")).map_err(|error| error.kind()), Err(ErrorKind::BrokenPipe));
     assert_eq!(pair.b.sockets(), 0);
 }
 

@@ -242,7 +242,7 @@ macro_rules! __virtnet_tests {
 ///
 /// # Examples
 ///
-/// See [`testing`](crate::testing).
+/// See the [suite](crate::testing).
 #[macro_export]
 macro_rules! conformance {
     ($module:ident, $make:expr, [$($group:ident),* $(,)?]) => {

@@ -13,6 +13,7 @@ use crate::addr::Addr;
 use crate::contract::engine::Engine;
 use crate::contract::notifier::{Accept, Notifier};
 use crate::error::cause::Cause;
+use crate::error::kind::ErrorKind;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::network::NetRefExt as _;
 use crate::net::notifier::SubNetworkNotifier;
@@ -66,11 +67,8 @@ pub(super) fn an_incoming_connection_is_claimed_and_then_acknowledged<N: NetRef 
     let local = claim.local_addr();
     assert_eq!((local.network_name(), local.host()), (net.name(), "a"));
     assert_eq!(text(a.listen(local.port())), format!("listen {} {local}: address already in use", net.name()));
-    assert_eq!(
-        listener.try_accept().map_err(|error| error.kind()).err(),
-        Some(crate::error::kind::ErrorKind::WouldBlock)
-    );
-    claim.acknowledge().expect("somebody listens");
+    assert_eq!(listener.try_accept().map_err(|error| error.kind()).err(), Some(ErrorKind::WouldBlock));
+    claim.acknowledge().expect("the port has a listener");
     let conn = std::sync::Arc::new(accepting.outcome().expect("accepted"));
     assert_eq!((conn.local_addr(), conn.peer_addr().to_string()), (local, "x:7".into()));
     let handle = &net.net;
@@ -114,7 +112,7 @@ pub(super) fn a_refused_or_dropped_claim_lets_accept_wait_on<N: NetRef + 'static
         net.shut(&near);
     }
     let (near, far) = net.link_pair();
-    claim(net, &mut accepting, "x:8", &far).acknowledge().expect("somebody listens");
+    claim(net, &mut accepting, "x:8", &far).acknowledge().expect("the port has a listener");
     assert_eq!(accepting.outcome().expect("accepted").peer_addr().to_string(), "x:8");
     net.shut(&near);
 }
@@ -127,7 +125,7 @@ pub(super) fn a_connection_acknowledged_late_goes_to_the_next_accept<N: NetRef +
     let claim = claim(net, &mut gave_up, "x:7", &far);
     drop(gave_up);
     let local = claim.local_addr();
-    claim.acknowledge().expect("somebody listens");
+    claim.acknowledge().expect("the port has a listener");
     let conn = net.wait(accept(&listener)).expect("accepted");
     assert_eq!((conn.local_addr(), conn.peer_addr().to_string()), (local, "x:7".into()));
     assert!(!is_closed(net, &near));
@@ -164,7 +162,7 @@ pub(super) fn an_acknowledged_connection_left_unaccepted_is_closed_with_its_list
     let mut gave_up = net.hold(accept(&listener));
     let claim = claim(net, &mut gave_up, "x:7", &far);
     drop(gave_up);
-    claim.acknowledge().expect("somebody listens");
+    claim.acknowledge().expect("the port has a listener");
     listener.close();
     assert!(is_closed(net, &near));
     net.shut(&near);
@@ -180,8 +178,8 @@ pub(super) fn connections_from_outside_are_accepted_in_arrival_order<N: NetRef +
     // The connections are acknowledged in reverse order.
     let [first, second] = [first, second].map(|announced| announced.outcome().expect("claimed"));
     let locals = [first.local_addr(), second.local_addr()];
-    second.acknowledge().expect("somebody listens");
-    first.acknowledge().expect("somebody listens");
+    second.acknowledge().expect("the port has a listener");
+    first.acknowledge().expect("the port has a listener");
     let mut accepted = accepts.map(|accepting| accepting.outcome().expect("accepted"));
     accepted.sort_by_key(|conn| core::cmp::Reverse(conn.peer_addr()));
     let ends = accepted.each_ref().map(|conn| (conn.peer_addr().to_string(), conn.local_addr()));
@@ -201,7 +199,7 @@ pub(super) fn claims_never_exceed_pending_accepts<N: NetRef + 'static>(net: &Set
     claim.refuse();
     assert!(!accepting.turn());
     let claim = second.outcome().expect("claimed");
-    claim.acknowledge().expect("somebody listens");
+    claim.acknowledge().expect("the port has a listener");
     assert_eq!(accepting.outcome().expect("accepted").peer_addr().to_string(), "x:2");
     pairs.iter().for_each(|(near, _)| net.shut(near));
 }
@@ -336,10 +334,7 @@ pub(super) fn a_pair_from_outside_is_refused_twice_where_ports_are_shared<N: Net
         again(from);
         let dial = net.hold_dial(&b, "a:1", &a);
         let port = if from == "b:1" && net.shares_ports() { 2 } else { 1 };
-        assert_eq!(
-            b.listen(port).map(drop).map_err(|error| error.kind()),
-            Err(crate::error::kind::ErrorKind::AddrInUse)
-        );
+        assert_eq!(b.listen(port).map(drop).map_err(|error| error.kind()), Err(ErrorKind::AddrInUse));
         drop(dial);
         until(|| a.sockets() == 2);
         drop(queued);
@@ -347,7 +342,7 @@ pub(super) fn a_pair_from_outside_is_refused_twice_where_ports_are_shared<N: Net
         // A withdrawn connection holds no pair; an accepted connection holds its pair until it is closed.
         let (near, far) = net.link_pair();
         let mut accepting = net.start(accept(&listener));
-        claim(net, &mut accepting, from, &far).acknowledge().expect("somebody listens");
+        claim(net, &mut accepting, from, &far).acknowledge().expect("the port has a listener");
         let conn = accepting.outcome().expect("accepted");
         assert_eq!(conn.peer_addr().to_string(), from);
         again(from);

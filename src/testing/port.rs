@@ -8,6 +8,7 @@ use super::setup::Setup;
 use super::step::{server, text, until};
 use crate::addr::Addr;
 use crate::error::cause::{Cause, Resource};
+use crate::error::kind::ErrorKind;
 use crate::net::host::Host;
 use crate::net::listener::Listener;
 use crate::net::net_ref::NetRef;
@@ -122,10 +123,7 @@ pub(super) fn a_second_close_does_not_disturb_the_new_owner<N: NetRef + 'static>
     drop(old);
     let n = net.name();
     assert_eq!(text(b.listen(":1")), format!("listen {n} b:1: address already in use"));
-    assert_eq!(
-        dialled.try_read(&mut [0]).map_err(|error| error.kind()),
-        Err(crate::error::kind::ErrorKind::WouldBlock)
-    );
+    assert_eq!(dialled.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
 }
 
 pub(super) fn a_closed_hosts_sockets_stay_until_each_is_dropped<N: NetRef + 'static>(net: &Setup<N>) {
@@ -305,10 +303,7 @@ pub(super) fn a_full_port_table_of_a_growing_network_is_named_in_the_error<N: Ne
         dial.outcome().expect_err("no port is left for it")
     });
     assert_eq!(across.to_string(), format!("dial {n} b:1->a:1: port table of \"a\" is full (65535)"));
-    assert_eq!(
-        (across.kind(), across.cause()),
-        (crate::error::kind::ErrorKind::Full, Cause::PeerFull("a".into(), 65_535))
-    );
+    assert_eq!((across.kind(), across.cause()), (ErrorKind::Full, Cause::PeerFull("a".into(), 65_535)));
     assert_eq!(own.to_string(), format!("dial {n} a:2->a:1: port table is full (65535)"));
     assert_eq!(own.cause(), Cause::Full(Resource::Ports, 65_535));
 }
@@ -320,7 +315,7 @@ pub(super) fn a_full_host_table_refuses<N: NetRef + 'static>(net: &Setup<N>) {
     assert_eq!(text(net.wait(net.net.new_host("i"))), refused);
     assert_eq!(text(net.wait(net.net.new_host("i"))), refused);
     let known = net.wait(net.net.new_host("h0")).expect_err("the name is taken");
-    assert_eq!(known.kind(), crate::error::kind::ErrorKind::HostExists);
+    assert_eq!(known.kind(), ErrorKind::HostExists);
     let listener = made[0].listen("").expect("a free port");
     let (_dialled, _accepted) = net.connect(&made[1], &listener);
 }
@@ -340,13 +335,13 @@ pub(super) fn a_full_pool_of_connections_refuses<N: NetRef + 'static>(net: &Setu
     // Each dial takes a connection and two sockets; the listener takes one more socket.
     let rooms =
         [(capacity.pipes, "pipe pool", capacity.pipes), ((capacity.ports - 1) / 2, "port table", capacity.ports)];
-    let (fit, what, size) = rooms.into_iter().min().expect("two of them");
+    let (fit, table, size) = rooms.into_iter().min().expect("two of them");
     let fit = fit.min(net.backlog() as usize);
     for _ in 0..2 {
         let (held, refused) = fill();
         assert_eq!(held, fit);
         if fit < net.backlog() as usize {
-            let end = format!(": {what} is full ({size})");
+            let end = format!(": {table} is full ({size})");
             assert!(refused.starts_with(&format!("dial {n}")) && refused.ends_with(&end), "{refused}");
         }
     }

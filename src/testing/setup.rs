@@ -15,6 +15,7 @@ use super::step::{PATIENCE, server, until, write};
 use super::task::{Started, Task, Waiting, along};
 use crate::contract::engine::{Engine, Shutdown};
 use crate::error::Error;
+use crate::error::kind::ErrorKind;
 use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::listener::Listener;
@@ -234,7 +235,7 @@ impl<N: NetRef + 'static> Setup<N> {
             match conn.try_write(b"fill") {
                 Ok(count) => written.extend(&b"fill"[..count]),
                 Err(error) => {
-                    assert_eq!(error.kind(), crate::error::kind::ErrorKind::WouldBlock);
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
                     break;
                 }
             }

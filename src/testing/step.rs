@@ -90,7 +90,7 @@ pub(super) fn text<T, E: ToString>(outcome: Result<T, E>) -> String {
 pub(super) fn until(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
-        assert!(Instant::now() < deadline, "what has to come about did not");
+        assert!(Instant::now() < deadline, "an expected effect did not happen in time");
         thread::yield_now();
     }
 }

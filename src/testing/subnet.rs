@@ -7,6 +7,7 @@ use std::vec;
 use super::setup::Setup;
 use super::step::{accept, read, server, text, until, write};
 use super::task::Task;
+use crate::error::kind::ErrorKind;
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
 use crate::net::network::NetRefExt as _;
@@ -37,7 +38,7 @@ pub(super) fn a_name_of_the_other_subnetwork_is_taken<N: NetRef + 'static>(net: 
     let (_a, _b) = hosts(net);
     for (net_of_the_other, name) in [(&net.net, "b"), (second(net), "a")] {
         let error = net.wait(net_of_the_other.new_host(name)).expect_err("the name is taken");
-        assert_eq!(error.kind(), crate::error::kind::ErrorKind::HostExists);
+        assert_eq!(error.kind(), ErrorKind::HostExists);
         assert!(net_of_the_other.get_host(name).is_none());
     }
 }
@@ -120,8 +121,5 @@ pub(super) fn closing_one_end_ends_the_stream_across<N: NetRef + 'static>(net: &
     drop(accepted);
     let (dialled, accepted) = net.connect(&b, &listener);
     accepted.abort();
-    assert_eq!(
-        net.wait(read(&dialled, 9)).map_err(|error| error.kind()),
-        Err(crate::error::kind::ErrorKind::ConnectionReset)
-    );
+    assert_eq!(net.wait(read(&dialled, 9)).map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
 }

@@ -148,15 +148,15 @@ mod tests {
 
     use super::*;
 
-    struct Nobody;
+    struct NoTask;
 
-    impl Wake for Nobody {
+    impl Wake for NoTask {
         fn wake(self: Arc<Self>) {}
     }
 
     /// `N` wakers, each a clone: `will_wake` may be false between a waker and its clones.
     fn wakers<const N: usize>() -> [Waker; N] {
-        [(); N].map(|()| Waker::from(Arc::new(Nobody)).clone())
+        [(); N].map(|()| Waker::from(Arc::new(NoTask)).clone())
     }
 
     #[test]

@@ -198,16 +198,16 @@ mod tests {
 
     use super::*;
 
-    struct Nobody;
+    struct NoTask;
 
-    impl Wake for Nobody {
+    impl Wake for NoTask {
         fn wake(self: Arc<Self>) {}
     }
 
     /// Every order of six steps, each of which registers or unregisters one of three tasks.
     #[test]
     fn a_full_set_of_two_evicts_the_older_waker() {
-        let wakers = [(); 3].map(|()| Waker::from(Arc::new(Nobody)));
+        let wakers = [(); 3].map(|()| Waker::from(Arc::new(NoTask)));
         for order in 0..6_usize.pow(6) {
             let (mut set, mut waiting) = (TwoWakers::NONE, Vec::new());
             for step in 0..6 {
