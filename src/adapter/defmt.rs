@@ -5,7 +5,7 @@ use ::defmt::{Format, Formatter, write};
 
 use crate::addr::name::{ErrorText, Name};
 use crate::addr::{Addr, AddrError, AddrReason};
-use crate::error::cause::{Cause, InvalidInput, Resource};
+use crate::error::cause::{Cause, InvalidInput, Resource, plain_causes};
 use crate::error::close::CloseError;
 use crate::error::registry::{Call, RegistryError, RegistryReason};
 use crate::error::{Error, Operation};
@@ -65,32 +65,25 @@ impl Format for RegistryError {
     }
 }
 
-impl Format for Cause {
-    fn format(&self, f: Formatter<'_>) {
-        match self {
-            Self::NetworkDown => write!(f, "network is down"),
-            Self::HostDown => write!(f, "host is down"),
-            Self::SocketDown => write!(f, "socket is down"),
-            Self::AddrInUse => write!(f, "address already in use"),
-            Self::AddrNotAvailable => write!(f, "cannot listen on requested address"),
-            Self::ConnectionRefused => write!(f, "connection refused"),
-            Self::ConnectionReset => write!(f, "connection reset"),
-            Self::BrokenPipe => write!(f, "broken pipe"),
-            Self::TimedOut => write!(f, "timed out"),
-            Self::WouldBlock => write!(f, "would block"),
-            Self::NoSuchHost => write!(f, "no such host"),
-            Self::HostExists => write!(f, "host already registered"),
-            Self::NoOpenHost => write!(f, "no open host"),
-            Self::RegistryDown => write!(f, "registry is down"),
-            Self::Invalid(input) => write!(f, "invalid {=str}", input.text()),
-            Self::Full(table, capacity) => write!(f, "{=str} is full ({=u32})", table.text(), capacity),
-            Self::PeerFull(host, capacity) => write!(f, "port table of {} is full ({=u16})", host, capacity),
-            Self::Addr(error) => error.format(f),
-            Self::Registry(error) => error.format(f),
-            Self::Backend(text) => text.format(f),
+macro_rules! format_cause {
+    ($($(#[$doc:meta])* $plain:ident = $text:literal,)*) => {
+        impl Format for Cause {
+            fn format(&self, f: Formatter<'_>) {
+                match self {
+                    $(Self::$plain => write!(f, $text),)*
+                    Self::Invalid(input) => write!(f, "invalid {=str}", input.text()),
+                    Self::Full(table, capacity) => write!(f, "{=str} is full ({=u32})", table.text(), capacity),
+                    Self::PeerFull(host, capacity) => write!(f, "port table of {} is full ({=u16})", host, capacity),
+                    Self::Addr(error) => error.format(f),
+                    Self::Registry(error) => error.format(f),
+                    Self::Backend(text) => text.format(f),
+                }
+            }
         }
-    }
+    };
 }
+
+plain_causes!(format_cause);
 
 macro_rules! format_as_text {
     ($($name:ty)*) => {

@@ -5,8 +5,9 @@ use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
+use crate::addr::Addr;
 use crate::addr::name::{ErrorText, Name};
-use crate::addr::{Addr, write_host_port};
+use crate::addr::text::write_host_port;
 
 /// Compares host and port; see [`Addr::network_name`] for the network.
 impl PartialEq for Addr {

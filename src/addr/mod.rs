@@ -4,9 +4,11 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::addr::name::{ErrorText, HostName, NetworkName};
+use crate::addr::text::{first, write_host_port};
 
 mod equal;
 pub(crate) mod name;
+pub(crate) mod text;
 pub(crate) mod to_addr;
 
 /// The address of a socket: network, host and port.
@@ -115,24 +117,6 @@ impl fmt::Debug for Addr {
     }
 }
 
-/// Writes without `core::fmt`'s formatting code, so that programs which print no error do not link it. `tail` marks a
-/// cut host.
-pub(crate) fn write_host_port(to: &mut impl fmt::Write, host: &str, tail: &str, port: u16) -> fmt::Result {
-    let (open, close) = if first(host, b':').is_some() { ("[", "]:") } else { ("", ":") };
-    to.write_str(open)?;
-    to.write_str(host)?;
-    to.write_str(tail)?;
-    to.write_str(close)?;
-    write_number(to, port.into())
-}
-
-pub(crate) fn write_number(to: &mut impl fmt::Write, number: u32) -> fmt::Result {
-    if number >= 10 {
-        write_number(to, number / 10)?;
-    }
-    to.write_char(char::from(b'0' + (number % 10) as u8))
-}
-
 /// The name `host`, empty or valid; an error shows `input`.
 pub(crate) fn host_name(host: &str, input: &str) -> Result<HostName, AddrError> {
     match host {
@@ -169,11 +153,7 @@ fn split(text: &str) -> Result<(&str, &str), AddrReason> {
     Ok((host, port))
 }
 
-/// The first position of an ASCII character. A search for a byte takes a fifth of the code of a search for a `char`.
-fn first(text: &str, character: u8) -> Option<usize> {
-    text.bytes().position(|byte| byte == character)
-}
-
+/// The last position of an ASCII character, as [`first`] finds the first one.
 fn last(text: &str, character: u8) -> Option<usize> {
     text.bytes().rposition(|byte| byte == character)
 }

@@ -14,72 +14,105 @@ mod std {
     pub(super) use core::*;
 }
 
-/// Why an operation failed, without the addresses: an [`Engine`](crate::Engine) returns it, and an
-/// [`Error`](crate::Error) carries it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror_no_std::Error)]
-#[non_exhaustive]
-pub enum Cause {
-    /// The network was closed, or its backend failed.
-    #[error("network is down")]
-    NetworkDown,
-    /// The local host was closed.
-    #[error("host is down")]
-    HostDown,
-    /// The local listener or connection was closed.
-    #[error("socket is down")]
-    SocketDown,
-    /// Another socket of the host has the port.
-    #[error("address already in use")]
-    AddrInUse,
-    /// The address to listen on names another host.
-    #[error("cannot listen on requested address")]
-    AddrNotAvailable,
-    /// No listener is open at the address, or it was closed before it accepted.
-    #[error("connection refused")]
-    ConnectionRefused,
-    /// The peer aborted the connection.
-    #[error("connection reset")]
-    ConnectionReset,
-    /// The peer no longer reads, or this end has shut down writing.
-    #[error("broken pipe")]
-    BrokenPipe,
-    /// The operation reached its timeout.
-    #[error("timed out")]
-    TimedOut,
-    /// The operation would have to wait.
-    #[error("would block")]
-    WouldBlock,
-    /// The network has no host of that name.
-    #[error("no such host")]
-    NoSuchHost,
-    /// The network has a host of that name, open or closed.
-    #[error("host already registered")]
-    HostExists,
-    /// There is no open host whose closing could close the network.
-    #[error("no open host")]
-    NoOpenHost,
-    /// The registry was closed.
-    #[error("registry is down")]
-    RegistryDown,
-    /// A value is invalid.
-    #[error("invalid {0}")]
-    Invalid(InvalidInput),
-    /// A table, pool or queue has no room left.
-    #[error("{0} is full ({1})")]
-    Full(Resource, u32),
-    /// The port table of this host, which is not the caller's, has no room left.
-    #[error("port table of {0:?} is full ({1})")]
-    PeerFull(ErrorText, u16),
-    /// The address is malformed, or names a host that is not here.
-    #[error("{0}")]
-    Addr(AddrError),
-    /// The registry failed.
-    #[error("{0}")]
-    Registry(RegistryError),
-    /// The backend failed, with a text of its own.
-    #[error("{0}")]
-    Backend(ErrorText),
+/// The causes without data, passed to the macro `$then`: the doc of each, its variant of [`Cause`], and the text that it
+/// prints. Its kind is the [`ErrorKind`] of the same name. No other place lists them.
+macro_rules! plain_causes {
+    ($then:ident) => {
+        $then! {
+            /// The network was closed, or its backend failed.
+            NetworkDown = "network is down",
+            /// The local host was closed.
+            HostDown = "host is down",
+            /// The local listener or connection was closed.
+            SocketDown = "socket is down",
+            /// Another socket of the host has the port.
+            AddrInUse = "address already in use",
+            /// The address to listen on names another host.
+            AddrNotAvailable = "cannot listen on requested address",
+            /// No listener is open at the address, or it was closed before it accepted.
+            ConnectionRefused = "connection refused",
+            /// The peer aborted the connection.
+            ConnectionReset = "connection reset",
+            /// The peer no longer reads, or this end has shut down writing.
+            BrokenPipe = "broken pipe",
+            /// The operation reached its timeout.
+            TimedOut = "timed out",
+            /// The operation would have to wait.
+            WouldBlock = "would block",
+            /// The network has no host of that name.
+            NoSuchHost = "no such host",
+            /// The network has a host of that name, open or closed.
+            HostExists = "host already registered",
+            /// There is no open host whose closing could close the network.
+            NoOpenHost = "no open host",
+            /// The registry was closed.
+            RegistryDown = "registry is down",
+        }
+    };
 }
+#[allow(unused_imports, reason = "only `defmt` and a test import it")]
+pub(crate) use plain_causes;
+
+macro_rules! define_cause {
+    ($($(#[$doc:meta])* $plain:ident = $text:literal,)*) => {
+        /// Why an operation failed, without the addresses: an [`Engine`](crate::Engine) returns it, and an
+        /// [`Error`](crate::Error) carries it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror_no_std::Error)]
+        #[non_exhaustive]
+        pub enum Cause {
+            $(
+                $(#[$doc])*
+                #[error($text)]
+                $plain,
+            )*
+            /// A value is invalid.
+            #[error("invalid {0}")]
+            Invalid(InvalidInput),
+            /// A table, pool or queue has no room left.
+            #[error("{0} is full ({1})")]
+            Full(Resource, u32),
+            /// The port table of this host, which is not the caller's, has no room left.
+            #[error("port table of {0:?} is full ({1})")]
+            PeerFull(ErrorText, u16),
+            /// The address is malformed, or names a host that is not here.
+            #[error("{0}")]
+            Addr(AddrError),
+            /// The registry failed.
+            #[error("{0}")]
+            Registry(RegistryError),
+            /// The backend failed, with a text of its own.
+            #[error("{0}")]
+            Backend(ErrorText),
+        }
+
+        impl Cause {
+            /// The kind of this cause.
+            #[must_use]
+            pub fn kind(&self) -> ErrorKind {
+                match self {
+                    $(Self::$plain => ErrorKind::$plain,)*
+                    Self::Invalid(_) => ErrorKind::InvalidInput,
+                    Self::Full(Resource::Backlog, _) => ErrorKind::BacklogFull,
+                    Self::Full(..) | Self::PeerFull(..) => ErrorKind::Full,
+                    Self::Addr(AddrError { reason: AddrReason::NoSuchHost, .. }) => ErrorKind::NoSuchHost,
+                    Self::Addr(_) => ErrorKind::InvalidInput,
+                    Self::Registry(error) => error.kind(),
+                    Self::Backend(_) => ErrorKind::Backend,
+                }
+            }
+
+            /// The cause without data that has this kind.
+            pub(crate) fn plain(kind: ErrorKind) -> Option<Self> {
+                match kind {
+                    $(ErrorKind::$plain => Some(Self::$plain),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+plain_causes!(define_cause);
 
 impl Cause {
     /// A failure specific to a backend, described by what `value` prints (cut at 63 bytes).
@@ -93,34 +126,6 @@ impl Cause {
     #[must_use]
     pub fn backend(value: &dyn fmt::Display) -> Self {
         Self::Backend(ErrorText::display(value))
-    }
-
-    /// The kind of this cause.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::NetworkDown => ErrorKind::NetworkDown,
-            Self::HostDown => ErrorKind::HostDown,
-            Self::SocketDown => ErrorKind::SocketDown,
-            Self::AddrInUse => ErrorKind::AddrInUse,
-            Self::AddrNotAvailable => ErrorKind::AddrNotAvailable,
-            Self::ConnectionRefused => ErrorKind::ConnectionRefused,
-            Self::ConnectionReset => ErrorKind::ConnectionReset,
-            Self::BrokenPipe => ErrorKind::BrokenPipe,
-            Self::TimedOut => ErrorKind::TimedOut,
-            Self::WouldBlock => ErrorKind::WouldBlock,
-            Self::NoSuchHost => ErrorKind::NoSuchHost,
-            Self::HostExists => ErrorKind::HostExists,
-            Self::NoOpenHost => ErrorKind::NoOpenHost,
-            Self::RegistryDown => ErrorKind::RegistryDown,
-            Self::Invalid(_) => ErrorKind::InvalidInput,
-            Self::Full(Resource::Backlog, _) => ErrorKind::BacklogFull,
-            Self::Full(..) | Self::PeerFull(..) => ErrorKind::Full,
-            Self::Addr(AddrError { reason: AddrReason::NoSuchHost, .. }) => ErrorKind::NoSuchHost,
-            Self::Addr(_) => ErrorKind::InvalidInput,
-            Self::Registry(error) => error.kind(),
-            Self::Backend(_) => ErrorKind::Backend,
-        }
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) struct Failures {
 
 impl Failures {
     pub(crate) const NONE: Self =
-        Self { words: PackedStrs::EMPTY, codes: [PackedCause::Plain(0); 3], known: [false; 3] };
+        Self { words: PackedStrs::EMPTY, codes: [PackedCause::Plain(ErrorKind::NetworkDown); 3], known: [false; 3] };
 
     pub(crate) fn set(&mut self, at: usize, cause: Cause) {
         let (code, text) = PackedCause::of(cause);

@@ -2,8 +2,9 @@
 
 use core::fmt;
 
+use crate::addr::Addr;
 use crate::addr::name::ErrorText;
-use crate::addr::{Addr, write_host_port};
+use crate::addr::text::write_host_port;
 use crate::error::cause::Cause;
 use crate::error::kind::ErrorKind;
 use crate::error::packed::PackedCause;

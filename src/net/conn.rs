@@ -69,7 +69,8 @@ impl<N: NetRef> Conn<N> {
 
     /// The timeout of blocking writes if `writes`, else of blocking reads.
     pub(crate) fn timeout(&self, writes: bool) -> IoTimeout<'_> {
-        IoTimeout::new(&self.end.net().timeouts, self.end.timeout(writes), &self.scores)
+        let net = self.end.net();
+        IoTimeout::new(&net.timeouts, self.end.timeout(writes), &self.scores, net.options.relax)
     }
 
     /// The address of this end.

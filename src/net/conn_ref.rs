@@ -231,7 +231,6 @@ impl<N: NetRef> ConnRef<N> {
             |cx| self.poll_read(cx, buf).map_err(E::from),
             true,
             timeout,
-            self.net().options.relax,
             |waker| {
                 self.net().engine.cancel_read(&self.link, waker);
                 Err(expired(self.timed_out(Operation::Read)))
@@ -246,12 +245,11 @@ impl<N: NetRef> ConnRef<N> {
         buf: &[u8],
         expired: fn(Error) -> E,
     ) -> Result<usize, E> {
-        let (engine, relax) = (&self.net().engine, self.net().options.relax);
+        let engine = &self.net().engine;
         block_on(
             |cx| self.poll_write(cx, buf).map_err(E::from),
             !engine.is_rendezvous(),
             timeout,
-            relax,
             |waker| {
                 engine.cancel_write(&self.link, waker);
                 match engine.withdraw_write(&self.link, waker) {
@@ -269,7 +267,6 @@ impl<N: NetRef> ConnRef<N> {
             |cx| self.poll_flush(cx).map_err(E::from),
             true,
             timeout,
-            self.net().options.relax,
             |waker| {
                 self.net().engine.cancel_write(&self.link, waker);
                 Err(expired(self.timed_out(Operation::Write)))

@@ -4,7 +4,8 @@ use core::fmt::Write as _;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::addr::name::{ErrorText, HostName};
-use crate::addr::{Addr, AddrError, AddrReason, write_host_port, write_number};
+use crate::addr::text::{write_host_port, write_number};
+use crate::addr::{Addr, AddrError, AddrReason};
 use crate::contract::registry::Registry;
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::{Error, Operation};

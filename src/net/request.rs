@@ -19,8 +19,8 @@
 //! This guards against the interleaving in which an accept claims request A and waits, request B arrives, and A's
 //! backend refuses. B stays unclaimed as long as A holds the claim, and the accept sleeps. So withdrawing A wakes the
 //! accepts at the listener, which poll again and claim B. Tests: the model
-//! `a_refused_connection_makes_way_for_the_next` in `tests/loom/notifier.rs`, and
-//! `a_waiting_offer_is_claimed_when_the_one_before_is_withdrawn` in `tests/two_subnetworks/accept.rs`.
+//! `a_refused_connection_makes_way_for_the_next` in `tests/loom/notifier.rs`, and the behaviour
+//! `a_withdrawn_claim_leaves_its_accept_to_the_next_connection` of the conformance suite.
 
 use core::fmt;
 use core::future::{Future, poll_fn};

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write as _};
 
 use crate::addr::name::{ErrorText, HostName, NetworkName};
-use crate::addr::write_number;
+use crate::addr::text::write_number;
 use crate::contract::registry::Registry;
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::registry::{RegistryError, RegistryReason};

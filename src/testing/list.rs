@@ -193,6 +193,7 @@ macro_rules! __virtnet_behaviours {
             an_incoming_connection_is_claimed_and_then_acknowledged
             a_claim_reserves_its_port
             a_refused_or_dropped_claim_lets_accept_wait_on
+            a_withdrawn_claim_leaves_its_accept_to_the_next_connection
             a_connection_acknowledged_late_goes_to_the_next_accept
             a_connection_acknowledged_without_a_listener_is_closed
             an_acknowledged_connection_left_unaccepted_is_closed_with_its_listener

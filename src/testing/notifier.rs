@@ -117,6 +117,31 @@ pub(super) fn a_refused_or_dropped_claim_lets_accept_wait_on<N: NetRef + 'static
     net.shut(&near);
 }
 
+pub(super) fn a_withdrawn_claim_leaves_its_accept_to_the_next_connection<N: NetRef + 'static>(net: &Setup<N>) {
+    let a = net.host("a");
+    let listener = server(&a, ":1");
+    for drops in [false, true] {
+        let mut accepting = net.hold(accept(&listener));
+        let (first_near, far) = net.link_pair();
+        let first = claim(net, &mut accepting, "x:7", &far);
+        // The one accept is woken for the second connection, and must not claim it as well.
+        let (near, far) = net.link_pair();
+        let mut second = Task::new(announce(net, "x:8", "a:1", &far));
+        assert!(!second.turn() && !accepting.turn() && !second.turn());
+        if drops {
+            drop(first)
+        } else {
+            first.refuse()
+        }
+        assert!(!accepting.turn());
+        assert!(second.turn(), "the withdrawal has woken the accept, which has claimed the second connection");
+        second.outcome().expect("claimed").acknowledge().expect("somebody listens");
+        assert_eq!(accepting.outcome().expect("accepted").peer_addr().to_string(), "x:8");
+        net.shut(&first_near);
+        net.shut(&near);
+    }
+}
+
 pub(super) fn a_connection_acknowledged_late_goes_to_the_next_accept<N: NetRef + 'static>(net: &Setup<N>) {
     let a = net.host("a");
     let listener = server(&a, ":1");

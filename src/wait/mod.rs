@@ -16,7 +16,8 @@
 //!
 //! `moved` is set once and never cleared. Some executors pass a new waker to each poll, and the old waker may cause the
 //! next poll: waking it every time would poll forever. After the first move, earlier wakers therefore stay registered
-//! until the event wakes them.
+//! until the event wakes them. Test: `an_executor_with_a_new_waker_for_each_poll_comes_to_rest` in
+//! `tests/hostile/executor.rs`.
 
 use core::fmt;
 use core::future::Future;

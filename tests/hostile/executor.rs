@@ -3,7 +3,8 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use virtnet::NetRef;
@@ -261,6 +262,29 @@ fn two_of_a_task<N: NetRef>(net: N) {
     assert!(dial.as_mut().try_wait().is_none());
     assert_eq!(count.count(), 2);
     assert!(second.as_mut().poll(&mut cx).is_ready());
+}
+
+#[test]
+fn an_executor_with_a_new_waker_for_each_poll_comes_to_rest() {
+    polls_until_rest(heap());
+    polls_until_rest(fixed().subnetwork());
+}
+
+/// Any of the wakers that a future was polled with causes its next poll, which has another one.
+fn polls_until_rest<N: NetRef>(net: N) {
+    let all = pair(net);
+    let (mut accept, mut wakers) = (pin!(all.listener.accept()), vec![]);
+    let woken = |wakers: &[(Arc<Counting>, Waker)]| wakers.iter().map(|(count, _)| count.count()).sum::<usize>();
+    // The second poll, which is spurious, moves the accept to another task, and wakes the first one.
+    for polls in 1..=3 {
+        wakers.push(counting());
+        let (_, waker) = &wakers[polls - 1];
+        assert!(accept.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+        assert_eq!(woken(&wakers), usize::from(polls > 1), "after poll {polls}");
+    }
+    let mut dial = pin!(all.b.dial("a:1"));
+    assert!(dial.as_mut().try_wait().is_none());
+    assert_eq!(wakers[2].0.count(), 1);
 }
 
 #[test]

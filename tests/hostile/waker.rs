@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use virtnet::{NetRef, NetRefExt as _, pipenet};
@@ -182,6 +182,64 @@ fn call_back<N: NetRef + 'static>(net: N, at: Event, callback: fn(&Pair<N>)) {
     let (a, b) = (all.a.clone(), all.b.clone());
     drop(Arc::into_inner(all).expect("the waker has none"));
     assert_eq!((a.sockets(), b.sockets()), (0, 0));
+}
+
+#[test]
+fn a_replaced_waker_may_call_back_into_the_network_when_dropped() {
+    within_limit(|| replaced(heap(), Event::Drop));
+    within_limit(|| replaced(heap_rendezvous(), Event::Drop));
+}
+
+#[test]
+fn an_evicted_waker_may_call_back_into_the_network_when_woken() {
+    within_limit(|| replaced(fixed().subnetwork(), Event::Wake));
+    within_limit(|| replaced(fixed_rendezvous().subnetwork(), Event::Wake));
+}
+
+fn replaced<N: NetRef + 'static>(net: N, at: Event) {
+    let all = Arc::new(pair(net));
+    let (waker, calls) = using(&all, at);
+    let mut dial = pin!(all.b.dial("a:1"));
+    assert!(dial.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let before = calls.load(SeqCst);
+    for (_, other) in [counting(), counting()] {
+        assert!(dial.as_mut().poll(&mut Context::from_waker(&other)).is_pending());
+    }
+    assert!(calls.load(SeqCst) > before, "the waker was not replaced");
+}
+
+#[test]
+fn an_accept_that_a_dial_wakes_may_call_back_into_the_network() {
+    within_limit(|| woken_by_dial(heap()));
+    within_limit(|| woken_by_dial(fixed().subnetwork()));
+}
+
+fn woken_by_dial<N: NetRef + 'static>(net: N) {
+    let all = Arc::new(pair(net));
+    let (waker, calls) = using(&all, Event::Wake);
+    assert!(all.listener.poll_accept(&mut Context::from_waker(&waker)).is_pending());
+    let mut dial = pin!(all.b.dial("a:1"));
+    assert!(dial.as_mut().try_wait().is_none());
+    assert_eq!(calls.load(SeqCst), 1);
+}
+
+/// A waker that takes each lock of the network at events of one kind, and how often it did.
+fn using<N: NetRef + 'static>(all: &Arc<Pair<N>>, at: Event) -> (Waker, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let waker = hooked({
+        let (all, calls) = (Arc::downgrade(all), calls.clone());
+        move |event| {
+            if event == at
+                && let Some(all) = all.upgrade()
+            {
+                calls.fetch_add(1, SeqCst);
+                let _ = (all.accepted.try_read(&mut [0; 9]), all.dialled.try_read(&mut [0; 9]));
+                drop((all.a.listen(""), all.b.listen("")));
+                assert!(all.net.get_host("c").is_none());
+            }
+        }
+    });
+    (waker, calls)
 }
 
 #[test]

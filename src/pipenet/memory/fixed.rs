@@ -22,10 +22,11 @@ pub(in crate::pipenet) trait PipeSlots: Sync {
     fn leases(&self) -> &Lock<[Lease]>;
 
     /// A direction of a pipe.
-    fn direction(&self, pipe: usize, side: usize) -> Option<&FixedDirection>;
+    fn direction(&self, pipe: usize, side: usize) -> Option<&Lock<FixedDirection>>;
 }
 
-type FixedDirection = Lock<Direction<TwoWakers, FixedRing<[u8]>>>;
+/// A direction with a buffer of any size.
+type FixedDirection = Direction<TwoWakers, FixedRing<[u8]>>;
 
 /// Whether a pipe is in use.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl<const PIPES: usize, const BUFFER: usize> PipeSlots for PipePool<PIPES, BUFF
         &self.leases
     }
 
-    fn direction(&self, pipe: usize, side: usize) -> Option<&FixedDirection> {
+    fn direction(&self, pipe: usize, side: usize) -> Option<&Lock<FixedDirection>> {
         Some(self.directions.get(pipe)?.get(side)?)
     }
 }
@@ -86,12 +87,7 @@ impl FixedPipes<'_> {
         self.pool.leases().with(|leases| leases.iter().filter(|lease| lease.ends > 0).count())
     }
 
-    fn direction<R>(
-        &self,
-        link: FixedLink,
-        side: u16,
-        step: impl FnOnce(Option<&mut Direction<TwoWakers, FixedRing<[u8]>>>) -> R,
-    ) -> R {
+    fn direction<R>(&self, link: FixedLink, side: u16, step: impl FnOnce(Option<&mut FixedDirection>) -> R) -> R {
         match self.pool.direction(usize::from(link.end >> 1), usize::from(side)) {
             Some(direction) => direction
                 .with(|direction| step(Some(direction).filter(|direction| direction.generation == link.generation))),
@@ -123,19 +119,11 @@ impl PipeMemory for FixedPipes<'_> {
         Ok((FixedLink { end, generation }, FixedLink { end: end | 1, generation }))
     }
 
-    fn incoming<R>(
-        &self,
-        link: &FixedLink,
-        step: impl FnOnce(Option<&mut Direction<TwoWakers, FixedRing<[u8]>>>) -> R,
-    ) -> R {
+    fn incoming<R>(&self, link: &FixedLink, step: impl FnOnce(Option<&mut FixedDirection>) -> R) -> R {
         self.direction(*link, 1 - (link.end & 1), step)
     }
 
-    fn outgoing<R>(
-        &self,
-        link: &FixedLink,
-        step: impl FnOnce(Option<&mut Direction<TwoWakers, FixedRing<[u8]>>>) -> R,
-    ) -> R {
+    fn outgoing<R>(&self, link: &FixedLink, step: impl FnOnce(Option<&mut FixedDirection>) -> R) -> R {
         self.direction(*link, link.end & 1, step)
     }
 

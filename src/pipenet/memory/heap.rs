@@ -229,20 +229,12 @@ impl PipeMemory for HeapPipes {
     }
 
     #[inline]
-    fn incoming<R>(
-        &self,
-        link: &HeapLink,
-        step: impl FnOnce(Option<&mut Direction<ReusedWakers, HeapRing>>) -> R,
-    ) -> R {
+    fn incoming<R>(&self, link: &HeapLink, step: impl FnOnce(Option<&mut HeapDirection>) -> R) -> R {
         link.incoming().with(|direction| step(Some(direction)))
     }
 
     #[inline]
-    fn outgoing<R>(
-        &self,
-        link: &HeapLink,
-        step: impl FnOnce(Option<&mut Direction<ReusedWakers, HeapRing>>) -> R,
-    ) -> R {
+    fn outgoing<R>(&self, link: &HeapLink, step: impl FnOnce(Option<&mut HeapDirection>) -> R) -> R {
         link.outgoing().with(|direction| step(Some(direction)))
     }
 

@@ -6,28 +6,30 @@ use core::task::{Context, Poll, Waker};
 
 use crate::wait::waker::noop_waker;
 
-/// Polls until there is an outcome, and calls `relax` between two polls.
+/// Polls until there is an outcome, and calls the network's `relax` between two polls.
 pub(crate) fn block_on<R>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
     _look: bool,
-    _patience: IoTimeout<'_>,
-    relax: fn(),
+    timeout: IoTimeout<'_>,
     _expired: impl FnOnce(&Waker) -> R,
 ) -> R {
     loop {
         match poll(&mut Context::from_waker(noop_waker())) {
             Poll::Ready(outcome) => return outcome,
-            Poll::Pending => relax(),
+            Poll::Pending => (timeout.relax)(),
         }
     }
 }
 
-/// The timeout of a blocking read or write: there is none.
-pub(crate) struct IoTimeout<'a>(PhantomData<&'a Timeouts>);
+/// The timeout of a blocking read or write: there is none, only what to call between two polls.
+pub(crate) struct IoTimeout<'a> {
+    relax: fn(),
+    timeouts: PhantomData<&'a Timeouts>,
+}
 
 impl<'a> IoTimeout<'a> {
-    pub(crate) fn new(_: &'a Timeouts, _: Key, _: &'a SpinHistories) -> Self {
-        Self(PhantomData)
+    pub(crate) fn new(_: &'a Timeouts, _: Key, _: &'a SpinHistories, relax: fn()) -> Self {
+        Self { relax, timeouts: PhantomData }
     }
 }
 

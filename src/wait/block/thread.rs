@@ -20,12 +20,11 @@ use crate::sync::thread::{self, Thread};
 use crate::wait::waker::noop_waker;
 
 /// Blocks the thread until `poll` is ready or `timeout` has passed; `expired` returns the outcome of a timeout. With
-/// `look`, the first poll registers no waker. `relax` is used only without threads.
+/// `look`, the first poll registers no waker.
 pub(crate) fn block_on<R>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
     look: bool,
     timeout: IoTimeout<'_>,
-    _relax: fn(),
     expired: impl FnOnce(&Waker) -> R,
 ) -> R {
     if look && let Poll::Ready(outcome) = poll(&mut Context::from_waker(noop_waker())) {
@@ -47,7 +46,8 @@ pub(crate) struct IoTimeout<'a> {
 }
 
 impl<'a> IoTimeout<'a> {
-    pub(crate) fn new(timeouts: &'a Timeouts, key: Key, scores: &'a SpinHistories) -> Self {
+    /// Without threads, a wait calls the function in between.
+    pub(crate) fn new(timeouts: &'a Timeouts, key: Key, scores: &'a SpinHistories, _: fn()) -> Self {
         let (.., writes) = key;
         Self { timeouts, key, history: &scores.0[usize::from(writes)] }
     }

@@ -15,8 +15,10 @@
 //!   woken.
 //!
 //! Tests in `tests/hostile/waker.rs`: `a_waker_may_call_back_into_the_network_when_woken_cloned_or_dropped` hangs if a
-//! waker is cloned under the lock, `a_third_waiter_of_a_fixed_network_makes_the_first_poll_again` fails if an evicted
-//! waker is not woken, and `a_waker_that_panics_when_woken_harms_no_other_task` fails if a panic is not contained.
+//! waker is cloned under the lock, `a_replaced_waker_may_call_back_into_the_network_when_dropped` if a replaced one is
+//! dropped there, and `an_evicted_waker_may_call_back_into_the_network_when_woken` if an evicted one is woken there.
+//! `a_third_waiter_of_a_fixed_network_makes_the_first_poll_again` fails if an evicted waker is not woken, and
+//! `a_waker_that_panics_when_woken_harms_no_other_task` fails if a panic is not contained.
 
 use core::mem;
 use core::task::{Poll, Waker};
