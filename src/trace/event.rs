@@ -6,7 +6,8 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::addr::name::{HostName, NetworkName};
-use crate::addr::{Addr, write_host_port};
+use crate::addr::Addr;
+use crate::addr::text::write_host_port;
 use crate::contract::observe::How;
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
