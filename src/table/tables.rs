@@ -33,6 +33,10 @@ pub trait Tables: Send + Sync {
     /// Whether the sockets of all hosts are in one table.
     const POOLED: bool;
 
+    /// Whether the tables grow. Then a name that no host bears may be an IP address or `localhost`, and an error may
+    /// have a hint that takes a search.
+    const GROWS: bool;
+
     /// Takes a look at who the hosts are. There may be more of them meanwhile.
     fn hosts<R>(&self, look: impl FnOnce(&Self::Hosts<'_>) -> R) -> R;
 
@@ -65,7 +69,7 @@ pub trait Tables: Send + Sync {
         self.hosts(|hosts| hosts.name(id))
     }
 
-    /// The number that goes with `name`, a new one if it comes up for the first time.
+    /// The number that goes with `name`, which is that of a peer: a new one if it comes up for the first time.
     ///
     /// # Errors
     ///
@@ -104,6 +108,16 @@ pub trait Hosts {
     /// The host with that number, if it is one of the subnetwork's own.
     fn host(&self, id: u32) -> Option<Self::Host>;
 
+    /// The distance of the host's IP address from 10.0.0.0.
+    fn ip(&self, id: u32) -> u32 {
+        id + 1
+    }
+
+    /// The number of the host with this distance of its IP address from 10.0.0.0.
+    fn by_ip(&self, ip: u32) -> Option<u32> {
+        ip.checked_sub(1).filter(|&id| id < self.count())
+    }
+
     /// What was closed.
     fn closed(&self) -> Closed;
 }
@@ -135,8 +149,11 @@ pub trait Directory {
     /// `host table is full`.
     fn intern(&mut self, name: &HostName) -> Result<u32, Cause>;
 
-    /// Says what is known of the host with that number.
-    fn set_flags(&mut self, id: u32, flags: HostFlags);
+    /// Marks the name as announced to the registry that is a view of this table.
+    fn set_announced(&mut self, id: u32);
+
+    /// Makes a host of this subnetwork of a name that was none. It gets the next IP address.
+    fn make(&mut self, id: u32) -> Option<<Self::Hosts as Hosts>::Host>;
 
     /// Says what was closed.
     fn set_closed(&mut self, closed: Closed);
