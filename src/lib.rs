@@ -206,7 +206,7 @@ pub use adapter::tokio::IncomingStream;
 #[cfg(feature = "tower")]
 pub use adapter::tokio::{ConnInfo, Connecting, Connector};
 pub use addr::name::{ErrorText, HostName, Name, NetworkName};
-pub use addr::to_addr::ToAddr;
+pub use addr::to_addr::{ToAddr, ToHost};
 pub use addr::{Addr, AddrError, AddrReason};
 pub use contract::engine::{Engine, LinkStatus, Shutdown};
 pub use contract::networker::{NetListener, NetStream, Networker};

@@ -6,6 +6,7 @@ use core::str::FromStr;
 use crate::addr::name::{ErrorText, HostName, NetworkName};
 
 mod equal;
+pub(crate) mod ip;
 pub(crate) mod name;
 pub(crate) mod to_addr;
 
