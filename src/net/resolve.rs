@@ -1,46 +1,22 @@
-//! IP addresses of hosts, for interfaces without host names.
+//! Names and IP addresses of hosts, for interfaces without host names.
 
-use core::fmt::Write as _;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
+use crate::addr::ip::ipv4_text;
 use crate::addr::name::{ErrorText, HostName};
-use crate::addr::{Addr, AddrError, AddrReason, write_host_port, write_number};
+use crate::addr::{Addr, AddrError, AddrReason, write_host_port};
 use crate::contract::registry::Registry;
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
-use crate::table::{Hosts, Tables};
+use crate::table::Tables;
 
 impl<N: NetRef> Host<N> {
-    /// The host's IP address: 10.0.0.1 for the first host of the network, and the next one for each later host.
-    ///
-    /// If several subnetworks form a network, each numbers its own hosts and the remote hosts that it knows.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use core::net::Ipv4Addr;
-    /// use virtnet::pipenet;
-    ///
-    /// let net = pipenet::Network::new("t");
-    /// let (a, b) = (net.host("a")?, net.host("b")?);
-    /// assert_eq!([a.ip_addr(), b.ip_addr()], [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)]);
-    /// # Ok::<(), virtnet::Error>(())
-    /// ```
-    #[must_use]
-    pub fn ip_addr(&self) -> Ipv4Addr {
-        ip_of(self.net.tables.id(&self.host))
-    }
-
     /// Resolves an IP address and port. The loopback and the unspecified address resolve to this host.
     pub(crate) fn resolve(&self, addr: SocketAddr) -> Result<Addr, Cause> {
-        let host = match addr.ip() {
-            ip if ip.is_unspecified() || ip.is_loopback() => Some(self.name()),
-            ip => self.name_of(ip),
-        };
-        let host = host.ok_or_else(|| {
+        let host = self.name_of(addr.ip()).ok_or_else(|| {
             let mut input = ErrorText::EMPTY;
             // Writing to a text cannot fail.
             let _ = write_host_port(&mut input, ip_text(addr.ip()).as_str(), "", addr.port());
@@ -55,13 +31,6 @@ impl<N: NetRef> Host<N> {
             Ok(addr) => self.dial(addr).await,
             Err(cause) => Err(Error::new(Operation::Dial, self.network_name(), None, None, cause)),
         }
-    }
-
-    /// The name of the host that has this IP address.
-    fn name_of(&self, ip: IpAddr) -> Option<HostName> {
-        let IpAddr::V4(ip) = ip else { return None };
-        let id = u32::from(ip).checked_sub(FIRST)?;
-        self.net.tables.hosts(|hosts| (id < hosts.count()).then(|| hosts.name(id)))
     }
 
     /// The IP address of the host with this name, which must be registered. The IP address of a host, as text, resolves
@@ -79,7 +48,7 @@ impl<N: NetRef> Host<N> {
         if !ipv4 {
             return Err(failed(Cause::NoSuchHost));
         }
-        self.net.tables.intern(&known).map(|id| ip_of(id).into()).map_err(failed)
+        self.net.tables.intern(&known).map(|id| self.net.ip_addr(id).into()).map_err(failed)
     }
 
     /// Writes the name of the host that has this IP address into `result`, and returns its length.
@@ -98,21 +67,10 @@ impl<N: NetRef> Host<N> {
     }
 }
 
-/// The address of the first host, 10.0.0.1.
-const FIRST: u32 = 0x0a00_0001;
-
-/// An IP address as text, without `core::fmt` for addresses: a program may need that code for nothing else.
+/// An IP address as text. There are no IPv6 addresses.
 fn ip_text(ip: IpAddr) -> ErrorText {
-    let IpAddr::V4(ip) = ip else { return "IPv6".into() };
-    let (mut text, mut before) = (ErrorText::EMPTY, "");
-    for octet in ip.octets() {
-        // Writing to a text cannot fail.
-        let _ = text.write_str(before).and_then(|()| write_number(&mut text, octet.into()));
-        before = ".";
+    match ip {
+        IpAddr::V4(ip) => ipv4_text(ip),
+        IpAddr::V6(_) => "IPv6".into(),
     }
-    text
-}
-
-pub(crate) fn ip_of(id: u32) -> Ipv4Addr {
-    Ipv4Addr::from(FIRST.wrapping_add(id))
 }
