@@ -214,6 +214,7 @@ pub use contract::notifier::{Accept, Notifier};
 pub use contract::registry::Registry;
 pub use error::cause::{Cause, InvalidInput, Resource};
 pub use error::close::CloseError;
+pub use error::hint::Hint;
 pub use error::kind::ErrorKind;
 pub use error::registry::{RegistryError, RegistryReason};
 pub use error::{Error, Operation};

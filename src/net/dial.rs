@@ -344,7 +344,11 @@ impl<N: NetRef> DialState<N> {
         let early = source.is_none() || target.is_none();
         let cause = if early { cause } else { net.down_cause(host, cause) };
         self.give_up();
-        Error::new(Operation::Dial, self.host.network_name(), source, target, cause)
+        let error = Error::new(Operation::Dial, self.host.network_name(), source, target, cause);
+        match target {
+            Some(target) if N::Tables::GROWS && is_unknown(&cause) => self.host.net.hint_at_case(error, &target),
+            _ => error,
+        }
     }
 
     /// Gives the port back, if it is still held.

@@ -6,6 +6,7 @@ use crate::addr::Addr;
 use crate::addr::name::HostName;
 use crate::contract::engine::Engine;
 use crate::contract::registry::Registry;
+use crate::error::Error;
 use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::listener::Listener;
@@ -126,6 +127,18 @@ where
     /// The IP address of the host with this number.
     pub(crate) fn ip_addr(&self, id: u32) -> Ipv4Addr {
         Ipv4Addr::from(NETWORK + self.tables.hosts(|hosts| hosts.ip(id)))
+    }
+
+    /// The error with the hint that a host's name differs from that of `addr` in the case of letters only, if so.
+    #[cold]
+    pub(crate) fn hint_at_case(&self, error: Error, addr: &Addr) -> Error {
+        let other = self.tables.hosts(|hosts| {
+            // A network may have a million names.
+            let mut names = (0..hosts.count().min(1024)).map(|id| hosts.name(id));
+            let is_unknown = hosts.find(addr.host.as_bytes()).is_none();
+            names.find(|name| is_unknown && name.eq_ignore_ascii_case(&addr.host))
+        });
+        other.map_or(error, |name| error.with_other_case(&name))
     }
 }
 

@@ -58,6 +58,7 @@ impl<N: NetRef> Host<N> {
         };
         let slot = check().and_then(|()| self.net.tables.ports(&self.host, listen));
         let slot = slot.map_err(|cause| match cause {
+            Cause::AddrNotAvailable if N::Tables::GROWS => self.net.hint_at_case(failed(Some(asked), cause), &asked),
             Cause::AddrNotAvailable => failed(Some(asked), cause),
             cause => failed(Some(asked), self.net.down_cause(&self.host, cause)),
         })?;

@@ -6,6 +6,7 @@ use std::string::ToString;
 
 use super::setup::Setup;
 use super::step::{server, text};
+use crate::error::hint::Hint;
 use crate::net::net_ref::NetRef;
 use crate::table::Tables;
 
@@ -88,6 +89,23 @@ pub(super) fn a_pair_in_use_is_not_dialled_again_by_an_ip_address<N: NetRef + 's
     let (again, _accepted) = net.both(b.dial("10.0.0.1:7"), listener.accept());
     assert_eq!(again.expect("dialled").local_addr().to_string(), "b:2");
     assert_eq!(accepted.peer_addr().to_string(), "b:1");
+}
+
+pub(super) fn a_hint_tells_where_to_listen_and_of_a_name_in_another_case<N: NetRef + 'static>(net: &Setup<N>) {
+    let (a, _db) = (net.host("a"), net.host("db"));
+    let foreign = a.listen("db:7").map(drop).expect_err("the address of another host");
+    assert_eq!(foreign.hint(), Some(Hint::ListenThere("db".into())));
+    assert_eq!(format!("{foreign:#}"), format!("{foreign} (listen there from host db instead)"));
+    assert_eq!(format!("{foreign:?}"), format!("Error(AddrNotAvailable: {foreign:#})"));
+    if N::Tables::GROWS {
+        let listened = a.listen("DB:7").map(drop).expect_err("no host has that name");
+        let dialled = net.wait(a.dial("Db:7")).map(drop).expect_err("no host has that name");
+        for error in [listened, dialled] {
+            assert_eq!(error.hint(), Some(Hint::OtherCase("db".into())));
+            assert_eq!(format!("{error:#}"), format!("{error} (there is a host \"db\")"));
+        }
+    }
+    assert_eq!(net.wait(a.dial("xx:7")).map(drop).expect_err("no host has that name").hint(), None);
 }
 
 /// A host of another subnetwork has an IP address once it was heard of.

@@ -49,6 +49,7 @@ macro_rules! __virtnet_behaviours {
             a_host_is_dialled_by_its_ip_address
             wildcard_loopback_and_localhost_are_the_own_host
             a_name_wins_over_an_ip_address
+            a_hint_tells_where_to_listen_and_of_a_name_in_another_case
             dial_and_accept_connect
             a_host_dials_itself
             dial_without_a_listener_is_refused
