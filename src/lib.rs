@@ -203,6 +203,8 @@ mod adapter;
 
 #[cfg(feature = "stream")]
 pub use adapter::tokio::IncomingStream;
+#[cfg(feature = "axum")]
+pub use adapter::tokio::SocketAddrListener;
 #[cfg(feature = "tower")]
 pub use adapter::tokio::{ConnInfo, Connecting, Connector};
 pub use addr::name::{ErrorText, HostName, Name, NetworkName};
