@@ -73,6 +73,21 @@
 //! # Ok::<(), virtnet::Error>(())
 //! ```
 //!
+//! # Addresses
+//!
+//! | address | socket |
+//! |---|---|
+//! | `a:10`, `("a", 10)` | port 10 of the host `a` |
+//! | `:10`, `10` | port 10 of the local host, which dials or listens |
+//! | `a:0`, `:0`, an empty text | to listen: the lowest free port |
+//! | `10.0.0.1:10`, a `SocketAddr` | port 10 of the host with this [IP address](Host::ip_addr) |
+//! | `localhost:10`, `127.0.0.1:10`, `[::1]:10`, `0.0.0.0:10`, `[::]:10` | port 10 of the local host |
+//!
+//! The last two rows are for programs written for TCP, and hold in growable networks only. Names win: a dial first asks
+//! the network for a host that bears such a name, and a listen, which never blocks, looks for one among the hosts of its
+//! subnetwork. Addresses and errors print names. An error may have a [hint](Error::hint), such as a name in another
+//! case.
+//!
 //! # What can be relied on
 //!
 //! - **Ports**: asking for any port gives the lowest free port of the host, starting at 1; see [`Host`].
@@ -209,10 +224,12 @@ mod adapter;
 
 #[cfg(feature = "stream")]
 pub use adapter::tokio::IncomingStream;
+#[cfg(feature = "axum")]
+pub use adapter::tokio::SocketAddrListener;
 #[cfg(feature = "tower")]
 pub use adapter::tokio::{ConnInfo, Connecting, Connector};
 pub use addr::name::{ErrorText, HostName, Name, NetworkName};
-pub use addr::to_addr::ToAddr;
+pub use addr::to_addr::{ToAddr, ToHost};
 pub use addr::{Addr, AddrError, AddrReason};
 pub use contract::engine::{Engine, LinkStatus, Shutdown};
 pub use contract::layer::{Bare, Layer};
@@ -223,6 +240,7 @@ pub use contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
 pub use contract::registry::Registry;
 pub use error::cause::{Cause, InvalidInput, Resource};
 pub use error::close::CloseError;
+pub use error::hint::Hint;
 pub use error::kind::ErrorKind;
 pub use error::registry::{RegistryError, RegistryReason};
 pub use error::{Error, Operation};

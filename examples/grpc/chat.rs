@@ -52,7 +52,7 @@ const TALK: &str = "/chat.Chat/Talk";
 
 /// Greets a caller that has a name, with the addresses of both ends.
 async fn greet(request: Request<Hello>) -> Result<Response<Greeting>, Status> {
-    let ConnInfo { local_addr, peer_addr } = conn_info(request.extensions())?;
+    let ConnInfo { local_addr, peer_addr, .. } = conn_info(request.extensions())?;
     let Hello { name } = request.into_inner();
     if name.is_empty() {
         return Err(Status::invalid_argument("who are you?"));

@@ -9,7 +9,6 @@ use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::half::{OwnedReadHalf, ReadHalf, WriteHalf};
 use crate::net::host::Host;
-use crate::net::ip::ip_of;
 use crate::net::listener::Listener;
 use crate::net::net_ref::NetRef;
 
@@ -64,8 +63,7 @@ impl<N: NetRef> TcpAccept for Listener<N> {
 
     async fn accept(&self) -> Result<(SocketAddr, Conn<N>), Error> {
         let conn = Listener::accept(self).await?;
-        let peer = conn.end.place.socket(|socket| socket.peer).unwrap_or_default();
-        Ok((SocketAddr::new(ip_of(peer.host).into(), peer.port), conn))
+        Ok((conn.peer_socket_addr(), conn))
     }
 }
 

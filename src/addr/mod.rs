@@ -7,6 +7,7 @@ use crate::addr::name::{ErrorText, HostName, NetworkName};
 use crate::addr::text::{first, write_host_port};
 
 mod equal;
+pub(crate) mod ip;
 pub(crate) mod name;
 pub(crate) mod text;
 pub(crate) mod to_addr;

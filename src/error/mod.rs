@@ -12,6 +12,7 @@ use crate::error::packed_strs::PackedStrs;
 
 pub(crate) mod cause;
 pub(crate) mod close;
+pub(crate) mod hint;
 pub(crate) mod kind;
 pub(crate) mod packed;
 pub(crate) mod packed_strs;
@@ -24,6 +25,8 @@ pub(crate) mod registry;
 /// print as `virtnet "pipet": new host "a": network is down`.
 ///
 /// The source of a read is the remote end, so the bytes flow from left to right.
+///
+/// `{:#}` and `Debug` also print the [hint](Error::hint), if there is one.
 ///
 /// An error is a small value without a heap: network, both hosts and the text of the cause share 78 bytes. Where they
 /// do not fit, the longest are cut. A cut text prints with a trailing `…`, and its [`is_cut`](ErrorText::is_cut)
@@ -192,13 +195,17 @@ impl fmt::Display for Error {
                 }
             }
         }
-        write!(f, ": {}", self.cause())
+        write!(f, ": {}", self.cause())?;
+        match self.hint() {
+            Some(hint) if f.alternate() => write!(f, " ({hint})"),
+            _ => Ok(()),
+        }
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Error({:?}: {self})", self.kind())
+        write!(f, "Error({:?}: {self:#})", self.kind())
     }
 }
 

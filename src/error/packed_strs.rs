@@ -2,7 +2,8 @@
 
 use crate::addr::name::{ErrorText, Name};
 
-/// `COUNT` texts in `BYTES` bytes. Where they do not fit, the longest are cut, and each cut text is marked.
+/// `COUNT` texts in `BYTES` bytes. Where they do not fit, the longest are cut, and each cut text is marked. A further text
+/// may use the room that they leave.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PackedStrs<const COUNT: usize, const BYTES: usize> {
     bytes: Name<BYTES>,
@@ -32,6 +33,17 @@ impl<const COUNT: usize, const BYTES: usize> PackedStrs<COUNT, BYTES> {
         let start = index.checked_sub(1).map_or(0, end) & !CUT;
         let kept = self.bytes.get(usize::from(start)..usize::from(end(index) & !CUT)).unwrap_or_default();
         ErrorText::head(kept, end(index) & CUT != 0)
+    }
+
+    /// Adds a further text, as much of it as the others leave room for.
+    pub(crate) fn push_rest(&mut self, text: &str) {
+        self.bytes.push_all([text]);
+    }
+
+    /// The kept part of the further text.
+    pub(crate) fn rest(&self) -> &str {
+        let start = self.ends.last().copied().unwrap_or_default() & !CUT;
+        self.bytes.get(usize::from(start)..).unwrap_or_default()
     }
 }
 

@@ -4,6 +4,8 @@
 //!    an error names the port that the dial had. With shared ports, it exchanges the port if the pair already exists.
 //! 2. [`connect`] runs as an inner future: the registry says where the host is, the engine connects, and
 //!    [`complete_dial`] turns the socket into a connection in one lock step, unless its host was closed meanwhile.
+//!    If the registry has no host of that name, which may be an IP address, the inner future starts once more with the
+//!    host that it means; see [`DialState::start_as_meant`].
 //! 3. At each later poll, the own host may have been closed: [`DialState::poll_closed`] registers the task to be woken
 //!    then.
 //!
@@ -26,6 +28,7 @@ use crate::contract::engine::Engine;
 use crate::contract::observe::{CoreEvent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
+use crate::error::registry::RegistryReason;
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::host::Host;
@@ -36,7 +39,11 @@ use crate::wait::waker::{Wakers, poll_locked};
 use crate::wait::{OnTimeout, Op};
 
 impl<N: NetRef> Host<N> {
-    /// Connects to a listener. The connection's own port is the lowest free one. Where accepted connections
+    /// Connects to a listener. In a growable network, the address may be one of TCP: the [IP address](Host::ip_addr) of a
+    /// host, or `0.0.0.0`, `[::]`, `127.0.0.1`, `[::1]` or `localhost` for this host. The network is first asked for a
+    /// host of that name, which wins.
+    ///
+    /// The connection's own port is the lowest free one. Where accepted connections
     /// [share a port](crate::SubNetwork::share_port), it is the lowest one with which the peer has no connection yet.
     ///
     /// The operation takes its port when it is first polled, and is done when the peer has accepted: unlike in TCP,
@@ -50,7 +57,7 @@ impl<N: NetRef> Host<N> {
     /// longer, or that host is closed (`host is down` is the own one). They name both ends as far as they are known:
     /// like `dial pipet b:1->a:1: connection refused` or, if the listening host has none left, `dial pipet b:1->a:1:
     /// port table of "a" is full (65535)`, with the own one alone `dial pipet b:1: address a: missing port in address`,
-    /// and `dial pipet: port table is full (4)`.
+    /// and `dial pipet: port table is full (4)`. An error names the host that was found by its IP address.
     ///
     /// # Cancel safety
     ///
@@ -67,7 +74,7 @@ pub(crate) fn dial<N: NetRef, A: ToAddr>(
     host: Host<N>,
     addr: A,
 ) -> impl OnTimeout<Output = Result<Conn<N>, Error>> + use<N, A> {
-    let state = DialState { host, source: None, parsed: false };
+    let state = DialState { host, source: None, parsed: Parsed::Not };
     Dial { addr, dialling: Dialling { connect, state, running: None } }
 }
 
@@ -109,9 +116,19 @@ pin_project! {
 struct DialState<N: NetRef> {
     /// Slot and port of the source, from the first poll until it is a connection or the dial has failed.
     source: Option<(u32, u16)>,
-    /// Whether the address is one. It is parsed again when it is needed: it would be most of what a dial has to keep.
-    parsed: bool,
+    parsed: Parsed,
     host: Host<N>,
+}
+
+/// How the address was understood. It is parsed again when it is needed: it would be most of what a dial has to keep.
+#[derive(Clone, Copy, PartialEq)]
+enum Parsed {
+    /// It is not parsed yet, or malformed.
+    Not,
+    /// It names a host.
+    Name,
+    /// No host bears its name: it means the host that has this IP address.
+    Meaning,
 }
 
 /// What is done with a source port: the registry tells where the host is, the engine connects, and the source becomes a
@@ -163,6 +180,11 @@ fn wrong_peer(peer: &Addr) -> Cause {
     Cause::Backend(ErrorText::of(["engine connected to ", peer.text().as_str(), " instead"]))
 }
 
+/// Whether the registry has no host of the name that was dialled.
+fn is_unknown(cause: &Cause) -> bool {
+    matches!(cause, Cause::Registry(error) if error.reason() == RegistryReason::NoSuchHost)
+}
+
 impl<N, A, C, F> Future for Dial<N, A, C, F>
 where
     N: NetRef,
@@ -197,8 +219,8 @@ where
     C: Fn(Host<N>, (u32, u16), Addr) -> F,
     F: Future<Output = Result<Conn<N>, Cause>>,
 {
-    fn poll(self: Pin<&mut Self>, addr: &dyn ToAddr, cx: &mut Context<'_>) -> Poll<Result<Conn<N>, Error>> {
-        let mut this = self.project();
+    fn poll(mut self: Pin<&mut Self>, addr: &dyn ToAddr, cx: &mut Context<'_>) -> Poll<Result<Conn<N>, Error>> {
+        let mut this = self.as_mut().project();
         let state = this.state;
         let starts = this.running.is_none();
         if starts {
@@ -230,7 +252,26 @@ where
             },
         };
         this.running.set(None);
+        if N::Tables::GROWS && is_unknown(&cause) {
+            return self.poll_as_meant(addr, cause, cx);
+        }
         Poll::Ready(Err(state.fail(addr, cause)))
+    }
+
+    /// No host bears the name. Dials once more if it means one.
+    #[cold]
+    fn poll_as_meant(
+        mut self: Pin<&mut Self>,
+        addr: &dyn ToAddr,
+        cause: Cause,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Conn<N>, Error>> {
+        let mut this = self.as_mut().project();
+        match this.state.start_as_meant(addr, cause) {
+            Ok((source, dst)) => this.running.set(Some((this.connect)(this.state.host.clone(), source, dst))),
+            Err(cause) => return Poll::Ready(Err(this.state.fail(addr, cause))),
+        }
+        self.poll(addr, cx)
     }
 
     fn expire(self: Pin<&mut Self>, addr: &dyn ToAddr) -> Error {
@@ -265,14 +306,39 @@ impl<N: NetRef> DialState<N> {
             None => addr.to_addr()?,
         };
         let target = self.host.on_net(target);
-        self.parsed = true;
+        self.parsed = Parsed::Name;
         let source = if net.options.share_port {
             self.exchange(source, &target, ticket)?
         } else {
             self.tell_dialled(ticket, source, &target);
             source
         };
-        if is_open { Ok((source, target)) } else { Err(Cause::HostDown) }
+        if is_open {
+            return Ok((source, target));
+        }
+        // The registry is not asked for the name.
+        if N::Tables::GROWS && self.host.known_as(target).host != target.host {
+            self.parsed = Parsed::Meaning;
+        }
+        Err(Cause::HostDown)
+    }
+
+    /// Where to dial once more, and from which port, if no host bears the name that was dialled and it means one.
+    #[cold]
+    fn start_as_meant(&mut self, addr: &dyn ToAddr, cause: Cause) -> Result<((u32, u16), Addr), Cause> {
+        let (Some(source), Parsed::Name) = (self.source, self.parsed) else { return Err(cause) };
+        let asked = self.target(addr).ok_or(cause)?;
+        let target = self.host.meant(&asked).ok_or(cause)?;
+        self.parsed = Parsed::Meaning;
+        let source = if self.host.net.options.share_port { self.exchange(source, &target, None)? } else { source };
+        Ok((source, target))
+    }
+
+    /// The address that is dialled, if it is known.
+    fn target(&self, addr: &dyn ToAddr) -> Option<Addr> {
+        let asked = if self.parsed == Parsed::Not { None } else { addr.to_addr().ok() }?;
+        let asked = self.host.on_net(asked);
+        if N::Tables::GROWS && self.parsed == Parsed::Meaning { self.host.meant(&asked) } else { Some(asked) }
     }
 
     /// Reports that the dial has its port, under the ticket that was drawn when it took it.
@@ -281,8 +347,10 @@ impl<N: NetRef> DialState<N> {
         if N::Engine::OBSERVED
             && let Some(ticket) = ticket
         {
+            // The host that an IP address most likely means, as events name hosts.
+            let dst = if N::Tables::GROWS { self.host.known_as(*target) } else { *target };
             let src = self.host.addr(port);
-            self.host.net.tell(ticket, None, &CoreEvent::Dialled { src: &src, dst: target });
+            self.host.net.tell(ticket, None, &CoreEvent::Dialled { src: &src, dst: &dst });
         }
     }
 
@@ -354,11 +422,14 @@ impl<N: NetRef> DialState<N> {
     fn error(&self, addr: &dyn ToAddr, cause: Cause) -> Error {
         let Host { net, host } = &self.host;
         let source = self.source.map(|(_, port)| self.host.addr(port));
-        let target = if self.parsed { addr.to_addr().ok() } else { None };
-        let target = target.map(|target| self.host.on_net(target));
+        let target = self.target(addr);
         let early = source.is_none() || target.is_none();
         let cause = if early { cause } else { net.down_cause(host, cause) };
-        Error::new(Operation::Dial, self.host.network_name(), source, target, cause)
+        let error = Error::new(Operation::Dial, self.host.network_name(), source, target, cause);
+        match target {
+            Some(target) if N::Tables::GROWS && is_unknown(&cause) => self.host.net.hint_at_case(error, &target),
+            _ => error,
+        }
     }
 
     /// Gives the port back, if it is still held. If that is to be reported, draws a ticket in the same step.
@@ -378,11 +449,11 @@ impl<N: NetRef> DialState<N> {
 
     /// Reports that the dial was dropped before it was done, if it had begun.
     fn tell_withdrawn(&self, addr: &dyn ToAddr) {
-        if !N::Engine::OBSERVED || !self.parsed {
+        if !N::Engine::OBSERVED || self.parsed == Parsed::Not {
             return;
         }
-        let (Some((_, port)), Ok(dst)) = (self.source, addr.to_addr()) else { return };
-        let (src, dst, net) = (self.host.addr(port), self.host.on_net(dst), &self.host.net);
+        let (Some((_, port)), Some(dst)) = (self.source, self.target(addr)) else { return };
+        let (src, net) = (self.host.addr(port), &self.host.net);
         net.tell(net.engine.ticket(), None, &CoreEvent::Withdrawn { src: &src, dst: &dst });
     }
 }

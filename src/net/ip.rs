@@ -1,23 +1,26 @@
-//! IP addresses of hosts, for interfaces without host names.
+//! IP addresses of hosts, and names that programs written for TCP use for the local host.
 
-use core::fmt::Write as _;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::addr::name::{ErrorText, HostName};
-use crate::addr::text::{write_host_port, write_number};
-use crate::addr::{Addr, AddrError, AddrReason};
+use crate::addr::Addr;
+use crate::addr::name::HostName;
+use crate::contract::engine::Engine;
 use crate::contract::registry::Registry;
-use crate::error::cause::{Cause, InvalidInput};
-use crate::error::{Error, Operation};
+use crate::error::Error;
 use crate::net::conn::Conn;
 use crate::net::host::Host;
+use crate::net::listener::Listener;
 use crate::net::net_ref::NetRef;
+use crate::net::socket_ref::SocketRef;
+use crate::net::subnet::SubNetwork;
 use crate::table::{Hosts, Tables};
 
 impl<N: NetRef> Host<N> {
-    /// The host's IP address: 10.0.0.1 for the first host of the network, and the next one for each later host.
+    /// The host's IP address in its subnetwork: 10.0.0.1 for the first host made there, and the next one for each later
+    /// host. Hosts of other subnetworks have addresses from 10.128.0.1 on, in the order in which they were heard of.
     ///
-    /// If several subnetworks form a network, each numbers its own hosts and the remote hosts that it knows.
+    /// IP addresses mean something in that subnetwork only, and there are no IPv6 addresses. A fixed-size network
+    /// numbers its own hosts and those of other subnetworks alike, from 10.0.0.1 on.
     ///
     /// # Examples
     ///
@@ -32,88 +35,112 @@ impl<N: NetRef> Host<N> {
     /// ```
     #[must_use]
     pub fn ip_addr(&self) -> Ipv4Addr {
-        ip_of(self.net.tables.id(&self.host))
+        self.net.ip_addr(self.net.tables.id(&self.host))
     }
 
-    /// Resolves an IP address and port. The loopback and the unspecified address resolve to this host.
-    pub(crate) fn resolve(&self, addr: SocketAddr) -> Result<Addr, Cause> {
-        let host = match addr.ip() {
-            ip if ip.is_unspecified() || ip.is_loopback() => Some(self.name()),
-            ip => self.name_of(ip),
-        };
-        let host = host.ok_or_else(|| {
-            let mut input = ErrorText::EMPTY;
-            // Writing to a text cannot fail.
-            let _ = write_host_port(&mut input, ip_text(addr.ip()).as_str(), "", addr.port());
-            Cause::Addr(AddrError { input, reason: AddrReason::NoSuchHost })
-        })?;
-        Ok(Addr { network: self.net.full_name(), host, port: addr.port() })
+    /// The address that `asked` means if only names of this subnetwork's own hosts count.
+    #[cold]
+    pub(crate) fn known_as(&self, asked: Addr) -> Addr {
+        let is_host =
+            self.net.tables.hosts(|hosts| hosts.find(asked.host.as_bytes()).and_then(|id| hosts.host(id)).is_some());
+        if is_host { asked } else { self.meant(&asked).unwrap_or(asked) }
     }
 
-    /// Dials an IP address.
-    pub(crate) async fn dial_ip(&self, remote: SocketAddr) -> Result<Conn<N>, Error> {
-        match self.resolve(remote) {
-            Ok(addr) => self.dial(addr).await,
-            Err(cause) => Err(Error::new(Operation::Dial, self.network_name(), None, None, cause)),
+    /// The address that `asked` means if no host bears its name: of the host that has this IP address, or of this host
+    /// for `localhost`, a loopback or an unspecified address.
+    pub(crate) fn meant(&self, asked: &Addr) -> Option<Addr> {
+        let host =
+            if asked.host() == "localhost" { Some(self.name()) } else { self.name_of(asked.host().parse().ok()?) };
+        host.map(|host| Addr { host, ..*asked })
+    }
+
+    /// The name of the host that an IP address means. An IPv4 address may be mapped to IPv6.
+    pub(crate) fn name_of(&self, ip: IpAddr) -> Option<HostName> {
+        let ip = ip.to_canonical();
+        if ip.is_unspecified() || ip.is_loopback() {
+            return Some(self.name());
         }
-    }
-
-    /// The name of the host that has this IP address.
-    fn name_of(&self, ip: IpAddr) -> Option<HostName> {
         let IpAddr::V4(ip) = ip else { return None };
-        let id = u32::from(ip).checked_sub(FIRST)?;
-        self.net.tables.hosts(|hosts| (id < hosts.count()).then(|| hosts.name(id)))
+        let ip = u32::from(ip).checked_sub(NETWORK)?;
+        self.net.tables.hosts(|hosts| hosts.by_ip(ip).map(|id| hosts.name(id)))
+    }
+}
+
+impl<N: NetRef> Listener<N> {
+    /// The listener's port, with the [IP address of the host](Host::ip_addr), for libraries that need a [`SocketAddr`].
+    #[must_use]
+    pub fn local_socket_addr(&self) -> SocketAddr {
+        self.place.local_socket_addr()
+    }
+}
+
+impl<N: NetRef> Conn<N> {
+    /// The port of this end, with the [IP address of its host](Host::ip_addr), for libraries that need a
+    /// [`SocketAddr`].
+    #[must_use]
+    pub fn local_socket_addr(&self) -> SocketAddr {
+        self.end.place.local_socket_addr()
     }
 
-    /// The IP address of the host with this name, which must be registered. The IP address of a host, as text, resolves
-    /// to itself. There are only IPv4 addresses.
-    pub(crate) async fn ip_by_name(&self, name: &str, ipv4: bool) -> Result<IpAddr, Error> {
-        let failed = |cause| self.unresolved(name.into(), cause);
-        if let Ok(ip) = name.parse()
-            && ipv4
-            && self.name_of(ip).is_some()
-        {
-            return Ok(ip);
-        }
-        let known = HostName::valid(name, "").ok_or(Cause::Invalid(InvalidInput::HostName)).map_err(failed)?;
-        self.net.registry().query(name).await.map_err(|error| failed(error.into()))?;
-        if !ipv4 {
-            return Err(failed(Cause::NoSuchHost));
-        }
-        self.net.tables.intern(&known).map(|id| ip_of(id).into()).map_err(failed)
+    /// The port of the other end, with the [IP address of its host](Host::ip_addr).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use virtnet::pipenet;
+    ///
+    /// let net = pipenet::Network::new("t");
+    /// let (a, b) = (net.host("a")?, net.host("b")?);
+    /// let listener = a.listen("0.0.0.0:80")?;
+    /// let client = thread::spawn(move || b.dial("10.0.0.1:80").wait());
+    /// let conn = listener.accept().wait()?;
+    /// assert_eq!(conn.peer_addr(), "b:1");
+    /// assert_eq!(conn.peer_socket_addr().to_string(), "10.0.0.2:1");
+    /// # client.join().unwrap()?;
+    /// # Ok::<(), virtnet::Error>(())
+    /// ```
+    #[must_use]
+    pub fn peer_socket_addr(&self) -> SocketAddr {
+        self.end.place.peer_socket_addr()
+    }
+}
+
+impl<N: NetRef> SocketRef<N> {
+    fn local_socket_addr(&self) -> SocketAddr {
+        let port = self.socket(|socket| socket.port).unwrap_or_default();
+        SocketAddr::new(self.net.ip_addr(self.net.tables.id(&self.host)).into(), port)
     }
 
-    /// Writes the name of the host that has this IP address into `result`, and returns its length.
-    pub(crate) fn name_by_ip(&self, ip: IpAddr, result: &mut [u8]) -> Result<usize, Error> {
-        let name = self.name_of(ip).ok_or(Cause::NoSuchHost);
-        let written = name.and_then(|name| {
-            let room = result.get_mut(..name.len()).ok_or(Cause::Invalid(InvalidInput::BufferSize))?;
-            room.copy_from_slice(name.as_bytes());
-            Ok(name.len())
+    fn peer_socket_addr(&self) -> SocketAddr {
+        let peer = self.socket(|socket| socket.peer).unwrap_or_default();
+        SocketAddr::new(self.net.ip_addr(peer.host).into(), peer.port)
+    }
+}
+
+impl<E, R, T> SubNetwork<E, R, T>
+where
+    E: Engine,
+    R: Registry<Data = E::Data>,
+    T: Tables<Link = E::Link>,
+{
+    /// The IP address of the host with this number.
+    pub(crate) fn ip_addr(&self, id: u32) -> Ipv4Addr {
+        Ipv4Addr::from(NETWORK + self.tables.hosts(|hosts| hosts.ip(id)))
+    }
+
+    /// The error with the hint that a host's name differs from that of `addr` in the case of letters only, if so.
+    #[cold]
+    pub(crate) fn hint_at_case(&self, error: Error, addr: &Addr) -> Error {
+        let other = self.tables.hosts(|hosts| {
+            // A network may have a million names.
+            let mut names = (0..hosts.count().min(1024)).map(|id| hosts.name(id));
+            let is_unknown = hosts.find(addr.host.as_bytes()).is_none();
+            names.find(|name| is_unknown && name.eq_ignore_ascii_case(&addr.host))
         });
-        written.map_err(|cause| self.unresolved(ip_text(ip), cause))
-    }
-
-    fn unresolved(&self, what: ErrorText, cause: Cause) -> Error {
-        Error::subnet(Operation::Resolve, self.network_name().into(), &what, cause)
+        other.map_or(error, |name| error.with_other_case(&name))
     }
 }
 
-/// The address of the first host, 10.0.0.1.
-const FIRST: u32 = 0x0a00_0001;
-
-/// An IP address as text, without `core::fmt` for addresses: a program may need that code for nothing else.
-fn ip_text(ip: IpAddr) -> ErrorText {
-    let IpAddr::V4(ip) = ip else { return "IPv6".into() };
-    let (mut text, mut before) = (ErrorText::EMPTY, "");
-    for octet in ip.octets() {
-        // Writing to a text cannot fail.
-        let _ = text.write_str(before).and_then(|()| write_number(&mut text, octet.into()));
-        before = ".";
-    }
-    text
-}
-
-pub(crate) fn ip_of(id: u32) -> Ipv4Addr {
-    Ipv4Addr::from(FIRST.wrapping_add(id))
-}
+/// The address that those of all hosts follow, 10.0.0.0.
+const NETWORK: u32 = 0x0a00_0000;

@@ -27,17 +27,21 @@ use crate::wait::{OnTimeout, Op, Registered};
 ///
 /// Several tasks or threads may accept at once; each connection is returned to one of them.
 pub struct Listener<N: NetRef> {
-    place: SocketRef<N>,
+    pub(crate) place: SocketRef<N>,
 }
 
 impl<N: NetRef> Host<N> {
     /// Listens at a port of this host. An empty address or port 0 asks for the lowest free port. Never blocks.
     ///
+    /// In a growable network, the address may be one of TCP: the [IP address](Host::ip_addr) of this host, or
+    /// `0.0.0.0`, `[::]`, `127.0.0.1`, `[::1]` or `localhost`. Names of the subnetwork's own hosts win over these.
+    ///
     /// # Errors
     ///
     /// In this order: a malformed address; `cannot listen on requested address` if it names another host; `network is
     /// down`, `host is down`; `address already in use`; a full port table. Like
-    /// `listen pipet a:5: address already in use`.
+    /// `listen pipet a:5: address already in use`. An error names hosts, also where it was asked for an IP address of
+    /// one.
     #[doc(alias = "bind")]
     pub fn listen<A: ToAddr>(&self, addr: A) -> Result<Listener<N>, Error> {
         let failed = |addr, cause| Error::new(Operation::Listen, self.net.network_name(), None, addr, cause);
@@ -46,8 +50,11 @@ impl<N: NetRef> Host<N> {
             self.net.tell(self.net.engine.ticket(), None, &CoreEvent::Failed(&error));
             error
         })?;
-        let asked = self.on_net(asked);
-        let check = || if asked.host == self.name() { self.check_up() } else { Err(Cause::AddrNotAvailable) };
+        let (mut asked, own) = (self.on_net(asked), self.name());
+        if N::Tables::GROWS && asked.host != own {
+            asked = self.known_as(asked);
+        }
+        let check = || if asked.host == own { self.check_up() } else { Err(Cause::AddrNotAvailable) };
         let mut ticket = None;
         let listen = |ports: &mut <N::Tables as Tables>::Ports<'_>| {
             ticket = Some(self.net.engine.ticket());
@@ -60,13 +67,13 @@ impl<N: NetRef> Host<N> {
         let slot = check().and_then(|()| self.net.tables.ports(&self.host, listen));
         let ticket = || ticket.unwrap_or_else(|| self.net.engine.ticket());
         let slot = slot.map_err(|cause| {
-            let error = failed(
-                Some(asked),
-                match cause {
-                    Cause::AddrNotAvailable => cause,
-                    cause => self.net.down_cause(&self.host, cause),
-                },
-            );
+            let error = match cause {
+                Cause::AddrNotAvailable if N::Tables::GROWS => {
+                    self.net.hint_at_case(failed(Some(asked), cause), &asked)
+                }
+                Cause::AddrNotAvailable => failed(Some(asked), cause),
+                cause => failed(Some(asked), self.net.down_cause(&self.host, cause)),
+            };
             self.net.tell(ticket(), None, &CoreEvent::Failed(&error));
             error
         })?;

@@ -8,14 +8,15 @@ pub(crate) mod half;
 #[cfg(feature = "alloc")]
 pub(crate) mod handle;
 pub(crate) mod host;
-#[cfg(any(feature = "edge-nal", feature = "embedded-nal-async"))]
-pub(crate) mod ip;
+mod ip;
 pub(crate) mod listener;
 pub(crate) mod net_ref;
 pub(crate) mod network;
 mod networker;
 pub(crate) mod notifier;
 pub(crate) mod request;
+#[cfg(any(feature = "edge-nal", feature = "embedded-nal-async"))]
+mod resolve;
 pub(crate) mod shared;
 pub(crate) mod socket_ref;
 pub(crate) mod subnet;

@@ -9,7 +9,7 @@ use crate::error::{Error, Operation};
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
 use crate::net::subnet::Naming;
-use crate::table::{Directory, HostFlags, Hosts, Tables};
+use crate::table::{Directory, Hosts, Tables};
 use crate::wait::{Expiring, OnTimeout, Op};
 
 /// The methods of a reference to a subnetwork; implemented for every [`NetRef`].
@@ -124,7 +124,6 @@ pub(crate) fn register_local<D: Directory>(directory: &mut D, id: u32) -> Result
         // The registry accepted a name twice, or two tasks are creating the same host.
         return Err(Cause::HostExists);
     }
-    directory.set_flags(id, HostFlags { own: true, ..flags });
     directory.network().open_hosts += 1;
-    directory.hosts().host(id).ok_or(Cause::NoSuchHost)
+    directory.make(id).ok_or(Cause::NoSuchHost)
 }

@@ -7,7 +7,7 @@ use crate::addr::text::write_number;
 use crate::contract::registry::Registry;
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::registry::{RegistryError, RegistryReason};
-use crate::table::{Closed, Directory, HostFlags, Hosts, Tables};
+use crate::table::{Closed, Directory, Hosts, Tables};
 
 /// The registry of a network whose hosts are all in one subnetwork. It keeps no names of its own: it marks those in the
 /// subnetwork's tables.
@@ -86,7 +86,7 @@ pub(super) fn announce<D: Directory>(directory: &mut D, name: &HostName) -> Resu
     if flags.announced {
         return Err(Cause::HostExists);
     }
-    directory.set_flags(id, HostFlags { announced: true, ..flags });
+    directory.set_announced(id);
     Ok(id)
 }
 

@@ -65,6 +65,7 @@ impl<L> fmt::Debug for Fixed<'_, L> {
 
 impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
     const POOLED: bool = true;
+    const GROWS: bool = false;
 
     type Link = L;
     type Wakers = TwoWakers;
@@ -282,10 +283,15 @@ impl<'a> Directory for FixedDirectory<'a> {
         intern(self.hosts.rows, name)
     }
 
-    fn set_flags(&mut self, id: u32, flags: HostFlags) {
+    fn set_announced(&mut self, id: u32) {
         if let Some(row) = self.hosts.rows.get_mut(id as usize) {
-            row.flags = flags;
+            row.flags.announced = true;
         }
+    }
+
+    fn make(&mut self, id: u32) -> Option<u16> {
+        self.hosts.rows.get_mut(id as usize)?.flags.own = true;
+        Some(id as u16)
     }
 
     fn set_closed(&mut self, closed: Closed) {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::addr::name::HostName;
 use crate::error::cause::{Cause, Resource};
-use crate::sync::{AtomicBool, Lock};
+use crate::sync::{AtomicBool, AtomicU32, Lock};
 use crate::wait::waker::{ManyWakers, OneWaker};
 
 /// The tables of a subnetwork on the heap: as many hosts and sockets as memory holds, each host under a lock of its
@@ -31,7 +31,8 @@ impl<L> Heap<L> {
     #[must_use]
     pub fn new() -> Self {
         let closed = [false; 2].map(AtomicBool::new);
-        let hosts = HeapHosts { list: List::new(), closed };
+        let counts = [0; 2].map(AtomicU32::new);
+        let hosts = HeapHosts { list: List::new(), counts, closed };
         let network = Lock::new(NetworkState::new(ManyWakers::default()));
         Self { shared: Arc::new(SharedTables { hosts, network }) }
     }
@@ -72,6 +73,7 @@ impl<L> fmt::Debug for Heap<L> {
 
 impl<L: Clone + Send + Sync> Tables for Heap<L> {
     const POOLED: bool = false;
+    const GROWS: bool = true;
 
     type Link = L;
     type Wakers = ManyWakers;
@@ -148,7 +150,13 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
         let SharedTables { hosts, network } = &*self.shared;
         match hosts.find(name.as_bytes()) {
             Some(id) => Ok(id),
-            None => network.with(|network| HeapDirectory { hosts, network }.intern(name)),
+            None => network.with(|network| {
+                let id = HeapDirectory { hosts, network }.intern(name)?;
+                if let Some((_, host)) = hosts.get(id).filter(|(_, host)| host.ip.load(Ordering::Relaxed) == 0) {
+                    hosts.give_ip(id, host, HEARD_OF, HEARD);
+                }
+                Ok(id)
+            }),
         }
     }
 }
@@ -158,10 +166,22 @@ struct SharedTables<L> {
     network: Lock<NetworkState<ManyWakers>>,
 }
 
+/// The kind of a host that was made here.
+const MADE: usize = 0;
+
+/// The kind of a host of another subnetwork that was heard of.
+const HEARD_OF: usize = 1;
+
+/// The distance from 10.0.0.0 of 10.128.0.0, which is of no host: the hosts made here have the addresses before it, and
+/// those heard of the ones after it. Hosts for which no address is left share it, or 11.0.0.0.
+const HEARD: u32 = 0x80_0000;
+
 /// The names that the subnetwork has seen.
 #[derive(Debug)]
 pub struct HeapHosts<L> {
     list: List<HeapHost<L>>,
+    /// How many hosts were made here, and how many others were heard of.
+    counts: [AtomicU32; 2],
     /// Whether the network and the registry are closed, in this order.
     closed: [AtomicBool; 2],
 }
@@ -170,11 +190,29 @@ pub struct HeapHosts<L> {
 struct HeapHost<L> {
     announced: AtomicBool,
     own: AtomicBool,
+    /// The distance of its IP address from 10.0.0.0, once it was made here or heard of.
+    ip: AtomicU32,
+    /// Entry `n` of two lists, of the hosts made here and of those heard of, where `n` is the number of this name: one
+    /// more than the number of the host with the IP address `n + 1` of its range, or 0 if that is this host. There are
+    /// never fewer names than hosts, so the lists need no memory of their own.
+    nth: [AtomicU32; 2],
     /// Its sockets, if it is the name of a local host.
     ports: Lock<HeapPorts<L>>,
 }
 
 impl<L> HeapHosts<L> {
+    /// Gives a host the next IP address of its kind, after `first`. Only one may do so at a time.
+    fn give_ip(&self, id: u32, host: &HeapHost<L>, kind: usize, first: u32) {
+        let before = self.counts[kind].load(Ordering::Relaxed);
+        if before != id
+            && let Some((_, entry)) = self.get(before)
+        {
+            entry.nth[kind].store(id + 1, Ordering::Release);
+        }
+        self.counts[kind].store(before + 1, Ordering::Relaxed);
+        host.ip.store(first + (before + 1).min(HEARD), Ordering::Release);
+    }
+
     fn get(&self, id: u32) -> Option<&(HostName, HeapHost<L>)> {
         self.list.get(id.checked_add(FIRST)?)
     }
@@ -203,6 +241,18 @@ impl<L> Hosts for HeapHosts<L> {
 
     fn host(&self, id: u32) -> Option<u32> {
         self.get(id).filter(|(_, host)| host.own.load(Ordering::Acquire)).map(|_| id + FIRST)
+    }
+
+    fn ip(&self, id: u32) -> u32 {
+        self.get(id).map_or(0, |(_, host)| host.ip.load(Ordering::Acquire))
+    }
+
+    fn by_ip(&self, ip: u32) -> Option<u32> {
+        let (kind, first) = if ip < HEARD { (MADE, 0) } else { (HEARD_OF, HEARD) };
+        let at = ip.checked_sub(first + 1)?;
+        let (_, entry) = self.get(at)?;
+        let id = entry.nth[kind].load(Ordering::Acquire).checked_sub(1).unwrap_or(at);
+        Some(id).filter(|&id| self.ip(id) == ip)
     }
 
     fn closed(&self) -> Closed {
@@ -238,17 +288,25 @@ impl<L> Directory for HeapDirectory<'_, L> {
         let host = || HeapHost {
             announced: AtomicBool::new(false),
             own: AtomicBool::new(false),
+            ip: AtomicU32::new(0),
+            nth: [0; 2].map(AtomicU32::new),
             ports: Lock::new(HeapPorts::default()),
         };
         let place = self.hosts.list.find_or_push(*name, host);
         place.map(|place| place - FIRST).ok_or(Cause::Full(Resource::Hosts, self.hosts.count()))
     }
 
-    fn set_flags(&mut self, id: u32, flags: HostFlags) {
+    fn set_announced(&mut self, id: u32) {
         if let Some((_, host)) = self.hosts.get(id) {
-            host.announced.store(flags.announced, Ordering::Release);
-            host.own.store(flags.own, Ordering::Release);
+            host.announced.store(true, Ordering::Release);
         }
+    }
+
+    fn make(&mut self, id: u32) -> Option<u32> {
+        let (_, host) = self.hosts.get(id)?;
+        self.hosts.give_ip(id, host, MADE, 0);
+        host.own.store(true, Ordering::Release);
+        Some(id + FIRST)
     }
 
     fn set_closed(&mut self, closed: Closed) {
@@ -319,7 +377,7 @@ impl<L> Ports for HeapPorts<L> {
         self.sockets.get_or_insert_default().insert(bind, state)
     }
 
-    #[inline]
+    #[inline(always)]
     fn bind(&mut self, slot: u32, bind: Bind) -> Result<(), Cause> {
         self.sockets.get_or_insert_default().bind(slot, bind)
     }

@@ -130,7 +130,7 @@ impl<L> Sockets<L> {
         Ok(slot)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn bind(&mut self, slot: u32, bind: Bind) -> Result<(), Cause> {
         let (port, hold) = self.take_port(bind, slot, false)?;
         if let Some(socket) = self.socket(slot) {

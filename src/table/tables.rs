@@ -34,6 +34,10 @@ pub trait Tables: Send + Sync {
     /// Whether the sockets of all hosts are in one table.
     const POOLED: bool;
 
+    /// Whether the tables grow. Then a name that no host bears may be an IP address or `localhost`, and an error may
+    /// have a hint that takes a search.
+    const GROWS: bool;
+
     /// Looks up hosts. More of them may be added meanwhile.
     fn hosts<R>(&self, look: impl FnOnce(&Self::Hosts<'_>) -> R) -> R;
 
@@ -77,7 +81,7 @@ pub trait Tables: Send + Sync {
         self.hosts(|hosts| hosts.name(id))
     }
 
-    /// The number of `name`, which gets the next one if it is new.
+    /// The number of `name`, which is that of a peer and gets the next one if it is new.
     ///
     /// # Errors
     ///
@@ -116,6 +120,16 @@ pub trait Hosts {
     /// The host with that number, if it is local.
     fn host(&self, id: u32) -> Option<Self::Host>;
 
+    /// The distance of the host's IP address from 10.0.0.0.
+    fn ip(&self, id: u32) -> u32 {
+        id + 1
+    }
+
+    /// The number of the host with this distance of its IP address from 10.0.0.0.
+    fn by_ip(&self, ip: u32) -> Option<u32> {
+        ip.checked_sub(1).filter(|&id| id < self.count())
+    }
+
     /// Whether the network and the registry are closed.
     fn closed(&self) -> Closed;
 }
@@ -147,8 +161,11 @@ pub trait Directory {
     /// `host table is full`.
     fn intern(&mut self, name: &HostName) -> Result<u32, Cause>;
 
-    /// Sets the flags of the host with that number.
-    fn set_flags(&mut self, id: u32, flags: HostFlags);
+    /// Marks the name as announced to the registry that is a view of this table.
+    fn set_announced(&mut self, id: u32);
+
+    /// Makes a host of this subnetwork of a name that was none. It gets the next IP address.
+    fn make(&mut self, id: u32) -> Option<<Self::Hosts as Hosts>::Host>;
 
     /// Sets whether the network and the registry are closed.
     fn set_closed(&mut self, closed: Closed);

@@ -27,8 +27,7 @@ fn add<T: Tables>(tables: &T, name: &str) -> T::Host {
     let name = HostName::valid(name, "").expect("a valid name");
     let host = tables.directory(|directory| {
         let id = directory.intern(&name).expect("room for a host");
-        directory.set_flags(id, HostFlags { own: true, ..HostFlags::default() });
-        directory.hosts().host(id).expect("a local host")
+        directory.make(id).expect("a local host")
     });
     tables.ports(&host, |ports| assert!(ports.is_open()));
     host
@@ -200,4 +199,28 @@ fn hosts_do_not_share_ports() {
         assert_eq!((ports.slots(), ports.used(), ports.socket(1).is_none()), ([0].into(), 1, true));
         assert!(ports.remove(1).is_none());
     });
+}
+
+#[test]
+fn hosts_made_and_names_heard_of_have_ip_addresses_in_their_order() {
+    const HEARD: u32 = 0x80_0000;
+    let heap = Heap::<u8>::new();
+    let named = |name: &str| heap.intern(&HostName::valid(name, "").expect("a valid name")).expect("room");
+    let ip = |name: &str| heap.hosts(|hosts| hosts.ip(hosts.find(name.as_bytes()).expect("a name that came up")));
+    let by_ip = |ip| heap.hosts(|hosts| hosts.by_ip(ip).map(|id| hosts.name(id)));
+    assert_eq!(["x", "y"].map(named), [0, 1]);
+    assert_ne!(add(&heap, "a"), add(&heap, "b"));
+    named("z");
+    add(&heap, "c");
+    let all = [("x", HEARD + 1), ("y", HEARD + 2), ("z", HEARD + 3), ("a", 1), ("b", 2), ("c", 3)];
+    for (name, want) in all {
+        named(name);
+        assert_eq!((ip(name), by_ip(want).as_deref()), (want, Some(name)));
+    }
+    // A name that was heard of becomes that of a host here.
+    add(&heap, "y");
+    assert_eq!((ip("y"), by_ip(4).as_deref(), by_ip(HEARD + 2)), (4, Some("y"), None));
+    for nobody in [0, 5, 6, 7, HEARD - 1, HEARD, HEARD + 4, HEARD + 7, 0xff_ffff, u32::MAX] {
+        assert_eq!(by_ip(nobody), None, "{nobody:#x}");
+    }
 }

@@ -3,8 +3,8 @@
 use std::vec::Vec;
 
 use super::{
-    super::*, Behaviour, buffer::*, close::*, dial::*, error::*, half::*, notifier::*, port::*, shut::*, stream::*,
-    subnet::*,
+    super::*, Behaviour, buffer::*, close::*, dial::*, error::*, half::*, ip::*, notifier::*, port::*, shut::*,
+    stream::*, subnet::*,
 };
 use crate::net::net_ref::NetRef;
 
@@ -45,6 +45,11 @@ macro_rules! __virtnet_behaviours {
             a_closed_hosts_sockets_stay_until_each_is_dropped
             any_port_can_be_listened_on
             an_address_is_accepted_in_any_type
+            each_host_made_has_the_next_ip_address
+            a_host_is_dialled_by_its_ip_address
+            wildcard_loopback_and_localhost_are_the_own_host
+            a_name_wins_over_an_ip_address
+            a_hint_tells_where_to_listen_and_of_a_name_in_another_case
             dial_and_accept_connect
             a_host_dials_itself
             dial_without_a_listener_is_refused
@@ -169,6 +174,7 @@ macro_rules! __virtnet_behaviours {
             dial_to_port_of_connections_without_listener_is_refused
             a_pair_in_use_is_not_dialled_again
             a_pair_is_free_when_a_dial_for_it_was_withdrawn
+            a_pair_in_use_is_not_dialled_again_by_an_ip_address
         }
     };
     ([$($do:tt)*] $args:tt sized_buffer) => {
@@ -213,6 +219,8 @@ macro_rules! __virtnet_behaviours {
         $($do)*! { $args two_subnetworks
             hosts_of_two_subnetworks_dial_each_other
             a_name_of_the_other_subnetwork_is_taken
+            a_host_across_is_dialled_by_its_ip_address
+            a_name_across_wins_for_dials_only
             a_dial_across_without_a_listener_is_refused
             a_pair_in_use_is_refused_across
             a_dial_across_is_withdrawn_when_it_is_dropped

@@ -65,6 +65,7 @@ mod close;
 mod dial;
 mod error;
 mod half;
+mod ip;
 mod link;
 mod list;
 mod notifier;

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::addr::name::{HostName, NetworkName};
 use crate::addr::Addr;
+use crate::addr::name::{HostName, NetworkName};
 use crate::addr::text::write_host_port;
 use crate::contract::observe::How;
 use crate::error::cause::Cause;

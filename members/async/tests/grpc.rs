@@ -1,11 +1,16 @@
 //! tonic's server and client.
 
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
 use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::Code;
+use tonic::service::InterceptorLayer;
 use tonic::transport::{Channel, Endpoint, Server};
+use tonic::{Code, Request};
+use virtnet::ConnInfo;
 use virtnet::pipenet::{Host, Network};
 
 use crate::chat::{ChatClient, ChatServer, Greeting, Line};
@@ -52,6 +57,38 @@ fn calls_to_several_hosts_are_answered_by_name() {
             served.await.unwrap().unwrap();
         }
         all_ports_free(&[&alpha, &beta, &user]).await;
+    });
+}
+
+#[test]
+fn requests_have_remote_and_local_addresses_where_they_are_asked_for() {
+    on_each_runtime(|| async {
+        let net = Network::new("t");
+        let (alpha, user) = (host(&net, "alpha"), host(&net, "user"));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let observe = || {
+            let seen = Arc::clone(&seen);
+            InterceptorLayer::new(move |request: Request<()>| {
+                seen.lock().unwrap().push((request.remote_addr(), request.local_addr()));
+                Ok(request)
+            })
+        };
+        // The first layer is the first that a request passes.
+        let server = Server::builder().layer(observe()).layer(InterceptorLayer::new(ConnInfo::add_tcp_info));
+        let incoming = alpha.listen("0.0.0.0:80").unwrap().into_stream();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = server.layer(observe()).add_service(ChatServer);
+        let served = tokio::spawn(serving.serve_with_incoming_shutdown(incoming, async { drop(stopped.await) }));
+
+        let mut client = ChatClient::new(channel(&user, "http://10.0.0.1:80").await.unwrap());
+        assert_eq!(client.greet("tester").await.unwrap().text, "hello tester at user:1, this is alpha:1");
+        let at = |last, port| Some(SocketAddr::from(([10, 0, 0, last], port)));
+        assert_eq!(*seen.lock().unwrap(), [(None, None), (at(2, 1), at(1, 1))]);
+
+        drop(client);
+        stop.send(()).unwrap();
+        served.await.unwrap().unwrap();
+        all_ports_free(&[&alpha, &user]).await;
     });
 }
 

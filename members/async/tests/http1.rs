@@ -182,7 +182,7 @@ fn a_pooled_client_finds_servers_by_name() {
             ("http://gamma:8080/3", "gamma:8080/3 at gamma:1 from user:3: 1"),
         ] {
             let response = client.get(uri.parse().unwrap()).await.unwrap();
-            let ConnInfo { local_addr, peer_addr } = *response.extensions().get().unwrap();
+            let ConnInfo { local_addr, peer_addr, .. } = *response.extensions().get().unwrap();
             let text = text_of(response).await;
             assert_eq!(text, expected);
             assert!(text.contains(&format!("at {peer_addr} from {local_addr}:")), "{text}");

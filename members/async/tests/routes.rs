@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::IntoFuture;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -97,7 +98,7 @@ impl Browser {
     async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         let response = self.0.request(request).await.unwrap();
         let status = response.status();
-        let ConnInfo { local_addr, peer_addr } = *response.extensions().get().unwrap();
+        let ConnInfo { local_addr, peer_addr, .. } = *response.extensions().get().unwrap();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         Answer { status, body: String::from_utf8(body.into()).unwrap(), from: peer_addr, to: local_addr }
     }
@@ -156,6 +157,31 @@ fn shops_on_several_hosts_are_reached_by_name() {
             served.await.unwrap().unwrap();
         }
         all_ports_free(&[&alpha, &beta, &user]).await;
+    });
+}
+
+#[test]
+fn a_handler_gets_the_socket_address_of_its_client() {
+    on_each_runtime(|| async {
+        let net = Network::new("t");
+        let (alpha, user) = (host(&net, "alpha"), host(&net, "user"));
+        let whoami = get(|ConnectInfo(client): ConnectInfo<SocketAddr>| async move { client.to_string() });
+        let app = Router::new().route("/", whoami).into_make_service_with_connect_info::<SocketAddr>();
+        let listener = alpha.listen("0.0.0.0:80").unwrap().with_socket_addrs();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = axum::serve(listener, app).with_graceful_shutdown(async { drop(stopped.await) });
+        assert_eq!(serving.local_addr().unwrap(), SocketAddr::from(([10, 0, 0, 1], 80)));
+        let served = tokio::spawn(serving.into_future());
+
+        let browser = Browser::new(&user);
+        let answer = browser.send(Request::get("http://10.0.0.1/").body(Full::default()).unwrap()).await;
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "10.0.0.2:1"));
+        assert_eq!([answer.from, answer.to], ["alpha:1", "user:1"]);
+
+        drop(browser);
+        stop.send(()).unwrap();
+        served.await.unwrap().unwrap();
+        all_ports_free(&[&alpha, &user]).await;
     });
 }
 

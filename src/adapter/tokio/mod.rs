@@ -10,6 +10,8 @@ mod tonic;
 #[cfg(feature = "tower")]
 mod tower;
 
+#[cfg(feature = "axum")]
+pub use axum::SocketAddrListener;
 #[cfg(feature = "stream")]
 pub use stream::IncomingStream;
 #[cfg(feature = "tower")]

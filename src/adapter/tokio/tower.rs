@@ -3,6 +3,7 @@
 use std::boxed::Box;
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -90,15 +91,25 @@ impl<N: NetRef> Connection for Conn<N> {
 /// The addresses of the connection that carried a request or response. It is in the extensions of a response of
 /// hyper-util's client, and of a request to tonic's server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConnInfo {
     /// The address of the local end.
     pub local_addr: Addr,
     /// The address of the peer.
     pub peer_addr: Addr,
+    /// The socket address of the local end; see [`Conn::local_socket_addr`].
+    pub local_socket_addr: SocketAddr,
+    /// The socket address of the peer; see [`Conn::peer_socket_addr`].
+    pub peer_socket_addr: SocketAddr,
 }
 
 impl ConnInfo {
     pub(super) fn of<N: NetRef>(conn: &Conn<N>) -> Self {
-        Self { local_addr: conn.local_addr(), peer_addr: conn.peer_addr() }
+        Self {
+            local_addr: conn.local_addr(),
+            peer_addr: conn.peer_addr(),
+            local_socket_addr: conn.local_socket_addr(),
+            peer_socket_addr: conn.peer_socket_addr(),
+        }
     }
 }
