@@ -5,6 +5,8 @@
 mod bounds;
 #[path = "trace/feed.rs"]
 mod feed;
+#[path = "trace/order.rs"]
+mod order;
 #[path = "trace/storm.rs"]
 mod storm;
 #[path = "trace/text.rs"]

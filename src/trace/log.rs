@@ -9,7 +9,6 @@ use core::mem;
 
 use crate::addr::Addr;
 use crate::addr::name::{ErrorText, HostName, NetworkName};
-use crate::contract::observe::How;
 use crate::error::kind::ErrorKind;
 use crate::error::{Error, Operation};
 use crate::trace::conn::Conns;
@@ -160,7 +159,7 @@ impl Log {
             &Raw::Ended { end } => self.add_end(Slot { code: Code::Ended, end, ..slot }),
             &Raw::Shut { end, how, reset } => {
                 self.add_end(Slot { code: Code::Shut(how), end, flag: reset, ..slot });
-                if matches!(how, How::Close | How::Abort | How::Drop) {
+                if how.closes() {
                     self.conns.close(network, end);
                 }
             }

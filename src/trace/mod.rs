@@ -27,20 +27,26 @@
 //! end at a time may have their events after its close.
 
 mod actor;
+mod cause;
 mod conn;
 mod event;
 mod failure;
 mod frozen;
 mod log;
+mod order;
 mod pattern;
+mod race;
 mod recorder;
 mod shard;
 mod slot;
 mod view;
 
 pub use crate::contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
+pub use cause::Reason;
 pub use event::{Actor, End, Event, Kind};
 pub use failure::Failure;
+pub use order::{Order, Path};
 pub use pattern::Pattern;
+pub use race::{Race, Races};
 pub use recorder::{Builder, Token, Trace};
 pub use view::View;
