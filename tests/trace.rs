@@ -3,10 +3,14 @@
 
 #[path = "trace/bounds.rs"]
 mod bounds;
+#[path = "trace/check.rs"]
+mod check;
 #[path = "trace/feed.rs"]
 mod feed;
 #[path = "trace/order.rs"]
 mod order;
+#[path = "trace/same.rs"]
+mod same;
 #[path = "trace/storm.rs"]
 mod storm;
 #[path = "trace/text.rs"]

@@ -7,6 +7,7 @@ use core::ops::Range;
 use crate::trace::event::Event;
 use crate::trace::slot::{Chunk, Names, Slot, gap};
 
+#[derive(Clone)]
 pub(super) struct Frozen {
     names: Arc<Names>,
     chunks: Vec<Arc<Chunk>>,

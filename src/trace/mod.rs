@@ -27,25 +27,37 @@
 //! end at a time may have their events after its close.
 
 mod actor;
+#[cfg(feature = "std")]
+mod alarm;
 mod cause;
+mod check;
 mod conn;
 mod event;
+mod expect;
 mod failure;
 mod frozen;
 mod log;
 mod order;
+#[cfg(feature = "std")]
+mod panic;
 mod pattern;
+#[cfg(feature = "std")]
+mod quiet;
 mod race;
 mod recorder;
 mod shard;
+mod silence;
 mod slot;
 mod view;
 
 pub use crate::contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
 pub use cause::Reason;
+pub use check::Check;
 pub use event::{Actor, End, Event, Kind};
 pub use failure::Failure;
 pub use order::{Order, Path};
+#[cfg(feature = "std")]
+pub use panic::OnPanic;
 pub use pattern::Pattern;
 pub use race::{Race, Races};
 pub use recorder::{Builder, Token, Trace};

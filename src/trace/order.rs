@@ -206,6 +206,11 @@ impl Order {
         Some(Path { first: self.frozen.event(x)?, steps })
     }
 
+    /// How many positions there are.
+    pub(super) fn len(&self) -> usize {
+        self.actors.len()
+    }
+
     /// The causes of the event at a position.
     pub(super) fn causes(&self, position: usize) -> &[(u32, Reason)] {
         let range = self.starts.get(position).zip(self.starts.get(position + 1));
