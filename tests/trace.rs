@@ -7,6 +7,8 @@ mod bounds;
 mod check;
 #[path = "trace/feed.rs"]
 mod feed;
+#[path = "trace/json.rs"]
+mod json;
 #[path = "trace/order.rs"]
 mod order;
 #[path = "trace/same.rs"]

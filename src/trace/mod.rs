@@ -36,6 +36,7 @@ mod event;
 mod expect;
 mod failure;
 mod frozen;
+mod json;
 mod log;
 mod order;
 #[cfg(feature = "std")]
