@@ -202,7 +202,7 @@ mod contract;
 pub mod table;
 
 // Level 3: around any engine.
-#[cfg(feature = "trace")]
+#[cfg(all(feature = "alloc", feature = "trace"))]
 pub mod trace;
 
 // Level 4: what users hold.

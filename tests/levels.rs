@@ -209,7 +209,7 @@ fn level(folder: &str) -> u32 {
 /// Pairs of features whose code refers to each other: one `cfg` names both, or a `cfg` within one feature's code names
 /// the other feature. `.ci/run features` checks these together; features of other pairs meet only through Cargo's
 /// unification.
-const PAIRS: [(&str, &str); 9] = [
+const PAIRS: [(&str, &str); 11] = [
     ("alloc", "pipenet"),
     ("alloc", "trace"),
     ("critical-section", "pipenet"),
@@ -219,6 +219,8 @@ const PAIRS: [(&str, &str); 9] = [
     ("pipenet", "testing"),
     ("pipenet", "tokio"),
     ("pipenet", "trace"),
+    ("std", "trace"),
+    ("tokio", "trace"),
 ];
 
 #[test]
@@ -226,7 +228,7 @@ fn features_whose_code_refers_to_each_other_are_listed() {
     let listed: BTreeSet<_> = PAIRS.iter().map(|(first, second)| ((*first).to_owned(), (*second).to_owned())).collect();
     let mut found = BTreeSet::new();
     for (module, source) in sources() {
-        let gate = (folder(&module) == "pipenet").then(|| "pipenet".to_owned());
+        let gate = Some(folder(&module).to_owned()).filter(|folder| ["pipenet", "trace"].contains(&&**folder));
         for line in source.lines().filter(|line| line.trim_start().starts_with("#[cfg(")) {
             let named = line.split("feature = \"").skip(1).filter_map(|rest| rest.split('"').next());
             let named: BTreeSet<String> = named.map(String::from).chain(gate.clone()).collect();

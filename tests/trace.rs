@@ -3,8 +3,16 @@
 
 #[path = "trace/bounds.rs"]
 mod bounds;
+#[path = "trace/check.rs"]
+mod check;
 #[path = "trace/feed.rs"]
 mod feed;
+#[path = "trace/json.rs"]
+mod json;
+#[path = "trace/order.rs"]
+mod order;
+#[path = "trace/same.rs"]
+mod same;
 #[path = "trace/scenario.rs"]
 mod scenario;
 #[path = "trace/storm.rs"]

@@ -94,6 +94,14 @@ pub enum How {
     Drop,
 }
 
+impl How {
+    /// Whether the whole end is closed.
+    #[cfg(all(feature = "alloc", feature = "trace"))]
+    pub(crate) fn closes(self) -> bool {
+        matches!(self, Self::Close | Self::Abort | Self::Drop)
+    }
+}
+
 /// What an operation is about to do.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "a variant explains its fields")]

@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use core::fmt;
+use core::panic::Location;
 
 use crate::trace::frozen::Frozen;
 use crate::trace::recorder::Trace;
@@ -18,6 +19,12 @@ pub struct Failure {
 impl Failure {
     pub(super) fn new(text: String, picture: String) -> Self {
         Self { text, picture }
+    }
+
+    /// Shows the place of the expectation, too.
+    pub(super) fn at(self, place: &Location<'_>) -> Self {
+        let Self { text, picture } = self;
+        Self { text, picture: alloc::format!("at {}:{}\n{picture}", place.file(), place.line()) }
     }
 }
 

@@ -7,6 +7,7 @@ use core::ops::Range;
 use crate::trace::event::Event;
 use crate::trace::slot::{Chunk, Names, Slot, gap};
 
+#[derive(Clone)]
 pub(super) struct Frozen {
     names: Arc<Names>,
     chunks: Vec<Arc<Chunk>>,
@@ -44,6 +45,22 @@ impl Frozen {
     /// The event at a position.
     pub(super) fn event(&self, position: usize) -> Option<Event> {
         self.slot(position).map(|(chunk, slot)| chunk.event(slot, &self.names))
+    }
+
+    /// The position of the event with this number.
+    pub(super) fn position(&self, seq: u64) -> Option<usize> {
+        let at = self.chunks.partition_point(|chunk| chunk.slots.first().is_some_and(|first| first.seq <= seq));
+        // Marks have the number of the event before them, so a chunk may begin with the number that another ends with.
+        let found = (at.saturating_sub(2)..at).find_map(|at| {
+            let (chunk, start) = (self.chunks.get(at)?, self.starts.get(at)?);
+            let slot = chunk.slots.partition_point(|slot| slot.seq < seq);
+            chunk.slots.get(slot).filter(|slot| slot.seq == seq && slot.code.is_event()).map(|_| start + slot)
+        });
+        found.filter(|_| !self.dropped.contains(&seq))
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// The event that stands for those that were dropped, if any were.

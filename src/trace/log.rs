@@ -5,14 +5,15 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::mem;
 
 use crate::addr::Addr;
 use crate::addr::name::{ErrorText, HostName, NetworkName};
-use crate::contract::observe::How;
 use crate::error::kind::ErrorKind;
 use crate::error::{Error, Operation};
 use crate::trace::conn::Conns;
+use crate::trace::event::Event;
 use crate::trace::frozen::Frozen;
 use crate::trace::shard::{Collected, Item, Rare, Raw, Shards};
 use crate::trace::slot::{Chunk, Code, Names, Slot};
@@ -121,6 +122,27 @@ impl Log {
         (names.networks.len() - 1).min(u16::MAX.into()) as u16
     }
 
+    /// The tasks that wait for events.
+    pub(super) fn wakers(&mut self) -> &mut ManyWakers {
+        &mut self.wakers
+    }
+
+    /// At most `most` events from number `next` on, and how many from there on were dropped.
+    pub(super) fn events(&self, next: u64, most: usize) -> (u64, Vec<Event>) {
+        let dropped = self.dropped();
+        let lost = if dropped.contains(&next) { dropped.end - next } else { 0 };
+        let next = next + lost;
+        let end = if next < dropped.start { dropped.start } else { u64::MAX };
+        let at = self.chunks.partition_point(|chunk| chunk.slots.last().is_some_and(|last| last.seq < next));
+        let chunks = self.chunks.range(at..).map(|chunk| &**chunk).chain([&self.last]);
+        let slots = chunks.flat_map(|chunk| {
+            let start = chunk.slots.partition_point(|slot| slot.seq < next);
+            chunk.slots[start..].iter().map(move |slot| (chunk, slot))
+        });
+        let slots = slots.filter(|(_, slot)| slot.code.is_event()).take_while(|(_, slot)| slot.seq < end).take(most);
+        (lost, slots.map(|(chunk, slot)| chunk.event(slot, &self.names)).collect())
+    }
+
     pub(super) fn freeze(&self) -> Frozen {
         let last = (!self.last.slots.is_empty()).then(|| Arc::new(self.last.clone()));
         let chunks = self.chunks.iter().cloned().chain(last).collect();
@@ -160,7 +182,7 @@ impl Log {
             &Raw::Ended { end } => self.add_end(Slot { code: Code::Ended, end, ..slot }),
             &Raw::Shut { end, how, reset } => {
                 self.add_end(Slot { code: Code::Shut(how), end, flag: reset, ..slot });
-                if matches!(how, How::Close | How::Abort | How::Drop) {
+                if how.closes() {
                     self.conns.close(network, end);
                 }
             }

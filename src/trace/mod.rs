@@ -26,40 +26,43 @@
 //! closed already. Closing a host is one line, and the peers of its connections see them end. Two threads that use one
 //! end at a time may have their events after its close.
 
-#[cfg(feature = "alloc")]
 mod actor;
-#[cfg(feature = "alloc")]
+#[cfg(feature = "std")]
+mod alarm;
+mod cause;
+mod check;
 mod conn;
-#[cfg(feature = "alloc")]
 mod event;
-#[cfg(feature = "alloc")]
+mod expect;
 mod failure;
-#[cfg(feature = "alloc")]
 mod frozen;
-#[cfg(feature = "alloc")]
+mod json;
 mod log;
 mod offers;
-#[cfg(feature = "alloc")]
+mod order;
+#[cfg(feature = "std")]
+mod panic;
 mod pattern;
-#[cfg(feature = "alloc")]
+#[cfg(feature = "std")]
+mod quiet;
+mod race;
 mod recorder;
-#[cfg(feature = "alloc")]
 mod shard;
-#[cfg(feature = "alloc")]
+mod silence;
 mod slot;
 mod traced;
-#[cfg(feature = "alloc")]
 mod view;
 
 pub use crate::contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
-#[cfg(feature = "alloc")]
+pub use cause::Reason;
+pub use check::Check;
 pub use event::{Actor, End, Event, Kind};
-#[cfg(feature = "alloc")]
 pub use failure::Failure;
-#[cfg(feature = "alloc")]
+pub use order::{Order, Path};
+#[cfg(feature = "std")]
+pub use panic::OnPanic;
 pub use pattern::Pattern;
-#[cfg(feature = "alloc")]
+pub use race::{Race, Races};
 pub use recorder::{Builder, Token, Trace};
 pub use traced::{Traced, TracedLink};
-#[cfg(feature = "alloc")]
 pub use view::View;

@@ -1,8 +1,10 @@
 //! The writes of a rendezvous that are under way.
 
+use alloc::vec::Vec;
+use core::task::Waker;
+
 use crate::sync::Lock;
 use crate::wait::waker::Task;
-use core::task::Waker;
 
 /// A write whose bytes are on offer: by which end and which task, and how many.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -12,18 +14,12 @@ struct Offer {
     of: usize,
 }
 
-#[cfg(feature = "alloc")]
-type List = alloc::vec::Vec<Offer>;
-/// Without a heap, a write that finds no room is recorded at each poll that offers it again.
-#[cfg(not(feature = "alloc"))]
-type List = heapless::Vec<Offer, 8>;
-
 /// The writes that are under way. It is empty in networks that are no rendezvous.
-pub(super) struct Offers(Lock<List>);
+pub(super) struct Offers(Lock<Vec<Offer>>);
 
 impl Offers {
     pub(super) const fn new() -> Self {
-        Self(Lock::new(List::new()))
+        Self(Lock::new(Vec::new()))
     }
 
     /// Begins a write of `of` bytes, unless it is under way. Another write of the same task at the same end is over then.
@@ -34,8 +30,7 @@ impl Offers {
                 return false;
             }
             list.retain(|known| known.end != end || known.task != offer.task);
-            #[allow(clippy::let_unit_value, reason = "only a list without a heap can be full")]
-            let _ = list.push(offer);
+            list.push(offer);
             true
         })
     }

@@ -6,6 +6,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
+use core::task::{Poll, Waker};
 use core::time::Duration;
 
 use crate::contract::engine::Engine;
@@ -19,7 +20,7 @@ use crate::trace::log::{Bounds, Log};
 use crate::trace::shard::{Item, Rare, Raw, Shards};
 use crate::trace::slot::NO_TIME;
 use crate::trace::traced::Traced;
-use crate::wait::waker::Wakers;
+use crate::wait::waker::{Wakers, poll_locked};
 
 /// A recorder of events, for tests that assert what happened. Clones are handles of the same trace; several networks may
 /// share one.
@@ -51,6 +52,8 @@ struct Shared {
     shards: Shards,
     log: Lock<Log>,
     paused: AtomicBool,
+    /// Whether tasks may wait for events.
+    watched: AtomicBool,
     /// Whether a thread merges.
     merging: AtomicBool,
     tokens: AtomicUsize,
@@ -160,10 +163,37 @@ impl Trace {
 
     /// Merges what was recorded, then runs a step on the log.
     pub(super) fn merge<R>(&self, step: impl FnOnce(&mut Log) -> R) -> R {
-        let Shared { log, shards, .. } = &*self.shared;
-        let (woken, outcome) = log.with(|log| (log.merge(shards), step(log)));
+        let Shared { log, shards, watched, .. } = &*self.shared;
+        let (woken, outcome) = log.with(|log| {
+            let woken = log.merge(shards);
+            if log.wakers().is_empty() {
+                watched.store(false, Ordering::SeqCst);
+            }
+            (woken, step(log))
+        });
         woken.into_iter().for_each(Wakers::wake);
         outcome
+    }
+
+    /// Registers a task for the event number `next`; ready if there is one already.
+    ///
+    /// The flag is set before the shards are looked at. A thread that records an event afterwards finds it set, and
+    /// merges. One that recorded before has left the event in its shard.
+    pub(super) fn poll_event(&self, waker: &Waker, next: u64) -> Poll<()> {
+        let Shared { log, shards, watched, .. } = &*self.shared;
+        poll_locked(waker, |registration| {
+            let (woken, outcome) = log.with(|log| {
+                watched.store(true, Ordering::SeqCst);
+                let woken = log.merge(shards);
+                if log.seq() >= next {
+                    return (woken, Poll::Ready(()));
+                }
+                registration.register(log.wakers());
+                (woken, Poll::Pending)
+            });
+            woken.into_iter().for_each(Wakers::wake);
+            outcome
+        })
     }
 
     fn file_text(&self, raw: Raw, text: &dyn fmt::Display) {
@@ -186,10 +216,10 @@ impl Trace {
         self.after(held);
     }
 
-    /// Merges if the shard is full.
+    /// Merges if the shard is full, or if a task waits for events.
     fn after(&self, held: usize) {
-        let merging = &self.shared.merging;
-        if held >= FULL {
+        let Shared { watched, merging, .. } = &*self.shared;
+        if held >= FULL || watched.load(Ordering::SeqCst) {
             self.merge(|_| ());
         } else if held >= MERGE && !merging.swap(true, Ordering::Acquire) {
             self.merge(|_| ());
@@ -372,6 +402,7 @@ impl Builder {
             shards: Shards::new(),
             log: Lock::new(Log::new(bounds)),
             paused: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
             merging: AtomicBool::new(false),
             tokens: AtomicUsize::new(0),
             keep: bounds.keep,

@@ -12,6 +12,7 @@
 //! A write in a rendezvous is polled several times before its bytes are taken. Its first poll is recorded as the offer,
 //! and what it reports in the end as what was taken. [`Offers`] knows which writes are under way.
 
+use alloc::sync::Weak;
 use core::fmt;
 use core::future::Future;
 use core::task::{Context, Poll, Waker};
@@ -181,8 +182,7 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
         }
     }
 
-    #[cfg(feature = "alloc")]
-    fn attach(&self, name: &str, picture: alloc::sync::Weak<dyn fmt::Display + Send + Sync>) {
+    fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
         self.observer.attach(name, picture);
     }
 

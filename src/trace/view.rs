@@ -183,8 +183,12 @@ impl View {
     }
 
     pub(super) fn failure(&self, text: String) -> Failure {
-        let picture = picture(&self.trace, &self.frozen);
-        Failure::new(text, picture)
+        self.failure_with(text, String::new())
+    }
+
+    /// A failure that shows some lines before the networks.
+    pub(super) fn failure_with(&self, text: String, context: String) -> Failure {
+        Failure::new(text, context + &picture(&self.trace, &self.frozen))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Tells a trace what a network would.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use virtnet::trace::{CoreEvent, How, Observer, RawEvent, Trace};
+use virtnet::trace::{CoreEvent, Event, How, Observer, RawEvent, Trace};
 use virtnet::{Addr, Error, pipenet};
 
 /// A network `pipet` that has no hosts, but events.
@@ -29,6 +30,19 @@ impl Feed {
     /// Another network of this trace.
     pub(crate) fn of(trace: &Trace) -> Self {
         Self { trace: trace.clone(), network: trace.for_network() }
+    }
+
+    /// A trace whose actors are numbers that the test sets.
+    pub(crate) fn acting() -> (Self, impl Fn(u64)) {
+        let actor = Arc::new(AtomicU64::new(1));
+        let key = actor.clone();
+        let trace = Trace::builder().actors(move || key.load(Ordering::Relaxed)).build();
+        (Self::of(&trace), move |number| actor.store(number, Ordering::Relaxed))
+    }
+
+    /// The only event with this line.
+    pub(crate) fn one(&self, line: &str) -> Event {
+        self.trace.one(line).expect("one such event")
     }
 
     pub(crate) fn observer(&self) -> &Trace {

@@ -1,0 +1,358 @@
+//! Checks: events of several streams, expected one after the other while they come.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+use core::panic::Location;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+
+use crate::addr::name::ErrorText;
+use crate::error::Operation;
+use crate::trace::event::{Event, Kind};
+use crate::trace::failure::{Failure, last_lines};
+use crate::trace::pattern::Pattern;
+use crate::trace::recorder::Trace;
+use crate::trace::silence::Silence;
+use crate::wait::{OnTimeout, Op};
+
+/// Expects the events of a trace one after the other, from the moment on at which [`Trace::check`] was called.
+///
+/// The events are divided into streams, in each of which they are expected in order. The stream of an event is the host
+/// that did it or saw it, and `network` for events without a host. [`by_conn`](Check::by_conn),
+/// [`by_actor`](Check::by_actor) and [`by`](Check::by) divide them otherwise. Reads are left out unless
+/// [`reads`](Check::reads) asks for them.
+///
+/// Each expectation is an [`Op`]: wait for it or await it. It fails if there is no event at all for 3 seconds, which
+/// [`limit`](Check::limit) changes; without the feature `std`, it then waits on.
+///
+/// # Examples
+///
+/// ```
+/// use virtnet::trace::Trace;
+///
+/// let trace = Trace::new();
+/// let mut check = trace.check();
+/// trace.note("leader is b");
+/// check.expect("network", "note: leader is *").wait()?;
+/// check.end()?;
+/// # Ok::<(), virtnet::trace::Failure>(())
+/// ```
+pub struct Check {
+    trace: Trace,
+    /// The number of the next event to look at.
+    next: u64,
+    reads: bool,
+    route: Route,
+    /// The events of each stream that were not expected yet.
+    streams: BTreeMap<String, VecDeque<Event>>,
+    /// Events that are passed over, by their streams.
+    skipped: Vec<(String, Box<dyn Pattern + Send>)>,
+    /// How many events were dropped before they were looked at.
+    dropped: u64,
+    silence: Silence,
+}
+
+type Route = Box<dyn Fn(&Event) -> String + Send>;
+
+/// So many events are copied at a time.
+const BATCH: usize = 64;
+
+/// So many events of a stream are shown.
+const SHOWN: usize = 3;
+
+impl Trace {
+    /// Checks the events from here on.
+    pub fn check(&self) -> Check {
+        let route: Route =
+            Box::new(|event| event.host().map_or_else(|| String::from("network"), |host| host.to_string()));
+        Check {
+            trace: self.clone(),
+            next: self.merge(|log| log.seq()) + 1,
+            reads: false,
+            route,
+            streams: BTreeMap::new(),
+            skipped: Vec::new(),
+            dropped: 0,
+            silence: Silence::new(Duration::from_secs(3)),
+        }
+    }
+}
+
+impl Check {
+    /// Whether reads are expected, too. They are not at first.
+    #[must_use]
+    pub fn reads(self, reads: bool) -> Self {
+        Self { reads, ..self }
+    }
+
+    /// A stream for each connection, such as `b:1->a:1`. Events of no connection are those of their hosts.
+    #[must_use]
+    pub fn by_conn(self) -> Self {
+        let Self { route: by_host, .. } = self;
+        Self { route: Box::new(move |event| conn(event).unwrap_or_else(|| by_host(event))), ..self }
+    }
+
+    /// A stream for each thread or task, such as `#1`.
+    #[must_use]
+    pub fn by_actor(self) -> Self {
+        self.by(|event| event.actor.to_string())
+    }
+
+    /// Streams by a function.
+    #[must_use]
+    pub fn by(self, route: impl Fn(&Event) -> String + Send + 'static) -> Self {
+        Self { route: Box::new(route), ..self }
+    }
+
+    /// Expectations fail if there is no event for so long.
+    #[must_use]
+    pub fn limit(self, limit: Duration) -> Self {
+        Self { silence: Silence::new(limit), ..self }
+    }
+
+    /// Expects the next event of a stream to fit, and returns it.
+    ///
+    /// # Errors
+    ///
+    /// Another event comes, or none; events were dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation takes no event.
+    #[track_caller]
+    pub fn expect<P: Pattern + Send>(
+        &mut self,
+        stream: &str,
+        pattern: P,
+    ) -> Op<impl OnTimeout<Output = Result<Event, Failure>> + Send + use<'_, P>> {
+        Op::new(Expect { check: self, stream: stream.into(), pattern, at: Location::caller(), waits: false })
+    }
+
+    /// Returns the next event of a stream.
+    ///
+    /// # Errors
+    ///
+    /// None comes; events were dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation takes no event.
+    #[track_caller]
+    pub fn next(&mut self, stream: &str) -> Op<impl OnTimeout<Output = Result<Event, Failure>> + Send + use<'_>> {
+        Op::new(Expect { check: self, stream: stream.into(), pattern: "*", at: Location::caller(), waits: false })
+    }
+
+    /// As [`expect`](Check::expect), without waiting: `None` if there is no event yet.
+    #[track_caller]
+    pub fn try_expect(&mut self, stream: &str, pattern: impl Pattern) -> Option<Result<Event, Failure>> {
+        let at = Location::caller();
+        self.pull();
+        self.take(stream, &pattern, at)
+    }
+
+    /// The next event of a stream, if it is there already.
+    pub fn try_next(&mut self, stream: &str) -> Option<Event> {
+        self.pull();
+        self.streams.get_mut(stream)?.pop_front()
+    }
+
+    /// Passes over the events of a stream that fit, those that wait and those to come.
+    pub fn skip(&mut self, stream: &str, pattern: impl Pattern + Send + 'static) {
+        self.pull();
+        if let Some(waiting) = self.streams.get_mut(stream) {
+            waiting.retain(|event| !pattern.fits(event));
+        }
+        self.skipped.push((stream.into(), Box::new(pattern)));
+    }
+
+    /// Ends the check: each event has been expected.
+    ///
+    /// # Errors
+    ///
+    /// Events that were not expected, or were dropped.
+    pub fn end(mut self) -> Result<(), Failure> {
+        self.pull();
+        self.whole()?;
+        let left = self.streams.iter().filter(|(_, events)| !events.is_empty());
+        let lines: Vec<_> = left.map(|(stream, events)| format!("stream {stream}: {}", unexpected(events))).collect();
+        if lines.is_empty() { Ok(()) } else { Err(self.failure("", lines.join("\n"))) }
+    }
+
+    fn pull(&mut self) {
+        self.pull_each(|_| ());
+    }
+
+    /// Moves new events into their streams, and shows each that is not skipped to `seen`.
+    pub(super) fn pull_each(&mut self, mut seen: impl FnMut(&Event)) {
+        loop {
+            let (dropped, events) = self.trace.merge(|log| log.events(self.next, BATCH));
+            self.dropped += dropped;
+            self.next += dropped;
+            let Some(last) = events.last() else { break };
+            self.next = last.seq + 1;
+            self.silence.end();
+            for event in events {
+                let stream = (self.route)(&event);
+                let is_skipped = self.skipped.iter().any(|(of, pattern)| *of == stream && pattern.fits(&event));
+                if !is_skipped && (self.reads || !event.is_read()) {
+                    seen(&event);
+                    self.streams.entry(stream).or_default().push_back(event);
+                }
+            }
+        }
+    }
+
+    /// Takes the next event of a stream, if there is one, or the failure that events were dropped.
+    fn take(&mut self, stream: &str, pattern: &dyn Pattern, at: &Location<'_>) -> Option<Result<Event, Failure>> {
+        if let Err(failure) = self.whole() {
+            return Some(Err(failure));
+        }
+        let event = self.streams.entry(stream.into()).or_default().pop_front()?;
+        if pattern.fits(&event) {
+            return Some(Ok(event));
+        }
+        let want = pattern.shown();
+        let place = format!("{}:{}", at.file(), at.line());
+        let text = format!("stream {stream}: not as expected at {place}\n  want: {want}\n  have: {event}");
+        Some(Err(self.failure(stream, text)))
+    }
+
+    /// Fails if events were dropped.
+    fn whole(&self) -> Result<(), Failure> {
+        match self.dropped {
+            0 => Ok(()),
+            1 => Err(self.failure("", "1 event was dropped: enlarge the trace".into())),
+            dropped => Err(self.failure("", format!("{dropped} events were dropped: enlarge the trace"))),
+        }
+    }
+
+    /// A failure with the whole picture; races are shown that touch `stream`.
+    pub(super) fn failure(&self, stream: &str, text: String) -> Failure {
+        let streams: Vec<_> = self.streams.iter().map(|(stream, events)| more(stream, events)).collect();
+        let mut picture = format!("streams: {}\nheld: none\n{}", streams.join(" | "), self.trace.pictures());
+        let races = self.trace.races();
+        let touches = |event: &Event| (self.route)(event) == stream;
+        for race in races.iter().filter(|race| touches(&race.first) || touches(&race.second)) {
+            picture += &format!("{race}\n");
+        }
+        Failure::new(text, picture + &last_lines(&self.trace.freeze()))
+    }
+
+    /// Registers the task for the next event; ready if there is one already.
+    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.trace.poll_event(cx.waker(), self.next)
+    }
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let streams: Vec<_> = self.streams.iter().map(|(stream, events)| more(stream, events)).collect();
+        write!(f, "Check({})", streams.join(" | "))
+    }
+}
+
+/// Waits for the next event of a stream.
+struct Expect<'a, P> {
+    check: &'a mut Check,
+    stream: String,
+    pattern: P,
+    at: &'static Location<'static>,
+    /// Whether it was polled before.
+    waits: bool,
+}
+
+impl<P: Pattern> Expect<'_, P> {
+    fn none(&self, how: &str) -> Failure {
+        let Self { check, stream, pattern, at, .. } = self;
+        let want = pattern.shown();
+        let failure = check.failure(stream, format!("stream {stream}: {how}; want: {want}"));
+        failure.at(at)
+    }
+}
+
+impl<P: Pattern> Future for Expect<'_, P> {
+    type Output = Result<Event, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if !this.waits {
+            this.check.silence.end();
+            this.waits = true;
+        }
+        loop {
+            this.check.pull();
+            if let Some(outcome) = this.check.take(&this.stream, &this.pattern, this.at) {
+                return Poll::Ready(outcome);
+            }
+            if this.check.poll_event(cx).is_pending() {
+                break;
+            }
+        }
+        match this.check.silence.poll(cx) {
+            Poll::Ready(()) => {
+                let how = format!("no event for {}", shown(this.check.silence.limit));
+                Poll::Ready(Err(this.none(&how)))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<P: Pattern> OnTimeout for Expect<'_, P> {
+    fn expire(self: Pin<&mut Self>, _: &Waker) -> Self::Output {
+        Err(self.none("no event in time"))
+    }
+}
+
+/// No field is ever pinned.
+impl<P> Unpin for Expect<'_, P> {}
+
+/// A time in whole seconds, or else in milliseconds.
+pub(super) fn shown(time: Duration) -> String {
+    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
+}
+
+/// The name of the connection of an event, from the dialled to the accepted end.
+fn conn(event: &Event) -> Option<String> {
+    let (local, peer) = match &event.kind {
+        Kind::Accepted { local, peer, .. } | Kind::Shut { local, peer, .. } => (local, peer),
+        Kind::Connected { src, peer, .. } => (src, peer),
+        Kind::Wrote { src, dst, .. } | Kind::Taken { src, dst, .. } => (src, dst),
+        Kind::Read { src, dst, .. } | Kind::Ended { src, dst } => (dst, src),
+        Kind::Failed { error } => {
+            let addr = |at: Option<(ErrorText, u16)>| at.map(|(host, port)| format!("{host}:{port}"));
+            let (source, addr) = (addr(error.source_addr())?, addr(error.addr())?);
+            let is_read = error.operation() == Operation::Read;
+            let starts = event.end?.accepted == is_read;
+            return Some(if starts { format!("{source}->{addr}") } else { format!("{addr}->{source}") });
+        }
+        _ => return None,
+    };
+    let accepted = event.end?.accepted;
+    Some(if accepted { format!("{peer}->{local}") } else { format!("{local}->{peer}") })
+}
+
+fn more(stream: &str, events: &VecDeque<Event>) -> String {
+    let before = if events.is_empty() { "" } else { ": " };
+    format!("{stream} {} more{before}{}", events.len(), list(events))
+}
+
+fn unexpected(events: &VecDeque<Event>) -> String {
+    let plural = if events.len() == 1 { "" } else { "s" };
+    format!("{} unexpected event{plural}: {}", events.len(), list(events))
+}
+
+/// The first of some events.
+fn list(events: &VecDeque<Event>) -> String {
+    let mut shown: Vec<_> = events.iter().take(SHOWN).map(ToString::to_string).collect();
+    if events.len() > SHOWN {
+        shown.push("…".into());
+    }
+    shown.join(", ")
+}

@@ -1,0 +1,242 @@
+//! Views as JSON lines.
+
+use alloc::string::ToString;
+use core::fmt::{self, Write};
+
+use crate::addr::Addr;
+use crate::contract::observe::How;
+use crate::trace::event::{Event, Kind};
+use crate::trace::view::View;
+
+impl View {
+    /// Writes the events as JSON lines, one object for each, after a header line with the version of the format and how
+    /// many events were dropped.
+    ///
+    /// | key | value |
+    /// |---|---|
+    /// | `seq`, `at_ns` | the event's number, and its time in nanoseconds if the trace has a clock |
+    /// | `actor`, `net` | its thread or task, and the full name of its network |
+    /// | `conn`, `end` | the number of its connection, and `dialled` or `accepted` |
+    /// | `kind`, `text` | the kind, and the line that the event prints |
+    /// | `host`, `addr`, `src`, `dst`, `peer` | the host, or the addresses; bytes flow from `src` to `dst` |
+    /// | `off`, `len`, `of`, `bytes` | the offset in the stream, how many bytes of how many, and those that are kept, in base64 |
+    /// | `reset` | whether a close reset the connection |
+    /// | `cause` | why an operation or the network failed |
+    /// | `dropped` | the size of a gap |
+    ///
+    /// In the words of OpenTelemetry, `src` and `dst` are `network.local.address` and `network.peer.address` with their
+    /// ports, or the reverse for a read.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use virtnet::trace::Trace;
+    ///
+    /// let trace = Trace::new();
+    /// trace.note("leader is \"b\"");
+    /// let mut json = String::new();
+    /// trace.view().write_json(&mut json)?;
+    /// assert_eq!(
+    ///     json,
+    ///     r#"{"virtnet_trace":1,"dropped":0}
+    /// {"seq":1,"actor":1,"kind":"note","text":"note: leader is \"b\""}
+    /// "#
+    /// );
+    /// # Ok::<(), std::fmt::Error>(())
+    /// ```
+    pub fn write_json(&self, to: &mut impl Write) -> fmt::Result {
+        let dropped = &self.frozen.dropped;
+        writeln!(to, "{{\"virtnet_trace\":1,\"dropped\":{}}}", dropped.end - dropped.start)?;
+        self.events().try_for_each(|event| {
+            write_event(&mut Object { to: &mut *to, empty: true }, &event)?;
+            to.write_str("}\n")
+        })
+    }
+}
+
+/// An object that is being written.
+struct Object<'a, W> {
+    to: &'a mut W,
+    empty: bool,
+}
+
+impl<W: Write> Object<'_, W> {
+    fn key(&mut self, key: &str) -> fmt::Result {
+        let before = if self.empty { '{' } else { ',' };
+        self.empty = false;
+        write!(self.to, "{before}\"{key}\":")
+    }
+
+    fn plain(&mut self, key: &str, value: impl fmt::Display) -> fmt::Result {
+        self.key(key)?;
+        write!(self.to, "{value}")
+    }
+
+    fn text(&mut self, key: &str, value: impl fmt::Display) -> fmt::Result {
+        self.key(key)?;
+        self.to.write_char('"')?;
+        write!(Escaped(self.to), "{value}")?;
+        self.to.write_char('"')
+    }
+
+    fn ends(&mut self, src: &Addr, dst: &Addr) -> fmt::Result {
+        self.text("src", src)?;
+        self.text("dst", dst)
+    }
+
+    fn bytes(&mut self, offset: Option<u64>, count: u32, bytes: &[u8]) -> fmt::Result {
+        offset.map_or(Ok(()), |offset| self.plain("off", offset))?;
+        self.plain("len", count)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.key("bytes")?;
+        self.to.write_char('"')?;
+        write_base64(self.to, bytes)?;
+        self.to.write_char('"')
+    }
+}
+
+fn write_event<W: Write>(to: &mut Object<'_, W>, event: &Event) -> fmt::Result {
+    to.plain("seq", event.seq)?;
+    event.at.map_or(Ok(()), |at| to.plain("at_ns", at.as_nanos()))?;
+    if event.actor.0 != 0 {
+        to.plain("actor", event.actor.0)?;
+    }
+    if !event.network.is_empty() {
+        to.text("net", event.network)?;
+    }
+    if let Some(end) = event.end {
+        to.plain("conn", end.conn)?;
+        to.text("end", if end.accepted { "accepted" } else { "dialled" })?;
+    }
+    to.text("kind", kind(&event.kind))?;
+    to.text("text", event)?;
+    match &event.kind {
+        Kind::HostMade { host } | Kind::HostClosed { host } | Kind::HostDied { host, .. } | Kind::HostBack { host } => {
+            to.text("host", host)
+        }
+        Kind::Listened { addr } | Kind::ListenerClosed { addr, .. } => to.text("addr", addr),
+        Kind::Dialled { src, dst } | Kind::Withdrawn { src, dst } | Kind::Ended { src, dst } => to.ends(src, dst),
+        Kind::Accepted { listener, local, peer } => {
+            to.text("addr", listener)?;
+            to.ends(local, peer)
+        }
+        Kind::Connected { src, dialled, peer } => {
+            to.ends(src, peer)?;
+            to.text("addr", dialled)
+        }
+        Kind::Wrote { src, dst, offset, count, of, bytes } => {
+            to.ends(src, dst)?;
+            to.plain("of", of)?;
+            to.bytes(*offset, *count, bytes)
+        }
+        Kind::Taken { src, dst, offset, count, of } => {
+            to.ends(src, dst)?;
+            to.plain("of", of)?;
+            to.bytes(*offset, *count, &[])
+        }
+        Kind::Read { src, dst, offset, count, bytes } => {
+            to.ends(src, dst)?;
+            to.bytes(*offset, *count, bytes)
+        }
+        Kind::Shut { local, peer, reset, .. } => {
+            to.ends(local, peer)?;
+            to.plain("reset", reset)
+        }
+        Kind::Failed { error } => {
+            let addrs = [("src", error.source_addr()), ("dst", error.addr())];
+            for (key, (host, port)) in addrs.into_iter().filter_map(|(key, addr)| Some((key, addr?))) {
+                to.text(key, format_args!("{host}:{port}"))?;
+            }
+            to.text("cause", error.cause())
+        }
+        Kind::NetworkDown { cause } => to.text("cause", cause),
+        Kind::Gap { dropped } => to.plain("dropped", dropped),
+        Kind::NetworkClosed | Kind::Fault { .. } | Kind::FaultEnded { .. } | Kind::Note { .. } => Ok(()),
+    }
+}
+
+/// The word for a kind.
+fn kind(kind: &Kind) -> alloc::string::String {
+    let word = match kind {
+        Kind::HostMade { .. } => "host",
+        Kind::HostClosed { .. } => "close_host",
+        Kind::HostDied { power_off: false, .. } => "crash",
+        Kind::HostDied { power_off: true, .. } => "power_off",
+        Kind::HostBack { .. } => "restart",
+        Kind::Listened { .. } => "listen",
+        Kind::ListenerClosed { dropped: false, .. } => "close_listener",
+        Kind::ListenerClosed { dropped: true, .. } => "drop_listener",
+        Kind::Dialled { .. } => "dial",
+        Kind::Withdrawn { .. } => "withdrawn",
+        Kind::Accepted { .. } => "accept",
+        Kind::Connected { .. } => "connect",
+        Kind::Wrote { .. } => "write",
+        Kind::Taken { .. } => "written",
+        Kind::Read { .. } => "read",
+        Kind::Ended { .. } => "end",
+        Kind::Shut { how: How::Shutdown, .. } => "shutdown",
+        Kind::Shut { how: How::ShutdownRead, .. } => "shutdown_read",
+        Kind::Shut { how: How::Close, .. } => "close",
+        Kind::Shut { how: How::Abort, .. } => "abort",
+        Kind::Shut { how: How::Drop, .. } => "drop",
+        Kind::Failed { error } => return alloc::format!("{}_failed", error.operation()).replace(' ', "_"),
+        Kind::Fault { .. } => "fault",
+        Kind::FaultEnded { .. } => "fault_end",
+        Kind::NetworkDown { .. } => "network_down",
+        Kind::NetworkClosed => "close_network",
+        Kind::Note { .. } => "note",
+        Kind::Gap { .. } => "gap",
+    };
+    word.to_string()
+}
+
+/// Writes the content of a JSON string.
+struct Escaped<'a, W>(&'a mut W);
+
+impl<W: Write> Write for Escaped<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| match character {
+            '"' | '\\' => write!(self.0, "\\{character}"),
+            // Line separators end a line for some readers, though JSON allows them.
+            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => {
+                write!(self.0, "\\u{:04x}", u32::from(character))
+            }
+            _ => self.0.write_char(character),
+        })
+    }
+}
+
+fn write_base64(to: &mut impl Write, bytes: &[u8]) -> fmt::Result {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    bytes.chunks(3).try_for_each(|chunk| {
+        let group = (0..3).fold(0, |group, at| group << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
+        (0..4).try_for_each(|digit| {
+            let value = (group >> (18 - 6 * digit)) as usize & 63;
+            to.write_char(if digit <= chunk.len() { char::from(DIGITS[value]) } else { '=' })
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_rfc_4648() {
+        let encoded = |bytes: &str| {
+            let mut text = String::new();
+            write_base64(&mut text, bytes.as_bytes()).expect("a string takes all");
+            text
+        };
+        let texts = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(encoded);
+        assert_eq!(texts, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
+    }
+}
