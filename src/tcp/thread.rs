@@ -342,3 +342,49 @@ impl<T, F: FnMut() -> T> OnTimeout for SystemCall<F> {
         (self.0)()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread::{self, JoinHandle};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::kind::ErrorKind;
+
+    /// The time limit of a test, in case that an accept is never woken.
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    type Accepting = JoinHandle<Result<(), ErrorKind>>;
+
+    /// A listener with threads that have entered its accept: each is blocked in the system call, or is about to be.
+    fn with_accepts<const N: usize>() -> (Arc<TcpListener>, [Accepting; N]) {
+        let listener = Arc::new(Tcp::new("127.0.0.1").expect("an IP address").listen("").expect("a free port"));
+        let accepts = [(); N].map(|()| {
+            let listener = listener.clone();
+            thread::spawn(move || listener.accept().wait().map(drop).map_err(|error| error.kind()))
+        });
+        let entered = || listener.socket.listener().map_or(0, |listener| Arc::strong_count(&listener) - 2);
+        while entered() < N && !accepts.iter().any(JoinHandle::is_finished) {
+            thread::yield_now();
+        }
+        (listener, accepts)
+    }
+
+    /// The outcomes of the accepts, within the time limit.
+    fn outcomes<const N: usize>(accepts: [Accepting; N]) -> Vec<Result<(), ErrorKind>> {
+        let (ended, outcomes) = mpsc::channel();
+        for accept in accepts {
+            let ended = ended.clone();
+            thread::spawn(move || ended.send(accept.join().expect("an accept does not panic")));
+        }
+        (0..N).map(|_| outcomes.recv_timeout(LIMIT).expect("the accept ends")).collect()
+    }
+
+    #[test]
+    fn closing_a_listener_wakes_two_threads_that_accept() {
+        let (listener, accepts) = with_accepts::<2>();
+        NetListener::close(&*listener);
+        assert_eq!(outcomes(accepts), [Err(ErrorKind::SocketDown); 2]);
+    }
+}
