@@ -28,8 +28,10 @@ use crate::wait::{OnTimeout, Op};
 /// which the operating system resolves. An error of the operating system without a matching
 /// [`ErrorKind`](crate::ErrorKind) becomes a `Backend` error with its text.
 ///
-/// A poll of an operation makes the system call and blocks in it, so use [`Op::wait`], not an executor. A timeout is
-/// checked only between system calls.
+/// A poll of a dial or an accept makes the system call and blocks in it, so use [`Op::wait`], not an executor.
+/// [`Op::wait_timeout`] waits for as long: the system call cannot be interrupted, and its outcome is returned however late
+/// it comes. An accept ends when its listener or the access point is closed, a dial when the operating system gives up.
+/// [`AsRef`] of a connection gives access to std's timeouts of reads and writes.
 #[derive(Clone)]
 pub struct Tcp {
     name: HostName,
@@ -324,7 +326,7 @@ impl fmt::Debug for TcpConn {
     }
 }
 
-/// An operation whose poll blocks until the operation is complete.
+/// An operation whose poll blocks until the operation is complete, so that it never reaches a timeout.
 struct SystemCall<F>(F);
 
 impl<F> Unpin for SystemCall<F> {}
@@ -358,11 +360,11 @@ mod tests {
     type Accepting = JoinHandle<Result<(), ErrorKind>>;
 
     /// A listener with threads that have entered its accept: each is blocked in the system call, or is about to be.
-    fn with_accepts<const N: usize>() -> (Arc<TcpListener>, [Accepting; N]) {
+    fn with_accepts<const N: usize>(timeout: Duration) -> (Arc<TcpListener>, [Accepting; N]) {
         let listener = Arc::new(Tcp::new("127.0.0.1").expect("an IP address").listen("").expect("a free port"));
         let accepts = [(); N].map(|()| {
             let listener = listener.clone();
-            thread::spawn(move || listener.accept().wait().map(drop).map_err(|error| error.kind()))
+            thread::spawn(move || listener.accept().wait_timeout(timeout).map(drop).map_err(|error| error.kind()))
         });
         let entered = || listener.socket.listener().map_or(0, |listener| Arc::strong_count(&listener) - 2);
         while entered() < N && !accepts.iter().any(JoinHandle::is_finished) {
@@ -383,8 +385,15 @@ mod tests {
 
     #[test]
     fn closing_a_listener_wakes_two_threads_that_accept() {
-        let (listener, accepts) = with_accepts::<2>();
+        let (listener, accepts) = with_accepts::<2>(Duration::MAX);
         NetListener::close(&*listener);
         assert_eq!(outcomes(accepts), [Err(ErrorKind::SocketDown); 2]);
+    }
+
+    #[test]
+    fn an_accept_outlasts_its_timeout() {
+        let (listener, accepts) = with_accepts::<1>(Duration::ZERO);
+        let _dialled = TcpStream::connect(listener.socket.addr).expect("the listener is open");
+        assert_eq!(outcomes(accepts), [Ok(())]);
     }
 }
