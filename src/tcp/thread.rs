@@ -5,18 +5,16 @@ use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::pin::Pin;
-use std::string::ToString;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::vec::Vec;
 
-use super::{NETWORK, os_addr, os_cause, os_resolve};
+use super::access::{Access, Close};
+use super::{NETWORK, os_addr, os_cause};
 use crate::addr::Addr;
 use crate::addr::name::HostName;
-use crate::addr::to_addr::{ToAddr, to_listen_addr};
+use crate::addr::to_addr::ToAddr;
 use crate::contract::networker::{NetListener, NetStream, Networker};
-use crate::error::cause::{Cause, InvalidInput};
+use crate::error::cause::Cause;
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::wait::{OnTimeout, Op};
@@ -34,19 +32,7 @@ use crate::wait::{OnTimeout, Op};
 /// [`AsRef`] of a connection gives access to std's timeouts of reads and writes.
 #[derive(Clone)]
 pub struct Tcp {
-    name: HostName,
-    shared: Arc<Sockets>,
-}
-
-#[derive(Default)]
-struct Sockets {
-    closed: AtomicBool,
-    /// The sockets to close with the access point.
-    sockets: Mutex<Vec<Weak<dyn Close>>>,
-}
-
-trait Close: Send + Sync {
-    fn close(&self);
+    access: Arc<Access>,
 }
 
 impl Tcp {
@@ -56,29 +42,12 @@ impl Tcp {
     ///
     /// `invalid host name` if `ip` is not an IP address.
     pub fn new(ip: &str) -> Result<Self, Error> {
-        let invalid =
-            |_| Error::subnet(Operation::NewHost, NETWORK.into(), &ip.into(), Cause::Invalid(InvalidInput::HostName));
-        let ip: IpAddr = ip.parse().map_err(invalid)?;
-        Ok(Self { name: HostName::cut(&ip.to_string()).0, shared: Arc::default() })
-    }
-
-    fn check_up(&self) -> Result<(), Cause> {
-        if self.shared.closed.load(Ordering::SeqCst) { Err(Cause::HostDown) } else { Ok(()) }
-    }
-
-    /// Registers a socket, which is closed with the access point.
-    fn keep<S: Close + 'static>(&self, socket: &Arc<S>) -> Result<(), Cause> {
-        let mut sockets = self.shared.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        self.check_up()?;
-        sockets.retain(|socket| socket.strong_count() > 0);
-        let socket: Weak<S> = Arc::downgrade(socket);
-        sockets.push(socket);
-        Ok(())
+        Ok(Self { access: Arc::new(Access::new(ip)?) })
     }
 
     fn connect(&self, addr: &Addr) -> Result<TcpConn, Cause> {
-        self.check_up()?;
-        TcpConn::new(TcpStream::connect((addr.host(), addr.port())).map_err(os_cause)?, self)
+        self.access.check_up()?;
+        TcpConn::new(TcpStream::connect((addr.host(), addr.port())).map_err(os_cause)?, &self.access)
     }
 }
 
@@ -91,40 +60,30 @@ impl Networker for Tcp {
     }
 
     fn name(&self) -> HostName {
-        self.name
+        self.access.name
     }
 
     fn dial(&self, addr: impl ToAddr + Send) -> Op<impl OnTimeout<Output = Result<TcpConn, Error>> + Send> {
         Op::new(SystemCall(move || {
             let failed = |addr, cause| Error::new(Operation::Dial, NETWORK, None, addr, cause);
-            let addr = os_resolve(&addr, self.name).map_err(|error| failed(None, error.into()))?;
+            let addr = self.access.resolve(&addr).map_err(|error| failed(None, error.into()))?;
             self.connect(&addr).map_err(|cause| failed(Some(addr), cause))
         }))
     }
 
     fn listen(&self, addr: impl ToAddr) -> Result<TcpListener, Error> {
-        let failed = |addr, cause| Error::new(Operation::Listen, NETWORK, None, addr, cause);
-        let asked = to_listen_addr(&addr).and_then(|addr| os_resolve(&addr, self.name));
-        let asked = asked.map_err(|error| failed(None, error.into()))?;
-        let check = || if asked.host == self.name { self.check_up() } else { Err(Cause::AddrNotAvailable) };
-        let bind = || {
-            let listener = net::TcpListener::bind((asked.host(), asked.port())).map_err(os_cause)?;
+        self.access.listen(&addr, |addr| {
+            let listener = net::TcpListener::bind(addr).map_err(os_cause)?;
             let addr = listener.local_addr().map_err(os_cause)?;
             let socket = Arc::new(ListenerSocket { listener: Mutex::new(Some(Arc::new(listener))), addr });
-            self.keep(&socket)?;
-            Ok(TcpListener { socket, access: self.clone() })
-        };
-        check().and_then(|()| bind()).map_err(|cause| failed(Some(asked), cause))
+            self.access.keep(&socket)?;
+            Ok(TcpListener { socket, access: self.access.clone() })
+        })
     }
 
     fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send> {
         Op::new(SystemCall(|| {
-            let sockets = {
-                let mut sockets = self.shared.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-                self.shared.closed.store(true, Ordering::SeqCst);
-                core::mem::take(&mut *sockets)
-            };
-            sockets.iter().filter_map(Weak::upgrade).for_each(|socket| socket.close());
+            self.access.close();
             Ok(())
         }))
     }
@@ -132,14 +91,14 @@ impl Networker for Tcp {
 
 impl fmt::Debug for Tcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tcp({})", self.name)
+        write!(f, "Tcp({})", self.access.name)
     }
 }
 
 /// A listener of [`Tcp`]. Dropping it closes it.
 pub struct TcpListener {
     socket: Arc<ListenerSocket>,
-    access: Tcp,
+    access: Arc<Access>,
 }
 
 /// Invariant: closing the socket ends every accept that blocks in the system call.
@@ -158,7 +117,7 @@ impl ListenerSocket {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn accept(&self, access: &Tcp) -> Result<TcpConn, Cause> {
+    fn accept(&self, access: &Access) -> Result<TcpConn, Cause> {
         let down = || access.check_up().err().unwrap_or(Cause::SocketDown);
         let listener = self.listener().ok_or_else(down)?;
         let (stream, _) = listener.accept().map_err(os_cause)?;
@@ -225,7 +184,7 @@ pub struct TcpConn {
 }
 
 impl TcpConn {
-    fn new(stream: TcpStream, access: &Tcp) -> Result<Self, Cause> {
+    fn new(stream: TcpStream, access: &Access) -> Result<Self, Cause> {
         let (local, peer) = (stream.local_addr().map_err(os_cause)?, stream.peer_addr().map_err(os_cause)?);
         let stream = Arc::new(stream);
         access.keep(&stream)?;
@@ -350,6 +309,7 @@ mod tests {
     use std::sync::mpsc;
     use std::thread::{self, JoinHandle};
     use std::time::Duration;
+    use std::vec::Vec;
 
     use super::*;
     use crate::error::kind::ErrorKind;
