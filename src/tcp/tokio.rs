@@ -7,6 +7,7 @@ use std::net::{self, Shutdown, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::net::{TcpListener, TcpStream};
@@ -235,6 +236,12 @@ impl NetStream for TokioTcpStream {
 
     fn close_read(&self) -> Result<(), Error> {
         self.shut(Shutdown::Read)
+    }
+
+    /// The operating system sends the reset when the stream is dropped: after a shutdown, it would first send the end.
+    fn abort(&self) {
+        // It fails only if the connection is already down.
+        let _ = SockRef::from(&*self.stream).set_linger(Some(Duration::ZERO));
     }
 }
 

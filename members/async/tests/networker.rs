@@ -222,3 +222,15 @@ fn a_vectored_write_of_tcp_takes_all_buffers() {
         assert_eq!(&text, b"onetwo");
     });
 }
+
+#[test]
+fn an_abort_resets_a_connection_of_tcp() {
+    on_each_runtime(|| async {
+        let tcp = TokioTcp::new("127.0.0.1").unwrap();
+        let listener = tcp.listen("").unwrap();
+        let (mut dialled, accepted) = tokio::try_join!(tcp.dial(listener.local_addr()), listener.accept()).unwrap();
+        accepted.abort();
+        drop(accepted);
+        assert_eq!(dialled.read(&mut [0]).await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    });
+}
