@@ -30,7 +30,8 @@ fn os_cause(error: io::Error) -> Cause {
         io::ErrorKind::AddrInUse => Cause::AddrInUse,
         io::ErrorKind::AddrNotAvailable => Cause::AddrNotAvailable,
         io::ErrorKind::ConnectionRefused => Cause::ConnectionRefused,
-        io::ErrorKind::ConnectionReset => Cause::ConnectionReset,
+        // Of an accept whose client has left the queue.
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Cause::ConnectionReset,
         io::ErrorKind::BrokenPipe => Cause::BrokenPipe,
         io::ErrorKind::TimedOut => Cause::TimedOut,
         io::ErrorKind::WouldBlock => Cause::WouldBlock,
