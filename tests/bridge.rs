@@ -235,6 +235,22 @@ fn a_server_that_answers_and_leaves_breaks_the_pipe_of_the_client() {
 }
 
 #[test]
+fn a_client_that_writes_to_a_server_that_left_still_gets_its_answer() {
+    within_limit(|| {
+        let bridged = Bridged::new();
+        let (mut near, mut far) = bridged.connect();
+        // It fills the buffers of the client's connection and of the bridge, so that some of it is still on the way.
+        let answer = pattern(140_000);
+        far.write_all(&answer).expect("the bridge reads");
+        drop(far);
+        near.write_all(&pattern(LARGE)).expect("it is read or dropped");
+        let mut received = Vec::new();
+        near.read_to_end(&mut received).expect("the stream ends");
+        assert!(received == answer, "{} bytes came, of {}", received.len(), answer.len());
+    });
+}
+
+#[test]
 fn a_far_side_that_refuses_resets_the_client_and_is_counted() {
     within_limit(|| {
         let mut bridged = Bridged::new();

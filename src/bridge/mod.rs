@@ -1,8 +1,8 @@
 //! Bridges between networks: real ports and virtual hosts joined.
 //!
-//! A bridge accepts the connections of a listener and carries each to an address of another network. Both sides are any
-//! [`Networker`](crate::Networker): a host of a virtual network, or the operating system's TCP. [`Bridge`] is for
-//! threads.
+//! A bridge accepts the connections of a listener and carries each to an address of another network. Each side is any
+//! [`Networker`]: a host of a virtual network, or the operating system's TCP. [`Bridge`] is for threads, and with the
+//! feature `tokio`, `TokioBridge` is for tokio.
 //!
 //! | from | to | for |
 //! |---|---|---|
@@ -75,8 +75,9 @@
 //! | the listener or its host is closed, or an accept fails | keeps the error and carries on the open connections. It accepts again only after the reset of a client in the queue, and where the operating system has run out of something, once a connection has closed |
 //! | it is stopped or dropped | closes the listener and aborts all connections |
 //!
-//! Aborting is [`NetStream::abort`](crate::NetStream::abort): the standard library cannot reset a connection, so where an
-//! end is a [`TcpConn`](crate::TcpConn) its peer reads the end of the stream instead, as after a close. A reset is noticed
+//! Aborting is [`NetStream::abort`](crate::NetStream::abort), which resets connections of virtual networks and of tokio's
+//! TCP. The standard library cannot reset a connection, so the peer of a [`TcpConn`](crate::TcpConn) reads the end of the
+//! stream instead, as after a close: use `TokioBridge` where real programs have to tell the two apart. A reset is noticed
 //! by the next read or write at its connection, which comes late where the bridge waits for a slow reader at the other
 //! side.
 //!
@@ -94,11 +95,16 @@ use crate::addr::to_addr::ToAddr;
 use crate::contract::networker::Networker;
 use crate::error::{Error, Operation};
 
+mod guarded;
 mod tally;
 mod thread;
+#[cfg(feature = "tokio")]
+mod tokio;
 
 pub use tally::Counts;
 pub use thread::Bridge;
+#[cfg(feature = "tokio")]
+pub use tokio::TokioBridge;
 
 /// The most connections that a bridge carries at a time, by default.
 const LIMIT: usize = 1024;

@@ -19,6 +19,7 @@ use std::task::{Poll, Waker};
 use std::thread::{self, Builder, JoinHandle};
 use std::vec;
 
+use super::guarded::Guarded;
 use super::tally::{Counts, Retry, Tally};
 use super::{BUFFER, LIMIT, destination};
 use crate::addr::Addr;
@@ -274,15 +275,9 @@ where
         while shared.wait_below(limit) {
             match listener.accept().wait() {
                 Ok(near) => {
-                    let opened = shared.accepted();
-                    let near = Arc::new(near);
-                    let carrying = {
-                        let near = near.clone();
-                        move || carry(&opened, near, host, to)
-                    };
-                    if let Err(error) = builder().spawn_scoped(scope, carrying) {
+                    let accepted = Accepted { near: Guarded::new(near), opened: shared.accepted() };
+                    if let Err(error) = builder().spawn_scoped(scope, || carry(accepted, host, to)) {
                         shared.lock().tally.failed(no_thread(host, to, &error));
-                        near.abort();
                     }
                 }
                 Err(error) => {
@@ -295,52 +290,59 @@ where
     });
 }
 
+/// An accepted connection. Its fields are dropped in this order.
+struct Accepted<'a, A: NetStream> {
+    near: Guarded<A>,
+    opened: Opened<'a>,
+}
+
 /// Both ends of a carried connection.
-struct Pair<A, B> {
-    near: Arc<A>,
-    far: B,
+struct Pair<A: NetStream, B: NetStream> {
+    near: Guarded<A>,
+    far: Guarded<B>,
     /// Whether an end was reset, or is down.
     broken: AtomicBool,
 }
 
 impl<A: NetStream, B: NetStream> Pair<A, B> {
     fn abort(&self) {
-        self.near.abort();
-        self.far.abort();
+        self.near.conn.abort();
+        self.far.conn.abort();
     }
 }
 
 /// Dials the far side, and copies in both directions until both streams have ended.
-fn carry<A, N>(opened: &Opened<'_>, near: Arc<A>, host: &N, to: Addr)
+fn carry<A, N>(accepted: Accepted<'_, A>, host: &N, to: Addr)
 where
     A: NetStream + 'static,
     N: Networker<Conn: 'static>,
     for<'a> &'a A: Read + Write,
     for<'a> &'a N::Conn: Read + Write,
 {
+    let opened = accepted.opened;
+    let near = accepted.near;
     let far = match opened.dial(host, to) {
-        Some(Ok(far)) => far,
-        Some(Err(error)) => {
-            opened.failed(error);
-            return near.abort();
-        }
-        None => return near.abort(),
+        Some(Ok(far)) => Guarded::new(far),
+        Some(Err(error)) => return opened.failed(error),
+        None => return,
     };
     let pair = Arc::new(Pair { near, far, broken: AtomicBool::new(false) });
     let closing = pair.clone();
     opened.shared.up(opened.number, Box::new(move || closing.abort()));
     thread::scope(|scope| {
-        let back = || copy(&pair.far, &*pair.near, &pair.broken);
+        let (near, far) = (&pair.near.conn, &pair.far.conn);
+        let back = || copy(far, near, &pair.broken);
         match builder().spawn_scoped(scope, back) {
-            Ok(_) => copy(&*pair.near, &pair.far, &pair.broken),
+            Ok(_) => copy(near, far, &pair.broken),
             Err(error) => {
                 opened.failed(no_thread(host, to, &error));
-                pair.abort();
+                pair.broken.store(true, Ordering::Relaxed);
             }
         }
     });
-    if pair.broken.load(Ordering::Relaxed) {
-        pair.abort();
+    if !pair.broken.load(Ordering::Relaxed) {
+        pair.near.set_ended();
+        pair.far.set_ended();
     }
 }
 
