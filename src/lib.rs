@@ -145,7 +145,8 @@
 //! - [`Host`], [`Listener`], [`Conn`], [`Op`]: the types that every user needs. [`Error`], [`ErrorKind`],
 //!   [`CloseError`]: their errors.
 //! - [`Snapshot`](snapshot::Snapshot): which tasks wait for what, when a test hangs.
-//! - [`Networker`], [`NetListener`], [`NetStream`], [`Tcp`]: one function over any network.
+//! - [`Networker`], [`NetListener`], [`NetStream`], [`Tcp`]: one function over any network. The module `bridge` joins
+//!   virtual hosts and real ports.
 //! - [`Engine`], [`Registry`], [`Notifier`], [`table`]: to write a backend. The example `life_of_a_dial` walks through
 //!   them, `custom_engine` is a backend, and the module `testing` has the tests for it.
 //! - [`Layer`]: to put something around the engine of any network.
@@ -163,6 +164,7 @@
 //! | `embedded-nal-async` | hosts as embedded clients know them: IP addresses and names |
 //! | `edge-nal` | hosts as embedded servers and clients of edge-net know them |
 //! | `defmt` | logging by defmt |
+//! | `bridge` | bridges between networks, such as a virtual host and a real port |
 //! | `testing` | the conformance suite for backends |
 //! | `tokio` | tokio's I/O traits, the operating system's TCP on tokio |
 //! | `stream` | incoming connections as a `Stream` |
@@ -212,6 +214,10 @@ mod tcp;
 
 // Level 5: a look at all of it.
 pub mod snapshot;
+
+// Level 6: real ports and virtual hosts joined.
+#[cfg(feature = "bridge")]
+pub mod bridge;
 
 // Level 7: backends, and the suite that proves them.
 #[cfg(feature = "pipenet")]

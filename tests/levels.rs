@@ -16,6 +16,7 @@ const LEVELS: [(&str, u32); 13] = [
     ("net", 4),
     ("tcp", 4),
     ("snapshot", 5),
+    ("bridge", 6),
     ("pipenet", 7),
     ("testing", 7),
     ("adapter", 8),
@@ -209,9 +210,10 @@ fn level(folder: &str) -> u32 {
 /// Pairs of features whose code refers to each other: one `cfg` names both, or a `cfg` within one feature's code names
 /// the other feature. `.ci/run features` checks these together; features of other pairs meet only through Cargo's
 /// unification.
-const PAIRS: [(&str, &str); 11] = [
+const PAIRS: [(&str, &str); 12] = [
     ("alloc", "pipenet"),
     ("alloc", "trace"),
+    ("bridge", "tokio"),
     ("critical-section", "pipenet"),
     ("critical-section", "std"),
     ("edge-nal", "embedded-nal-async"),
@@ -228,7 +230,8 @@ fn features_whose_code_refers_to_each_other_are_listed() {
     let listed: BTreeSet<_> = PAIRS.iter().map(|(first, second)| ((*first).to_owned(), (*second).to_owned())).collect();
     let mut found = BTreeSet::new();
     for (module, source) in sources() {
-        let gate = Some(folder(&module).to_owned()).filter(|folder| ["pipenet", "trace"].contains(&&**folder));
+        let gate =
+            ["bridge", "pipenet", "trace"].into_iter().find(|feature| *feature == folder(&module)).map(String::from);
         for line in source.lines().filter(|line| line.trim_start().starts_with("#[cfg(")) {
             let named = line.split("feature = \"").skip(1).filter_map(|rest| rest.split('"').next());
             let named: BTreeSet<String> = named.map(String::from).chain(gate.clone()).collect();

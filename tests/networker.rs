@@ -139,3 +139,18 @@ fn a_name_other_than_an_ip_address_is_refused() {
     let error = Tcp::new("localhost").map(drop).map_err(|error| error.to_string());
     assert_eq!(error, Err(r#"virtnet "tcp": new host "localhost": invalid host name"#.into()));
 }
+
+/// The read of the peer of an aborted connection.
+fn read_after_abort<N: Networker<Conn: Read + Write>>(net: &N) -> Result<usize, ErrorKind> {
+    let (mut dialled, accepted) = connect_to_itself(net);
+    accepted.abort();
+    drop(accepted);
+    dialled.read(&mut [0]).map_err(|error| error.downcast::<virtnet::Error>().expect("an error of this crate").kind())
+}
+
+#[test]
+fn an_abort_resets_a_pipe_and_ends_both_streams_of_tcp() {
+    let net = pipenet::Network::new("t");
+    assert_eq!(read_after_abort(&net.host("a").expect("a host")), Err(ErrorKind::ConnectionReset));
+    assert_eq!(read_after_abort(&Tcp::new("127.0.0.1").expect("an IP address")), Ok(0));
+}

@@ -152,4 +152,18 @@ pub trait NetStream: Send + Sync + Sized {
     ///
     /// Those of [`Conn::close_read`](crate::Conn::close_read).
     fn close_read(&self) -> Result<(), Error>;
+
+    /// Resets the connection where its network can, so that the peer does not take what it has read for all of it; see
+    /// [`Conn::abort`](crate::Conn::abort). The reset may be sent only when the connection is dropped, so drop it then.
+    ///
+    /// | connection | the peer |
+    /// |---|---|
+    /// | [`Conn`](crate::Conn) | `connection reset`, at once |
+    /// | `TokioTcpStream` | `connection reset`, once this end is dropped |
+    /// | [`TcpConn`](crate::TcpConn), and by default | the end of the stream, as std cannot reset a connection; with bytes unread at this end, the operating system resets it |
+    fn abort(&self) {
+        // Either fails only if the connection is already down.
+        let _ = self.close_read();
+        let _ = self.close_write();
+    }
 }

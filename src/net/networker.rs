@@ -69,4 +69,8 @@ impl<N: NetRef> NetStream for Conn<N> {
     fn close_read(&self) -> Result<(), Error> {
         Conn::close_read(self)
     }
+
+    fn abort(&self) {
+        Conn::abort(self);
+    }
 }

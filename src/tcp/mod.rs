@@ -4,11 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::string::ToString;
 
+use crate::addr::Addr;
 use crate::addr::name::{HostName, NetworkName};
-use crate::addr::to_addr::ToAddr;
-use crate::addr::{Addr, AddrError};
 use crate::error::cause::Cause;
 
+mod access;
 mod thread;
 #[cfg(feature = "tokio")]
 mod tokio;
@@ -18,16 +18,6 @@ pub use thread::{Tcp, TcpConn, TcpListener};
 pub use tokio::{TokioTcp, TokioTcpListener, TokioTcpStream};
 
 const NETWORK: &str = "tcp";
-
-/// Resolves an address at the access point `name`: an empty host is the access point itself.
-fn os_resolve(addr: &impl ToAddr, name: HostName) -> Result<Addr, AddrError> {
-    let mut addr = addr.to_addr()?;
-    addr.network = NetworkName::cut(NETWORK).0;
-    if addr.host.is_empty() {
-        addr.host = name;
-    }
-    Ok(addr)
-}
 
 /// Converts an address of the operating system to one of this crate.
 fn os_addr(addr: SocketAddr) -> Addr {
@@ -40,7 +30,8 @@ fn os_cause(error: io::Error) -> Cause {
         io::ErrorKind::AddrInUse => Cause::AddrInUse,
         io::ErrorKind::AddrNotAvailable => Cause::AddrNotAvailable,
         io::ErrorKind::ConnectionRefused => Cause::ConnectionRefused,
-        io::ErrorKind::ConnectionReset => Cause::ConnectionReset,
+        // Of an accept whose client has left the queue.
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Cause::ConnectionReset,
         io::ErrorKind::BrokenPipe => Cause::BrokenPipe,
         io::ErrorKind::TimedOut => Cause::TimedOut,
         io::ErrorKind::WouldBlock => Cause::WouldBlock,

@@ -5,18 +5,16 @@ use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::pin::Pin;
-use std::string::ToString;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::vec::Vec;
 
-use super::{NETWORK, os_addr, os_cause, os_resolve};
+use super::access::{Access, Close};
+use super::{NETWORK, os_addr, os_cause};
 use crate::addr::Addr;
 use crate::addr::name::HostName;
-use crate::addr::to_addr::{ToAddr, to_listen_addr};
+use crate::addr::to_addr::ToAddr;
 use crate::contract::networker::{NetListener, NetStream, Networker};
-use crate::error::cause::{Cause, InvalidInput};
+use crate::error::cause::Cause;
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::wait::{OnTimeout, Op};
@@ -28,23 +26,13 @@ use crate::wait::{OnTimeout, Op};
 /// which the operating system resolves. An error of the operating system without a matching
 /// [`ErrorKind`](crate::ErrorKind) becomes a `Backend` error with its text.
 ///
-/// A poll of an operation makes the system call and blocks in it, so use [`Op::wait`], not an executor. A timeout is
-/// checked only between system calls.
+/// A poll of a dial or an accept makes the system call and blocks in it, so use [`Op::wait`], not an executor.
+/// [`Op::wait_timeout`] waits for as long: the system call cannot be interrupted, and its outcome is returned however late
+/// it comes. An accept ends when its listener or the access point is closed, a dial when the operating system gives up.
+/// [`AsRef`] of a connection gives access to std's timeouts of reads and writes.
 #[derive(Clone)]
 pub struct Tcp {
-    name: HostName,
-    shared: Arc<Sockets>,
-}
-
-#[derive(Default)]
-struct Sockets {
-    closed: AtomicBool,
-    /// The sockets to close with the access point.
-    sockets: Mutex<Vec<Weak<dyn Close>>>,
-}
-
-trait Close: Send + Sync {
-    fn close(&self);
+    access: Arc<Access>,
 }
 
 impl Tcp {
@@ -54,29 +42,12 @@ impl Tcp {
     ///
     /// `invalid host name` if `ip` is not an IP address.
     pub fn new(ip: &str) -> Result<Self, Error> {
-        let invalid =
-            |_| Error::subnet(Operation::NewHost, NETWORK.into(), &ip.into(), Cause::Invalid(InvalidInput::HostName));
-        let ip: IpAddr = ip.parse().map_err(invalid)?;
-        Ok(Self { name: HostName::cut(&ip.to_string()).0, shared: Arc::default() })
-    }
-
-    fn check_up(&self) -> Result<(), Cause> {
-        if self.shared.closed.load(Ordering::SeqCst) { Err(Cause::HostDown) } else { Ok(()) }
-    }
-
-    /// Registers a socket, which is closed with the access point.
-    fn keep<S: Close + 'static>(&self, socket: &Arc<S>) -> Result<(), Cause> {
-        let mut sockets = self.shared.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        self.check_up()?;
-        sockets.retain(|socket| socket.strong_count() > 0);
-        let socket: Weak<S> = Arc::downgrade(socket);
-        sockets.push(socket);
-        Ok(())
+        Ok(Self { access: Arc::new(Access::new(ip)?) })
     }
 
     fn connect(&self, addr: &Addr) -> Result<TcpConn, Cause> {
-        self.check_up()?;
-        TcpConn::new(TcpStream::connect((addr.host(), addr.port())).map_err(os_cause)?, self)
+        self.access.check_up()?;
+        TcpConn::new(TcpStream::connect((addr.host(), addr.port())).map_err(os_cause)?, &self.access)
     }
 }
 
@@ -89,40 +60,30 @@ impl Networker for Tcp {
     }
 
     fn name(&self) -> HostName {
-        self.name
+        self.access.name
     }
 
     fn dial(&self, addr: impl ToAddr + Send) -> Op<impl OnTimeout<Output = Result<TcpConn, Error>> + Send> {
         Op::new(SystemCall(move || {
             let failed = |addr, cause| Error::new(Operation::Dial, NETWORK, None, addr, cause);
-            let addr = os_resolve(&addr, self.name).map_err(|error| failed(None, error.into()))?;
+            let addr = self.access.resolve(&addr).map_err(|error| failed(None, error.into()))?;
             self.connect(&addr).map_err(|cause| failed(Some(addr), cause))
         }))
     }
 
     fn listen(&self, addr: impl ToAddr) -> Result<TcpListener, Error> {
-        let failed = |addr, cause| Error::new(Operation::Listen, NETWORK, None, addr, cause);
-        let asked = to_listen_addr(&addr).and_then(|addr| os_resolve(&addr, self.name));
-        let asked = asked.map_err(|error| failed(None, error.into()))?;
-        let check = || if asked.host == self.name { self.check_up() } else { Err(Cause::AddrNotAvailable) };
-        let bind = || {
-            let listener = net::TcpListener::bind((asked.host(), asked.port())).map_err(os_cause)?;
+        self.access.listen(&addr, |addr| {
+            let listener = net::TcpListener::bind(addr).map_err(os_cause)?;
             let addr = listener.local_addr().map_err(os_cause)?;
             let socket = Arc::new(ListenerSocket { listener: Mutex::new(Some(Arc::new(listener))), addr });
-            self.keep(&socket)?;
-            Ok(TcpListener { socket, access: self.clone() })
-        };
-        check().and_then(|()| bind()).map_err(|cause| failed(Some(asked), cause))
+            self.access.keep(&socket)?;
+            Ok(TcpListener { socket, access: self.access.clone() })
+        })
     }
 
     fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send> {
         Op::new(SystemCall(|| {
-            let sockets = {
-                let mut sockets = self.shared.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-                self.shared.closed.store(true, Ordering::SeqCst);
-                core::mem::take(&mut *sockets)
-            };
-            sockets.iter().filter_map(Weak::upgrade).for_each(|socket| socket.close());
+            self.access.close();
             Ok(())
         }))
     }
@@ -130,14 +91,14 @@ impl Networker for Tcp {
 
 impl fmt::Debug for Tcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tcp({})", self.name)
+        write!(f, "Tcp({})", self.access.name)
     }
 }
 
 /// A listener of [`Tcp`]. Dropping it closes it.
 pub struct TcpListener {
     socket: Arc<ListenerSocket>,
-    access: Tcp,
+    access: Arc<Access>,
 }
 
 /// Invariant: closing the socket ends every accept that blocks in the system call.
@@ -156,7 +117,7 @@ impl ListenerSocket {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn accept(&self, access: &Tcp) -> Result<TcpConn, Cause> {
+    fn accept(&self, access: &Access) -> Result<TcpConn, Cause> {
         let down = || access.check_up().err().unwrap_or(Cause::SocketDown);
         let listener = self.listener().ok_or_else(down)?;
         let (stream, _) = listener.accept().map_err(os_cause)?;
@@ -223,7 +184,7 @@ pub struct TcpConn {
 }
 
 impl TcpConn {
-    fn new(stream: TcpStream, access: &Tcp) -> Result<Self, Cause> {
+    fn new(stream: TcpStream, access: &Access) -> Result<Self, Cause> {
         let (local, peer) = (stream.local_addr().map_err(os_cause)?, stream.peer_addr().map_err(os_cause)?);
         let stream = Arc::new(stream);
         access.keep(&stream)?;
@@ -324,7 +285,7 @@ impl fmt::Debug for TcpConn {
     }
 }
 
-/// An operation whose poll blocks until the operation is complete.
+/// An operation whose poll blocks until the operation is complete, so that it never reaches a timeout.
 struct SystemCall<F>(F);
 
 impl<F> Unpin for SystemCall<F> {}
@@ -340,5 +301,59 @@ impl<T, F: FnMut() -> T> Future for SystemCall<F> {
 impl<T, F: FnMut() -> T> OnTimeout for SystemCall<F> {
     fn expire(mut self: Pin<&mut Self>, _: &Waker) -> Self::Output {
         (self.0)()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread::{self, JoinHandle};
+    use std::time::Duration;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::error::kind::ErrorKind;
+
+    /// The time limit of a test, in case that an accept is never woken.
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    type Accepting = JoinHandle<Result<(), ErrorKind>>;
+
+    /// A listener with threads that have entered its accept: each is blocked in the system call, or is about to be.
+    fn with_accepts<const N: usize>(timeout: Duration) -> (Arc<TcpListener>, [Accepting; N]) {
+        let listener = Arc::new(Tcp::new("127.0.0.1").expect("an IP address").listen("").expect("a free port"));
+        let accepts = [(); N].map(|()| {
+            let listener = listener.clone();
+            thread::spawn(move || listener.accept().wait_timeout(timeout).map(drop).map_err(|error| error.kind()))
+        });
+        let entered = || listener.socket.listener().map_or(0, |listener| Arc::strong_count(&listener) - 2);
+        while entered() < N && !accepts.iter().any(JoinHandle::is_finished) {
+            thread::yield_now();
+        }
+        (listener, accepts)
+    }
+
+    /// The outcomes of the accepts, within the time limit.
+    fn outcomes<const N: usize>(accepts: [Accepting; N]) -> Vec<Result<(), ErrorKind>> {
+        let (ended, outcomes) = mpsc::channel();
+        for accept in accepts {
+            let ended = ended.clone();
+            thread::spawn(move || ended.send(accept.join().expect("an accept does not panic")));
+        }
+        (0..N).map(|_| outcomes.recv_timeout(LIMIT).expect("the accept ends")).collect()
+    }
+
+    #[test]
+    fn closing_a_listener_wakes_two_threads_that_accept() {
+        let (listener, accepts) = with_accepts::<2>(Duration::MAX);
+        NetListener::close(&*listener);
+        assert_eq!(outcomes(accepts), [Err(ErrorKind::SocketDown); 2]);
+    }
+
+    #[test]
+    fn an_accept_outlasts_its_timeout() {
+        let (listener, accepts) = with_accepts::<1>(Duration::ZERO);
+        let _dialled = TcpStream::connect(listener.socket.addr).expect("the listener is open");
+        assert_eq!(outcomes(accepts), [Ok(())]);
     }
 }

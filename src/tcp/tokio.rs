@@ -3,13 +3,11 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
-use std::net::{self, IpAddr, Shutdown, SocketAddr};
+use std::net::{self, Shutdown, SocketAddr};
 use std::pin::{Pin, pin};
-use std::string::ToString;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::vec::Vec;
+use std::time::Duration;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::net::{TcpListener, TcpStream};
@@ -18,12 +16,13 @@ use ::tokio::sync::Notify;
 use ::tokio::sync::futures::Notified;
 use socket2::SockRef;
 
-use super::{NETWORK, os_addr, os_cause, os_resolve};
+use super::access::{Access, Close};
+use super::{NETWORK, os_addr, os_cause};
 use crate::addr::name::HostName;
-use crate::addr::to_addr::{ToAddr, to_listen_addr};
+use crate::addr::to_addr::ToAddr;
 use crate::addr::{Addr, AddrError};
 use crate::contract::networker::{NetListener, NetStream, Networker};
-use crate::error::cause::{Cause, InvalidInput};
+use crate::error::cause::Cause;
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::wait::{Expiring, OnTimeout, Op};
@@ -38,17 +37,13 @@ use crate::wait::{Expiring, OnTimeout, Op};
 /// Like tokio's sockets, dial and listen panic in a runtime whose I/O is not enabled.
 #[derive(Clone)]
 pub struct TokioTcp {
-    name: HostName,
-    shared: Arc<TokioSockets>,
+    shared: Arc<Shared>,
 }
 
-#[derive(Default)]
-struct TokioSockets {
-    closed: AtomicBool,
+struct Shared {
+    access: Access,
     /// Ends pending dials.
     closing: Notify,
-    listeners: Mutex<Vec<Weak<Socket>>>,
-    streams: Mutex<Vec<Weak<TcpStream>>>,
 }
 
 impl TokioTcp {
@@ -58,31 +53,19 @@ impl TokioTcp {
     ///
     /// `invalid host name` if `ip` is not an IP address.
     pub fn new(ip: &str) -> Result<Self, Error> {
-        let invalid =
-            |_| Error::subnet(Operation::NewHost, NETWORK.into(), &ip.into(), Cause::Invalid(InvalidInput::HostName));
-        let ip: IpAddr = ip.parse().map_err(invalid)?;
-        Ok(Self { name: HostName::cut(&ip.to_string()).0, shared: Arc::default() })
+        Ok(Self { shared: Arc::new(Shared { access: Access::new(ip)?, closing: Notify::new() }) })
     }
 
     fn check_up(&self) -> Result<(), Cause> {
         runtime::Handle::try_current().map_err(|_| Cause::backend(&"not within a tokio runtime"))?;
-        if self.shared.closed.load(Ordering::SeqCst) { Err(Cause::HostDown) } else { Ok(()) }
-    }
-
-    /// Registers a socket in `sockets`, which are closed with the access point.
-    fn keep<S>(&self, sockets: &Mutex<Vec<Weak<S>>>, socket: &Arc<S>) -> Result<(), Cause> {
-        let mut sockets = sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        self.check_up()?;
-        sockets.retain(|socket| socket.strong_count() > 0);
-        sockets.push(Arc::downgrade(socket));
-        Ok(())
+        self.shared.access.check_up()
     }
 
     fn stream(&self, stream: TcpStream) -> Result<TokioTcpStream, Cause> {
         let local = os_addr(stream.local_addr().map_err(os_cause)?);
         let peer = os_addr(stream.peer_addr().map_err(os_cause)?);
         let stream = Arc::new(stream);
-        self.keep(&self.shared.streams, &stream)?;
+        self.shared.access.keep(&stream)?;
         Ok(TokioTcpStream { stream, local, peer })
     }
 
@@ -102,18 +85,15 @@ impl TokioTcp {
         connect.await.map_err(|cause| failed(Some(addr), cause))
     }
 
-    fn bind(&self, addr: &Addr) -> Result<TokioTcpListener, Cause> {
-        if addr.host != self.name {
-            return Err(Cause::AddrNotAvailable);
-        }
+    fn bind(&self, addr: SocketAddr) -> Result<TokioTcpListener, Cause> {
         self.check_up()?;
-        let listener = net::TcpListener::bind((addr.host(), addr.port())).map_err(os_cause)?;
+        let listener = net::TcpListener::bind(addr).map_err(os_cause)?;
         listener.set_nonblocking(true).map_err(os_cause)?;
         let addr = listener.local_addr().map_err(os_cause)?;
         let listener = TcpListener::from_std(listener).map_err(os_cause)?;
         let listener = Mutex::new(Some(Arc::new(listener)));
         let socket = Arc::new(Socket { listener, addr, closing: Notify::new() });
-        self.keep(&self.shared.listeners, &socket)?;
+        self.shared.access.keep(&socket)?;
         Ok(TokioTcpListener { socket, access: self.clone() })
     }
 }
@@ -127,11 +107,11 @@ impl Networker for TokioTcp {
     }
 
     fn name(&self) -> HostName {
-        self.name
+        self.shared.access.name
     }
 
     fn dial(&self, addr: impl ToAddr + Send) -> Op<impl OnTimeout<Output = Result<TokioTcpStream, Error>> + Send> {
-        let addr = os_resolve(&addr, self.name);
+        let addr = self.shared.access.resolve(&addr);
         let asked = addr.ok();
         Op::new(Expiring {
             future: self.clone().connect(addr),
@@ -140,24 +120,14 @@ impl Networker for TokioTcp {
     }
 
     fn listen(&self, addr: impl ToAddr) -> Result<TokioTcpListener, Error> {
-        let failed = |addr, cause| Error::new(Operation::Listen, NETWORK, None, addr, cause);
-        let addr = to_listen_addr(&addr).and_then(|addr| os_resolve(&addr, self.name));
-        let addr = addr.map_err(|error| failed(None, error.into()))?;
-        self.bind(&addr).map_err(|cause| failed(Some(addr), cause))
+        self.shared.access.listen(&addr, |addr| self.bind(addr))
     }
 
     fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send> {
         let shared = self.shared.clone();
         let future = async move {
-            shared.closed.store(true, Ordering::SeqCst);
+            shared.access.close();
             shared.closing.notify_waiters();
-            let listeners = core::mem::take(&mut *shared.listeners.lock().unwrap_or_else(PoisonError::into_inner));
-            listeners.iter().filter_map(Weak::upgrade).for_each(|socket| socket.close());
-            let streams = core::mem::take(&mut *shared.streams.lock().unwrap_or_else(PoisonError::into_inner));
-            for stream in streams.iter().filter_map(Weak::upgrade) {
-                // The shutdown fails only if the connection is already down.
-                let _ = SockRef::from(&*stream).shutdown(Shutdown::Both);
-            }
             Ok(())
         };
         Op::new(Expiring { future, expired: || Ok(()) })
@@ -166,7 +136,7 @@ impl Networker for TokioTcp {
 
 impl fmt::Debug for TokioTcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TokioTcp({})", self.name)
+        write!(f, "TokioTcp({})", self.shared.access.name)
     }
 }
 
@@ -194,7 +164,9 @@ impl Socket {
         let (stream, _) = unless(closing, listener.accept()).await.ok_or_else(down)?.map_err(os_cause)?;
         access.stream(stream)
     }
+}
 
+impl Close for Socket {
     fn close(&self) {
         drop(self.listener.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.closing.notify_waiters();
@@ -242,6 +214,13 @@ pub struct TokioTcpStream {
     peer: Addr,
 }
 
+impl Close for TcpStream {
+    fn close(&self) {
+        // The shutdown fails only if the connection is already down.
+        let _ = SockRef::from(self).shutdown(Shutdown::Both);
+    }
+}
+
 impl NetStream for TokioTcpStream {
     fn local_addr(&self) -> Addr {
         self.local
@@ -257,6 +236,12 @@ impl NetStream for TokioTcpStream {
 
     fn close_read(&self) -> Result<(), Error> {
         self.shut(Shutdown::Read)
+    }
+
+    /// The operating system sends the reset when the stream is dropped: after a shutdown, it would first send the end.
+    fn abort(&self) {
+        // It fails only if the connection is already down.
+        let _ = SockRef::from(&*self.stream).set_linger(Some(Duration::ZERO));
     }
 }
 

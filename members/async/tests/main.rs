@@ -1,5 +1,6 @@
 //! Virtual networks under async software: tokio's read and write functions, and published servers and clients.
 
+mod bridge;
 mod cancel;
 #[path = "../../../examples/grpc/chat.rs"]
 mod chat;

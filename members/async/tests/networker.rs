@@ -75,19 +75,38 @@ where
     assert_eq!(sorted(asking.join_all().await), sorted(serving.await.unwrap()));
 }
 
-/// A close wakes waiting tasks, and they report the cause.
-async fn close<H>(host: H)
+/// A close wakes the tasks that wait to accept and to read. `read_ends` is how the read ends then.
+async fn close<H>(host: H, read_ends: Result<usize, ErrorKind>)
 where
     H: Networker<Conn: AsyncConn + Debug, Listener: 'static>,
 {
     let listener = host.listen("").unwrap();
-    let (dialled, accepted) = tokio::try_join!(host.dial(listener.local_addr()), listener.accept()).unwrap();
-    let accepting = tokio::spawn(async move { listener.accept().await.unwrap_err().kind() });
+    let (mut dialled, accepted) = tokio::try_join!(host.dial(listener.local_addr()), listener.accept()).unwrap();
+    let to = dialled.peer_addr();
+    let (waits, mut waiting) = mpsc::channel(2);
+    let accepting = tokio::spawn({
+        let waits = waits.clone();
+        async move {
+            let mut accept = pin!(listener.accept());
+            assert!(futures::poll!(&mut accept).is_pending());
+            waits.send(()).await.unwrap();
+            accept.await.unwrap_err().kind()
+        }
+    });
+    let reading = tokio::spawn(async move {
+        let mut buf = [0];
+        let mut read = pin!(dialled.read(&mut buf));
+        assert!(futures::poll!(&mut read).is_pending());
+        waits.send(()).await.unwrap();
+        read.await.map_err(|error| error.downcast::<virtnet::Error>().unwrap().kind())
+    });
+    let _ = (waiting.recv().await.unwrap(), waiting.recv().await.unwrap());
     host.close().await.unwrap();
     assert_eq!(accepting.await.unwrap(), ErrorKind::HostDown);
+    assert_eq!(reading.await.unwrap(), read_ends);
     assert_eq!(host.listen("").map(drop).unwrap_err().kind(), ErrorKind::HostDown);
-    assert_eq!(host.dial(dialled.peer_addr()).await.map(drop).unwrap_err().kind(), ErrorKind::HostDown);
-    drop((dialled, accepted));
+    assert_eq!(host.dial(to).await.map(drop).unwrap_err().kind(), ErrorKind::HostDown);
+    drop(accepted);
 }
 
 #[test]
@@ -112,7 +131,7 @@ fn an_echo_on_loopback_tcp() {
 fn a_close_on_a_virtual_network() {
     on_each_runtime(|| async {
         let a = host(&Network::new("t"), "a");
-        tokio::spawn(close(a.clone())).await.unwrap();
+        tokio::spawn(close(a.clone(), Err(ErrorKind::HostDown))).await.unwrap();
         assert_all_ports_free(&[&a]);
     });
 }
@@ -120,7 +139,7 @@ fn a_close_on_a_virtual_network() {
 #[test]
 fn a_close_on_loopback_tcp() {
     on_each_runtime(|| async {
-        tokio::spawn(close(TokioTcp::new("127.0.0.1").unwrap())).await.unwrap();
+        tokio::spawn(close(TokioTcp::new("127.0.0.1").unwrap(), Ok(0))).await.unwrap();
     });
 }
 
@@ -201,5 +220,17 @@ fn a_vectored_write_of_tcp_takes_all_buffers() {
         let mut text = [0; 6];
         accepted.read_exact(&mut text).await.unwrap();
         assert_eq!(&text, b"onetwo");
+    });
+}
+
+#[test]
+fn an_abort_resets_a_connection_of_tcp() {
+    on_each_runtime(|| async {
+        let tcp = TokioTcp::new("127.0.0.1").unwrap();
+        let listener = tcp.listen("").unwrap();
+        let (mut dialled, accepted) = tokio::try_join!(tcp.dial(listener.local_addr()), listener.accept()).unwrap();
+        accepted.abort();
+        drop(accepted);
+        assert_eq!(dialled.read(&mut [0]).await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
     });
 }
