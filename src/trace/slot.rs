@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_takes_72_bytes() {
-        assert_eq!(size_of::<Slot>(), 72);
+    fn an_event_takes_64_bytes() {
+        assert_eq!(size_of::<Slot>(), 64);
     }
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use virtnet::Observer as _;
 use virtnet::trace::{Event, Failure, How, Kind, Trace};
 
 use crate::feed::*;
@@ -39,7 +40,7 @@ fn streams_are_expected_in_any_order_of_each_other() -> Result<(), Failure> {
 fn an_unexpected_event_shows_everything() -> Result<(), Failure> {
     let feed = Feed::new();
     let picture: Arc<dyn Display + Send + Sync> = Arc::new(Picture);
-    feed.observer().register("pipet", Arc::downgrade(&picture));
+    feed.observer().attach("pipet", Arc::downgrade(&picture));
     ["a", "b", "c"].into_iter().for_each(|host| feed.host(host));
     feed.listen("a:10");
     let mut check = feed.trace.check();
@@ -258,7 +259,7 @@ fn a_check_reads_on_from_the_head_into_the_window() -> Result<(), Failure> {
 fn a_trace_outlives_its_networks_and_pictures() {
     let feed = Feed::new();
     let picture: Arc<dyn Display + Send + Sync> = Arc::new(Picture);
-    feed.observer().register("pipet", Arc::downgrade(&picture));
+    feed.observer().attach("pipet", Arc::downgrade(&picture));
     feed.host("a");
     drop(picture);
     let failed = feed.trace.one("host b").unwrap_err();
