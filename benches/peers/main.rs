@@ -42,7 +42,7 @@ const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/peers.sv
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
 /// What the costs are made of; it quotes rows.
 const COSTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/README.md");
-/// README's part between these is of this program.
+/// The parts of README and of the page of costs between these are of this program.
 const MARKERS: (&str, &str) = ("<!-- peers:begin -->\n", "<!-- peers:end -->");
 
 fn main() -> ExitCode {
@@ -121,12 +121,16 @@ fn read(path: &str) -> String {
 
 /// What there is, and what there should be, with the path of each.
 fn rendered(results: &Results) -> [(&'static str, String); 3] {
-    let readme = read(README);
-    let (before, rest) = readme.split_once(MARKERS.0).expect("README has the marker of the beginning");
-    let (_, after) = rest.split_once(MARKERS.1).expect("README has the marker of the end");
-    let section = report::markdown(results);
-    let readme = format!("{before}{}{section}{}{after}", MARKERS.0, MARKERS.1);
-    [(CHART, chart::svg(results)), (README, readme), (COSTS, report::fill(&read(COSTS), results))]
+    let readme = between_markers(&read(README), &report::summary_with_chart(results));
+    let costs = between_markers(&report::fill(&read(COSTS), results), &report::table(results));
+    [(CHART, chart::svg(results)), (README, readme), (COSTS, costs)]
+}
+
+/// A page with `section` between its markers.
+fn between_markers(page: &str, section: &str) -> String {
+    let (before, rest) = page.split_once(MARKERS.0).expect("the page has the marker of the beginning");
+    let (_, after) = rest.split_once(MARKERS.1).expect("the page has the marker of the end");
+    format!("{before}{}{section}{}{after}", MARKERS.0, MARKERS.1)
 }
 
 fn render_all(results: &Results) -> ExitCode {

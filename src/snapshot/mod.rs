@@ -1,4 +1,6 @@
 //! A snapshot of hosts, sockets and waiting tasks, for debugging a hang.
+//!
+#![doc = include_str!("hangs.md")]
 
 use core::fmt;
 use core::iter;

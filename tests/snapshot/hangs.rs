@@ -1,4 +1,4 @@
-//! README's section "My test hangs": each row of its table is built, and shows the described snapshot.
+//! The page of common hangs: each of them is built, and shows the described snapshot.
 
 use std::io::{BufWriter, Write};
 
@@ -6,46 +6,41 @@ use virtnet::pipenet::{self, Builder, Network};
 
 use super::*;
 
-const README: &str = include_str!("../../README.md");
-const SECTION: &str = "## My test hangs\n";
+/// The page in the docs of the module `snapshot`.
+const PAGE: &str = include_str!("../../src/snapshot/hangs.md");
 
 /// The symptom, the cause, and the resulting snapshot.
 const HANGS: [(&str, Hang); 13] = [
-    ("a dial, and its accept comes after it on the same thread", dial_before_accept),
-    ("a dial to a server that has a connection", busy_server),
-    ("an accept", accept_without_dial),
-    ("a dial that was accepted", forgotten_dial),
-    ("reading to the end", unfinished_stream),
-    ("reading to the end, and the peer was dropped", held_clone),
-    ("reading at both ends", unflushed_request),
-    ("writing", unread_stream),
-    ("writing at both ends", both_write),
-    ("a write of a few bytes", rendezvous_without_reader),
-    ("nothing, but ports are not those that I expect, or run out", held_ends),
-    ("nothing, but `port table is full (6)`", held_closed_sockets),
-    ("nothing, but `backlog is full (2)`", full_backlog),
+    ("A dial, and its accept comes after it on the same thread", dial_before_accept),
+    ("A dial to a server that has a connection", busy_server),
+    ("An accept", accept_without_dial),
+    ("A dial that was accepted", forgotten_dial),
+    ("Reading to the end", unfinished_stream),
+    ("Reading to the end, and the peer was dropped", held_clone),
+    ("Reading at both ends", unflushed_request),
+    ("Writing", unread_stream),
+    ("Writing at both ends", both_write),
+    ("A write of a few bytes", rendezvous_without_reader),
+    ("Nothing, but ports are not those that I expect, or run out", held_ends),
+    ("Nothing, but `port table is full (6)`", held_closed_sockets),
+    ("Nothing, but `backlog is full (2)`", full_backlog),
 ];
 
 /// Builds a hang, and returns its snapshot.
 type Hang = fn() -> String;
 
 #[test]
-fn readme_describes_the_snapshot_of_each_hang() {
-    let (_, below) = README.split_once(SECTION).expect("there is the section");
-    let section = below.split_once("\n## ").map_or(below, |(section, _)| section);
-    let table: Vec<Vec<_>> = section
-        .lines()
-        .filter_map(|line| Some(line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect()))
-        .skip(1)
-        .collect();
-    let told: Vec<_> = table.iter().map(|row| row[0]).collect();
-    assert_eq!(told, HANGS.map(|(symptom, _)| symptom), "each row has its test");
-    for (row, (symptom, hang)) in table.iter().zip(HANGS) {
-        let [_, shows, cause, fix] = row[..] else { panic!("four columns: {row:?}") };
-        assert!(!cause.is_empty() && !fix.is_empty(), "{symptom}");
+fn the_page_describes_the_snapshot_of_each_hang() {
+    let entries: Vec<(&str, &str)> = PAGE.split("\n**").skip(1).filter_map(|entry| entry.split_once("**\n")).collect();
+    let told: Vec<_> = entries.iter().map(|&(symptom, _)| symptom).collect();
+    assert_eq!(told, HANGS.map(|(symptom, _)| symptom), "each entry has its test");
+    for (&(_, entry), (symptom, hang)) in entries.iter().zip(HANGS) {
+        let has = |head: &str| entry.lines().any(|line| line.strip_prefix(head).is_some_and(|rest| !rest.is_empty()));
+        assert!(has("- cause: ") && has("- fix: "), "{symptom}");
         let snapshot = hang();
         let lines: Vec<_> = snapshot.lines().map(squeeze).collect();
-        let told: Vec<_> = shows.split('`').skip(1).step_by(2).collect();
+        let told: Vec<_> =
+            entry.lines().skip_while(|line| *line != "```text").skip(1).take_while(|line| *line != "```").collect();
         assert!(told.iter().all(|told| lines.iter().any(|line| line == told)), "{symptom}: {told:#?}\n{snapshot}");
         // A waiting task or thread is listed.
         let waits = |line: &&String| line.contains(" to ");
