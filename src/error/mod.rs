@@ -240,6 +240,9 @@ pub enum Operation {
     AutoClose,
     /// Looking for a host by name or IP address.
     Resolve,
+    /// Waiting until no socket is in use: [`Host::idle`](crate::Host::idle) and
+    /// [`NetRefExt::idle`](crate::NetRefExt::idle).
+    Idle,
 }
 
 impl Operation {
@@ -255,6 +258,7 @@ impl Operation {
             Self::NewHost => "new host",
             Self::AutoClose => "auto close",
             Self::Resolve => "resolve",
+            Self::Idle => "idle",
         }
     }
 }

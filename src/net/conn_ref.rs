@@ -391,6 +391,7 @@ impl<N: NetRef> Drop for ConnRef<N> {
             }
         }
         self.net().engine.release(&self.link);
+        self.net().check_idle(&self.place.host);
     }
 }
 

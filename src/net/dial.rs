@@ -371,6 +371,7 @@ impl<N: NetRef> DialState<N> {
             ports.remove(slot)
         });
         gone.into_iter().for_each(State::discard);
+        net.check_idle(host);
         Some(ticket)
     }
 

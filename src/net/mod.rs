@@ -8,6 +8,7 @@ pub(crate) mod half;
 #[cfg(feature = "alloc")]
 pub(crate) mod handle;
 pub(crate) mod host;
+pub(crate) mod idle;
 #[cfg(any(feature = "edge-nal", feature = "embedded-nal-async"))]
 pub(crate) mod ip;
 pub(crate) mod listener;

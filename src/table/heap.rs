@@ -30,7 +30,7 @@ impl<L> Heap<L> {
     #[must_use]
     pub fn new() -> Self {
         let closed = [false; 2].map(AtomicBool::new);
-        let hosts = HeapHosts { list: List::new(), closed };
+        let hosts = HeapHosts { list: List::new(), closed, watched: AtomicBool::new(false) };
         let network = Lock::new(NetworkState::new(ManyWakers::default()));
         Self { shared: Arc::new(SharedTables { hosts, network }) }
     }
@@ -127,6 +127,12 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
         }
     }
 
+    #[inline]
+    fn is_watched(&self) -> bool {
+        // Ordered by the lock of the host's sockets.
+        self.shared.hosts.watched.load(Ordering::Relaxed)
+    }
+
     fn name(&self, host: &u32) -> HostName {
         self.shared.hosts.list.get(*host).map_or(HostName::EMPTY, |(name, _)| *name)
     }
@@ -163,6 +169,8 @@ pub struct HeapHosts<L> {
     list: List<HeapHost<L>>,
     /// The network, the registry.
     closed: [AtomicBool; 2],
+    /// Whether a task waits until hosts are idle. Set under the lock of the network, and read without it.
+    watched: AtomicBool,
 }
 
 /// What belongs to a name that came up.
@@ -253,6 +261,10 @@ impl<L> Directory for HeapDirectory<'_, L> {
     fn set_closed(&mut self, closed: Closed) {
         self.hosts.closed[0].store(closed.network, Ordering::Release);
         self.hosts.closed[1].store(closed.registry, Ordering::Release);
+    }
+
+    fn set_watched(&mut self, watched: bool) {
+        self.hosts.watched.store(watched, Ordering::Relaxed);
     }
 }
 

@@ -62,6 +62,10 @@ pub trait Tables: Send + Sync {
         taken: impl FnOnce(),
     ) -> Result<u16, Cause>;
 
+    /// Whether a task may wait until hosts are idle. A task that finds sockets in use has said so before, by
+    /// [`Directory::set_watched`]: the step that removes a socket later comes after it, and then this returns true.
+    fn is_watched(&self) -> bool;
+
     /// The host's number in the directory.
     fn id(&self, host: &Self::Host) -> u32;
 
@@ -149,6 +153,9 @@ pub trait Directory {
 
     /// Says what was closed.
     fn set_closed(&mut self, closed: Closed);
+
+    /// Says whether a task waits until hosts are idle.
+    fn set_watched(&mut self, watched: bool);
 }
 
 /// What is known of a name.
@@ -184,13 +191,13 @@ pub struct NetworkState<W> {
     pub open_hosts: u32,
     /// Why it failed, what the engine and what the registry said to being closed.
     pub(crate) failures: Failures,
-    /// Those who wait for somebody else's close.
-    pub closers: W,
+    /// The tasks that wait for another task's close, or until hosts are idle.
+    pub waiters: W,
 }
 
 impl<W> NetworkState<W> {
-    pub(crate) const fn new(closers: W) -> Self {
-        Self { auto_close: false, closing: Closing::NotYet, open_hosts: 0, failures: Failures::NONE, closers }
+    pub(crate) const fn new(waiters: W) -> Self {
+        Self { auto_close: false, closing: Closing::NotYet, open_hosts: 0, failures: Failures::NONE, waiters }
     }
 }
 
