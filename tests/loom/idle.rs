@@ -1,5 +1,7 @@
 //! Waiting until a host or the network is idle, while other threads drop the last sockets.
 
+use virtnet::NetRefExt as _;
+
 use crate::act::*;
 use crate::explore::*;
 
