@@ -139,3 +139,11 @@ fn a_name_other_than_an_ip_address_is_refused() {
     let error = Tcp::new("localhost").map(drop).map_err(|error| error.to_string());
     assert_eq!(error, Err(r#"virtnet "tcp": new host "localhost": invalid host name"#.into()));
 }
+
+#[path = "../examples/decorator.rs"]
+mod decorator;
+
+#[test]
+fn a_networker_around_another_one_sees_every_dial() {
+    decorator::main().expect("all as expected");
+}
