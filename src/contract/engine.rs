@@ -261,11 +261,13 @@ pub enum FastPath {
 /// ```
 /// use virtnet::LinkStatus;
 ///
-/// let status = LinkStatus { to_read: 3, ..LinkStatus::default() };
+/// let mut status = LinkStatus::default();
+/// status.to_read = 3;
 /// assert_eq!((status.to_read, status.readers, status.read_closed), (3, 0, false));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct LinkStatus {
     /// Bytes that can be read.
     pub to_read: usize,

@@ -22,8 +22,10 @@ pub struct SocketRow {
 /// The state of a socket, and the tasks that wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum SocketState {
     /// A listener.
+    #[non_exhaustive]
     Listening {
         /// Dials that wait to be accepted.
         queued: u32,
@@ -34,6 +36,7 @@ pub enum SocketState {
     },
     /// A pending dial, or a completed one that has not been polled since. Its peer is not known: another socket is
     /// [`Queued`](SocketState::Queued) for it at the listener, or connected to it.
+    #[non_exhaustive]
     Dialling {
         /// Whether a task waits for it.
         waits: bool,

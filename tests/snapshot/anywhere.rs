@@ -208,16 +208,17 @@ fn look<N: NetRef>(net: &N, names: &[String]) {
             assert_eq!(row.local_addr().host(), host.name().as_str());
             let peer = row.peer_addr().is_some_and(|peer| names.iter().any(|name| name == peer.host()));
             match row.state() {
-                SocketState::Listening { queued, backlog, acceptors } => {
+                SocketState::Listening { queued, backlog, acceptors, .. } => {
                     assert!(queued <= 1 && backlog == 4096 && acceptors == 0 && !peer, "{row}");
                 }
-                SocketState::Dialling { waits } => assert!(!waits && !peer, "{row}"),
+                SocketState::Dialling { waits, .. } => assert!(!waits && !peer, "{row}"),
                 SocketState::Queued => assert!(peer, "{row}"),
                 SocketState::Connected(LinkStatus { to_read, to_write, readers: 0, writers: 0, .. }) => {
                     assert!(peer && [0, 5, 10].contains(&to_read) && [0, 5, 10].contains(&to_write), "{row}");
                 }
                 SocketState::Connected(_) => panic!("nobody waits: {row}"),
                 SocketState::Closed => {}
+                other => panic!("{other:?}: {row}"),
             }
         }
     }

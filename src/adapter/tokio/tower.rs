@@ -90,6 +90,7 @@ impl<N: NetRef> Connection for Conn<N> {
 /// The addresses of the connection that carried a request or response. It is in the extensions of a response of
 /// hyper-util's client, and of a request to tonic's server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConnInfo {
     /// The address of the local end.
     pub local_addr: Addr,
