@@ -160,6 +160,13 @@ pub trait Engine: Send + Sync {
         LinkStatus::default()
     }
 
+    /// The number of the connection, the same at both ends where both are in this subnetwork; 0 if it has none, as by
+    /// default. Numbers start at 1, and no two connections of the subnetwork have the same.
+    fn number(&self, link: &Self::Link) -> u64 {
+        let _ = link;
+        0
+    }
+
     /// Registers the task of `waker` as a read that finds nothing does, whether there are bytes or not: it is woken by
     /// the next bytes, and by whatever ends the connection. By default it is not.
     ///
