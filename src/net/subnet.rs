@@ -158,17 +158,10 @@ where
     }
 
     /// Called after a socket has left the table of `host`: wakes the tasks that wait until it is idle.
-    #[inline(always)]
-    pub(crate) fn check_idle(&self, host: &T::Host) {
-        if self.tables.is_watched() {
-            self.wake_if_idle(host);
-        }
-    }
-
     #[cold]
     #[inline(never)]
-    fn wake_if_idle(&self, host: &T::Host) {
-        if self.tables.ports(host, |ports| ports.count()) == 0 {
+    pub(crate) fn check_idle(&self, host: &T::Host) {
+        if self.tables.is_watched() && self.tables.ports(host, |ports| ports.count()) == 0 {
             self.wake_waiters();
         }
     }
