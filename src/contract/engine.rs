@@ -290,6 +290,8 @@ pub struct LinkStatus {
     pub write_closed: bool,
     /// Whether the peer reset the connection.
     pub reset: bool,
+    /// Whether the peer is closed, and not only its stream ended.
+    pub peer_gone: bool,
 }
 
 /// How to shut a connection down, seen from the end that does it. All tasks that wait and are affected are woken.

@@ -1,6 +1,7 @@
 //! The sockets in a snapshot.
 
 use core::fmt::{self, Write as _};
+use core::num::NonZero;
 
 use crate::addr::Addr;
 use crate::addr::name::ErrorText;
@@ -10,13 +11,14 @@ use crate::net::net_ref::NetRef;
 use crate::table::{MaybeBoxed, Ports, RequestPhase, State, Tables};
 use crate::wait::waker::Wakers;
 
-/// A socket in a [`Snapshot`](super::Snapshot). Prints as a line of it.
+/// A socket in a [`Snapshot`](super::Snapshot) or a [`LiveView`](super::LiveView). Prints as a line of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SocketRow {
     local: Addr,
     peer: Option<Addr>,
     state: SocketState,
+    number: u64,
 }
 
 /// The state of a socket, and the tasks that wait for it.
@@ -63,6 +65,12 @@ impl SocketRow {
         self.peer
     }
 
+    /// The number of a connection, if it has one; see [`Conn::number`](crate::Conn::number).
+    #[must_use]
+    pub fn number(&self) -> Option<NonZero<u64>> {
+        NonZero::new(self.number)
+    }
+
     /// The state of the socket, and the tasks that wait for it.
     #[must_use]
     pub fn state(&self) -> SocketState {
@@ -105,7 +113,9 @@ impl fmt::Display for SocketRow {
         }
         let told = if told.as_str().is_empty() { "-" } else { told.as_str() };
         line(f, [name, told], [&received, &sent, &self.local])?;
-        self.peer.map_or(Ok(()), |peer| write!(f, " {arrow} {peer}"))
+        self.peer.map_or(Ok(()), |peer| write!(f, " {arrow} {peer}"))?;
+        let peer_gone = matches!(self.state, SocketState::Connected(status) if status.peer_gone);
+        f.write_str(if peer_gone { " (peer is gone)" } else { "" })
     }
 }
 
@@ -164,7 +174,8 @@ pub(super) fn row<N: NetRef>(host: &Host<N>, key: Key) -> Option<SocketRow> {
         };
         Some((socket.peer, state, link))
     })?;
+    let number = link.as_ref().map_or(0, |link| net.engine.number(link));
     let state = link.map_or(state, |link| SocketState::Connected(net.engine.status(&link)));
     let known = peer.port != 0;
-    Some(SocketRow { local: host.addr(key.0), peer: known.then(|| net.addr(peer.host, peer.port)), state })
+    Some(SocketRow { local: host.addr(key.0), peer: known.then(|| net.addr(peer.host, peer.port)), state, number })
 }
