@@ -144,7 +144,8 @@
 //! - [`pipenet`]: networks within a process, growable or [fixed-size](pipenet::fixed).
 //! - [`Host`], [`Listener`], [`Conn`], [`Op`]: the types that every user needs. [`Error`], [`ErrorKind`],
 //!   [`CloseError`]: their errors.
-//! - [`Snapshot`](snapshot::Snapshot): which tasks wait for what, when a test hangs.
+//! - [`Snapshot`](snapshot::Snapshot): which tasks wait for what, when a test hangs; without a heap,
+//!   [`LiveView`](snapshot::LiveView).
 //! - [`Networker`], [`NetListener`], [`NetStream`], [`Tcp`]: one function over any network. The module `bridge` joins
 //!   virtual hosts and real ports.
 //! - [`Engine`], [`Registry`], [`Notifier`], [`table`]: to write a backend. The example `life_of_a_dial` walks through

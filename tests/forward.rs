@@ -88,6 +88,11 @@ impl Engine for Idle {
         LinkStatus { to_read: 4, ..LinkStatus::default() }
     }
 
+    fn number(&self, _: &u8) -> u64 {
+        self.count("number");
+        5
+    }
+
     fn watch(&self, _: &u8, _: &Waker) {
         self.count("watch");
     }
@@ -206,6 +211,7 @@ fn call_each<E: Engine<Data = ()>>(engine: &E) {
     engine.cancel_write(&link, Waker::noop());
     assert_eq!(engine.withdraw_write(&link, Waker::noop()), 3);
     assert_eq!(engine.status(&link).to_read, 4);
+    assert_eq!(engine.number(&link), 5);
     engine.watch(&link, Waker::noop());
     assert!(!engine.shutdown(&link, Shutdown::Close));
     assert!(engine.shutdown(&link, Shutdown::Abort));

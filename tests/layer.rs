@@ -18,6 +18,7 @@ fn exchange<L: Layer>(net: &pipenet::Network<L>) -> Result<(), Box<dyn std::erro
     let dialled = dialling.try_wait().expect("the dial is accepted")?;
     assert_eq!((dialled.try_write(b"x")?, accepted.try_read(&mut [0; 2])?), (1, 1));
     assert_eq!((accepted.try_write(b"y")?, dialled.try_read(&mut [0; 2])?), (1, 1));
+    assert_eq!([&dialled, &accepted].map(|end| end.number().map(|number| number.get())), [Some(1); 2]);
     Ok(())
 }
 

@@ -28,6 +28,8 @@ mod explore;
 mod half;
 #[path = "loom/host.rs"]
 mod host;
+#[path = "loom/idle.rs"]
+mod idle;
 #[path = "loom/notifier.rs"]
 mod notifier;
 #[path = "loom/park.rs"]

@@ -154,3 +154,11 @@ fn an_abort_resets_a_pipe_and_ends_both_streams_of_tcp() {
     assert_eq!(read_after_abort(&net.host("a").expect("a host")), Err(ErrorKind::ConnectionReset));
     assert_eq!(read_after_abort(&Tcp::new("127.0.0.1").expect("an IP address")), Ok(0));
 }
+
+#[path = "../examples/decorator.rs"]
+mod decorator;
+
+#[test]
+fn a_networker_around_another_one_sees_every_dial() {
+    decorator::main().expect("all as expected");
+}

@@ -73,7 +73,12 @@ fn every_kind_of_socket_has_a_line() {
 }
 
 fn show_every_kind<N: NetRef>(net: N) {
-    let text = || net.snapshot().to_string();
+    let text = || {
+        let text = net.live().to_string();
+        #[cfg(feature = "alloc")]
+        assert_eq!(net.snapshot().to_string(), text);
+        text
+    };
     let head = "network pipet: up\nState       Recv-Q  Send-Q  Waiting               Address";
     assert_eq!(text(), head);
 
@@ -97,7 +102,7 @@ fn show_every_kind<N: NetRef>(net: N) {
 host z: open
 connected        3       8  1 to write            z:1 <-> [a:b]:1
 connected        0       0  -                     z:2 -> [a:b]:2
-connected        0       0  -                     z:3 - [a:b]:3
+connected        0       0  -                     z:3 - [a:b]:3 (peer is gone)
 listening        0    4096  2 to accept           z:10
 host a:b: open
 connected        8       3  -                     [a:b]:1 <-> z:1
@@ -117,7 +122,7 @@ connected        0       0  2 to read             [a:b]:2 <- z:2";
     let dials = "
 host z: open
 closed           0       0  -                     z:0 - [a:b]:3
-connected        3       0  -                     z:1 - [a:b]:1
+connected        3       0  -                     z:1 - [a:b]:1 (peer is gone)
 closed           0       0  -                     z:2 - [a:b]:2
 closed           0       0  -                     z:3 - [a:b]:3
 closed           0       0  -                     z:5
@@ -125,7 +130,7 @@ listening        2    4096  -                     z:10
 queued           0       0  -                     z:10 <- [a:b]:4
 queued           0       0  -                     z:10 <- [a:b]:5
 host a:b: open
-connected        0       0  -                     [a:b]:2 - z:2
+connected        0       0  -                     [a:b]:2 - z:2 (peer is gone)
 dialling         0       0  1 to dial             [a:b]:3
 dialling         0       0  1 to dial             [a:b]:4
 dialling         0       0  -                     [a:b]:5";
@@ -140,7 +145,7 @@ host z: closed
 closed           0       0  -                     z:0 - [a:b]:3
 closed           0       0  -                     z:0 - [a:b]:4
 closed           0       0  -                     z:0 - [a:b]:5
-connected        0       0  -                     z:1 - [a:b]:1
+connected        0       0  -                     z:1 - [a:b]:1 (peer is gone)
 closed           0       0  -                     z:2 - [a:b]:2
 listening        0    4096  -                     z:10
 host a:b: open
@@ -157,7 +162,40 @@ dialling         0       0  -                     [a:b]:5";
     a.close().wait_with(spin_loop).expect("nothing fails to close");
     let head = head.replace("up", "down");
     assert_eq!(text(), format!("{head}\nhost z: closed\nhost a:b: closed"));
-    assert_eq!(format!("{:?}", net.snapshot()), "Snapshot(pipet)");
+    assert_eq!(format!("{:?}", net.live()), "LiveView(pipet)");
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn a_snapshot_shows_the_moment_at_which_it_was_taken() {
+    let net = virtnet::pipenet::Network::new("t");
+    let (a, b) = (net.host("a").expect("a host"), net.host("b").expect("a host"));
+    let listener = a.listen(":10").expect("a free port");
+    let (dialled, accepted) = connect(&b, &listener);
+    let taken = net.snapshot();
+    assert_eq!((&taken, taken.clone()), (&net.snapshot(), net.snapshot()));
+    dialled.try_write(b"abc").expect("there is room");
+    let written = net.snapshot();
+    assert_ne!(taken, written);
+    drop((dialled, accepted, listener));
+    net.close().expect("nothing fails to close");
+
+    let before = "\
+network pipet: up
+State       Recv-Q  Send-Q  Waiting               Address
+host a: open
+connected        0       0  -                     a:1 <-> b:1
+listening        0    4096  -                     a:10
+host b: open
+connected        0       0  -                     b:1 <-> a:1";
+    assert_eq!((taken.to_string(), format!("{taken:?}")), (before.into(), before.into()));
+    assert_eq!((taken.network_name(), taken.is_up(), taken.is_auto_close()), ("pipet", true, false));
+    let hosts: Vec<_> = taken.hosts().map(|host| (host.to_string(), host.is_open(), host.sockets().count())).collect();
+    assert_eq!(hosts, [("host a: open".into(), true, 2), ("host b: open".into(), true, 1)]);
+    let numbers: Vec<_> = taken.sockets().map(|row| row.number().map_or(0, |number| number.get())).collect();
+    assert_eq!(numbers, [1, 0, 1], "both ends of a connection have its number");
+    assert!(written.to_string().contains("connected        3       0"));
+    assert!(!net.snapshot().is_up());
 }
 
 #[test]
@@ -167,7 +205,7 @@ fn rows_agree_with_the_printed_lines() {
 
 fn tell_rows<N: NetRef>(net: N) {
     let (b, a) = (host(&net, "b"), host(&net, "a"));
-    let snapshot = net.snapshot();
+    let live = net.live();
     let listener = b.listen(":10").expect("a free port");
     let (dialled, accepted) = connect(&a, &listener);
     dialled.try_write(b"abc").expect("there is room");
@@ -178,32 +216,34 @@ fn tell_rows<N: NetRef>(net: N) {
     let closed = a.listen("").expect("a free port");
     closed.close();
 
-    // The snapshot was taken before all that, and reads the state now.
-    let hosts: Vec<_> = snapshot.hosts().map(|host| (host.name().to_string(), host.is_open())).collect();
+    // The view was taken before all that, and reads the state now.
+    let hosts: Vec<_> = live.hosts().map(|host| (host.name().to_string(), host.is_open())).collect();
     assert_eq!(hosts, [("b".to_owned(), true), ("a".to_owned(), true)]);
-    assert_eq!((snapshot.network_name(), snapshot.is_up(), snapshot.is_auto_close()), ("pipet", true, false));
+    assert_eq!((live.network_name(), live.is_up(), live.is_auto_close()), ("pipet", true, false));
 
-    let there = LinkStatus { to_read: 3, read_closed: true, ..LinkStatus::default() };
-    let here = LinkStatus { to_write: 3, readers: 1, write_closed: true, ..LinkStatus::default() };
+    let [mut there, mut here] = [LinkStatus::default(); 2];
+    (there.to_read, there.read_closed) = (3, true);
+    (here.to_write, here.readers, here.write_closed) = (3, 1, true);
+    let [there, here] = [there, here].map(|status| format!("{:?}", SocketState::Connected(status)));
     let expected = [
-        ("b:1", Some("a:1"), SocketState::Connected(there)),
-        ("b:10", None, SocketState::Listening { queued: 1, backlog: 4096, acceptors: 0 }),
-        ("b:10", Some("a:2"), SocketState::Queued),
-        ("a:1", Some("b:1"), SocketState::Connected(here)),
-        ("a:2", None, SocketState::Dialling { waits: true }),
-        ("a:3", None, SocketState::Closed),
+        ("b:1", Some("a:1"), there.as_str()),
+        ("b:10", None, "Listening { queued: 1, backlog: 4096, acceptors: 0 }"),
+        ("b:10", Some("a:2"), "Queued"),
+        ("a:1", Some("b:1"), &here),
+        ("a:2", None, "Dialling { waits: true }"),
+        ("a:3", None, "Closed"),
     ];
-    let rows: Vec<SocketRow> = snapshot.sockets().collect();
-    let told = rows.iter().map(|row| (row.local_addr().to_string(), row.peer_addr(), row.state()));
-    let expected_told = expected.map(|(local, peer, state)| (local.to_owned(), peer.map(str::to_owned), state));
-    assert_eq!(
-        told.map(|(local, peer, state)| (local, peer.map(|peer| peer.to_string()), state)).collect::<Vec<_>>(),
-        expected_told
-    );
+    let rows: Vec<SocketRow> = live.sockets().collect();
+    let told = rows.iter().map(|row| {
+        let [local, state] = [row.local_addr().to_string(), format!("{:?}", row.state())];
+        (local, row.peer_addr().map(|peer| peer.to_string()), state)
+    });
+    let expected = expected.map(|(local, peer, state)| (local.to_owned(), peer.map(str::to_owned), state.to_owned()));
+    assert_eq!(told.collect::<Vec<_>>(), expected);
     assert_eq!(rows[0].local_addr(), accepted.local_addr());
 
-    let lines: Vec<_> = net.snapshot().to_string().lines().map(str::to_owned).collect();
-    let printed: Vec<_> = snapshot
+    let lines: Vec<_> = net.live().to_string().lines().map(str::to_owned).collect();
+    let printed: Vec<_> = live
         .hosts()
         .flat_map(|host| {
             [host.to_string()].into_iter().chain(host.sockets().map(|row| row.to_string())).collect::<Vec<_>>()
@@ -232,7 +272,7 @@ fn show_in_order<N: NetRef>(net: N) {
         }
         let mut expected: Vec<_> = listeners.iter().map(|listener| listener.local_addr().port()).collect();
         expected.sort_unstable();
-        let shown: Vec<_> = net.snapshot().sockets().map(|row| row.local_addr().port()).collect();
+        let shown: Vec<_> = net.live().sockets().map(|row| row.local_addr().port()).collect();
         assert_eq!(shown, expected);
     }
 }
@@ -245,12 +285,12 @@ fn a_socket_in_a_reused_slot_is_not_taken_for_the_old_one() {
 fn show_while_it_changes<N: NetRef>(net: N) {
     let a = host(&net, "a");
     let [_first, second, _third] = [10, 20, 30].map(|port| a.listen(port).expect("a free port"));
-    let mut rows = net.snapshot().sockets().map(|row| row.local_addr().port());
+    let mut rows = net.live().sockets().map(|row| row.local_addr().port());
     assert_eq!(rows.next(), Some(10));
     drop(second);
     let _lower = a.listen(5).expect("a free port");
     assert_eq!(rows.collect::<Vec<_>>(), [30]);
-    let rows: Vec<_> = net.snapshot().sockets().map(|row| row.local_addr().port()).collect();
+    let rows: Vec<_> = net.live().sockets().map(|row| row.local_addr().port()).collect();
     assert_eq!(rows, [5, 10, 30]);
 }
 
@@ -261,7 +301,7 @@ fn accepted_connections_may_share_their_port() {
     let (a, b) = (net.host("a").expect("a host"), net.host("b").expect("a host"));
     let listener = a.listen(":1").expect("a free port");
     let _ends = (connect(&b, &listener), connect(&b, &listener));
-    let lines: Vec<_> = net.snapshot().sockets().take(3).map(|row| row.to_string()).collect();
+    let lines: Vec<_> = net.live().sockets().take(3).map(|row| row.to_string()).collect();
     assert_eq!(
         lines,
         [

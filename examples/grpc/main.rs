@@ -75,9 +75,7 @@ async fn main() -> Result<(), Failure> {
         ]
     );
     // The libraries' tasks drop their connections with a delay.
-    while [&alpha, &beta, &user].iter().any(|host| host.sockets() > 0) {
-        tokio::task::yield_now().await;
-    }
+    net.idle().await?;
     println!("all as expected, and all ports are free again");
     Ok(())
 }

@@ -14,7 +14,9 @@ use crate::net::half::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::net::host::Host;
 use crate::net::listener::Listener;
 use crate::net::net_ref::NetRef;
+#[cfg(feature = "alloc")]
 use crate::snapshot::{HostRow, Snapshot};
+use crate::snapshot::{LiveHost, LiveView};
 
 impl<const N: usize> Format for Name<N> {
     fn format(&self, f: Formatter<'_>) {
@@ -181,8 +183,8 @@ impl<N: NetRef> Format for OwnedWriteHalf<N> {
     }
 }
 
-/// The whole snapshot, with a line for each host and socket.
-impl<N: NetRef> Format for Snapshot<N> {
+/// The whole view, with a line for each host and socket.
+impl<N: NetRef> Format for LiveView<N> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "network {=str}: {=str}", self.network_name(), if self.is_up() { "up" } else { "down" });
         write!(f, "{=str}", if self.is_auto_close() { ", auto-close" } else { "" });
@@ -193,7 +195,27 @@ impl<N: NetRef> Format for Snapshot<N> {
     }
 }
 
-impl<N: NetRef> Format for HostRow<N> {
+impl<N: NetRef> Format for LiveHost<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "host {}: {=str}", self.name(), if self.is_open() { "open" } else { "closed" });
+    }
+}
+
+/// The whole snapshot, with a line for each host and socket.
+#[cfg(feature = "alloc")]
+impl Format for Snapshot {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "network {=str}: {=str}", self.network_name(), if self.is_up() { "up" } else { "down" });
+        write!(f, "{=str}", if self.is_auto_close() { ", auto-close" } else { "" });
+        for host in self.hosts() {
+            write!(f, "\n{}", host);
+            host.sockets().for_each(|socket| write!(f, "\n{}", socket));
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Format for HostRow {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "host {}: {=str}", self.name(), if self.is_open() { "open" } else { "closed" });
     }

@@ -164,6 +164,13 @@ pub trait Engine: Send + Sync {
         LinkStatus::default()
     }
 
+    /// The number of the connection, the same at both ends where both are in this subnetwork; 0 if it has none, as by
+    /// default. Numbers start at 1, and no two connections of the subnetwork have the same.
+    fn number(&self, link: &Self::Link) -> u64 {
+        let _ = link;
+        0
+    }
+
     /// Registers the task of `waker` as a read without available bytes does, but whether or not there are bytes. The
     /// task is woken by the next bytes, and by any end of the connection. The default implementation registers nothing.
     ///
@@ -272,11 +279,13 @@ pub enum FastPath {
 /// ```
 /// use virtnet::LinkStatus;
 ///
-/// let status = LinkStatus { to_read: 3, ..LinkStatus::default() };
+/// let mut status = LinkStatus::default();
+/// status.to_read = 3;
 /// assert_eq!((status.to_read, status.readers, status.read_closed), (3, 0, false));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct LinkStatus {
     /// The number of bytes that can be read.
     pub to_read: usize,
@@ -292,6 +301,8 @@ pub struct LinkStatus {
     pub write_closed: bool,
     /// Whether the peer reset the connection.
     pub reset: bool,
+    /// Whether the peer is closed, and not only its stream ended.
+    pub peer_gone: bool,
 }
 
 /// How to shut a connection down, seen from the end that does it. All waiting tasks that are affected are woken.

@@ -87,14 +87,22 @@ pub struct Error {
 }
 
 impl Error {
-    /// The error of an operation on `network`, from `source` to `addr` where these are known.
-    pub(crate) fn new(
-        operation: Operation,
-        network: &str,
-        source: Option<Addr>,
-        addr: Option<Addr>,
-        cause: Cause,
-    ) -> Self {
+    /// The error of an operation on `network`, from `source` to `addr` where these are known: for authors of a
+    /// [`Networker`](crate::Networker). The source of a read is the remote
+    /// end, as it is printed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use virtnet::{Addr, Cause, Error, Operation};
+    ///
+    /// let (source, addr) = (Addr::new("fuzz", "b", 1)?, Addr::new("fuzz", "a", 7)?);
+    /// let error = Error::new(Operation::Dial, "fuzz", Some(source), Some(addr), Cause::ConnectionRefused);
+    /// assert_eq!(error.to_string(), "dial fuzz b:1->a:7: connection refused");
+    /// # Ok::<(), virtnet::AddrError>(())
+    /// ```
+    #[must_use]
+    pub fn new(operation: Operation, network: &str, source: Option<Addr>, addr: Option<Addr>, cause: Cause) -> Self {
         let (code, text) = PackedCause::of(cause);
         let host = |addr: Option<Addr>| addr.map_or(ErrorText::EMPTY, |addr| addr.host().into());
         Self {
@@ -248,6 +256,9 @@ pub enum Operation {
     AutoClose,
     /// Looking for a host by name or IP address.
     Resolve,
+    /// Waiting until no socket is in use: [`Host::idle`](crate::Host::idle) and
+    /// [`NetRefExt::idle`](crate::NetRefExt::idle).
+    Idle,
 }
 
 impl Operation {
@@ -263,6 +274,7 @@ impl Operation {
             Self::NewHost => "new host",
             Self::AutoClose => "auto close",
             Self::Resolve => "resolve",
+            Self::Idle => "idle",
         }
     }
 }

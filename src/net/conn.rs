@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::future::poll_fn;
+use core::num::NonZero;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
@@ -83,6 +84,36 @@ impl<N: NetRef> Conn<N> {
     #[must_use]
     pub fn peer_addr(&self) -> Addr {
         self.end.place.peer_addr()
+    }
+
+    /// The number of the connection: it tells connections of one address apart, as an address is given again as soon as
+    /// it is free. Numbers start at 1 and are unique in the subnetwork. Both ends have the same number if both are in it.
+    ///
+    /// None in a fixed-size network, or if the backend has no numbers. A growable in-process network gives a number to
+    /// each dial that reaches a host, also to one that is refused, and starts again after 4,294,967,295 of them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use virtnet::pipenet;
+    ///
+    /// let net = pipenet::Network::new("t");
+    /// let (a, b) = (net.host("a")?, net.host("b")?);
+    /// let listener = a.listen(":1")?;
+    /// for number in 1..=2 {
+    ///     let mut dial = pin!(b.dial("a:1"));
+    ///     assert!(dial.as_mut().try_wait().is_none());
+    ///     let accepted = listener.try_accept()?;
+    ///     let dialled = dial.try_wait().expect("it is accepted")?;
+    ///     assert_eq!(dialled.local_addr().to_string(), "b:1");
+    ///     assert_eq!([&dialled, &accepted].map(|end| end.number().map_or(0, |number| number.get())), [number; 2]);
+    /// }
+    /// # Ok::<(), virtnet::Error>(())
+    /// ```
+    #[must_use]
+    pub fn number(&self) -> Option<NonZero<u64>> {
+        NonZero::new(self.end.net().engine.number(&self.end.link))
     }
 
     /// Whether a write completes only when the peer has read it.

@@ -362,7 +362,7 @@ impl<N: NetRef> Clone for ConnRef<N> {
 impl<N: NetRef> Drop for ConnRef<N> {
     fn drop(&mut self) {
         let slot = self.place.slot();
-        let mut told = None;
+        let (mut told, mut watched) = (None, false);
         let last = self.place.ports(|ports| {
             let socket = ports.socket(slot)?;
             socket.handles -= 1;
@@ -372,7 +372,7 @@ impl<N: NetRef> Drop for ConnRef<N> {
             let awaited = socket.awaited;
             told = self.place.close_ticket(ports);
             // This has to happen before another connection can take the slot.
-            self.net().timeouts.forget(self.timeout(false));
+            watched = self.net().timeouts.forget(self.timeout(false));
             if !awaited {
                 return Some(ports.remove(slot));
             }
@@ -388,6 +388,9 @@ impl<N: NetRef> Drop for ConnRef<N> {
             }
         }
         self.net().engine.release(&self.link);
+        if watched {
+            self.net().check_idle(&self.place.host);
+        }
     }
 }
 

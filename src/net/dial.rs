@@ -444,6 +444,7 @@ impl<N: NetRef> DialState<N> {
             ports.remove(slot)
         });
         gone.into_iter().for_each(State::discard);
+        net.check_idle(host);
         ticket
     }
 

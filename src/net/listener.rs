@@ -254,6 +254,7 @@ impl<N: NetRef> Drop for Listener<N> {
         self.shut(true);
         let gone = self.place.ports(|ports| ports.remove(self.place.slot()));
         drop(gone);
+        self.place.net.check_idle(&self.place.host);
     }
 }
 

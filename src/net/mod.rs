@@ -8,6 +8,7 @@ pub(crate) mod half;
 #[cfg(feature = "alloc")]
 pub(crate) mod handle;
 pub(crate) mod host;
+pub(crate) mod idle;
 mod ip;
 pub(crate) mod listener;
 pub(crate) mod net_ref;

@@ -7,6 +7,7 @@ use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::net::host::Host;
+use crate::net::idle::idle;
 use crate::net::net_ref::NetRef;
 use crate::net::subnet::Naming;
 use crate::table::{Directory, Hosts, Tables};
@@ -83,6 +84,20 @@ pub trait NetRefExt: NetRef {
             future: async move { net.close_all(HostName::EMPTY).await },
             expired: move || CloseError::timed_out(shown, HostName::EMPTY),
         })
+    }
+
+    /// Waits until no host of this subnetwork has a socket in use; see [`Host::idle`]. The hosts are looked at one after
+    /// the other, in a single pass.
+    ///
+    /// # Errors
+    ///
+    /// None but `timed out`, of [`Op::wait_timeout`]: `idle pipet: timed out`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation changes nothing.
+    fn idle(&self) -> Op<impl OnTimeout<Output = Result<(), Error>> + Send + use<Self>> {
+        idle(self.clone(), None)
     }
 }
 

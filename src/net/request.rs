@@ -121,6 +121,7 @@ impl<N: NetRef> QueuedRequest<N> {
         });
         if let Some(left) = gone {
             place.net.scrap(left);
+            place.net.check_idle(&place.host);
         }
         answer.map(|answer| match answer {
             RequestOutcome::Port(port) => Ok(port),
@@ -157,7 +158,10 @@ impl<N: NetRef> Drop for QueuedRequest<N> {
         if !self.settled {
             let (gone, acceptors) = self.place.ports(|ports| drop_request(ports, self.place.slot()));
             acceptors.wake();
-            gone.into_iter().for_each(|left| self.place.net.scrap(left));
+            if let Some(left) = gone {
+                self.place.net.scrap(left);
+                self.place.net.check_idle(&self.place.host);
+            }
         }
     }
 }

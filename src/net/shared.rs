@@ -11,6 +11,7 @@ use crate::net::net_ref::NetRef;
 use crate::net::network::NetRefExt as _;
 use crate::net::subnet::SubNetwork;
 use crate::table::Tables;
+use crate::wait::{OnTimeout, Op};
 
 /// A network of the backend `B`, which is reached through `S`: a [`NetHandle`](crate::NetHandle), or the subnetwork itself where that is a
 /// static.
@@ -57,6 +58,19 @@ impl<B, S: Holder> Network<B, S> {
     /// `network is down`; `no open host`.
     pub fn auto_close(&self) -> Result<(), Error> {
         self.net.subnetwork().auto_close()
+    }
+
+    /// Waits until no host has a socket in use; see [`NetRefExt::idle`](crate::NetRefExt::idle).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`NetRefExt::idle`](crate::NetRefExt::idle).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the operation changes nothing.
+    pub fn idle(&self) -> Op<impl OnTimeout<Output = Result<(), Error>> + Send + use<'_, B, S>> {
+        self.net.host_ref().idle()
     }
 }
 

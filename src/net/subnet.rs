@@ -157,6 +157,24 @@ where
         }
     }
 
+    /// Called after a socket has left the table of `host`: wakes the tasks that wait until it is idle.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn check_idle(&self, host: &T::Host) {
+        if self.tables.is_watched() && self.tables.ports(host, |ports| ports.count()) == 0 {
+            self.wake_waiters();
+        }
+    }
+
+    /// Wakes the tasks that wait for a close, or until hosts are idle.
+    fn wake_waiters(&self) {
+        let waiters = self.tables.directory(|directory| {
+            directory.set_watched(false);
+            directory.network().waiters.take()
+        });
+        waiters.wake();
+    }
+
     /// Discards the state of a socket that was removed from its table.
     pub(crate) fn scrap(&self, left: State<E::Link, T::Wakers>) {
         if let State::Request(request) = &left {
@@ -290,7 +308,7 @@ where
                 match network.closing {
                     Closing::Done => Poll::Ready(None),
                     Closing::Running => {
-                        registration.register(&mut network.closers);
+                        registration.register(&mut network.waiters);
                         Poll::Pending
                     }
                     next => {
@@ -341,12 +359,8 @@ where
     T: Tables<Link = E::Link>,
 {
     fn drop(&mut self) {
-        let closers = self.subnet.tables.directory(|directory| {
-            let network = directory.network();
-            network.closing = self.next;
-            network.closers.take()
-        });
-        closers.wake();
+        self.subnet.tables.directory(|directory| directory.network().closing = self.next);
+        self.subnet.wake_waiters();
     }
 }
 

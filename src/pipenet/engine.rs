@@ -106,6 +106,10 @@ impl<M: PipeMemory> Engine for Pipes<M> {
         status
     }
 
+    fn number(&self, link: &M::Link) -> u64 {
+        self.memory.number(link).into()
+    }
+
     fn watch(&self, link: &M::Link, waker: &Waker) {
         let _: Poll<()> = poll_locked(waker, |registration| {
             self.memory.incoming(link, |direction| {

@@ -1,4 +1,4 @@
-//! A snapshot of hosts, sockets and waiting tasks, for debugging a hang.
+//! Hosts, sockets and waiting tasks, for debugging a hang: at one moment, or live.
 //!
 #![doc = include_str!("hangs.md")]
 
@@ -16,112 +16,44 @@ use crate::net::shared::{Holder, Network};
 use crate::net::subnet::SubNetwork;
 use crate::table::{Directory, Hosts, Ports, Tables};
 
+#[cfg(feature = "alloc")]
+mod owned;
 mod socket;
 
+#[cfg(feature = "alloc")]
+pub use owned::{HostRow, Snapshot};
 use socket::{Key, key, line, row};
 pub use socket::{SocketRow, SocketState};
 
-/// The hosts, sockets and waiting tasks of a network, as `ss` and `netstat` list those of a machine.
+/// The hosts, sockets and waiting tasks of a network, read anew each time that it is used.
 ///
-/// It is a view that reads the network anew each time, so it stores nothing and needs no heap. Any thread may print it
-/// at any time, also from within a waker. It does not wait, takes a lock for one bounded step at a time, and holds no
-/// lock while it prints. Hosts are in the order in which their names were first used, and the sockets of a host in the
-/// order of their ports.
-///
-/// Each row is true at a moment of its own. A socket that other threads open, close or change during printing is shown
-/// in its old state, its new state, both, or not at all. An unchanged socket is shown once.
-///
-/// | column | of a listener | of a connection |
-/// |---|---|---|
-/// | Recv-Q | queued dials | bytes to read |
-/// | Send-Q | how many dials may be queued; a fixed network has no more than pipes | bytes that the peer has not read |
-/// | Waiting | tasks in an accept | tasks that wait to read, and to write |
-///
-/// A task waits from a poll that returned `Pending` until it is woken. A poll with the no-op waker does not count, such
-/// as that of a `try_` method. The arrow of a connection shows the open directions: both in `a:2 <-> b:1`, one in
-/// `a:2 -> b:1` after the peer ended its stream, one in `a:2 <- b:1` after this end did. In `a:2 - b:1` none is open,
-/// because the peer is gone or the host is closed.
+/// It stores nothing and needs no heap; where there is one, a `Snapshot` keeps what it has seen. Its text is the same:
+/// see there for the columns. Any thread may print it at any time, also from within a waker. It does not wait, takes a
+/// lock for one bounded step at a time, and holds no lock while it prints.
 ///
 /// # Examples
 ///
 /// ```
-/// use std::pin::pin;
 /// use virtnet::pipenet;
 ///
-/// let net = pipenet::Network::new("t");
-/// let (a, b) = (net.host("a")?, net.host("b")?);
-/// let listener = a.listen(":10")?;
-/// let mut first = pin!(b.dial("a:10"));
-/// assert!(first.as_mut().try_wait().is_none());
-/// let accepted = listener.try_accept()?;
-/// let dialled = first.try_wait().expect("it is accepted")?;
-/// dialled.try_write(b"hi")?;
-/// let mut second = pin!(b.dial("a:10"));
-/// assert!(second.as_mut().try_wait().is_none());
+/// static NET: pipenet::fixed::Network = virtnet::fixed!("t", 2, 4, 2, 64);
 ///
+/// let view = NET.live();
+/// let listener = NET.host("a")?.listen(":10")?;
 /// let expected = "\
 /// network pipet: up
 /// State       Recv-Q  Send-Q  Waiting               Address
 /// host a: open
-/// connected        2       0  -                     a:1 <-> b:1
-/// listening        1    4096  -                     a:10
-/// queued           0       0  -                     a:10 <- b:2
-/// host b: open
-/// connected        0       2  -                     b:1 <-> a:1
-/// dialling         0       0  -                     b:2";
-/// assert_eq!(net.snapshot().to_string(), expected);
-/// # Ok::<(), virtnet::Error>(())
-/// ```
-///
-/// An operation that reached its timeout is withdrawn: a snapshot no longer shows it, but still shows what it waited
-/// for. To see the operation too, print the snapshot from another thread while it waits:
-///
-/// ```
-/// use std::sync::mpsc;
-/// use std::thread;
-/// use std::time::Duration;
-/// use virtnet::pipenet;
-///
-/// let net = pipenet::Network::new("t");
-/// let (done, watched) = mpsc::channel::<()>();
-/// let watchdog = thread::spawn({
-///     let net = net.clone();
-///     move || {
-///         if watched.recv_timeout(Duration::from_secs(10)) == Err(mpsc::RecvTimeoutError::Timeout) {
-///             eprintln!("{}", net.snapshot());
-///         }
-///     }
-/// });
-/// // What may hang comes here.
-/// drop(done);
-/// # watchdog.join().unwrap();
-/// ```
-///
-/// A test that closes a socket while a thread waits on it takes snapshots until the thread waits:
-///
-/// ```
-/// use std::thread;
-/// use virtnet::pipenet;
-/// use virtnet::snapshot::SocketState;
-///
-/// let net = pipenet::Network::new("t");
-/// let a = net.host("a")?;
-/// let listener = a.listen(":10")?;
-/// let accepting = thread::spawn(move || listener.accept().wait().map(drop));
-/// while !net.snapshot().sockets().any(|row| matches!(row.state(), SocketState::Listening { acceptors: 1, .. })) {
-///     thread::yield_now();
-/// }
-/// a.close().wait().expect("a host's close alone cannot fail");
-/// let error = accepting.join().unwrap().unwrap_err();
-/// assert_eq!(error.to_string(), "accept pipet a:10: host is down");
+/// listening        0    4096  -                     a:10";
+/// assert_eq!(view.to_string(), expected);
 /// # Ok::<(), virtnet::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Snapshot<N: NetRef> {
+pub struct LiveView<N: NetRef> {
     net: N,
 }
 
-impl<N: NetRef> Snapshot<N> {
+impl<N: NetRef> LiveView<N> {
     pub(crate) fn new(net: N) -> Self {
         Self { net }
     }
@@ -145,13 +77,13 @@ impl<N: NetRef> Snapshot<N> {
     }
 
     /// The hosts created in this subnetwork, in the order in which their names were first used.
-    pub fn hosts(&self) -> impl Iterator<Item = HostRow<N>> + use<N> {
+    pub fn hosts(&self) -> impl Iterator<Item = LiveHost<N>> + use<N> {
         let net = self.net.clone();
         let host = move |id| net.tables.hosts(|hosts| (id < hosts.count()).then(|| hosts.host(id)));
         let net = self.net.clone();
         (0..).map_while(host).flatten().map(move |host| {
             let open = net.tables.ports(&host, |ports| ports.is_open());
-            HostRow { open, host: Host::new(net.clone(), host) }
+            LiveHost { open, host: Host::new(net.clone(), host) }
         })
     }
 
@@ -167,27 +99,31 @@ where
     R: Registry<Data = E::Data>,
     T: Tables<Link = E::Link>,
 {
-    /// A snapshot of its hosts, sockets and waiting tasks.
+    /// A view of its hosts, sockets and waiting tasks that reads them anew each time.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot<&Self> {
-        Snapshot::new(self)
+    pub fn live(&self) -> LiveView<&Self> {
+        LiveView::new(self)
     }
 }
 
 impl<B, S: Holder> Network<B, S> {
-    /// A snapshot of its hosts, sockets and waiting tasks, to be printed when a test hangs.
+    /// A view of its hosts, sockets and waiting tasks that reads them anew each time.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot<&SubNetwork<S::Engine, S::Registry, S::Tables>> {
-        self.net.subnetwork().snapshot()
+    pub fn live(&self) -> LiveView<&SubNetwork<S::Engine, S::Registry, S::Tables>> {
+        self.net.subnetwork().live()
     }
 }
 
-impl<N: NetRef> fmt::Display for Snapshot<N> {
+/// Writes the lines above those of the hosts.
+fn head(f: &mut fmt::Formatter<'_>, network: &str, up: bool, auto: bool) -> fmt::Result {
+    write!(f, "network {network}: {}", if up { "up" } else { "down" })?;
+    writeln!(f, "{}", if auto { ", auto-close" } else { "" })?;
+    line(f, ["State", "Waiting"], [&"Recv-Q", &"Send-Q", &"Address"])
+}
+
+impl<N: NetRef> fmt::Display for LiveView<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (up, auto) = (self.is_up(), self.is_auto_close());
-        write!(f, "network {}: {}", self.network_name(), if up { "up" } else { "down" })?;
-        writeln!(f, "{}", if auto { ", auto-close" } else { "" })?;
-        line(f, ["State", "Waiting"], [&"Recv-Q", &"Send-Q", &"Address"])?;
+        head(f, self.network_name(), self.is_up(), self.is_auto_close())?;
         self.hosts().try_for_each(|host| {
             write!(f, "\n{host}")?;
             host.sockets().try_for_each(|socket| write!(f, "\n{socket}"))
@@ -207,20 +143,20 @@ where
     }
 }
 
-impl<N: NetRef> fmt::Debug for Snapshot<N> {
+impl<N: NetRef> fmt::Debug for LiveView<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Snapshot({})", self.network_name())
+        write!(f, "LiveView({})", self.network_name())
     }
 }
 
-/// A host in a [`Snapshot`]. Prints as `host a: open`.
+/// A host in a [`LiveView`]. Prints as `host a: open`.
 #[derive(Clone)]
-pub struct HostRow<N: NetRef> {
+pub struct LiveHost<N: NetRef> {
     open: bool,
     host: Host<N>,
 }
 
-impl<N: NetRef> HostRow<N> {
+impl<N: NetRef> LiveHost<N> {
     /// The name of the host.
     #[must_use]
     pub fn name(&self) -> HostName {
@@ -251,16 +187,21 @@ impl<N: NetRef> HostRow<N> {
     }
 }
 
-impl<N: NetRef> fmt::Display for HostRow<N> {
+impl<N: NetRef> fmt::Display for LiveHost<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "host {}: {}", self.name().as_str(), if self.open { "open" } else { "closed" })
+        host_line(f, &self.name(), self.open)
     }
 }
 
-impl<N: NetRef> fmt::Debug for HostRow<N> {
+impl<N: NetRef> fmt::Debug for LiveHost<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HostRow({self})")
+        write!(f, "LiveHost({self})")
     }
+}
+
+/// Writes the line of a host.
+fn host_line(f: &mut fmt::Formatter<'_>, name: &str, open: bool) -> fmt::Result {
+    write!(f, "host {name}: {}", if open { "open" } else { "closed" })
 }
 
 /// Keys of some of a host's sockets, in descending order.

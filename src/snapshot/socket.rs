@@ -1,6 +1,7 @@
 //! The sockets in a snapshot.
 
 use core::fmt::{self, Write as _};
+use core::num::NonZero;
 
 use crate::addr::Addr;
 use crate::addr::name::ErrorText;
@@ -10,20 +11,23 @@ use crate::net::net_ref::NetRef;
 use crate::table::{MaybeBoxed, Ports, RequestPhase, State, Tables};
 use crate::wait::waker::Wakers;
 
-/// A socket in a [`Snapshot`](super::Snapshot). Prints as a line of it.
+/// A socket in a [`Snapshot`](super::Snapshot) or a [`LiveView`](super::LiveView). Prints as a line of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SocketRow {
     local: Addr,
     peer: Option<Addr>,
     state: SocketState,
+    number: u64,
 }
 
 /// The state of a socket, and the tasks that wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum SocketState {
     /// A listener.
+    #[non_exhaustive]
     Listening {
         /// Dials that wait to be accepted.
         queued: u32,
@@ -34,6 +38,7 @@ pub enum SocketState {
     },
     /// A pending dial, or a completed one that has not been polled since. Its peer is not known: another socket is
     /// [`Queued`](SocketState::Queued) for it at the listener, or connected to it.
+    #[non_exhaustive]
     Dialling {
         /// Whether a task waits for it.
         waits: bool,
@@ -58,6 +63,12 @@ impl SocketRow {
     #[must_use]
     pub fn peer_addr(&self) -> Option<Addr> {
         self.peer
+    }
+
+    /// The number of a connection, if it has one; see [`Conn::number`](crate::Conn::number).
+    #[must_use]
+    pub fn number(&self) -> Option<NonZero<u64>> {
+        NonZero::new(self.number)
     }
 
     /// The state of the socket, and the tasks that wait for it.
@@ -102,7 +113,9 @@ impl fmt::Display for SocketRow {
         }
         let told = if told.as_str().is_empty() { "-" } else { told.as_str() };
         line(f, [name, told], [&received, &sent, &self.local])?;
-        self.peer.map_or(Ok(()), |peer| write!(f, " {arrow} {peer}"))
+        self.peer.map_or(Ok(()), |peer| write!(f, " {arrow} {peer}"))?;
+        let peer_gone = matches!(self.state, SocketState::Connected(status) if status.peer_gone);
+        f.write_str(if peer_gone { " (peer is gone)" } else { "" })
     }
 }
 
@@ -161,7 +174,8 @@ pub(super) fn row<N: NetRef>(host: &Host<N>, key: Key) -> Option<SocketRow> {
         };
         Some((socket.peer, state, link))
     })?;
+    let number = link.as_ref().map_or(0, |link| net.engine.number(link));
     let state = link.map_or(state, |link| SocketState::Connected(net.engine.status(&link)));
     let known = peer.port != 0;
-    Some(SocketRow { local: host.addr(key.0), peer: known.then(|| net.addr(peer.host, peer.port)), state })
+    Some(SocketRow { local: host.addr(key.0), peer: known.then(|| net.addr(peer.host, peer.port)), state, number })
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::addr::name::HostName;
 use crate::error::cause::{Cause, Resource};
 use crate::sync::Lock;
-use crate::wait::waker::TwoWakers;
+use crate::wait::waker::{TwoWakers, Wakers as _};
 
 /// The tables of a subnetwork in fixed-size memory: one of hosts, and one of the sockets of all hosts together.
 ///
@@ -125,6 +125,10 @@ impl<L: Clone + Send + Sync> Tables for Fixed<'_, L> {
 
     fn intern_within(&self, ports: &mut FixedPorts<'_, L>, name: &HostName) -> Result<u32, Cause> {
         intern(ports.hosts, name)
+    }
+
+    fn is_watched(&self) -> bool {
+        self.rows.with(|rows| !rows.views().0.network.waiters.is_empty())
     }
 
     fn id(&self, host: &u16) -> u32 {
@@ -297,6 +301,9 @@ impl<'a> Directory for FixedDirectory<'a> {
     fn set_closed(&mut self, closed: Closed) {
         *self.hosts.closed = closed;
     }
+
+    /// The set of waiting tasks says so itself.
+    fn set_watched(&mut self, _: bool) {}
 }
 
 /// The sockets of one host, under lock.

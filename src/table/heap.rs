@@ -32,7 +32,7 @@ impl<L> Heap<L> {
     pub fn new() -> Self {
         let closed = [false; 2].map(AtomicBool::new);
         let counts = [0; 2].map(AtomicU32::new);
-        let hosts = HeapHosts { list: List::new(), counts, closed };
+        let hosts = HeapHosts { list: List::new(), counts, closed, watched: AtomicBool::new(false) };
         let network = Lock::new(NetworkState::new(ManyWakers::default()));
         Self { shared: Arc::new(SharedTables { hosts, network }) }
     }
@@ -130,6 +130,12 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
         }
     }
 
+    #[inline]
+    fn is_watched(&self) -> bool {
+        // Ordered by the lock of the host's sockets.
+        self.shared.hosts.watched.load(Ordering::Relaxed)
+    }
+
     fn name(&self, host: &u32) -> HostName {
         self.shared.hosts.list.get(*host).map_or(HostName::EMPTY, |(name, _)| *name)
     }
@@ -184,6 +190,8 @@ pub struct HeapHosts<L> {
     counts: [AtomicU32; 2],
     /// Whether the network and the registry are closed, in this order.
     closed: [AtomicBool; 2],
+    /// Whether a task waits until hosts are idle. Set under the lock of the network, and read without it.
+    watched: AtomicBool,
 }
 
 /// The data of a name that the subnetwork has seen.
@@ -312,6 +320,10 @@ impl<L> Directory for HeapDirectory<'_, L> {
     fn set_closed(&mut self, closed: Closed) {
         self.hosts.closed[0].store(closed.network, Ordering::Release);
         self.hosts.closed[1].store(closed.registry, Ordering::Release);
+    }
+
+    fn set_watched(&mut self, watched: bool) {
+        self.hosts.watched.store(watched, Ordering::Relaxed);
     }
 }
 

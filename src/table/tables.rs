@@ -68,6 +68,10 @@ pub trait Tables: Send + Sync {
         taken: impl FnOnce(),
     ) -> Result<u16, Cause>;
 
+    /// Whether a task may wait until hosts are idle. A task that finds sockets in use has said so before, by
+    /// [`Directory::set_watched`]: the step that removes a socket later comes after it, and then this returns true.
+    fn is_watched(&self) -> bool;
+
     /// The host's number in the directory.
     fn id(&self, host: &Self::Host) -> u32;
 
@@ -169,6 +173,9 @@ pub trait Directory {
 
     /// Sets whether the network and the registry are closed.
     fn set_closed(&mut self, closed: Closed);
+
+    /// Says whether a task waits until hosts are idle.
+    fn set_watched(&mut self, watched: bool);
 }
 
 /// The flags of a name.
@@ -204,13 +211,13 @@ pub struct NetworkState<W> {
     pub open_hosts: u32,
     /// The cause of the network's failure, and the errors of closing the engine and the registry.
     pub(crate) failures: Failures,
-    /// The tasks that wait for a close that another task runs.
-    pub closers: W,
+    /// The tasks that wait for another task's close, or until hosts are idle.
+    pub waiters: W,
 }
 
 impl<W> NetworkState<W> {
-    pub(crate) const fn new(closers: W) -> Self {
-        Self { auto_close: false, closing: Closing::NotYet, open_hosts: 0, failures: Failures::NONE, closers }
+    pub(crate) const fn new(waiters: W) -> Self {
+        Self { auto_close: false, closing: Closing::NotYet, open_hosts: 0, failures: Failures::NONE, waiters }
     }
 }
 

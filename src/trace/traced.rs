@@ -156,6 +156,10 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
         self.inner.status(&link.link)
     }
 
+    fn number(&self, link: &Self::Link) -> u64 {
+        self.inner.number(&link.link)
+    }
+
     fn watch(&self, link: &Self::Link, waker: &Waker) {
         self.inner.watch(&link.link, waker);
     }

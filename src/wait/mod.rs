@@ -120,6 +120,29 @@ impl<F: Future> Op<F> {
 }
 
 impl<F: OnTimeout> Op<F> {
+    /// Converts the outcome, also that of a timeout. With it, a [`Networker`](crate::Networker) around another one
+    /// returns the operations of the inner one.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the operation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use virtnet::{ErrorKind, pipenet};
+    ///
+    /// let net = pipenet::Network::new("t");
+    /// let listener = net.host("a")?.listen(":1")?;
+    /// let kind = listener.accept().map(|accepted| accepted.map(drop).map_err(|error| error.kind()));
+    /// assert_eq!(kind.wait_timeout(Duration::ZERO), Err(ErrorKind::TimedOut));
+    /// # Ok::<(), virtnet::Error>(())
+    /// ```
+    pub fn map<T, M: FnOnce(F::Output) -> T>(self, map: M) -> Op<impl OnTimeout<Output = T> + use<F, T, M>> {
+        Op { future: Map { future: self.future, map: Some(map) } }
+    }
+
     /// Blocks the thread until the operation completes, for at most `timeout`.
     ///
     /// # Errors
@@ -154,6 +177,47 @@ impl<F: Future> Future for Op<F> {
 impl<F> fmt::Debug for Op<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Op")
+    }
+}
+
+/// An operation within another one expires with it.
+impl<F: OnTimeout> OnTimeout for Op<F> {
+    fn expire(self: Pin<&mut Self>, waker: &Waker) -> F::Output {
+        self.project().future.expire(waker)
+    }
+}
+
+pin_project! {
+    /// A future whose outcome is converted.
+    struct Map<F, M> {
+        #[pin]
+        future: F,
+        map: Option<M>,
+    }
+}
+
+impl<F, M> Map<F, M> {
+    fn convert<A, T>(map: &mut Option<M>, outcome: A) -> T
+    where
+        M: FnOnce(A) -> T,
+    {
+        map.take().expect("an operation is not polled after it was done")(outcome)
+    }
+}
+
+impl<F: Future, T, M: FnOnce(F::Output) -> T> Future for Map<F, M> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = self.project();
+        this.future.poll(cx).map(|outcome| Self::convert(this.map, outcome))
+    }
+}
+
+impl<F: OnTimeout, T, M: FnOnce(F::Output) -> T> OnTimeout for Map<F, M> {
+    fn expire(self: Pin<&mut Self>, waker: &Waker) -> T {
+        let this = self.project();
+        Self::convert(this.map, this.future.expire(waker))
     }
 }
 

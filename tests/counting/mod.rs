@@ -107,6 +107,11 @@ impl<E: Engine> Engine for Counting<E> {
         self.inner.status(link)
     }
 
+    fn number(&self, link: &E::Link) -> u64 {
+        self.calls.count("number");
+        self.inner.number(link)
+    }
+
     fn watch(&self, link: &E::Link, waker: &Waker) {
         self.calls.count("watch");
         self.inner.watch(link, waker);

@@ -116,3 +116,28 @@ fn the_first_tasks_other_waits_are_not_lost() {
     assert!(stays.as_mut().poll(&mut Context::from_waker(&first)).is_pending());
     assert!(net.snapshot().to_string().contains("2 to accept"));
 }
+
+#[test]
+fn connections_of_one_address_have_numbers_that_tell_them_apart() {
+    let net = Network::new("t");
+    let (a, b) = (net.host("a").unwrap(), net.host("b").unwrap());
+    let listener = a.listen(":1").unwrap();
+    let numbers = |ends: &[&Conn<_>]| ends.iter().map(|end| end.number().map(|it| it.get())).collect::<Vec<_>>();
+    let (first, accepted) = connect(&b, &listener);
+    assert_eq!(numbers(&[&first, &accepted, &first.try_clone().unwrap()]), [Some(1); 3]);
+    let addr = first.local_addr();
+    drop((first, accepted));
+    let (second, accepted) = connect(&b, &listener);
+    assert_eq!((second.local_addr(), numbers(&[&second, &accepted])), (addr, vec![Some(2); 2]));
+
+    let other = Network::new("t");
+    let (dialled, _accepted) = connect(&other.host("b").unwrap(), &other.host("a").unwrap().listen(":1").unwrap());
+    assert_eq!(dialled.number().map(|it| it.get()), Some(1), "each network counts its own");
+}
+
+#[test]
+fn a_connection_of_a_fixed_network_has_no_number() {
+    static NET: fixed::Network<'_> = virtnet::fixed!("t", 2, 4, 2, 64);
+    let (dialled, accepted) = connect(&NET.host("b").unwrap(), &NET.host("a").unwrap().listen(":1").unwrap());
+    assert_eq!((dialled.number(), accepted.number()), (None, None));
+}

@@ -165,11 +165,10 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
 }
 
-/// Waits until all ports of the hosts are free: a library's tasks drop their connections with a delay, and without a
-/// notification.
+/// Waits until all ports of the hosts are free: a library's tasks drop their connections with a delay.
 pub(crate) async fn all_ports_free(hosts: &[&Host]) {
-    while hosts.iter().any(|host| host.sockets() > 0) {
-        tokio::task::yield_now().await;
+    for host in hosts {
+        host.idle().await.expect("only a timeout fails");
     }
 }
 

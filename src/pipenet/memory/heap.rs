@@ -2,6 +2,7 @@
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Waker;
 
 use super::PipeMemory;
@@ -22,13 +23,20 @@ pub struct HeapPipes {
     kept: Lock<[Weak<HeapPipe>; KEPT]>,
     /// The memory of all others.
     pool: BufferPool,
+    /// The number of the last pipe. Not modelled: nothing but the numbers depends on it.
+    last: AtomicU32,
 }
 
 impl HeapPipes {
     /// Pipes for as many bytes in each direction, or as many as 32 bits count.
     pub(in crate::pipenet) fn new(buffer: usize) -> Self {
         let buffer = u32::try_from(buffer).unwrap_or(u32::MAX);
-        Self { buffer, kept: Lock::new([const { Weak::new() }; KEPT]), pool: BufferPool::new() }
+        Self {
+            buffer,
+            kept: Lock::new([const { Weak::new() }; KEPT]),
+            pool: BufferPool::new(),
+            last: AtomicU32::new(0),
+        }
     }
 
     /// Whether one more direction of this pipe may keep its memory: the first ones may, until their pipes are gone.
@@ -143,6 +151,8 @@ pub struct HeapLink {
     rendezvous: bool,
     /// Where in the pool the memory of its directions is.
     shelf: u8,
+    /// The number of the pipe: in bytes of the link that would be unused.
+    number: u32,
 }
 
 impl HeapLink {
@@ -224,8 +234,9 @@ impl PipeMemory for HeapPipes {
             || Lock::new(Direction::new(ReusedWakers::default(), ReusedWakers::default(), HeapRing::new(self.buffer)));
         let pipe = Arc::new([direction(), direction()]);
         let shelf = BufferPool::shelf(host);
-        let near = HeapLink { pipe: pipe.clone(), side: false, rendezvous, shelf };
-        Ok((near, HeapLink { pipe, side: true, rendezvous, shelf }))
+        let number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let near = HeapLink { pipe: pipe.clone(), side: false, rendezvous, shelf, number };
+        Ok((near, HeapLink { pipe, side: true, rendezvous, shelf, number }))
     }
 
     #[inline]
@@ -276,6 +287,10 @@ impl PipeMemory for HeapPipes {
             let left = link.outgoing().with(|direction| direction.ring().borrow(memory));
             self.pool.put(link.shelf, left);
         }
+    }
+
+    fn number(&self, link: &HeapLink) -> u32 {
+        link.number
     }
 
     fn release(&self, _: &HeapLink) {}

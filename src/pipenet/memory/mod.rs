@@ -70,6 +70,12 @@ pub trait PipeMemory: FastIo<Self::Link> + Send + Sync {
         let _ = link;
     }
 
+    /// The number of the pipe; 0 if it has none.
+    fn number(&self, link: &Self::Link) -> u32 {
+        let _ = link;
+        0
+    }
+
     /// Gives an end back, once.
     fn release(&self, link: &Self::Link);
 }

@@ -217,6 +217,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         status.readers = self.readers.count() as u32;
         status.read_closed = (self.writer, self.reader) != (EndState::Open, EndState::Open);
         status.reset = self.writer == EndState::Reset;
+        status.peer_gone = matches!(self.writer, EndState::Closed | EndState::Reset);
     }
 
     /// Reports how the connection is doing, as far as the writer of this direction sees it.

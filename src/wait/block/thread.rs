@@ -60,12 +60,14 @@ pub(crate) type Key = (u32, u32, bool);
 pub(crate) struct Timeouts {
     /// Whether any timeout is set. If not, the map is not locked.
     any: AtomicBool,
+    /// Whether dropping a connection has to look further: a timeout is set, or a task has waited until a host is idle.
+    rare: AtomicBool,
     limits: Mutex<BTreeMap<Key, Duration>>,
 }
 
 impl Timeouts {
     pub(crate) const fn new() -> Self {
-        Self { any: AtomicBool::new(false), limits: Mutex::new(BTreeMap::new()) }
+        Self { any: AtomicBool::new(false), rare: AtomicBool::new(false), limits: Mutex::new(BTreeMap::new()) }
     }
 
     #[inline]
@@ -80,11 +82,27 @@ impl Timeouts {
             None => limits.remove(&key),
         };
         self.any.store(!limits.is_empty(), Ordering::Relaxed);
+        self.rare.store(true, Ordering::Relaxed);
     }
 
-    /// Removes the timeouts of a connection whose last handle was dropped.
+    /// From now on, a task may wait until hosts are idle.
+    pub(crate) fn watch(&self) {
+        self.rare.store(true, Ordering::Relaxed);
+    }
+
+    /// Removes the timeouts of a connection whose last handle was dropped. Returns whether a task may wait until the
+    /// host is idle.
     #[inline]
-    pub(crate) fn forget(&self, (host, slot, _): Key) {
+    pub(crate) fn forget(&self, key: Key) -> bool {
+        let rare = self.rare.load(Ordering::Relaxed);
+        if rare {
+            self.forget_set(key);
+        }
+        rare
+    }
+
+    #[cold]
+    fn forget_set(&self, (host, slot, _): Key) {
         if self.any.load(Ordering::Relaxed) {
             self.set((host, slot, false), None);
             self.set((host, slot, true), None);
