@@ -85,7 +85,9 @@ impl Engine for Idle {
 
     fn status(&self, _: &u8) -> LinkStatus {
         self.count("status");
-        LinkStatus { to_read: 4, ..LinkStatus::default() }
+        let mut status = LinkStatus::default();
+        status.to_read = 4;
+        status
     }
 
     fn number(&self, _: &u8) -> u64 {
