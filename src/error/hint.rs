@@ -6,7 +6,7 @@ use crate::addr::name::{ErrorText, HostName};
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::{Error, Operation};
 
-/// Advice that goes with an [`Error`]. It is no part of the error's text, and is printed by `{:#}` and `Debug` only.
+/// Advice that goes with an [`Error`], see [`Error::hint`]. It is no part of the error's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hint {
@@ -23,10 +23,9 @@ impl fmt::Display for Hint {
         match self {
             Self::ListenThere(host) => write!(f, "listen there from host {host} instead"),
             Self::OtherCase(host) => write!(f, "there is a host {host:?}"),
-            Self::NetworkName => f.write_str(
-                "the network was made with this name; a full name has at most 31 bytes, no bracket and no control \
-                 character",
-            ),
+            Self::NetworkName => {
+                f.write_str("the network was given this name where it was made: at most 31 bytes, no bracket")
+            }
         }
     }
 }
@@ -38,10 +37,11 @@ impl Error {
     /// |---|---|
     /// | `listen pipet a:5: cannot listen on requested address` | listen there from host a instead |
     /// | `dial pipet a:1->DB:5: ram(pipet): query ["DB"]: no such host` | there is a host "db" |
-    /// | `virtnet "pipe…": new host "a": invalid network name` | the network was made with this name; a full name has at most 31 bytes, no bracket and no control character |
+    /// | `virtnet "pipe…": new host "a": invalid network name` | the network was given this name where it was made: at most 31 bytes, no bracket |
     ///
     /// A growable network looks for names in another case, among its first 1024 hosts. Where names are long, the hint
-    /// is cut or left out. It prints behind the error with `{:#}`, and in what a failing `unwrap` prints.
+    /// is cut or left out. It prints behind the error with `{:#}`, and in what a failing `unwrap` prints; not in builds
+    /// without `alloc`, where that code would take flash.
     ///
     /// # Examples
     ///
@@ -76,6 +76,11 @@ impl Error {
         }
     }
 
+    /// Writes the hint behind the text of the error.
+    pub(super) fn write_hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.hint().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+
     /// The error with the hint that there is a host whose name differs only in case, as far as there is room for it.
     pub(crate) fn with_other_case(mut self, host: &HostName) -> Self {
         self.words.push_rest(host);
@@ -101,6 +106,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "alloc")]
     fn a_hint_is_printed_by_the_alternate_form_and_by_debug() {
         let error = unknown("DB", "db");
         assert_eq!(format!("{error:#}"), r#"dial pipet DB:1: no such host (there is a host "db")"#);

@@ -26,7 +26,7 @@ pub(crate) mod registry;
 ///
 /// The source of a read is the remote end, so the bytes flow from left to right.
 ///
-/// `{:#}` and `Debug` also print the [hint](Error::hint), if there is one.
+/// `{:#}` and `Debug` also print the [hint](Error::hint), if there is one and the feature `alloc` is on.
 ///
 /// An error is a small value without a heap: network, both hosts and the text of the cause share 78 bytes. Where they
 /// do not fit, the longest are cut. A cut text prints with a trailing `…`, and its [`is_cut`](ErrorText::is_cut)
@@ -204,12 +204,12 @@ impl fmt::Display for Error {
             }
         }
         write!(f, ": {}", self.cause())?;
-        match self.hint() {
-            Some(hint) if f.alternate() => write!(f, " ({hint})"),
-            _ => Ok(()),
-        }
+        if HINTS_ARE_PRINTED && f.alternate() { self.write_hint(f) } else { Ok(()) }
     }
 }
+
+/// Printing hints would take flash in each firmware that prints errors.
+const HINTS_ARE_PRINTED: bool = cfg!(feature = "alloc");
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -47,19 +47,19 @@ impl<N: NetRef> Host<N> {
     }
 
     /// The address that `asked` means if no host bears its name: of the host that has this IP address, or of this host
-    /// for `localhost`, a loopback or an unspecified address.
+    /// for `localhost`, a loopback or an unspecified address. An IPv4 address may be mapped to IPv6.
     pub(crate) fn meant(&self, asked: &Addr) -> Option<Addr> {
-        let host =
-            if asked.host() == "localhost" { Some(self.name()) } else { self.name_of(asked.host().parse().ok()?) };
+        if asked.host() == "localhost" {
+            return Some(Addr { host: self.name(), ..*asked });
+        }
+        let ip = asked.host().parse::<IpAddr>().ok()?.to_canonical();
+        let is_own = ip.is_unspecified() || ip.is_loopback();
+        let host = if is_own { Some(self.name()) } else { self.name_of(ip) };
         host.map(|host| Addr { host, ..*asked })
     }
 
-    /// The name of the host that an IP address means. An IPv4 address may be mapped to IPv6.
+    /// The name of the host that has this IP address.
     pub(crate) fn name_of(&self, ip: IpAddr) -> Option<HostName> {
-        let ip = ip.to_canonical();
-        if ip.is_unspecified() || ip.is_loopback() {
-            return Some(self.name());
-        }
         let IpAddr::V4(ip) = ip else { return None };
         let ip = u32::from(ip).checked_sub(NETWORK)?;
         self.net.tables.hosts(|hosts| hosts.by_ip(ip).map(|id| hosts.name(id)))

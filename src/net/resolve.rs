@@ -17,7 +17,11 @@ use crate::table::Tables;
 impl<N: NetRef> Host<N> {
     /// Resolves an IP address and port. The loopback and the unspecified address resolve to this host.
     pub(crate) fn resolve(&self, addr: SocketAddr) -> Result<Addr, Cause> {
-        let host = self.name_of(addr.ip()).ok_or_else(|| {
+        let host = match addr.ip() {
+            ip if ip.is_unspecified() || ip.is_loopback() => Some(self.name()),
+            ip => self.name_of(ip),
+        };
+        let host = host.ok_or_else(|| {
             let mut input = ErrorText::EMPTY;
             // Writing to a text cannot fail.
             let _ = write_host_port(&mut input, ip_text(addr.ip()).as_str(), "", addr.port());

@@ -52,6 +52,19 @@ fn addresses_are_parsed_as_another_parser_does() {
         let text: String = (0..random.below(9)).map(|_| pieces[random.below(pieces.len())]).collect();
         told(|| text.clone(), text.as_bytes(), address);
     }
+    // So are the names that mean the local host.
+    for name in
+        ["localhost", "LOCALHOST", "0.0.0.0", "0.0.0.1", "127.0.0.1", "127.9.9.9", "10.0.0.1", "10.0.0.2", "10.0.0.01"]
+    {
+        [":1", ":0", "", "::1"].iter().for_each(|port| {
+            let text = format!("{name}{port}");
+            told(|| text.clone(), text.as_bytes(), address);
+        });
+    }
+    for ip in ["::", "::1", "::2", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "::10.0.0.1", "10.0.0.1"] {
+        let text = format!("[{ip}]:7");
+        told(|| text.clone(), text.as_bytes(), address);
+    }
 }
 
 #[test]
