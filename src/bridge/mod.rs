@@ -96,6 +96,7 @@ use crate::contract::networker::Networker;
 use crate::error::{Error, Operation};
 
 mod guarded;
+mod state;
 mod tally;
 mod thread;
 #[cfg(feature = "tokio")]

@@ -175,7 +175,7 @@ where
         most = limit;
         match next {
             Some(Ok(near)) => {
-                tasks.spawn(carrier.clone().carry(Guarded::new(near), Opened::new(&carrier.tally)));
+                tasks.spawn(carrier.clone().carry(Guarded::new(near), CountedConn::new(&carrier.tally)));
             }
             Some(Err(error)) => {
                 let retry = lock(&carrier.tally).accept_failed(error);
@@ -205,16 +205,16 @@ where
 }
 
 /// An open connection. Dropping it counts it as closed, so it is dropped after the sockets.
-struct Opened(Arc<Mutex<Tally>>);
+struct CountedConn(Arc<Mutex<Tally>>);
 
-impl Opened {
+impl CountedConn {
     fn new(tally: &Arc<Mutex<Tally>>) -> Self {
         lock(tally).accepted();
         Self(tally.clone())
     }
 }
 
-impl Drop for Opened {
+impl Drop for CountedConn {
     fn drop(&mut self) {
         lock(&self.0).closed();
     }
@@ -229,7 +229,7 @@ struct Carrier<N> {
 
 impl<N: Networker<Conn: AsyncRead + AsyncWrite + Unpin>> Carrier<N> {
     /// Dials the far side, and copies in both directions until both streams have ended.
-    async fn carry<A>(self: Arc<Self>, near: Guarded<A>, opened: Opened)
+    async fn carry<A>(self: Arc<Self>, near: Guarded<A>, opened: CountedConn)
     where
         A: NetStream + AsyncRead + AsyncWrite + Unpin,
     {
