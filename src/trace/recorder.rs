@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering;
 use core::task::{Poll, Waker};
 use core::time::Duration;
 
+use crate::addr::name::{HostName, NetworkName};
 use crate::contract::observe::{CoreEvent, Observer, RawEvent, Ticket};
 use crate::sync::{AtomicBool, AtomicUsize, Lock};
 use crate::trace::actor;
@@ -142,7 +143,7 @@ impl Trace {
     /// Tells the name of the network of this handle, and what prints the network when an expectation fails.
     #[doc(hidden)]
     pub fn register(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
-        self.shared.log.with(|log| log.name_network(self.network, name));
+        self.shared.log.with(|log| log.name_network(self.network, NetworkName::of(name, "").0));
         self.shared.pictures.with(|pictures| pictures.push(picture));
     }
 
@@ -234,7 +235,7 @@ impl Trace {
     /// An event of the core as it is kept; and whether it is one of those that a pause does not leave out.
     fn raw(event: &CoreEvent<'_>, end: Option<u32>) -> Option<(Raw, bool)> {
         let rare = |rare| Some((Raw::Rare(Box::new(rare)), false));
-        let host = |name: &str| crate::addr::name::HostName::valid(name, "");
+        let host = |name: &str| HostName::valid(name, "");
         match *event {
             CoreEvent::HostMade { host: name } => rare(Rare::HostMade(host(name)?)),
             CoreEvent::HostClosed { host: name } => rare(Rare::HostClosed(host(name)?)),
