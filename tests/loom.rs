@@ -2,7 +2,7 @@
 //! values that reads without a lock can see.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg loom" cargo test --release --features loom --test loom -- --nocapture
+//! RUSTFLAGS="--cfg loom" cargo test --release --features loom,trace --test loom -- --nocapture
 //! ```
 //!
 //! A model is a small program of two to four threads. It is run many times, each time in an order that differs in
@@ -38,3 +38,6 @@ mod park;
 mod pipe;
 #[path = "loom/rendezvous.rs"]
 mod rendezvous;
+#[cfg(feature = "trace")]
+#[path = "loom/trace.rs"]
+mod trace;

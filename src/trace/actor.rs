@@ -3,10 +3,13 @@
 #[cfg(feature = "std")]
 use core::hash::{Hash, Hasher};
 
+#[cfg(feature = "std")]
+use crate::sync::thread;
+
 /// A number of the running thread, without a thread-local of this crate.
 #[cfg(feature = "std")]
 pub(super) fn thread() -> u64 {
-    bits(&std::thread::current().id())
+    bits(&thread::current().id())
 }
 
 #[cfg(not(feature = "std"))]
@@ -29,7 +32,7 @@ fn task() -> Option<u64> {
     None
 }
 
-/// The only number in an opaque id.
+/// The last number in an opaque id.
 #[cfg(feature = "std")]
 fn bits(id: &impl Hash) -> u64 {
     let mut bits = Bits(0);
@@ -53,5 +56,9 @@ impl Hasher for Bits {
 
     fn write_u64(&mut self, number: u64) {
         self.0 = number;
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.0 = number as u64;
     }
 }

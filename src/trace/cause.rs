@@ -177,6 +177,9 @@ impl Causes {
                 reads.push_back((from, to, position));
             }
             Code::Taken => {
+                // The rest of the offer was withdrawn.
+                let offer = self.end(network, end).writes.iter_mut().find(|(start, ..)| *start == from);
+                offer.into_iter().for_each(|(_, end, _)| *end = to);
                 let reads = &self.end(network, end ^ 1).reads;
                 let causes = reads.iter().filter(|&&(start, end, _)| start < to && from < end);
                 causes.for_each(|&(.., read)| add(Some(read), Reason::Bytes));

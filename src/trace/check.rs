@@ -191,7 +191,7 @@ impl Check {
     /// Moves new events into their streams, and shows each that is not skipped to `seen`.
     pub(super) fn pull_each(&mut self, mut seen: impl FnMut(&Event)) {
         loop {
-            let (dropped, events) = self.trace.merge(|log| log.events(self.next, BATCH));
+            let ((dropped, events), newest) = self.trace.merge(|log| (log.events(self.next, BATCH), log.seq()));
             self.dropped += dropped;
             self.next += dropped;
             let Some(last) = events.last() else { break };
@@ -205,6 +205,9 @@ impl Check {
                     self.streams.entry(stream).or_default().push_back(event);
                 }
             }
+            if self.next > newest {
+                break;
+            }
         }
     }
 
@@ -213,7 +216,10 @@ impl Check {
         if let Err(failure) = self.whole() {
             return Some(Err(failure));
         }
-        let event = self.streams.entry(stream.into()).or_default().pop_front()?;
+        if !self.streams.contains_key(stream) {
+            self.streams.insert(stream.into(), VecDeque::new());
+        }
+        let event = self.streams.get_mut(stream)?.pop_front()?;
         if pattern.fits(&event) {
             return Some(Ok(event));
         }
@@ -286,8 +292,13 @@ impl<P: Pattern> Future for Expect<'_, P> {
             this.waits = true;
         }
         loop {
-            this.check.pull();
-            if let Some(outcome) = this.check.take(&this.stream, &this.pattern, this.at) {
+            // Events that are there already are taken without looking for more.
+            let mut outcome = this.check.take(&this.stream, &this.pattern, this.at);
+            if outcome.is_none() {
+                this.check.pull();
+                outcome = this.check.take(&this.stream, &this.pattern, this.at);
+            }
+            if let Some(outcome) = outcome {
                 return Poll::Ready(outcome);
             }
             if this.check.poll_event(cx).is_pending() {

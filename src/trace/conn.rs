@@ -4,14 +4,20 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use crate::error::kind::ErrorKind;
-use crate::trace::slot::NO_OFFSET;
+use crate::trace::slot::{NO_OFFSET, Slot};
 
 /// The network and the number of a connection.
 type Key = (u16, u32);
 
 #[derive(Default)]
 pub(super) struct Conns {
-    known: BTreeMap<Key, Conn>,
+    /// The places of connections in `slab`.
+    known: BTreeMap<Key, usize>,
+    slab: Vec<Conn>,
+    /// Unused places in `slab`.
+    free: Vec<usize>,
+    /// The places of connections that were used lately, by the low bits of their numbers.
+    recent: [Option<(Key, usize)>; RECENT],
     /// The dials whose outcome is not known yet, by network, host and port.
     dialling: BTreeMap<(u16, u32, u16), u32>,
     /// Connections that are closed at both ends, from the oldest on. A few are kept, as operations on other threads may
@@ -20,7 +26,10 @@ pub(super) struct Conns {
 }
 
 /// So many closed connections are kept.
-const GONE: usize = 1024;
+const GONE: usize = 64;
+
+/// So many connections are found without a search.
+const RECENT: usize = 16;
 
 /// A connection; the dialled end comes first.
 #[derive(Clone, Debug)]
@@ -48,26 +57,43 @@ struct Direction {
 impl Conns {
     /// A dial from `hosts[0]` got its number.
     pub(super) fn open(&mut self, network: u16, conn: u32, hosts: [u32; 2], ports: [u16; 2]) {
-        self.known.insert((network, conn), Conn::new(hosts, ports));
+        self.insert((network, conn), Conn::new(hosts, ports));
         self.dialling.insert((network, hosts[0], ports[0]), conn);
     }
 
     /// The connection of an end; one that was never heard of has no addresses.
     pub(super) fn get(&mut self, network: u16, end: u32) -> &mut Conn {
         let key = (network, end / 2);
-        if !self.known.contains_key(&key) {
-            self.forget_later(key);
+        let at = match self.recent[key.1 as usize % RECENT] {
+            Some((recent, at)) if recent == key => at,
+            _ => self.known.get(&key).copied().unwrap_or_else(|| {
+                self.forget_later(key);
+                self.insert(key, Conn { torn: true, closed: [true; 2], ..Conn::new([0; 2], [0; 2]) })
+            }),
+        };
+        self.recent[key.1 as usize % RECENT] = Some((key, at));
+        &mut self.slab[at]
+    }
+
+    fn insert(&mut self, key: Key, conn: Conn) -> usize {
+        let at = self.known.get(&key).copied().or_else(|| self.free.pop()).unwrap_or(self.slab.len());
+        match self.slab.get_mut(at) {
+            Some(place) => *place = conn,
+            None => self.slab.push(conn),
         }
-        let unknown = || Conn { torn: true, closed: [true; 2], ..Conn::new([0; 2], [0; 2]) };
-        self.known.entry(key).or_insert_with(unknown)
+        self.known.insert(key, at);
+        at
     }
 
     /// A connection is closed at both ends.
     fn forget_later(&mut self, key: Key) {
         self.gone.push_back(key);
-        if self.gone.len() > GONE {
-            self.gone.pop_front().map(|oldest| self.known.remove(&oldest));
+        if self.gone.len() <= GONE {
+            return;
         }
+        let oldest = self.gone.pop_front().unwrap_or(key);
+        self.recent[oldest.1 as usize % RECENT] = None;
+        self.free.extend(self.known.remove(&oldest));
     }
 
     /// The dial from this port was accepted.
@@ -79,7 +105,7 @@ impl Conns {
     pub(super) fn dial_failed(&mut self, network: u16, host: u32, port: u16) {
         if let Some(conn) = self.dialling.remove(&(network, host, port)) {
             self.close(network, 2 * conn);
-            if self.known.get(&(network, conn)).is_some_and(|conn| conn.ports[1] == 0) {
+            if self.get(network, 2 * conn).ports[1] == 0 {
                 self.close(network, 2 * conn + 1);
             }
         }
@@ -87,12 +113,10 @@ impl Conns {
 
     /// An end is closed.
     pub(super) fn close(&mut self, network: u16, end: u32) {
-        let key = (network, end / 2);
-        let Some(conn) = self.known.get_mut(&key) else { return };
-        let before = conn.closed;
-        conn.closed[side(end)] = true;
-        if conn.closed == [true; 2] && before != conn.closed {
-            self.forget_later(key);
+        let conn = self.get(network, end);
+        let before = core::mem::replace(&mut conn.closed[side(end)], true);
+        if !before && conn.closed == [true; 2] {
+            self.forget_later((network, end / 2));
         }
     }
 
@@ -100,7 +124,7 @@ impl Conns {
     pub(super) fn close_all(&mut self, network: u16, host: Option<u32>) {
         let of_network = self.known.range((network, 0)..=(network, u32::MAX));
         let ends: Vec<u32> = of_network
-            .flat_map(|(&(_, conn), of)| [(2 * conn, of.hosts[0]), (2 * conn + 1, of.hosts[1])])
+            .flat_map(|(&(_, conn), &at)| [0, 1].map(|side| (2 * conn + side, self.slab[at].hosts[side as usize])))
             .filter(|&(_, at)| host.is_none_or(|host| host == at))
             .map(|(end, _)| end)
             .collect();
@@ -109,7 +133,7 @@ impl Conns {
 
     /// Bytes may have been moved unseen.
     pub(super) fn tear(&mut self) {
-        self.known.values_mut().for_each(|conn| conn.torn = true);
+        self.slab.iter_mut().for_each(|conn| conn.torn = true);
     }
 }
 
@@ -122,6 +146,12 @@ impl Conn {
     pub(super) fn seen_from(&self, end: u32) -> ([u32; 2], [u16; 2]) {
         let (local, peer) = (side(end), 1 - side(end));
         ([self.hosts[local], self.hosts[peer]], [self.ports[local], self.ports[peer]])
+    }
+
+    /// Gives an event of an end its addresses.
+    pub(super) fn fill(&self, end: u32, slot: &mut Slot) {
+        let (hosts, [local, peer]) = self.seen_from(end);
+        (slot.end, slot.hosts, slot.ports) = (end, hosts, [local, peer, 0]);
     }
 
     /// `end` wrote, or offers; returns the offset.

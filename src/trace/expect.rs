@@ -1,6 +1,6 @@
 //! Expectations on a whole view: its lines, in any order that keeps causes before their consequences.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -24,8 +24,8 @@ struct Matching<'a> {
     /// The events that follow from each position, and where those of each start.
     effects: Vec<u32>,
     starts: Vec<u32>,
-    /// Rows all causes of which have happened, by their texts.
-    ready: BTreeMap<&'a str, BTreeSet<usize>>,
+    /// Rows all causes of which have happened, with their texts.
+    ready: BTreeSet<(&'a str, usize)>,
     /// The line that each row was matched with, counted from 1.
     lines: Vec<Option<usize>>,
 }
@@ -92,7 +92,7 @@ impl View {
             context += &format!("        {line}\n");
         }
         want.into_iter().for_each(|line| context += &format!("  want: {line}\n"));
-        for text in matching.ready.iter().filter(|(_, rows)| !rows.is_empty()).map(|(text, _)| text) {
+        for (text, _) in &matching.ready {
             context += &format!("  have: {text}\n");
         }
         self.failure_with(text, context)
@@ -118,7 +118,7 @@ impl<'a> Matching<'a> {
         }
         let lines = alloc::vec![None; positions.len()];
         let mut matching =
-            Self { order, texts, positions, rows, waits, effects, starts, ready: BTreeMap::new(), lines };
+            Self { order, texts, positions, rows, waits, effects, starts, ready: BTreeSet::new(), lines };
         let first: Vec<_> = (0..len).filter(|&at| matching.waits[at] == 0).collect();
         matching.reach(first);
         matching
@@ -129,7 +129,7 @@ impl<'a> Matching<'a> {
         while let Some(at) = reached.pop() {
             match self.rows[at] {
                 Some(row) => {
-                    self.ready.entry(self.texts[row].trim()).or_default().insert(row);
+                    self.ready.insert((self.texts[row].trim(), row));
                 }
                 None => self.happen(at, &mut reached),
             }
@@ -149,15 +149,13 @@ impl<'a> Matching<'a> {
 
     /// Lets an event with this line happen; returns whether one can.
     fn take(&mut self, line: &str, number: usize) -> bool {
-        let exact = self.ready.get(line).and_then(|rows| rows.first()).copied();
+        let exact = self.ready.range((line, 0)..).next().filter(|(text, _)| *text == line).map(|&(_, row)| row);
         let by_pattern = || {
             let fitting = self.ready.iter().filter(|(text, _)| glob(line, text));
-            fitting.filter_map(|(_, rows)| rows.first().copied()).min()
+            fitting.map(|&(_, row)| row).min()
         };
-        let Some(row) = exact.or_else(|| by_pattern().filter(|_| line.contains('*'))) else { return false };
-        if let Some(rows) = self.ready.get_mut(self.texts[row].trim()) {
-            rows.remove(&row);
-        }
+        let Some(row) = exact.or_else(|| line.contains('*').then(by_pattern).flatten()) else { return false };
+        self.ready.remove(&(self.texts[row].trim(), row));
         self.lines[row] = Some(number);
         let mut reached = Vec::new();
         self.happen(self.positions[row], &mut reached);
@@ -168,7 +166,7 @@ impl<'a> Matching<'a> {
     /// Why the expected line `number` cannot be next; `rest` starts with it.
     fn mismatch(&self, line: &str, rest: &[&str], number: usize) -> String {
         let fits = |row: &usize| self.lines[*row].is_none() && glob(line, self.texts[*row].trim());
-        let mut ready: Vec<_> = self.ready.values().flatten().copied().collect();
+        let mut ready: Vec<_> = self.ready.iter().map(|&(_, row)| row).collect();
         ready.sort_unstable();
         let Some(late) = (0..self.texts.len()).find(fits) else {
             let next = ready.first().map_or("no more events", |&row| &self.texts[row]);

@@ -91,20 +91,17 @@ impl Log {
         let Collected { mut items, bytes } = collected;
         items.sort_by_key(|item| item.ticket);
         let before = self.seq;
-        let mut early = items.drain(..);
-        for item in early.by_ref() {
-            let (start, len) = item.bytes;
-            let bytes = bytes.get(start..start + len).unwrap_or_default();
-            if item.ticket < watermark {
-                self.add(&item, bytes);
-            } else {
-                self.collected.push(item, bytes);
-            }
+        let below = items.partition_point(|item| item.ticket < watermark);
+        let text = |item: &Item| bytes.get(item.bytes.0..item.bytes.0 + item.bytes.1).unwrap_or_default();
+        items[..below].iter().for_each(|item| self.add(item, text(item)));
+        for item in items.drain(below..) {
+            let bytes = text(&item);
+            self.collected.push(item, bytes);
         }
-        drop(early);
         if self.collected.items.is_empty() {
             // Their memory is used again.
             (self.collected.items, self.collected.bytes) = (items, bytes);
+            self.collected.items.clear();
             self.collected.bytes.clear();
         }
         (self.seq != before).then(|| self.wakers.take())
@@ -167,31 +164,45 @@ impl Log {
         let mut slot = Slot { network, ..Slot::new(Code::Note, self.seq + 1, item.at, actor) };
         match &item.raw {
             &Raw::Wrote { end, count, of } => {
+                (slot.code, slot.count, slot.of) = (Code::Wrote, count, of);
                 let conn = self.conns.get(network, end);
                 slot.offset = conn.wrote(end, count, of);
-                self.add_bytes(Slot { code: Code::Wrote, end, count, of, ..slot }, bytes);
+                conn.fill(end, &mut slot);
+                self.push_bytes(slot, bytes);
             }
             &Raw::Taken { end, count, of } => {
-                slot.offset = self.conns.get(network, end).taken(end, count, of);
-                self.add_end(Slot { code: Code::Taken, end, count, of, ..slot });
+                (slot.code, slot.count, slot.of) = (Code::Taken, count, of);
+                let conn = self.conns.get(network, end);
+                slot.offset = conn.taken(end, count, of);
+                conn.fill(end, &mut slot);
+                self.push(slot);
             }
             &Raw::Read { end, count } => {
-                slot.offset = self.conns.get(network, end).read(end, count);
-                self.add_bytes(Slot { code: Code::Read, end, count, ..slot }, bytes);
+                (slot.code, slot.count) = (Code::Read, count);
+                let conn = self.conns.get(network, end);
+                slot.offset = conn.read(end, count);
+                conn.fill(end, &mut slot);
+                self.push_bytes(slot, bytes);
             }
-            &Raw::Ended { end } => self.add_end(Slot { code: Code::Ended, end, ..slot }),
+            &Raw::Ended { end } => {
+                slot.code = Code::Ended;
+                self.conns.get(network, end).fill(end, &mut slot);
+                self.push(slot);
+            }
             &Raw::Shut { end, how, reset } => {
-                self.add_end(Slot { code: Code::Shut(how), end, flag: reset, ..slot });
+                (slot.code, slot.flag) = (Code::Shut(how), reset);
+                self.conns.get(network, end).fill(end, &mut slot);
+                self.push(slot);
                 if how.closes() {
                     self.conns.close(network, end);
                 }
             }
             Raw::Failed(error, end) => self.add_failed(slot, error, *end),
             Raw::Rare(rare) => self.add_rare(slot, rare, item.hidden),
-            Raw::Note => self.add_bytes(Slot { code: Code::Note, count: bytes.len() as u32, ..slot }, bytes),
-            Raw::Fault => self.add_bytes(Slot { code: Code::Fault, count: bytes.len() as u32, ..slot }, bytes),
+            Raw::Note => self.push_bytes(Slot { code: Code::Note, count: bytes.len() as u32, ..slot }, bytes),
+            Raw::Fault => self.push_bytes(Slot { code: Code::Fault, count: bytes.len() as u32, ..slot }, bytes),
             Raw::FaultEnded => {
-                self.add_bytes(Slot { code: Code::FaultEnded, count: bytes.len() as u32, ..slot }, bytes);
+                self.push_bytes(Slot { code: Code::FaultEnded, count: bytes.len() as u32, ..slot }, bytes);
             }
             Raw::NetworkClosed => {
                 self.conns.close_all(network, None);
@@ -271,7 +282,7 @@ impl Log {
         let network = slot.network;
         let operation = error.operation();
         if !error.network_name().is_cut() {
-            self.name_network(network, error.network_name().as_str());
+            self.name_network(network, NetworkName::of(error.network_name().as_str(), "").0);
         }
         slot.code = Code::Failed;
         slot.data = self.last.errors.len() as u32;
@@ -307,36 +318,32 @@ impl Log {
         }
     }
 
-    /// Adds an event about an end.
-    fn add_end(&mut self, slot: Slot) {
-        let (hosts, [local, peer]) = self.conns.get(slot.network, slot.end).seen_from(slot.end);
-        self.push(Slot { hosts, ports: [local, peer, 0], ..slot });
-    }
-
     /// Adds an event with bytes, or text.
-    fn add_bytes(&mut self, slot: Slot, bytes: &[u8]) {
+    fn push_bytes(&mut self, slot: Slot, bytes: &[u8]) {
         let data = self.last.bytes.len() as u32;
         self.last.bytes.extend_from_slice(bytes);
-        if slot.code == Code::Wrote || slot.code == Code::Read {
-            self.add_end(Slot { data, ..slot });
-        } else {
-            self.push(Slot { data, ..slot });
-        }
+        self.push(Slot { data, ..slot });
     }
 
     fn push(&mut self, slot: Slot) {
-        self.last.slots.push(slot);
         self.seq = slot.seq;
-        let is_head = self.chunks.len() == self.heads && self.seq <= self.bounds.head;
-        let ends_head = is_head && self.seq == self.bounds.head && slot.code.is_event();
-        if self.last.slots.len() >= CHUNK.0 || self.last.bytes.len() >= CHUNK.1 || ends_head {
-            let whole = mem::take(&mut self.last);
-            self.last.keep = self.bounds.keep;
-            self.size += whole.size();
-            self.heads += usize::from(is_head);
-            self.chunks.push_back(whole.into());
-            self.shrink();
+        self.last.slots.push(slot);
+        let is_full = self.last.slots.len() >= CHUNK.0 || self.last.bytes.len() >= CHUNK.1;
+        if is_full || self.seq == self.bounds.head {
+            self.end_chunk();
         }
+    }
+
+    #[cold]
+    fn end_chunk(&mut self) {
+        let keep = self.bounds.keep;
+        // Where there is one whole chunk, there will be others.
+        let slots = Vec::with_capacity(self.last.slots.len().min(CHUNK.0));
+        let whole = mem::replace(&mut self.last, Chunk { keep, slots, ..Chunk::default() });
+        self.size += whole.size();
+        self.heads += usize::from(self.seq <= self.bounds.head);
+        self.chunks.push_back(whole.into());
+        self.shrink();
     }
 
     /// Drops the oldest chunks behind the head that are not needed, or too large.
@@ -366,7 +373,7 @@ impl Log {
 
     /// The number of the host of an address, which may tell the name of its network.
     fn host(&mut self, network: u16, addr: &Addr) -> u32 {
-        self.name_network(network, &addr.network);
+        self.name_network(network, addr.network);
         self.host_number(&addr.host)
     }
 
@@ -381,12 +388,12 @@ impl Log {
     }
 
     /// Names a network, unless it has a name.
-    pub(super) fn name_network(&mut self, network: u16, name: &str) {
-        if network == 0 || !self.names.network(network).is_empty() {
+    pub(super) fn name_network(&mut self, network: u16, name: NetworkName) {
+        let known = self.names.networks.get(usize::from(network));
+        if network == 0 || known.is_some_and(|known| !known.as_bytes().is_empty()) {
             return;
         }
-        let place = Arc::make_mut(&mut self.names).networks.get_mut(usize::from(network));
-        if let (Some(name), Some(place)) = (NetworkName::valid(name, ""), place) {
+        if let Some(place) = Arc::make_mut(&mut self.names).networks.get_mut(usize::from(network)) {
             *place = name;
         }
     }

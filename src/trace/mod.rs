@@ -38,6 +38,7 @@ mod failure;
 mod frozen;
 mod json;
 mod log;
+mod offer;
 mod offers;
 mod order;
 #[cfg(feature = "std")]
@@ -58,6 +59,8 @@ pub use cause::Reason;
 pub use check::Check;
 pub use event::{Actor, End, Event, Kind};
 pub use failure::Failure;
+#[doc(hidden)]
+pub use offer::{Offered, Offers};
 pub use order::{Order, Path};
 #[cfg(feature = "std")]
 pub use panic::OnPanic;

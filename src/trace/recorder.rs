@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering;
 use core::task::{Poll, Waker};
 use core::time::Duration;
 
+use crate::addr::name::{HostName, NetworkName};
 use crate::contract::engine::Engine;
 use crate::contract::layer::Layer;
 use crate::contract::observe::{CoreEvent, Observer, RawEvent, Ticket};
@@ -230,7 +231,7 @@ impl Trace {
     /// An event of the core as it is kept; and whether it is one of those that a pause does not leave out.
     fn raw(event: &CoreEvent<'_>, end: Option<u32>) -> Option<(Raw, bool)> {
         let rare = |rare| Some((Raw::Rare(Box::new(rare)), false));
-        let host = |name: &str| crate::addr::name::HostName::valid(name, "");
+        let host = |name: &str| HostName::valid(name, "");
         match *event {
             CoreEvent::HostMade { host: name } => rare(Rare::HostMade(host(name)?)),
             CoreEvent::HostClosed { host: name } => rare(Rare::HostClosed(host(name)?)),
@@ -318,7 +319,7 @@ impl Observer for Trace {
     }
 
     fn attach(&self, name: &str, picture: Picture) {
-        self.shared.log.with(|log| log.name_network(self.network, name));
+        self.shared.log.with(|log| log.name_network(self.network, NetworkName::of(name, "").0));
         self.shared.pictures.with(|pictures| pictures.push(picture));
     }
 

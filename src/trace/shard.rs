@@ -14,6 +14,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem;
 use core::sync::atomic::Ordering;
 
 use crate::addr::Addr;
@@ -89,8 +90,12 @@ pub(super) enum Rare {
     NetworkDown(Cause),
 }
 
-/// How many shards there are: one is enough where there are no threads.
-const PARTS: usize = if cfg!(feature = "std") { 1 << PART_BITS } else { 1 };
+/// How many shards there are. One is enough where there are no threads, and models have no more threads than two.
+const PARTS: usize = match (cfg!(loom), cfg!(feature = "std")) {
+    (true, _) => 2,
+    (false, true) => 1 << PART_BITS,
+    (false, false) => 1,
+};
 const PART_BITS: u32 = 4;
 
 pub(super) struct Shards {
@@ -148,6 +153,7 @@ impl Shards {
     }
 
     /// Closes a ticket with an event; returns how many the shard holds now.
+    #[inline]
     pub(super) fn record(&self, ticket: Ticket, item: Item, bytes: &[u8]) -> usize {
         let number = ticket.number() >> PART_BITS;
         self.parts[part(ticket.number())].0.with(|shard| {
@@ -157,6 +163,7 @@ impl Shards {
     }
 
     /// Draws a ticket and closes it with an event in one step; returns how many events the shard holds now.
+    #[inline]
     pub(super) fn record_now(&self, thread: u64, item: Item, bytes: &[u8]) -> usize {
         self.parts[part(thread)].0.with(|shard| {
             let number = self.next.fetch_add(1, Ordering::Relaxed) as u64;
@@ -170,12 +177,15 @@ impl Shards {
         for part in &self.parts {
             part.0.with(|shard| {
                 watermark = shard.open.iter().fold(watermark, |least, &open| least.min(open));
-                let start = collected.bytes.len();
+                if collected.items.is_empty() {
+                    mem::swap(&mut collected.items, &mut shard.items);
+                    mem::swap(&mut collected.bytes, &mut shard.bytes);
+                    return;
+                }
+                let (start, first) = (collected.bytes.len(), collected.items.len());
                 collected.bytes.append(&mut shard.bytes);
-                collected.items.extend(shard.items.drain(..).map(|item| {
-                    let (at, len) = item.bytes;
-                    Item { bytes: (start + at, len), ..item }
-                }));
+                collected.items.append(&mut shard.items);
+                collected.items[first..].iter_mut().for_each(|item| item.bytes.0 += start);
             });
         }
         watermark
@@ -195,6 +205,7 @@ impl Shard {
         }
     }
 
+    #[inline]
     fn push(&mut self, item: Item, bytes: &[u8]) -> usize {
         self.items.push(Item { bytes: (self.bytes.len(), bytes.len()), ..item });
         self.bytes.extend_from_slice(bytes);

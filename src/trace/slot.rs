@@ -122,29 +122,32 @@ impl Chunk {
     }
 
     fn kind(&self, slot: &Slot, names: &Names) -> Kind {
-        let network = names.network(slot.network);
-        let addr = |side: usize, port: u16| Addr { network, host: names.host(slot.hosts[side]), port };
-        let (host, flag) = (names.host(slot.hosts[0]), slot.flag);
-        let [local_port, peer_port, third_port] = slot.ports;
-        let (local, peer) = (addr(0, local_port), addr(1, peer_port));
+        // Only what the event has is made: names are long.
+        let addr = |side: usize, port: usize| Addr {
+            network: names.network(slot.network),
+            host: names.host(slot.hosts[side]),
+            port: slot.ports[port],
+        };
+        let (local, peer, host) = (|| addr(0, 0), || addr(1, 1), || names.host(slot.hosts[0]));
         let (count, of, offset) = (slot.count, slot.of, Some(slot.offset).filter(|&offset| offset != NO_OFFSET));
         let text = || String::from_utf8_lossy(self.text(slot, count)).into_owned();
+        let bytes = || self.bytes(slot).to_vec();
         match slot.code {
-            Code::HostMade => Kind::HostMade { host },
-            Code::HostClosed => Kind::HostClosed { host },
-            Code::HostDied => Kind::HostDied { host, power_off: flag },
-            Code::HostBack => Kind::HostBack { host },
-            Code::Listened => Kind::Listened { addr: local },
-            Code::ListenerClosed => Kind::ListenerClosed { addr: local, dropped: flag },
-            Code::Dialled => Kind::Dialled { src: local, dst: peer },
-            Code::Withdrawn => Kind::Withdrawn { src: local, dst: peer },
-            Code::Accepted => Kind::Accepted { listener: addr(0, third_port), local, peer },
-            Code::Connected => Kind::Connected { src: local, dialled: addr(1, third_port), peer },
-            Code::Wrote => Kind::Wrote { src: local, dst: peer, offset, count, of, bytes: self.bytes(slot).to_vec() },
-            Code::Taken => Kind::Taken { src: local, dst: peer, offset, count, of },
-            Code::Read => Kind::Read { src: peer, dst: local, offset, count, bytes: self.bytes(slot).to_vec() },
-            Code::Ended => Kind::Ended { src: peer, dst: local },
-            Code::Shut(how) => Kind::Shut { local, peer, how, reset: flag },
+            Code::HostMade => Kind::HostMade { host: host() },
+            Code::HostClosed => Kind::HostClosed { host: host() },
+            Code::HostDied => Kind::HostDied { host: host(), power_off: slot.flag },
+            Code::HostBack => Kind::HostBack { host: host() },
+            Code::Listened => Kind::Listened { addr: local() },
+            Code::ListenerClosed => Kind::ListenerClosed { addr: local(), dropped: slot.flag },
+            Code::Dialled => Kind::Dialled { src: local(), dst: peer() },
+            Code::Withdrawn => Kind::Withdrawn { src: local(), dst: peer() },
+            Code::Accepted => Kind::Accepted { listener: addr(0, 2), local: local(), peer: peer() },
+            Code::Connected => Kind::Connected { src: local(), dialled: addr(1, 2), peer: peer() },
+            Code::Wrote => Kind::Wrote { src: local(), dst: peer(), offset, count, of, bytes: bytes() },
+            Code::Taken => Kind::Taken { src: local(), dst: peer(), offset, count, of },
+            Code::Read => Kind::Read { src: peer(), dst: local(), offset, count, bytes: bytes() },
+            Code::Ended => Kind::Ended { src: peer(), dst: local() },
+            Code::Shut(how) => Kind::Shut { local: local(), peer: peer(), how, reset: slot.flag },
             Code::Failed => match self.errors.get(slot.data as usize) {
                 Some(&error) => Kind::Failed { error },
                 None => Kind::Note { text: String::new() },

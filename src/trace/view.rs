@@ -145,7 +145,7 @@ impl View {
                 rows.push(row(None));
                 gap = false;
             }
-            if !self.frozen.event(position).is_some_and(|event| self.shows(&event)) {
+            if !self.shows(position, slot) {
                 continue;
             }
             match last.continued(slot, rows.len()).and_then(|row| rows.get_mut(row)).filter(|_| self.merged) {
@@ -167,8 +167,10 @@ impl View {
         Some(event)
     }
 
-    fn shows(&self, event: &Event) -> bool {
-        (self.reads || !event.is_read()) && self.filters.iter().all(|filter| filter(event))
+    fn shows(&self, position: usize, slot: &Slot) -> bool {
+        let fits = |event: &Event| self.filters.iter().all(|filter| filter(event));
+        let is_asked_for = self.reads || slot.code != Code::Read;
+        is_asked_for && (self.filters.is_empty() || self.frozen.event(position).as_ref().is_some_and(fits))
     }
 
     /// Fails if events were dropped.

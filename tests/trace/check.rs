@@ -247,6 +247,15 @@ fn dropped_events_fail_a_check() {
 }
 
 #[test]
+fn a_gap_behind_the_head_fails_the_end() {
+    let trace = Trace::builder().head(2).events(4).build();
+    let mut check = trace.check();
+    check.skip("network", "*");
+    (0..6).for_each(|number| trace.note(number));
+    assert_eq!(check.end().unwrap_err().to_string(), "2 events were dropped: enlarge the trace");
+}
+
+#[test]
 fn a_check_reads_on_from_the_head_into_the_window() -> Result<(), Failure> {
     let trace = Trace::builder().head(2).events(1_000_000).build();
     let mut check = trace.check();
