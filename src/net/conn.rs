@@ -80,7 +80,8 @@ impl<N: NetRef> Conn<N> {
         self.end.place.local_addr()
     }
 
-    /// The address of the other end.
+    /// The address of the other end. A later connection may have the same, as soon as the peer is closed: to key a map by
+    /// connections, use [`number`](Conn::number).
     #[must_use]
     pub fn peer_addr(&self) -> Addr {
         self.end.place.peer_addr()
