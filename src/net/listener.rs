@@ -50,11 +50,12 @@ impl<N: NetRef> Host<N> {
             self.net.tell(self.net.engine.ticket(), None, &CoreEvent::Failed(&error));
             error
         })?;
+        let own = asked.host.is_empty();
         let mut asked = self.on_net(asked);
-        if N::Tables::GROWS && asked.host != self.name() {
+        if N::Tables::GROWS && !own && asked.host != self.name() {
             asked = self.known_as(asked);
         }
-        let check = || if asked.host == self.name() { self.check_up() } else { Err(Cause::AddrNotAvailable) };
+        let check = || if own || asked.host == self.name() { self.check_up() } else { Err(Cause::AddrNotAvailable) };
         let mut ticket = None;
         let listen = |ports: &mut <N::Tables as Tables>::Ports<'_>| {
             ticket = Some(self.net.engine.ticket());

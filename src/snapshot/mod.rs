@@ -139,7 +139,7 @@ where
     T: Tables<Link = E::Link>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.snapshot().fmt(f)
+        self.live().fmt(f)
     }
 }
 
