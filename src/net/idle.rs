@@ -20,7 +20,7 @@ use crate::wait::waker::{Wakers, discard, poll_locked};
 use crate::wait::{OnTimeout, Op, Registered};
 
 impl<N: NetRef> Host<N> {
-    /// Waits until no socket of the host is in use: until [`sockets`](Host::sockets) is 0. Listeners, connections,
+    /// Waits until no socket of the host is in use (feature `alloc`): until [`sockets`](Host::sockets) is 0. Listeners, connections,
     /// pending dials and requests queued at a listener count, and so does a closed listener or connection until its last
     /// handle is dropped, in growable and in fixed-size networks. Use it where a library drops its connections with a
     /// delay.

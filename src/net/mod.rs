@@ -8,6 +8,7 @@ pub(crate) mod half;
 #[cfg(feature = "alloc")]
 pub(crate) mod handle;
 pub(crate) mod host;
+#[cfg(feature = "alloc")]
 pub(crate) mod idle;
 mod ip;
 pub(crate) mod listener;

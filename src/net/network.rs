@@ -7,6 +7,7 @@ use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
 use crate::net::host::Host;
+#[cfg(feature = "alloc")]
 use crate::net::idle::idle;
 use crate::net::net_ref::NetRef;
 use crate::net::subnet::Naming;
@@ -96,6 +97,7 @@ pub trait NetRefExt: NetRef {
     /// # Cancel safety
     ///
     /// Dropping the operation changes nothing.
+    #[cfg(feature = "alloc")]
     fn idle(&self) -> Op<impl OnTimeout<Output = Result<(), Error>> + Send + use<Self>> {
         idle(self.clone(), None)
     }

@@ -11,6 +11,7 @@ use crate::net::net_ref::NetRef;
 use crate::net::network::NetRefExt as _;
 use crate::net::subnet::SubNetwork;
 use crate::table::Tables;
+#[cfg(feature = "alloc")]
 use crate::wait::{OnTimeout, Op};
 
 /// A network of the backend `B`, which is reached through `S`: a [`NetHandle`](crate::NetHandle), or the subnetwork itself where that is a
@@ -69,6 +70,7 @@ impl<B, S: Holder> Network<B, S> {
     /// # Cancel safety
     ///
     /// Dropping the operation changes nothing.
+    #[cfg(feature = "alloc")]
     pub fn idle(&self) -> Op<impl OnTimeout<Output = Result<(), Error>> + Send + use<'_, B, S>> {
         self.net.host_ref().idle()
     }

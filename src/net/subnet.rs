@@ -158,9 +158,18 @@ where
     }
 
     /// Called after a socket has left the table of `host`: wakes the tasks that wait until it is idle.
+    ///
+    /// Without a heap, no task can wait for that, and it costs nothing.
+    #[inline(always)]
+    pub(crate) fn check_idle(&self, host: &T::Host) {
+        if cfg!(feature = "alloc") {
+            self.check_watched(host);
+        }
+    }
+
     #[cold]
     #[inline(never)]
-    pub(crate) fn check_idle(&self, host: &T::Host) {
+    fn check_watched(&self, host: &T::Host) {
         if self.tables.is_watched() && self.tables.ports(host, |ports| ports.count()) == 0 {
             self.wake_waiters();
         }

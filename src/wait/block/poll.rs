@@ -44,6 +44,7 @@ impl Timeouts {
         Self
     }
 
+    #[cfg(feature = "alloc")]
     pub(crate) fn watch(&self) {}
 
     /// A task may always wait until the host is idle.
