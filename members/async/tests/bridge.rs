@@ -1,13 +1,16 @@
 //! Bridges on tokio, between virtual networks and to the operating system's TCP.
 
+use std::future::Future;
 use std::io::ErrorKind;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::task::{JoinHandle, yield_now};
 use virtnet::bridge::TokioBridge;
 use virtnet::pipenet::{Conn, Host, Listener, Network};
-use virtnet::{NetListener, NetStream, Networker, TokioTcp};
+use virtnet::{Addr, Error, NetListener, NetStream, Networker, OnTimeout, Op, TokioTcp};
 
 use crate::support::{all_ports_free, host, on_each_runtime, pattern, within_limit};
 
@@ -412,8 +415,80 @@ fn a_bridge_whose_host_closes_accepts_no_more() {
     });
 }
 
+/// A listener whose second accept fails, as that of a process without free file descriptors.
+struct Short {
+    listener: Listener,
+    accepts: AtomicU32,
+    error: Error,
+}
+
+struct Accept<'a>(Pin<Box<dyn Future<Output = Result<Conn, Error>> + Send + 'a>>, Error);
+
+impl Future for Accept<'_> {
+    type Output = Result<Conn, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl OnTimeout for Accept<'_> {
+    fn expire(self: Pin<&mut Self>, _: &Waker) -> Self::Output {
+        Err(self.1)
+    }
+}
+
+impl NetListener for Short {
+    type Conn = Conn;
+
+    fn accept(&self) -> Op<impl OnTimeout<Output = Result<Conn, Error>> + Send> {
+        let accept = async {
+            if self.accepts.fetch_add(1, Ordering::Relaxed) == 1 {
+                Err(self.error)
+            } else {
+                self.listener.accept().await
+            }
+        };
+        Op::new(Accept(Box::pin(accept), self.error))
+    }
+
+    fn local_addr(&self) -> Addr {
+        self.listener.local_addr()
+    }
+
+    fn close(&self) {
+        self.listener.close();
+    }
+}
+
 #[test]
-fn connections_outlive_the_listener_and_end_with_the_bridge() {
+fn a_bridge_whose_accept_fails_accepts_again_once_a_connection_has_closed() {
+    on_each_runtime(|| async {
+        // An error of the operating system's kind: outside of a runtime, a dial fails.
+        let error = std::thread::spawn(|| tcp().dial("127.0.0.1:1").wait().map(drop).unwrap_err()).join().unwrap();
+        assert_eq!(error.kind(), virtnet::ErrorKind::Backend);
+        let mut bridged = Bridged::new();
+        let listener = bridged.gate.listen(":2").unwrap();
+        let short = Short { listener, accepts: AtomicU32::new(0), error };
+        bridged.bridge = TokioBridge::start(short, bridged.back.clone(), "web:80").unwrap();
+
+        let dial = || bridged.client.dial("gate:2");
+        let (near, far) = tokio::try_join!(dial(), bridged.server.accept()).unwrap();
+        until(|| bridged.bridge.last_error() == Some(error)).await;
+        let mut second = pin!(dial());
+        for _ in 0..1000 {
+            assert!(futures::poll!(&mut second).is_pending(), "the connection is open");
+            pass(&near, &far).await;
+        }
+        drop((near, far));
+        let (near, far) = tokio::try_join!(second, bridged.server.accept()).unwrap();
+        pass(&near, &far).await;
+        assert_eq!(bridged.counts(), (1, 2, 0));
+    });
+}
+
+#[test]
+fn a_closed_access_point_ends_the_connections_of_its_bridge() {
     on_each_runtime(|| async {
         let net = Network::new("t");
         let (web, access) = (host(&net, "web"), tcp());
@@ -421,7 +496,6 @@ fn connections_outlive_the_listener_and_end_with_the_bridge() {
         let bridge = TokioBridge::start(access.listen("").unwrap(), host(&net, "gate"), "web:80").unwrap();
         let dialler = tcp();
         let (mut near, mut far) = tokio::try_join!(dialler.dial(bridge.local_addr()), server.accept()).unwrap();
-        // It ends the connection too, unlike the end of the listener alone.
         access.close().await.unwrap();
         assert_eq!(read(&mut near).await, Ok(0));
         assert_eq!(read(&mut far).await, Ok(0));
