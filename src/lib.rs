@@ -1,21 +1,6 @@
 //! TCP-like networks that exist only in your program: named hosts that dial, listen and accept, with predictable ports.
 //! For threads, for async code on any executor, and for firmware without a heap.
 //!
-//! # Terms
-//!
-//! | word | meaning |
-//! |---|---|
-//! | *network* | one TCP-like network of uniquely named hosts, such as [`pipenet::Network`] |
-//! | *subnetwork*, [`SubNetwork`] | the part of a network that belongs to one process, or to a part of it |
-//! | *host*, [`Host`] | a named access point of a network with its own ports; it dials and listens |
-//! | [`Listener`], [`Conn`] | a listening socket, and a connection that was dialled or accepted |
-//! | [`Addr`] | network, host and port; prints as `host:port` |
-//! | [`Op`] | an operation that may have to wait: `.await` it, block with [`wait`](Op::wait), or poll it with [`try_wait`](Op::try_wait) |
-//! | [`Networker`] | the contract of an access point: a [`Host`], or the operating system's [`Tcp`] |
-//! | [`Engine`] | the part of a backend that makes hosts, dials and moves bytes |
-//! | [`Registry`] | the directory of hosts, shared by all subnetworks of a network |
-//! | [`Notifier`] | through it, a backend hands over incoming connections and reports that the network failed |
-//!
 //! # Threads
 //!
 //! ```
@@ -72,6 +57,17 @@
 //! client.try_write(b"hi")?;
 //! # Ok::<(), virtnet::Error>(())
 //! ```
+//!
+//! # Terms
+//!
+//! | word | meaning |
+//! |---|---|
+//! | *network* | one TCP-like network of uniquely named hosts, such as [`pipenet::Network`] |
+//! | *host*, [`Host`] | a named access point of a network with its own ports; it dials and listens |
+//! | [`Listener`], [`Conn`] | a listening socket, and a connection that was dialled or accepted |
+//! | [`Addr`] | network, host and port; prints as `host:port` |
+//! | [`Op`] | an operation that may have to wait: `.await` it, block with [`wait`](Op::wait), or poll it with [`try_wait`](Op::try_wait) |
+//! | [`Networker`] | the contract of an access point: a [`Host`], or the operating system's [`Tcp`] |
 //!
 //! # Addresses
 //!
@@ -146,11 +142,22 @@
 //!   [`CloseError`]: their errors.
 //! - [`Snapshot`](snapshot::Snapshot): which tasks wait for what, when a test hangs; without a heap,
 //!   [`LiveView`](snapshot::LiveView).
+//! - The module `trace`: what happened, and expectations on it.
 //! - [`Networker`], [`NetListener`], [`NetStream`], [`Tcp`]: one function over any network. The module `bridge` joins
 //!   virtual hosts and real ports.
-//! - [`Engine`], [`Registry`], [`Notifier`], [`table`]: to write a backend. The example `life_of_a_dial` walks through
-//!   them, `custom_engine` is a backend, and the module `testing` has the tests for it.
-//! - [`Layer`]: to put something around the engine of any network.
+//!
+//! # For authors of backends and layers
+//!
+//! | word | meaning |
+//! |---|---|
+//! | *subnetwork*, [`SubNetwork`] | the part of a network that belongs to one process, or to a part of it |
+//! | [`Engine`] | the part of a backend that makes hosts, dials and moves bytes |
+//! | [`Registry`] | the directory of hosts, shared by all subnetworks of a network |
+//! | [`Notifier`] | through it, a backend hands over incoming connections and reports that the network failed |
+//! | [`Layer`] | something put around the engine of any network, such as a recorder |
+//!
+//! The example `life_of_a_dial` walks through them, `custom_engine` is a backend with [tables](table) of this crate, and the
+//! module `testing` has the tests for it.
 //!
 //! # Features
 //!
