@@ -170,3 +170,35 @@ pub trait Observer: Send + Sync {
         Poll::Ready(())
     }
 }
+
+/// A reference to an observer, such as to one in a static.
+impl<O: Observer> Observer for &O {
+    fn ticket(&self) -> Ticket {
+        O::ticket(self)
+    }
+
+    fn void(&self, ticket: Ticket) {
+        O::void(self, ticket);
+    }
+
+    fn record(&self, ticket: Ticket, event: &RawEvent<'_>) {
+        O::record(self, ticket, event);
+    }
+
+    fn now(&self, event: &RawEvent<'_>) {
+        O::now(self, event);
+    }
+
+    #[cfg(feature = "alloc")]
+    fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
+        O::attach(self, name, picture);
+    }
+
+    fn paused(&self) -> bool {
+        O::paused(self)
+    }
+
+    fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, end: Option<u32>) -> Poll<()> {
+        O::poll_pass(self, cx, intent, end)
+    }
+}

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use core::panic::Location;
 
 use crate::trace::failure::Failure;
+use crate::trace::glob::glob;
 use crate::trace::order::Order;
-use crate::trace::pattern::glob;
 use crate::trace::view::View;
 
 /// A comparison under way.
