@@ -69,10 +69,10 @@ struct Shared {
 type Picture = Weak<dyn fmt::Display + Send + Sync>;
 
 /// A thread that finds so many events in its shard merges them, unless another thread is at it.
-const MERGE: usize = 512;
+const MERGE: usize = 4096;
 
 /// With so many events in its shard, a thread waits until it can merge them.
-const FULL: usize = 16 * MERGE;
+const FULL: usize = 4 * MERGE;
 
 impl Default for Trace {
     fn default() -> Self {
