@@ -15,8 +15,8 @@ use crate::trace::text::{write_of, write_shut};
 
 /// Something that happened in a network, or a note.
 ///
-/// It prints as one line, such as `dial b:1->a:10`, in the words of this crate's errors. The line has no time, no number
-/// and no thread in it, so it is the same in each run. `{:#}` puts these in front, with the network's name:
+/// It prints as one line, such as `dial b:1->a:10`, in the words of this crate's errors. The line has no time, no
+/// number and no thread in it, so it is the same in each run. `{:#}` puts these in front, with the network's name:
 /// `4 @0.010s #1 pipet dial b:1->a:10`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -32,7 +32,7 @@ pub struct Event {
     pub network: NetworkName,
     /// The end of a connection that it is about, if any.
     pub end: Option<End>,
-    /// What happened.
+    /// The kind of event, with its addresses.
     pub kind: Kind,
 }
 
@@ -58,7 +58,7 @@ pub struct End {
     pub accepted: bool,
 }
 
-/// What happened. `src` and `dst` are the ends between which bytes flow, in their direction.
+/// A kind of event. `src` and `dst` are the ends between which bytes flow, in their direction.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "a variant explains its fields")]
 #[non_exhaustive]

@@ -35,8 +35,9 @@ const BEFORE: usize = 5;
 
 impl View {
     /// Passes if `expected` has the lines of exactly these events, in some order in which each event comes after its
-    /// causes; see [`Order`]. So events that the network does not order may stand in either order. A line `…` stands for
-    /// any further events, and a `*` in a line for any characters. Spaces around lines and empty lines do not count.
+    /// causes; see [`Order`]. So events that the network does not order may stand in either order. A line `…` stands
+    /// for any further events, and a `*` in a line for any characters. Spaces around lines and empty lines do not
+    /// count.
     ///
     /// # Errors
     ///

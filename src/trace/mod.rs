@@ -1,4 +1,4 @@
-//! What happened in a network: a [`Trace`] records it, tests look at it.
+//! The events of a network: a [`Trace`] records them, tests assert them.
 //!
 //! Each event is one line in the words of this crate's errors:
 //!
@@ -22,9 +22,9 @@
 //! | `note: leader is b` | the program noted it |
 //! | `… 1234 events dropped` | the trace was full |
 //!
-//! Not recorded are: polls that are pending or would block, `peek`, readiness, snapshots, and closing or dropping what is
-//! closed already. Closing a host is one line, and the peers of its connections see them end. Two threads that use one
-//! end at a time may have their events after its close.
+//! A trace leaves out polls that are pending or would block, `peek`, readiness, snapshots, and a second close of
+//! anything. Closing a host is one line, and the peers of its connections see them end. Two threads that use one end at
+//! a time may have their events after its close.
 
 #[cfg(feature = "alloc")]
 mod actor;

@@ -12,7 +12,7 @@ pub struct Offers(Lock<BTreeMap<Key, usize>>);
 
 type Key = (u32, usize, usize);
 
-/// What a poll of a write means for the offers of its task.
+/// The effect of polling a write on the offers of its task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offered {
     /// Whether it is a new offer, to be told as written.

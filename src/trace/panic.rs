@@ -1,4 +1,4 @@
-//! What a panicking test shows of its trace.
+//! The trace of a test that panics.
 
 use std::eprint;
 use std::string::String;
@@ -7,8 +7,8 @@ use crate::trace::failure::picture;
 use crate::trace::recorder::Trace;
 
 impl Trace {
-    /// Prints the networks as they are and the last 20 events to the standard error if the returned value is dropped in a
-    /// panic, such as that of an `assert_eq!` of the test.
+    /// Prints the networks as they are and the last 20 events to the standard error if the returned value is dropped in
+    /// a panic, such as that of an `assert_eq!` of the test.
     ///
     /// # Examples
     ///

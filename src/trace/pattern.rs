@@ -1,4 +1,4 @@
-//! What an event is compared with: a line with `*`, or a function.
+//! Conditions on events: a line with `*`, or a function.
 
 use alloc::string::{String, ToString};
 

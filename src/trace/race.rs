@@ -23,7 +23,7 @@ pub struct Race {
     pub first: Event,
     /// The other one.
     pub second: Event,
-    /// What depends on their order.
+    /// The outcome that depends on their order.
     pub why: String,
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for Races {
     }
 }
 
-/// What an event does to the ports of a host.
+/// The effect of an event on the ports of a host.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Port {
     /// Takes the lowest free one.
@@ -205,7 +205,7 @@ fn conflict(first: Act, second: Act) -> Option<(usize, &'static str)> {
     }
 }
 
-/// What an event uses, and how. `held` are the ports that are taken.
+/// The things that an event uses, and how. `held` are the ports that are taken.
 fn acts(chunk: &Chunk, slot: &Slot, held: &mut BTreeSet<(u16, u32, u16)>) -> Vec<(Shared, Act)> {
     let Slot { network, hosts: [local, peer], ports: [local_port, peer_port, third_port], .. } = *slot;
     let ports = Shared::Ports { network, host: local };

@@ -4,7 +4,7 @@
 //! kept in the shard while they are open.
 //!
 //! Invariant: each ticket below the watermark that [`Shards::collect`] returns has been closed, and its event was
-//! collected. So whoever reads only events below the watermark never sees a consequence without its cause, and later
+//! collected. So a reader of the events below the watermark never sees a consequence without its cause, and later
 //! collections add nothing below it.
 //!
 //! A ticket is drawn and opened in one step of its shard, and the counter is read before the first shard is looked at.
