@@ -50,8 +50,6 @@ mod json;
 #[cfg(feature = "alloc")]
 mod log;
 #[cfg(feature = "alloc")]
-mod offer;
-#[cfg(feature = "alloc")]
 mod offers;
 #[cfg(feature = "alloc")]
 mod order;
@@ -87,9 +85,6 @@ pub use check::Check;
 pub use event::{Actor, End, Event, Kind};
 #[cfg(feature = "alloc")]
 pub use failure::Failure;
-#[cfg(feature = "alloc")]
-#[doc(hidden)]
-pub use offer::{Offered, Offers};
 #[cfg(feature = "alloc")]
 pub use order::{Order, Path};
 #[cfg(feature = "std")]
