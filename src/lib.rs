@@ -212,7 +212,7 @@ mod contract;
 pub mod table;
 
 // Level 3: around any engine.
-#[cfg(all(feature = "alloc", feature = "trace"))]
+#[cfg(feature = "trace")]
 pub mod trace;
 
 // Level 4: what users hold.

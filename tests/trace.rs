@@ -11,6 +11,8 @@ mod feed;
 mod json;
 #[path = "trace/order.rs"]
 mod order;
+#[path = "trace/ring.rs"]
+mod ring;
 #[path = "trace/same.rs"]
 mod same;
 #[path = "trace/scenario.rs"]

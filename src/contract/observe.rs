@@ -1,9 +1,9 @@
 //! The contract of an observer: tickets, the events that an engine is told, and intents.
 //!
-//! Invariant: the ticket of a cause is smaller than the ticket of each of its consequences. An event that lets others see
-//! something draws its ticket before its effect, or in the lock step that has the effect. An event that has seen
-//! something draws it afterwards. A write that drew its ticket after the bytes were in the pipe could be overtaken by the
-//! read of these bytes on another thread: the record would show the read first.
+//! Invariant: the ticket of a cause is smaller than the ticket of each of its consequences. An event that lets others
+//! see something draws its ticket before its effect, or in the lock step that has the effect. An event that has seen
+//! something draws it afterwards. A write that drew its ticket after the bytes were in the pipe could be overtaken by
+//! the read of these bytes on another thread: the record would show the read first.
 //!
 //! A ticket is drawn under locks, so drawing one only counts. The event itself is recorded outside of any lock.
 
@@ -102,7 +102,7 @@ impl How {
     }
 }
 
-/// What an operation is about to do.
+/// An operation that is about to begin.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "a variant explains its fields")]
 #[non_exhaustive]
@@ -117,8 +117,8 @@ pub enum Intent<'a> {
     Write(&'a [u8]),
 }
 
-/// What an observer is told: an event of the core, or bytes that were moved. Each connection has a number, and its ends
-/// have the numbers `2 * conn`, the dialling one, and `2 * conn + 1`.
+/// An event as an observer gets it: an event of the core, or bytes that were moved. Each connection has a number, and
+/// its ends have the numbers `2 * conn`, the dialling one, and `2 * conn + 1`.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "a variant explains its fields")]
 #[non_exhaustive]
@@ -168,5 +168,37 @@ pub trait Observer: Send + Sync {
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, end: Option<u32>) -> Poll<()> {
         let _ = (cx, intent, end);
         Poll::Ready(())
+    }
+}
+
+/// A reference to an observer, such as to one in a static.
+impl<O: Observer> Observer for &O {
+    fn ticket(&self) -> Ticket {
+        O::ticket(self)
+    }
+
+    fn void(&self, ticket: Ticket) {
+        O::void(self, ticket);
+    }
+
+    fn record(&self, ticket: Ticket, event: &RawEvent<'_>) {
+        O::record(self, ticket, event);
+    }
+
+    fn now(&self, event: &RawEvent<'_>) {
+        O::now(self, event);
+    }
+
+    #[cfg(feature = "alloc")]
+    fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
+        O::attach(self, name, picture);
+    }
+
+    fn paused(&self) -> bool {
+        O::paused(self)
+    }
+
+    fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, end: Option<u32>) -> Poll<()> {
+        O::poll_pass(self, cx, intent, end)
     }
 }

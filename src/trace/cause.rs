@@ -1,8 +1,8 @@
 //! The causes of each event, found out from the record alone.
 //!
 //! Invariant: each edge is a flow of information, so that its order holds in every run that has these events. Where one
-//! of several events may have been the cause, the earliest is taken: it alone was enough. Order that does not go through
-//! the network (locks, channels, joins) is not seen, unless a token tells it.
+//! of several events may have been the cause, the earliest is taken: it alone was enough. Order that does not go
+//! through the network (locks, channels, joins) is not seen, unless a token tells it.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -50,7 +50,7 @@ impl fmt::Display for Reason {
 /// An address: network, host, port.
 type Place = (u16, u32, u16);
 
-/// What has happened so far, as far as later events may follow from it. Each value is the position of an event.
+/// The earlier events that later ones may follow from. Each value is the position of an event.
 #[derive(Default)]
 pub(super) struct Causes {
     actors: BTreeMap<u32, usize>,

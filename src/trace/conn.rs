@@ -37,7 +37,7 @@ pub(super) struct Conn {
     /// The hosts of both ends, by number.
     pub(super) hosts: [u32; 2],
     pub(super) ports: [u16; 2],
-    /// What each end sends.
+    /// The bytes that each end sends.
     sends: [Direction; 2],
     /// Whether bytes may have been moved unseen, so that offsets are not known.
     torn: bool,

@@ -11,11 +11,12 @@ use crate::addr::text::write_host_port;
 use crate::contract::observe::How;
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
+use crate::trace::text::{write_of, write_shut};
 
 /// Something that happened in a network, or a note.
 ///
-/// It prints as one line, such as `dial b:1->a:10`, in the words of this crate's errors. The line has no time, no number
-/// and no thread in it, so it is the same in each run. `{:#}` puts these in front, with the network's name:
+/// It prints as one line, such as `dial b:1->a:10`, in the words of this crate's errors. The line has no time, no
+/// number and no thread in it, so it is the same in each run. `{:#}` puts these in front, with the network's name:
 /// `4 @0.010s #1 pipet dial b:1->a:10`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -31,7 +32,7 @@ pub struct Event {
     pub network: NetworkName,
     /// The end of a connection that it is about, if any.
     pub end: Option<End>,
-    /// What happened.
+    /// The kind of event, with its addresses.
     pub kind: Kind,
 }
 
@@ -57,7 +58,7 @@ pub struct End {
     pub accepted: bool,
 }
 
-/// What happened. `src` and `dst` are the ends between which bytes flow, in their direction.
+/// A kind of event. `src` and `dst` are the ends between which bytes flow, in their direction.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "a variant explains its fields")]
 #[non_exhaustive]
@@ -197,9 +198,7 @@ impl fmt::Display for Kind {
                 write_bytes(f, bytes, *count)
             }
             Self::Ended { src, dst } => write!(f, "read {src}->{dst}: end"),
-            Self::Shut { local, peer, how, reset } => {
-                write!(f, "{} {local}->{peer}{}", verb(*how), if *reset && *how != How::Abort { ": reset" } else { "" })
-            }
+            Self::Shut { local, peer, how, reset } => write_shut(f, *how, *reset, local, peer),
             Self::Failed { error } => write_failure(f, error),
             Self::Fault { text } => write!(f, "fault {text}"),
             Self::FaultEnded { text } => write!(f, "fault end {text}"),
@@ -210,20 +209,6 @@ impl fmt::Display for Kind {
             Self::Gap { dropped } => write!(f, "… {dropped} events dropped"),
         }
     }
-}
-
-fn verb(how: How) -> &'static str {
-    match how {
-        How::Shutdown => "shutdown",
-        How::ShutdownRead => "shutdown read",
-        How::Close => "close",
-        How::Abort => "abort",
-        How::Drop => "drop",
-    }
-}
-
-fn write_of(f: &mut fmt::Formatter<'_>, count: u32, of: u32) -> fmt::Result {
-    if count == of { Ok(()) } else { write!(f, " of {of}") }
 }
 
 /// The first of the bytes that are kept, if any are.

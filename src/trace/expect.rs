@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use core::panic::Location;
 
 use crate::trace::failure::Failure;
+use crate::trace::glob::glob;
 use crate::trace::order::Order;
-use crate::trace::pattern::glob;
 use crate::trace::view::View;
 
 /// A comparison under way.
@@ -35,8 +35,9 @@ const BEFORE: usize = 5;
 
 impl View {
     /// Passes if `expected` has the lines of exactly these events, in some order in which each event comes after its
-    /// causes; see [`Order`]. So events that the network does not order may stand in either order. A line `…` stands for
-    /// any further events, and a `*` in a line for any characters. Spaces around lines and empty lines do not count.
+    /// causes; see [`Order`]. So events that the network does not order may stand in either order. A line `…` stands
+    /// for any further events, and a `*` in a line for any characters. Spaces around lines and empty lines do not
+    /// count.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What an expectation says that was not met.
+//! The failure of an expectation.
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -8,8 +8,8 @@ use core::panic::Location;
 use crate::trace::frozen::Frozen;
 use crate::trace::recorder::Trace;
 
-/// An expectation that was not met. It prints what was expected and what came; its `Debug`, which a failing test prints,
-/// adds the state of the networks and the last events.
+/// An expectation that was not met. It prints what was expected and what came; its `Debug`, which a failing test
+/// prints, adds the state of the networks and the last events.
 #[derive(Clone)]
 pub struct Failure {
     text: String,

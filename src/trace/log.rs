@@ -358,7 +358,7 @@ impl Log {
         }
     }
 
-    /// The number of the actor of an event; 0 for what is not seen as one.
+    /// The number of the actor of an event; 0 for an item that is no event.
     fn actor(&mut self, item: &Item) -> u32 {
         let opens = matches!(&item.raw, Raw::Rare(rare) if matches!(**rare, Rare::Opened { .. }));
         if opens || item.hidden {

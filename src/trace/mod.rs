@@ -1,4 +1,4 @@
-//! What happened in a network: a [`Trace`] records it, tests look at it.
+//! The events of a network: a [`Trace`] records them, tests assert them.
 //!
 //! Each event is one line in the words of this crate's errors:
 //!
@@ -22,50 +22,81 @@
 //! | `note: leader is b` | the program noted it |
 //! | `… 1234 events dropped` | the trace was full |
 //!
-//! Not recorded are: polls that are pending or would block, `peek`, readiness, snapshots, and closing or dropping what is
-//! closed already. Closing a host is one line, and the peers of its connections see them end. Two threads that use one
-//! end at a time may have their events after its close.
+//! A trace leaves out polls that are pending or would block, `peek`, readiness, snapshots, and a second close of
+//! anything. Closing a host is one line, and the peers of its connections see them end. Two threads that use one end at
+//! a time may have their events after its close.
 
+#[cfg(feature = "alloc")]
 mod actor;
 #[cfg(feature = "std")]
 mod alarm;
+#[cfg(feature = "alloc")]
 mod cause;
+#[cfg(feature = "alloc")]
 mod check;
+#[cfg(feature = "alloc")]
 mod conn;
+#[cfg(feature = "alloc")]
 mod event;
+#[cfg(feature = "alloc")]
 mod expect;
+#[cfg(feature = "alloc")]
 mod failure;
+#[cfg(feature = "alloc")]
 mod frozen;
+mod glob;
+#[cfg(feature = "alloc")]
 mod json;
+#[cfg(feature = "alloc")]
 mod log;
-mod offer;
+#[cfg(feature = "alloc")]
 mod offers;
+#[cfg(feature = "alloc")]
 mod order;
 #[cfg(feature = "std")]
 mod panic;
+#[cfg(feature = "alloc")]
 mod pattern;
 #[cfg(feature = "std")]
 mod quiet;
+#[cfg(feature = "alloc")]
 mod race;
+#[cfg(feature = "alloc")]
 mod recorder;
+mod ring;
+#[cfg(feature = "alloc")]
 mod shard;
+#[cfg(feature = "alloc")]
 mod silence;
+#[cfg(feature = "alloc")]
 mod slot;
+mod text;
+#[cfg(feature = "alloc")]
 mod traced;
+#[cfg(feature = "alloc")]
 mod view;
 
 pub use crate::contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
+#[cfg(feature = "alloc")]
 pub use cause::Reason;
+#[cfg(feature = "alloc")]
 pub use check::Check;
+#[cfg(feature = "alloc")]
 pub use event::{Actor, End, Event, Kind};
+#[cfg(feature = "alloc")]
 pub use failure::Failure;
-#[doc(hidden)]
-pub use offer::{Offered, Offers};
+#[cfg(feature = "alloc")]
 pub use order::{Order, Path};
 #[cfg(feature = "std")]
 pub use panic::OnPanic;
+#[cfg(feature = "alloc")]
 pub use pattern::Pattern;
+#[cfg(feature = "alloc")]
 pub use race::{Race, Races};
+#[cfg(feature = "alloc")]
 pub use recorder::{Builder, Token, Trace};
+pub use ring::{EventRing, HostNames, RingEvent, ShownRing};
+#[cfg(feature = "alloc")]
 pub use traced::{Traced, TracedLink};
+#[cfg(feature = "alloc")]
 pub use view::View;

@@ -23,12 +23,12 @@ use crate::trace::slot::NO_TIME;
 use crate::trace::traced::Traced;
 use crate::wait::waker::{Wakers, poll_locked};
 
-/// A recorder of events, for tests that assert what happened. Clones are handles of the same trace; several networks may
-/// share one.
+/// A recorder of events, for tests that assert what happened. Clones are handles of the same trace; several networks
+/// may share one.
 ///
-/// The order of its events is causal, also under threads: an event never comes before its cause. A trace is bounded. When
-/// it is full, it keeps its first events and the newest ones, and a line such as `… 1234 events dropped` stands for the
-/// others.
+/// The order of its events is causal, also under threads: an event never comes before its cause. A trace is bounded.
+/// When it is full, it keeps its first events and the newest ones, and a line such as `… 1234 events dropped` stands
+/// for the others.
 ///
 /// A trace keeps the bytes that are written and read, by default the first 32 of each, so it may hold secrets. It never
 /// writes anything to a disk.
@@ -69,10 +69,10 @@ struct Shared {
 type Picture = Weak<dyn fmt::Display + Send + Sync>;
 
 /// A thread that finds so many events in its shard merges them, unless another thread is at it.
-const MERGE: usize = 512;
+const MERGE: usize = 4096;
 
 /// With so many events in its shard, a thread waits until it can merge them.
-const FULL: usize = 16 * MERGE;
+const FULL: usize = 4 * MERGE;
 
 impl Default for Trace {
     fn default() -> Self {
@@ -81,8 +81,8 @@ impl Default for Trace {
 }
 
 impl Trace {
-    /// A trace that keeps the first 1000 events and as many of the newest as make a million, in 64 MiB, with the first 32
-    /// bytes of each write and read.
+    /// A trace that keeps the first 1000 events and as many of the newest as make a million, in 64 MiB, with the first
+    /// 32 bytes of each write and read.
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
@@ -122,8 +122,8 @@ impl Trace {
         self.file(None, Raw::Paused, &[], true);
     }
 
-    /// A mark that [`join`](Trace::join) in another thread refers to: what this thread has done so far comes before what
-    /// that thread does from then on. For order that the network does not see, such as that of a channel.
+    /// Makes a mark for another thread to [`join`](Trace::join): the events of this thread so far come before the
+    /// events of that thread from then on. This is for order that the network does not see, such as that of a channel.
     #[must_use = "a token orders nothing unless it is joined"]
     pub fn token(&self) -> Token {
         let number = self.shared.tokens.fetch_add(1, Ordering::Relaxed) as u64;
@@ -131,7 +131,7 @@ impl Trace {
         Token(number)
     }
 
-    /// What this thread does from now on comes after what the thread of the token had done.
+    /// The following events of this thread come after the events that the thread of the token had done before it.
     pub fn join(&self, token: Token) {
         self.file(None, Raw::Joined(token.0), &[], false);
     }

@@ -4,7 +4,7 @@
 //! kept in the shard while they are open.
 //!
 //! Invariant: each ticket below the watermark that [`Shards::collect`] returns has been closed, and its event was
-//! collected. So whoever reads only events below the watermark never sees a consequence without its cause, and later
+//! collected. So a reader of the events below the watermark never sees a consequence without its cause, and later
 //! collections add nothing below it.
 //!
 //! A ticket is drawn and opened in one step of its shard, and the counter is read before the first shard is looked at.
@@ -214,7 +214,7 @@ impl Shard {
     }
 }
 
-/// The shard of a thread, or of a ticket.
+/// The shard of a thread, or of a ticket: their number is a power of 2.
 fn part(number: u64) -> usize {
-    number as usize % PARTS
+    number as usize & (PARTS - 1)
 }

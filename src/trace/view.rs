@@ -47,7 +47,7 @@ pub(super) struct Row {
     pub(super) more: Vec<usize>,
 }
 
-/// What a write or read may continue.
+/// The rows that a write or read may continue.
 #[derive(Default)]
 struct Last {
     /// The last row of each connection: which, and its end, code and actor.
@@ -125,8 +125,8 @@ impl View {
         Self { reads, ..self }
     }
 
-    /// Joins neighbouring writes, and neighbouring reads, of one direction: those of one actor, with no other event shown
-    /// of that connection or that actor between.
+    /// Joins neighbouring writes, and neighbouring reads, of one direction: those of one actor, with no other event
+    /// shown of that connection or that actor between.
     pub fn merged(self) -> Self {
         Self { merged: true, ..self }
     }

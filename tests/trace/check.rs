@@ -88,7 +88,7 @@ fn races_that_touch_the_stream_are_in_the_picture() {
 }
 
 #[test]
-fn what_nobody_expected_fails_the_end() -> Result<(), Failure> {
+fn an_event_that_was_not_expected_fails_the_end() -> Result<(), Failure> {
     let feed = Feed::new();
     ["a", "b"].into_iter().for_each(|host| feed.host(host));
     let mut check = feed.trace.check();

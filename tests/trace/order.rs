@@ -323,6 +323,21 @@ fn a_dial_races_with_a_close_that_gives_a_lower_port_back() {
 }
 
 #[test]
+fn neighbours_of_a_view_that_are_not_ordered_are_named() {
+    let (feed, act) = Feed::acting();
+    let (a, b) = two_actors(&feed, &act);
+    feed.write(b, "x");
+    act(1);
+    feed.write(a, "y");
+    let races = [
+        "race: listen a:10 (#1) and dial b:1->a:10 (#2) are not ordered: they may stand the other way round",
+        r#"race: connect b:1->a:10: a:1 (#2) and write a:1->b:1: 1 "y" (#1) are not ordered: they may stand the other way round"#,
+    ];
+    assert_eq!(feed.trace.view().without("write b*").races().to_string(), races.join("\n"));
+    assert!(feed.trace.view().of("a").races().is_empty());
+}
+
+#[test]
 fn clocks_agree_with_paths() {
     // A storm of events by five actors, with tokens between them.
     let (feed, act) = Feed::acting();

@@ -8,8 +8,8 @@ use virtnet::trace::{Kind, Observer, RawEvent, Trace};
 
 use crate::feed::Feed;
 
-/// Threads that hand numbers around. A sender draws its ticket before it stores a number, a receiver after it has loaded
-/// it, so that a write never comes after the read of its number.
+/// Threads that hand numbers around. A sender draws its ticket before it stores a number, a receiver after it has
+/// loaded it, so that a write never comes after the read of its number.
 fn storm(trace: &Trace, threads: u64, rounds: u64) {
     let feed = Feed::of(trace);
     let cells: Vec<_> = (0..threads).map(|_| AtomicU64::new(0)).collect();

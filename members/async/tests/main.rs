@@ -24,4 +24,5 @@ mod support;
 mod tcp_table;
 mod timeout;
 mod tls;
+mod trace;
 mod websocket;

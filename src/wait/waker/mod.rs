@@ -217,6 +217,7 @@ pub(crate) fn poll_locked<R>(waker: &Waker, mut step: impl FnMut(&mut Registrati
 ///
 /// The vtable is not compared, as one type may have several.
 #[cfg(any(feature = "pipenet", all(feature = "alloc", feature = "trace")))]
+#[cfg_attr(not(feature = "pipenet"), allow(unreachable_pub, reason = "public for pipenet's rings"))]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Task(core::num::NonZero<usize>);
 
