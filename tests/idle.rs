@@ -1,4 +1,5 @@
 //! Waiting until no socket of a host or of a network is in use.
+#![cfg(all(feature = "pipenet", feature = "std"))]
 
 use std::pin::pin;
 use std::sync::Arc;
