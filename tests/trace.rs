@@ -9,6 +9,8 @@ mod check;
 mod feed;
 #[path = "trace/json.rs"]
 mod json;
+#[path = "trace/live.rs"]
+mod live;
 #[path = "trace/order.rs"]
 mod order;
 #[path = "trace/ring.rs"]
