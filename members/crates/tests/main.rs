@@ -1,0 +1,4 @@
+//! Published protocol crates over virtual networks, unmodified: each is given a connection, and nothing else.
+
+mod mux;
+mod support;
