@@ -1,4 +1,5 @@
 //! Published protocol crates over virtual networks, unmodified: each is given a connection, and nothing else.
 
+mod mail;
 mod mux;
 mod support;

@@ -25,6 +25,12 @@ where
     }
 }
 
+/// Runs a test on a new network, on a thread of its own.
+pub(crate) fn on_thread(test: impl FnOnce(Network) + Send + 'static) {
+    let net = Network::new("t");
+    within_limit(net.clone(), move || test(net));
+}
+
 /// Runs a test on a new thread. If it times out, the snapshot of its network is printed.
 fn within_limit(net: Network, test: impl FnOnce() + Send + 'static) {
     let (done, outcome) = mpsc::channel();
