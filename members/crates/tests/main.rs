@@ -2,4 +2,5 @@
 
 mod mail;
 mod mux;
+mod rpc;
 mod support;
