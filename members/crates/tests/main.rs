@@ -3,4 +3,5 @@
 mod mail;
 mod mux;
 mod rpc;
+mod shell;
 mod support;
