@@ -7,20 +7,24 @@ use std::path::Path;
 use std::{env, fs};
 
 /// Each crate with the file that uses it.
-const CRATES: [(&str, &str); 13] = [
+const CRATES: [(&str, &str); 17] = [
     ("axum", "examples/http.rs"),
     ("edge-http", "members/embedded/tests/http.rs"),
     ("embassy-executor", "examples/firmware/src/case/embassy.rs"),
     ("h2", "members/async/tests/http2.rs"),
     ("hyper", "members/async/tests/http1.rs"),
+    ("imap", "members/crates/tests/mail.rs"),
     ("redis", "members/real/tests/database.rs"),
     ("reqwless", "members/embedded/tests/http.rs"),
+    ("russh", "members/crates/tests/shell.rs"),
     ("rust-mqtt", "members/embedded/tests/mqtt.rs"),
     ("rustls", "members/async/tests/tls.rs"),
+    ("tarpc", "members/crates/tests/rpc.rs"),
     ("tokio-postgres", "members/real/tests/database.rs"),
     ("tokio-tungstenite", "members/async/tests/websocket.rs"),
     ("tonic", "examples/grpc/main.rs"),
     ("tungstenite", "examples/quickstart.rs"),
+    ("yamux", "members/crates/tests/mux.rs"),
 ];
 
 #[test]
