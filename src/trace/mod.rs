@@ -1,5 +1,97 @@
 //! The events of a network: a [`Trace`] records them, tests assert them.
 //!
+//! # Record a network
+//!
+//! A trace is a [`Layer`](crate::Layer): a network's builder takes it, and hosts, listeners and connections stay what they
+//! are. One trace may record several networks.
+//!
+//! ```
+//! # #[cfg(all(feature = "pipenet", feature = "std"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::io::{Read, Write};
+//! use std::thread;
+//! use virtnet::pipenet;
+//! use virtnet::trace::Trace;
+//!
+//! let trace = Trace::new();
+//! let net = pipenet::Network::builder("t").layer(trace.clone()).build()?;
+//! let (a, b) = (net.host("a")?, net.host("b")?);
+//! let listener = a.listen(":10")?;
+//! let server = thread::spawn(move || listener.accept().wait()?.write_all(b"hi"));
+//! let mut text = String::new();
+//! b.dial("a:10").wait()?.read_to_string(&mut text)?;
+//! server.join().unwrap()?;
+//!
+//! // Compare with lines: events that nothing orders, here of the two threads, may stand in either order. Reads are left
+//! // out, as it is not determined how bytes are divided among them, but for the end of the stream.
+//! trace.view().same("
+//!     host a
+//!     host b
+//!     listen a:10
+//!     dial b:1->a:10
+//!     accept a:10: a:1<-b:1
+//!     connect b:1->a:10: a:1
+//!     write a:1->b:1: 2 \"hi\"
+//!     drop a:1->b:1
+//!     drop a:10
+//!     read a:1->b:1: end
+//!     drop b:1->a:1
+//! ")?;
+//!
+//! // Ask instead.
+//! let (write, end) = (trace.one("write *")?, trace.one("read *: end")?);
+//! assert!(trace.before(write, end));
+//! assert_eq!(trace.count("dial *"), 1);
+//! trace.never("*: connection reset")?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "pipenet", feature = "std")))]
+//! # fn main() {}
+//! ```
+//!
+//! # Expect events while they come
+//!
+//! A [`Check`] takes the events of each host in order. An expectation is an [`Op`](crate::Op): wait for it in a thread,
+//! await it in a task.
+//!
+//! ```
+//! # #[cfg(all(feature = "pipenet", feature = "std"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::thread;
+//! use virtnet::pipenet;
+//! use virtnet::trace::Trace;
+//!
+//! let trace = Trace::new();
+//! let net = pipenet::Network::builder("t").layer(trace.clone()).build()?;
+//! let (a, b) = (net.host("a")?, net.host("b")?);
+//! let mut check = trace.check();
+//! let listener = a.listen(":10")?;
+//! let client = thread::spawn(move || b.dial("a:10").wait());
+//! check.expect("b", "dial b:1->a:10").wait()?;
+//! drop(listener);
+//! check.expect("b", "*: connection refused").wait()?;
+//! check.expect("a", "listen a:10").wait()?;
+//! check.expect("a", "drop a:10").wait()?;
+//! check.end()?;
+//! # assert!(client.join().unwrap().is_err());
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "pipenet", feature = "std")))]
+//! # fn main() {}
+//! ```
+//!
+//! A [`Failure`] prints what was expected and what came; its `Debug`, which a failing test prints, adds the state of the
+//! network and the last events. [`Trace::on_panic`] prints these when a test panics for another reason.
+//!
+//! # Order
+//!
+//! An event never comes before its cause, also under threads. [`Order`] says which events come before which: those of one
+//! thread or task, and those that the network orders, such as a write and the read of its bytes. Locks, channels and
+//! joins are invisible to it; [`Trace::token`] and [`Trace::join`] tell it of them. [`Trace::races`] lists the pairs that
+//! nothing orders and whose order changes a port or a queue.
+//!
+//! # Events
+//!
 //! Each event is one line in the words of this crate's errors:
 //!
 //! | line | event |
