@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
+use crate::contract::observe::How;
 use crate::error::kind::ErrorKind;
 use crate::trace::slot::{NO_OFFSET, Slot};
 
@@ -44,6 +45,8 @@ pub(super) struct Conn {
     closed: [bool; 2],
     /// For each end, the kinds of failed reads and of failed writes that were recorded.
     told: [[u32; 2]; 2],
+    /// For each end, whether it was shut down for writing and for reading.
+    shut: [[bool; 2]; 2],
 }
 
 #[derive(Clone, Debug, Default)]
@@ -120,6 +123,16 @@ impl Conns {
         }
     }
 
+    /// An end is shut down. Returns false if it was, in the same way: that is no event.
+    pub(super) fn shut(&mut self, network: u16, end: u32, how: How) -> bool {
+        let [writes, reads] = &mut self.get(network, end).shut[side(end)];
+        match how {
+            How::Shutdown => !core::mem::replace(writes, true),
+            How::ShutdownRead => !core::mem::replace(reads, true),
+            How::Close | How::Abort | How::Drop => true,
+        }
+    }
+
     /// All ends of a host, or of the whole network, are closed.
     pub(super) fn close_all(&mut self, network: u16, host: Option<u32>) {
         let of_network = self.known.range((network, 0)..=(network, u32::MAX));
@@ -139,7 +152,15 @@ impl Conns {
 
 impl Conn {
     fn new(hosts: [u32; 2], ports: [u16; 2]) -> Self {
-        Self { hosts, ports, sends: Default::default(), torn: false, closed: [false; 2], told: [[0; 2]; 2] }
+        Self {
+            hosts,
+            ports,
+            sends: Default::default(),
+            torn: false,
+            closed: [false; 2],
+            told: [[0; 2]; 2],
+            shut: [[false; 2]; 2],
+        }
     }
 
     /// Local and remote host, and local and remote port, as seen from an end.

@@ -189,6 +189,7 @@ impl Log {
                 self.conns.get(network, end).fill(end, &mut slot);
                 self.push(slot);
             }
+            &Raw::Shut { end, how, .. } if !self.conns.shut(network, end, how) => {}
             &Raw::Shut { end, how, reset } => {
                 (slot.code, slot.flag) = (Code::Shut(how), reset);
                 self.conns.get(network, end).fill(end, &mut slot);

@@ -297,3 +297,35 @@ listen b:0: network is down
 ",
     );
 }
+
+#[test]
+fn what_is_closed_already_is_no_event() {
+    let (trace, net) = traced();
+    let (listener, accepted, dialled) = connected(&net);
+    dialled.close_write().unwrap();
+    dialled.close_write().unwrap();
+    dialled.close_read().unwrap();
+    dialled.close_read().unwrap();
+    drop(dialled.try_clone().unwrap().into_split());
+    dialled.close();
+    dialled.abort();
+    drop(dialled);
+    listener.close();
+    drop(listener);
+    net.host("a").unwrap().close().wait().unwrap();
+    net.host("a").unwrap().close().wait().unwrap();
+    drop(accepted);
+    net.close().unwrap();
+    net.close().unwrap();
+    check(
+        &trace,
+        "\
+shutdown b:1->a:1
+shutdown read b:1->a:1
+close b:1->a:1
+close a:10
+close host a
+close network
+",
+    );
+}
