@@ -39,9 +39,9 @@ use crate::wait::waker::{Wakers, poll_locked};
 use crate::wait::{OnTimeout, Op};
 
 impl<N: NetRef> Host<N> {
-    /// Connects to a listener. In a growable network, the address may be one of TCP: the [IP address](Host::ip_addr) of a
-    /// host, or `0.0.0.0`, `[::]`, `127.0.0.1`, `[::1]` or `localhost` for this host. The network is first asked for a
-    /// host of that name, which wins.
+    /// Connects to a listener. In a growable network, the address may be one of TCP: the [IP address](Host::ip_addr) of
+    /// a host, or `0.0.0.0`, `[::]`, `127.0.0.1`, `[::1]` or `localhost` for this host. The network is first asked for
+    /// a host of that name, which wins.
     ///
     /// The connection's own port is the lowest free one. Where accepted connections
     /// [share a port](crate::SubNetwork::share_port), it is the lowest one with which the peer has no connection yet.
@@ -52,8 +52,8 @@ impl<N: NetRef> Host<N> {
     ///
     /// # Errors
     ///
-    /// In this order: a full port table; a malformed address; `network is down`, `host is down`; what the registry
-    /// says, such as `no such host`; what the engine says, such as `connection refused` if nobody listens there, or no
+    /// In this order: a full port table; a malformed address; `network is down`, `host is down`; errors of the
+    /// registry, such as `no such host`, and of the engine, such as `connection refused` if no listener is there, or no
     /// longer, or that host is closed (`host is down` is the own one). They name both ends as far as they are known:
     /// like `dial pipet b:1->a:1: connection refused` or, if the listening host has none left, `dial pipet b:1->a:1:
     /// port table of "a" is full (65535)`, with the own one alone `dial pipet b:1: address a: missing port in address`,

@@ -24,7 +24,7 @@ pub struct Pipes<M> {
 impl<M: PipeMemory> Engine for Pipes<M> {
     type Link = M::Link;
 
-    /// Nothing: whoever has the host's name has the host.
+    /// Nothing: a host's name is enough to reach it.
     type Data = &'static str;
 
     async fn new_host<R: Registry<Data = Self::Data>>(&self, host: &str, registry: &R) -> Result<(), Cause> {
@@ -122,7 +122,7 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 
     fn shutdown(&self, link: &M::Link, how: Shutdown) -> bool {
-        // Who holds the last link is about to drop it: an open connection has another one in its table.
+        // The holder of the last link is about to drop it: an open connection has another one in its table.
         if self.memory.is_last(link) {
             return false;
         }
@@ -157,14 +157,14 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     }
 }
 
-/// Those who are to be woken.
+/// The tasks to wake.
 type Taken<M> = <<M as PipeMemory>::Wakers as Wakers>::Taken;
 
 /// On an end that was released.
 const DOWN: Moved = Poll::Ready(Err(Failure::Down));
 
 impl<M: PipeMemory> Pipes<M> {
-    /// Reads, or only looks.
+    /// Reads or peeks.
     #[inline(never)]
     fn read(&self, link: &M::Link, waker: &Waker, buf: &mut [u8], take: bool) -> Moved {
         poll_locked(waker, |registration| {
@@ -181,7 +181,7 @@ impl<M: PipeMemory> Pipes<M> {
         })
     }
 
-    /// Writes what there is room for.
+    /// Writes as many bytes as there is room for.
     #[inline(never)]
     fn write(&self, link: &M::Link, waker: &Waker, bytes: &[u8]) -> Moved {
         if self.rendezvous {
@@ -222,7 +222,7 @@ impl<M> fmt::Debug for Pipes<M> {
     }
 }
 
-/// The dialling end of a pipe, closed unless the dial comes about.
+/// The dialling end of a pipe, closed unless the connection is established.
 struct Near<'a, M: PipeMemory> {
     engine: &'a Pipes<M>,
     link: &'a M::Link,

@@ -24,20 +24,20 @@ type Tables<'m> = Fixed<'m, FixedLink>;
 
 /// An in-process network of a fixed size; see [`fixed!`](crate::fixed).
 ///
-/// What is full says so: `host table is full (2)`, `port table is full (4)`, `pipe pool is full (2)`. A socket takes a
-/// place in the port table until its handle is dropped, and so does a dial that waits at a listener. At most two tasks
-/// wait for one thing without disturbing each other; a third makes the first look again. There are as many dials in
-/// the backlogs as there are pipes. In a rendezvous, three tasks may write to one connection at once: of more, one that is
-/// late to ask for the outcome of its write may have it read again.
+/// A full table or pool is named in the error: `host table is full (2)`, `port table is full (4)`, `pipe pool is full
+/// (2)`. A socket takes a place in the port table until its handle is dropped, and so does a dial that waits at a
+/// listener. Two tasks can wait for one event; a third evicts the first, which then polls again. All backlogs together
+/// hold as many dials as there are pipes. In a rendezvous, three tasks may write to one connection at once: with more,
+/// the bytes of a task that polls late for the outcome of its write may be read twice.
 ///
-/// A closed socket's port is free at once, its place in the table when its handle is dropped; a pipe is free when both ends
-/// are dropped; a host's place is never free again. [`Host::sockets`](crate::Host::sockets) and [`Network::pipes`] tell
-/// what is in use. Memory is for one network: two in the same are one.
+/// A closed socket's port is free at once, its place in the table when its handle is dropped; a pipe is free when both
+/// ends are dropped; a host's place is never free again. [`Host::sockets`](crate::Host::sockets) and [`Network::pipes`]
+/// return how many are in use. Memory is for one network: two networks in the same memory are one.
 ///
 /// # Examples
 ///
-/// A network need not be static; its types are then `virtnet::Host<NetHandle<'_, '_>>` and so on, and the aliases here are
-/// those of a static:
+/// A network need not be static; its types are then `virtnet::Host<NetHandle<'_, '_>>` and so on, and the aliases here
+/// are those of a static:
 ///
 /// ```
 /// use virtnet::pipenet::fixed::{Memory, Network};
@@ -52,14 +52,14 @@ pub type Network<'m> = crate::net::shared::Network<Pipenet, SubNetwork<'m>>;
 impl<'m> Network<'m> {
     /// A network with the full name `pipe` + `name`, in `memory` that no other network uses.
     ///
-    /// A name that makes no valid full name (at most 31 bytes, without brackets and control characters) is told by the
-    /// first host: `invalid network name`.
+    /// If the name makes no valid full name (at most 31 bytes, without brackets and control characters), creating a
+    /// host fails with `invalid network name`.
     #[must_use]
     pub const fn new<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: usize>(
         name: &str,
         memory: &'m Memory<HOSTS, PORTS, PIPES, BUFFER>,
     ) -> Self {
-        // A static is checked when it is made, which tells where it is; all others are here.
+        // The macro checks a static where it is declared; all others are checked here.
         const { PipePool::<PIPES, BUFFER>::check() };
         let tables = Fixed::new(&memory.tables);
         let full = match NetworkName::valid(PREFIX, name) {
@@ -88,26 +88,27 @@ impl<'m> Network<'m> {
         self
     }
 
-    /// Whether accepted connections keep the listener's port, as those of TCP do. By default, each takes the lowest free
-    /// port of the host.
+    /// Whether accepted connections keep the listener's port, as those of TCP do. By default, each takes the lowest
+    /// free port of the host.
     ///
-    /// A connection is then told apart by both its ends. A dial whose lowest free port would make a pair that the dialled
-    /// host still has, takes the next free port that makes a new one.
+    /// A connection is then told apart by both its ends. A dial whose lowest free port would make a pair that the
+    /// dialled host still has, takes the next free port that makes a new one.
     #[must_use]
     pub const fn share_port(mut self, on: bool) -> Self {
         self.net.options.share_port = on;
         self
     }
 
-    /// How many dials may wait at one listener before it refuses, if that is less than there are pipes.
+    /// How many dials may wait at one listener before it refuses, 4096 by default. More than there are pipes have no
+    /// effect.
     #[must_use]
     pub const fn backlog(mut self, most: u32) -> Self {
         self.net.options.backlog = most;
         self
     }
 
-    /// What a blocking read or write does while it waits, where no thread can sleep: by default a pause of the CPU;
-    /// better to wait for an interrupt. With the feature `std` it is not used.
+    /// The function that a blocking read or write calls while it waits, where no thread can sleep: by default a pause
+    /// of the CPU; better, one that waits for an interrupt. With the feature `std` it is not used.
     #[must_use]
     pub const fn relax(mut self, relax: fn()) -> Self {
         self.net.options.relax = relax;
@@ -121,8 +122,8 @@ impl<'m> Network<'m> {
     }
 }
 
-/// What changes of a network: room for `HOSTS` hosts, `PORTS` sockets of all hosts together, `PIPES` connections with
-/// `BUFFER` bytes in each direction.
+/// The mutable state of a network: room for `HOSTS` hosts, `PORTS` sockets of all hosts together, `PIPES` connections
+/// with `BUFFER` bytes in each direction.
 #[derive(Debug)]
 pub struct Memory<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: usize> {
     tables: FixedMemory<FixedLink, HOSTS, PORTS>,

@@ -22,8 +22,8 @@ pub type Conn<L = Bare> = crate::net::conn::Conn<NetHandle<L>>;
 
 /// An in-process network that grows as needed. A cheap handle: clones are the same network.
 ///
-/// The network lives as long as a handle of it, or of one of its hosts, listeners or connections. `L` are the layers around
-/// its engine, see [`Builder::layer`].
+/// The network lives as long as a handle of it, or of one of its hosts, listeners or connections. `L` are the layers
+/// around its engine, see [`Builder::layer`].
 ///
 /// # Examples
 ///
@@ -47,8 +47,8 @@ pub type Network<L = Bare> = crate::net::shared::Network<Pipenet, NetHandle<L>>;
 impl Network {
     /// A network with the full name `pipe` + `name` and the default options.
     ///
-    /// If the name makes no valid full name (at most 31 bytes, without brackets and control characters), creating a host
-    /// fails with `invalid network name`; [`Builder::build`] fails at once.
+    /// If the name makes no valid full name (at most 31 bytes, without brackets and control characters), creating a
+    /// host fails with `invalid network name`; [`Builder::build`] fails at once.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self::builder(name).make()
@@ -94,8 +94,8 @@ pub struct Builder<'a, L = Bare> {
 const DEFAULT_BUFFER: usize = 64 << 10;
 
 impl<'a, L: Layer> Builder<'a, L> {
-    /// How many bytes may wait in each direction of a connection, at least 1; 65,536 by default. More than fit in 32 bits
-    /// are as many as do. The memory is taken as it is needed, and given back.
+    /// How many bytes may wait in each direction of a connection, at least 1; 65,536 by default. A larger number than
+    /// fits in 32 bits counts as the largest that does. Memory is taken as it is needed, and given back.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.buffer = bytes;
         self
@@ -115,11 +115,11 @@ impl<'a, L: Layer> Builder<'a, L> {
         self
     }
 
-    /// Whether accepted connections keep the listener's port, as those of TCP do. By default, each takes the lowest free
-    /// port of the host.
+    /// Whether accepted connections keep the listener's port, as those of TCP do. By default, each takes the lowest
+    /// free port of the host.
     ///
-    /// A connection is then told apart by both its ends. A dial whose lowest free port would make a pair that the dialled
-    /// host still has, takes the next free port that makes a new one.
+    /// A connection is then told apart by both its ends. A dial whose lowest free port would make a pair that the
+    /// dialled host still has, takes the next free port that makes a new one.
     pub fn share_port(mut self, on: bool) -> Self {
         self.options.share_port = on;
         self

@@ -1,4 +1,4 @@
-//! The registry in RAM: a view on what the host table knows.
+//! The registry in RAM: a view of the host table.
 
 use core::fmt::{self, Write as _};
 
@@ -26,7 +26,7 @@ impl<T: Tables> Ram<T> {
         ErrorText::of(["ram(", &self.network, ")"])
     }
 
-    /// The error of announcing a host. Nothing is formatted that may never be printed.
+    /// The error of announcing a host. It is formatted only when it is printed.
     #[cold]
     pub(super) fn refused(&self, host: &str, data: &str, cause: &Cause) -> RegistryError {
         let name = self.name();
@@ -76,7 +76,7 @@ impl<T: Tables> Registry for Ram<T> {
     }
 }
 
-/// Takes a name, as one part of a step. Gives its number.
+/// Registers a name, as a part of a step. Returns its number.
 pub(super) fn announce<D: Directory>(directory: &mut D, name: &HostName) -> Result<u32, Cause> {
     if directory.hosts().closed().registry {
         return Err(Cause::RegistryDown);

@@ -16,7 +16,7 @@ pub struct FixedPipes<'m> {
     pub(in crate::pipenet) pool: &'m (dyn PipeSlots + 'm),
 }
 
-/// A pool of pipes with buffers of any size, so that what works on them is compiled once.
+/// A pool of pipes with buffers of any size, so that the code for them is compiled once.
 pub(in crate::pipenet) trait PipeSlots: Sync {
     /// Which pipes are in use.
     fn leases(&self) -> &Lock<[Lease]>;

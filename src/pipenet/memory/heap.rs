@@ -17,9 +17,9 @@ use crate::wait::waker::{ManyWakers, ReusedWakers, Wakers, discard, wake_by_ref}
 /// Pipes on the heap.
 #[derive(Debug)]
 pub struct HeapPipes {
-    /// The most that waits in one direction, in bytes.
+    /// The most bytes that are buffered in one direction.
     buffer: u32,
-    /// The pipes whose directions keep their memory although nothing waits in them, once for each.
+    /// The pipes whose directions keep their memory when they are drained, once for each.
     kept: Lock<[Weak<HeapPipe>; KEPT]>,
     /// The memory of all others.
     pool: BufferPool,
@@ -48,7 +48,7 @@ impl HeapPipes {
         })
     }
 
-    /// Reads, if that is simple. Where large pieces are all there is, the writer may copy meanwhile.
+    /// Reads, if that is simple. If only large pieces are buffered, the writer may copy meanwhile.
     #[inline(never)]
     fn read_large(&self, link: &HeapLink, waker: &Waker, buf: &mut [u8]) -> FastPath {
         let taken = link.incoming().with(|direction| {
@@ -105,7 +105,7 @@ impl HeapPipes {
                         let left = direction.ring().fill(memory);
                         ((FastPath::Done(bytes.len()), direction.readers().take_one()), left)
                     } else {
-                        // Somebody else has written, or closed.
+                        // Another task has written, or closed.
                         ((FastPath::Fallback, None), memory)
                     }
                 });
@@ -117,7 +117,7 @@ impl HeapPipes {
         quick
     }
 
-    /// Writes, if that is simple, with memory of others.
+    /// Writes, if that is simple, with memory from the pool.
     #[inline(never)]
     fn write_bare(&self, link: &HeapLink, waker: &Waker, bytes: &[u8]) -> FastPath {
         let memory = self.pool.take(link.shelf);
@@ -138,7 +138,7 @@ type HeapPipe = [Lock<HeapDirection>; 2];
 /// How many directions of a network keep their memory when they are drained.
 const KEPT: usize = 16;
 
-/// From how many bytes on copying them takes longer than two locks.
+/// The least number of bytes whose copy takes longer than two locks.
 const LARGE: usize = 8 << 10;
 
 /// One end of a pipe on the heap.
@@ -147,7 +147,7 @@ pub struct HeapLink {
     pipe: Arc<HeapPipe>,
     /// The direction that this end writes.
     side: bool,
-    /// Known here, too: what is read and written quickly needs to look at nothing but the link.
+    /// A copy, so that fast reads and writes look at nothing but the link.
     rendezvous: bool,
     /// Where in the pool the memory of its directions is.
     shelf: u8,
@@ -322,7 +322,7 @@ mod tests {
             let keep: std::vec::Vec<_> = links.iter().map(|link| memory(link) > 0).collect();
             assert_eq!(keep, [[true; KEPT].as_slice(), &[false; 3]].concat());
         }
-        // What the others share is on one shelf, and taken from there.
+        // The memory that the others share is in one shard, and taken from there.
         let shelf = BufferPool::shelf("a");
         let shared = pipes.pool.take(shelf);
         assert!(shared.capacity() >= 1000 && pipes.pool.take(shelf).capacity() > 0);
@@ -333,7 +333,7 @@ mod tests {
         assert_eq!(pipes.fast_read(far, Waker::noop(), &mut [0; 1000]), FastPath::Done(1000));
         assert!(pipes.pool.take(shelf).capacity() >= 1000);
 
-        // Where a pipe is gone, another one may keep its memory.
+        // When a pipe is gone, another one may keep its memory.
         drop(links.remove(0));
         links.push(pipes.open("a", false).expect("the heap has room"));
         let last = links.last().expect("it was pushed");

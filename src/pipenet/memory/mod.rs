@@ -21,7 +21,7 @@ pub use heap::HeapPipes;
 pub trait PipeMemory: FastIo<Self::Link> + Send + Sync {
     /// One end of a pipe.
     type Link: Clone + Send + Sync;
-    /// Those who wait.
+    /// The tasks that wait.
     type Wakers: Wakers;
     /// The bytes of a direction.
     type Ring: Ring + Send + ?Sized;
@@ -33,14 +33,14 @@ pub trait PipeMemory: FastIo<Self::Link> + Send + Sync {
     /// `pipe pool is full`.
     fn open(&self, host: &str, rendezvous: bool) -> Result<(Self::Link, Self::Link), Cause>;
 
-    /// Takes a step on the direction that this end reads, or on none if the end was released.
+    /// Runs a step on the direction that this end reads, or on none if the end was released.
     fn incoming<R>(
         &self,
         link: &Self::Link,
         step: impl FnOnce(Option<&mut Direction<Self::Wakers, Self::Ring>>) -> R,
     ) -> R;
 
-    /// Takes a step on the direction that this end writes, or on none if the end was released.
+    /// Runs a step on the direction that this end writes, or on none if the end was released.
     fn outgoing<R>(
         &self,
         link: &Self::Link,
@@ -53,19 +53,19 @@ pub trait PipeMemory: FastIo<Self::Link> + Send + Sync {
         woken.wake();
     }
 
-    /// Whether nobody but the caller holds an end of the pipe, or a copy of it.
+    /// Whether the caller holds the only copy of an end of the pipe.
     fn is_last(&self, link: &Self::Link) -> bool {
         let _ = link;
         false
     }
 
-    /// The direction that this end reads, or the one that it writes, is drained and has memory that it may not keep: lets it
-    /// keep it, or gives it to others.
+    /// The direction that this end reads, or the one that it writes, is drained and has memory that it may not keep:
+    /// lets it keep it, or moves it to the pool.
     fn reclaim(&self, link: &Self::Link, writes: bool) {
         let _ = (link, writes);
     }
 
-    /// Gives memory of others to the direction that this end writes, if it gave its own to them.
+    /// Gives memory from the pool to the direction that this end writes, if its own was moved there.
     fn borrow_buffer(&self, link: &Self::Link) {
         let _ = link;
     }

@@ -5,8 +5,8 @@ use core::mem;
 
 use crate::sync::Lock;
 
-/// Memory of drained directions, for those that are written next: a bounded number of pieces, on shelves that do not
-/// disturb each other.
+/// Memory of drained directions, for directions that are written next: a bounded number of pieces, in shards that do
+/// not contend.
 #[derive(Debug)]
 pub(super) struct BufferPool([Shelf; SHELVES]);
 
@@ -17,7 +17,7 @@ struct Shelf(Lock<[Vec<u8>; DEPTH]>);
 
 const SHELVES: usize = 8;
 
-/// How many pieces of memory are on a shelf: as many as a thread drains before it writes again, mostly.
+/// How many pieces of memory are in a shard: about as many as a thread drains before it writes again.
 const DEPTH: usize = 2;
 
 impl BufferPool {
@@ -25,7 +25,7 @@ impl BufferPool {
         Self([(); SHELVES].map(|()| Shelf(Lock::new([const { Vec::new() }; DEPTH]))))
     }
 
-    /// The shelf for what `name` stands for.
+    /// The shard for the host `name`.
     pub(super) fn shelf(name: &str) -> u8 {
         name.bytes().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte)) % SHELVES as u8
     }
@@ -38,7 +38,7 @@ impl BufferPool {
         })
     }
 
-    /// Lays a piece of memory down, in the place of the smallest there is.
+    /// Adds a piece of memory, in the place of the smallest.
     pub(super) fn put(&self, shelf: u8, mut memory: Vec<u8>) {
         memory.clear();
         if memory.capacity() > 0 {

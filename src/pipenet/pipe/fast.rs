@@ -1,5 +1,5 @@
-//! What is different on the heap: reads and writes that are simple and common, with little code, where there is no
-//! rendezvous; and in one, tasks that are told apart for certain.
+//! Directions on the heap: simple and common reads and writes of buffered networks with little code, and tasks of a
+//! rendezvous that are told apart for certain.
 
 use alloc::vec::Vec;
 use core::task::Waker;
@@ -16,7 +16,7 @@ impl Direction<ReusedWakers, HeapRing> {
         open && self.ring.len() == 0 && !self.readers.is_crowd()
     }
 
-    /// Reads, if that is simple. Gives who is to be woken.
+    /// Reads, if that is simple. Returns the tasks to wake.
     #[inline]
     pub(in crate::pipenet) fn fast_read(&mut self, waker: &Waker, buf: &mut [u8]) -> (FastPath, Option<Waker>) {
         if self.ring.len() == 0 {
@@ -30,7 +30,7 @@ impl Direction<ReusedWakers, HeapRing> {
         }
     }
 
-    /// Writes, if that is simple. Gives who is to be woken.
+    /// Writes, if that is simple. Returns the tasks to wake.
     #[inline]
     pub(in crate::pipenet) fn fast_write(&mut self, waker: &Waker, bytes: &[u8]) -> (FastPath, Option<Waker>) {
         if self.writer != EndState::Open || self.reader != EndState::Open || self.readers.is_crowd() {
@@ -42,8 +42,9 @@ impl Direction<ReusedWakers, HeapRing> {
         }
     }
 
-    /// Holds those of the writers just woken that may still ask what became of their writes: while they are held, no other
-    /// task gets their place in memory, and is taken for one of them. Gives those that need not be held.
+    /// Holds the wakers of woken writers whose tasks may still poll for the outcome of their writes: while they are
+    /// held, no other task gets their address and is mistaken for one of them. Returns the wakers that need not be
+    /// held.
     pub(in crate::pipenet) fn hold_writers(&mut self, woken: ManyWakers) -> ManyWakers {
         let ring = &self.ring;
         self.writers.hold(woken, |task| ring.owes(task))
@@ -54,7 +55,7 @@ impl Direction<ReusedWakers, HeapRing> {
         if self.has_spare() { self.ring.take_memory() } else { Vec::new() }
     }
 
-    /// The bytes that wait, for their memory to change hands.
+    /// The buffered bytes, to hand over their memory.
     pub(in crate::pipenet) fn ring(&mut self) -> &mut HeapRing {
         &mut self.ring
     }

@@ -1,4 +1,4 @@
-//! One direction of a connection: a ring of bytes, how each end is doing, and who waits.
+//! One direction of a connection: a ring of bytes, the state of each end, and the waiting tasks.
 
 use core::task::Poll;
 
@@ -47,7 +47,7 @@ impl From<Failure> for Cause {
     }
 }
 
-/// How one end of a direction is doing.
+/// The state of one end of a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EndState {
     Open,
@@ -67,14 +67,14 @@ impl<W, B> Direction<W, B> {
 impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     /// Begins a connection in memory that served another.
     pub(in crate::pipenet) fn reset(&mut self, generation: u16) {
-        debug_assert!(self.readers.is_empty() && self.writers.is_empty(), "nobody waits on a closed pipe");
+        debug_assert!(self.readers.is_empty() && self.writers.is_empty(), "no task waits on a closed pipe");
         self.generation = generation;
         (self.writer, self.reader) = (EndState::Open, EndState::Open);
         self.ring.clear();
         self.ring.forget_offers();
     }
 
-    /// Reads, or only looks. Gives those to wake.
+    /// Reads or peeks. Returns the tasks to wake.
     #[cfg_attr(feature = "std", inline)]
     pub(in crate::pipenet) fn read(
         &mut self,
@@ -98,7 +98,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
             return (Poll::Ready(Ok(self.ring.peek(buf))), W::Taken::default());
         }
         let count = self.ring.read(buf);
-        // Whoever writes in a rendezvous waits for its last byte to be taken.
+        // A write of a rendezvous waits until its last byte is taken.
         let woken =
             if !self.ring.has_offer() || self.ring.len() == 0 { self.writers.take_all() } else { W::Taken::default() };
         (Poll::Ready(Ok(count)), woken)
@@ -114,7 +114,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         }
     }
 
-    /// Writes what there is room for. Gives those to wake.
+    /// Writes as many bytes as there is room for. Returns the tasks to wake.
     pub(in crate::pipenet) fn write(&mut self, registration: &mut Registration<'_>, bytes: &[u8]) -> (Moved, W::Taken) {
         if let Some(failure) = self.write_failure() {
             return (Poll::Ready(Err(failure)), W::Taken::default());
@@ -130,10 +130,10 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         (Poll::Ready(Ok(count)), self.readers.take_all())
     }
 
-    /// Writes, and is done when all was taken.
+    /// Writes, and is done when all bytes were taken.
     ///
-    /// A task has one write at a time. It is known by its waker and its bytes: the same task with other bytes has
-    /// given up its last write.
+    /// A task has one write at a time. It is identified by its waker and its bytes: the same task with other
+    /// bytes has dropped its last write.
     #[cfg_attr(feature = "std", inline)]
     pub(in crate::pipenet) fn rendezvous(
         &mut self,
@@ -169,7 +169,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
             return Poll::Pending;
         }
         if let Some(done) = self.ring.offer().take() {
-            // Its task is late to come back.
+            // Its task has not polled again yet.
             let answer = done.sealed(self.ring.written(done.len));
             self.ring.keep_answer(answer);
         }
@@ -179,7 +179,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         Poll::Pending
     }
 
-    /// Withdraws the write of a task, in a rendezvous network; says how many of its bytes were taken.
+    /// Withdraws the write of a task, in a rendezvous network; returns how many of its bytes were taken.
     pub(in crate::pipenet) fn withdraw(&mut self, task: Task, woken: &mut W::Taken) -> usize {
         if !self.ring.has_offer() {
             return self.ring.take_answer(task).map_or(0, |answer| answer.len);
@@ -211,7 +211,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         self.ring.has_spare() && !self.ring.has_offer()
     }
 
-    /// Reports how the connection is doing, as far as the reader of this direction sees it.
+    /// Reports the status of the connection as far as the reader of this direction sees it.
     pub(in crate::pipenet) fn reader_status(&self, status: &mut LinkStatus) {
         status.to_read = self.ring.len();
         status.readers = self.readers.count() as u32;
@@ -220,7 +220,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         status.peer_gone = matches!(self.writer, EndState::Closed | EndState::Reset);
     }
 
-    /// Reports how the connection is doing, as far as the writer of this direction sees it.
+    /// Reports the status of the connection as far as the writer of this direction sees it.
     pub(in crate::pipenet) fn writer_status(&self, status: &mut LinkStatus) {
         status.to_write = self.ring.len();
         status.writers = self.writers.count() as u32;

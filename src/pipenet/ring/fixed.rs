@@ -9,7 +9,7 @@ pub struct FixedRing<S: ?Sized> {
     start: usize,
     len: usize,
     offer: Option<Offer>,
-    /// The latest two, the older first; as many tasks wait to write without disturbing each other.
+    /// The latest two, the older first: as many tasks as can wait to write without evicting each other.
     answers: [Option<Offer>; 2],
     bytes: S,
 }

@@ -15,22 +15,22 @@ pub struct HeapRing {
     /// The most that it may hold, and the longest that it may get.
     limit: u32,
     drained: Drained,
-    /// What most rings never need.
+    /// Parts that most rings never need.
     aside: Option<Box<Aside>>,
 }
 
-/// What becomes of memory beyond a little when the ring is drained.
+/// The fate of memory beyond a little when the ring is drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Drained {
-    /// That is to be asked.
+    /// Not decided yet.
     Asks,
     /// It stays.
     Keeps,
-    /// Others have it meanwhile.
+    /// It is in the pool.
     Lends,
 }
 
-/// What becomes of the writes of a rendezvous network, or a second piece of memory where large ones change hands.
+/// Outcomes of the writes of a rendezvous network, or a second piece of memory where large ones are handed over.
 #[derive(Debug, Default)]
 struct Aside {
     offer: Option<Offer>,
@@ -38,7 +38,7 @@ struct Aside {
     spare: Vec<u8>,
 }
 
-/// The first size of a ring that grows, and the most that a drained one keeps without being asked.
+/// The first size of a ring that grows, and the most that a drained one always keeps.
 const SMALL: usize = 128;
 
 impl HeapRing {
@@ -58,7 +58,7 @@ impl HeapRing {
         self.start as usize + self.len as usize
     }
 
-    /// Whether it is to be asked if it may keep its memory. From then on it does not.
+    /// Whether it has to ask to keep its memory. From then on it does not keep it.
     pub(in crate::pipenet) fn asks_to_keep(&mut self) -> bool {
         match self.drained {
             Drained::Asks => {
@@ -74,13 +74,13 @@ impl HeapRing {
         self.drained = Drained::Keeps;
     }
 
-    /// Whether it has no memory, and others may have some for it.
+    /// Whether it has no memory, and the pool may have some for it.
     #[inline]
     pub(in crate::pipenet) fn is_bare(&self) -> bool {
         self.bytes.capacity() == 0 && self.drained == Drained::Lends
     }
 
-    /// Takes memory of others, if it has none. Gives what it does not take.
+    /// Takes memory from the pool, if it has none. Returns memory that it does not take.
     pub(in crate::pipenet) fn borrow(&mut self, memory: Vec<u8>) -> Vec<u8> {
         if self.is_bare() { core::mem::replace(&mut self.bytes, memory) } else { memory }
     }
@@ -93,7 +93,7 @@ impl HeapRing {
         }
     }
 
-    /// Puts memory with bytes into an empty ring, no more than its limit. Gives what is left over.
+    /// Puts memory with bytes into an empty ring, no more than its limit. Returns the rest.
     pub(in crate::pipenet) fn fill(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         (self.start, self.len) = (0, bytes.len() as u32);
         let before = core::mem::replace(&mut self.bytes, bytes);
@@ -104,14 +104,15 @@ impl HeapRing {
         }
     }
 
-    /// Takes the memory out with all bytes, which begin at the given place, if they lie in a row and are `least` to `most`.
+    /// Takes the memory out with all bytes, which begin at the given place, if they lie in a row and are `least` to
+    /// `most`.
     pub(in crate::pipenet) fn take_all(&mut self, least: usize, most: usize) -> Option<(Vec<u8>, usize)> {
         let start = self.start as usize;
         let fits = (least..=most).contains(&self.len()) && self.end() == self.bytes.len();
         fits.then(|| (self.take_memory(), start))
     }
 
-    /// Gives back memory that was taken out. Gives what it does not keep.
+    /// Puts memory back that was taken out. Returns memory that it does not keep.
     pub(in crate::pipenet) fn put_back(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
         bytes.clear();
         match (self.bytes.capacity(), self.drained) {
@@ -121,7 +122,7 @@ impl HeapRing {
         }
     }
 
-    /// Whether a task may still ask what became of its write.
+    /// Whether a task may still poll for the outcome of its write.
     pub(in crate::pipenet) fn owes(&self, task: Task) -> bool {
         let mut all = self.aside.iter().flat_map(|aside| aside.offer.iter().chain(&aside.answers));
         all.any(|answer| answer.task == task)
@@ -159,7 +160,7 @@ impl HeapRing {
         }
     }
 
-    /// Makes the ring at least `size` bytes long, and lays what waits at its start.
+    /// Makes the ring at least `size` bytes long, and moves the buffered bytes to its start.
     #[cold]
     fn grow(&mut self, size: usize) {
         let limit = self.limit as usize;
@@ -171,7 +172,7 @@ impl HeapRing {
         self.start = 0;
     }
 
-    /// What waits, in two pieces.
+    /// The buffered bytes, in two pieces.
     fn parts(&self) -> (&[u8], &[u8]) {
         let (start, end) = (self.start as usize, self.end());
         match end.checked_sub(self.bytes.len()) {

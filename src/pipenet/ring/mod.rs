@@ -1,4 +1,4 @@
-//! Where the bytes of one direction wait, and what becomes of writes in a rendezvous network.
+//! The buffered bytes of one direction, and the outcomes of writes in a rendezvous network.
 
 use crate::wait::waker::Task;
 
@@ -12,19 +12,19 @@ pub(super) use heap::HeapRing;
 
 /// A queue of bytes with a bound.
 pub trait Ring {
-    /// How many bytes wait.
+    /// How many bytes are buffered.
     fn len(&self) -> usize;
 
     /// How many bytes there is room for.
     fn room(&self) -> usize;
 
-    /// Puts as much of `bytes` behind those that wait as there is room for; says how much.
+    /// Appends as many of `bytes` as there is room for; returns how many.
     fn write(&mut self, bytes: &[u8]) -> usize;
 
-    /// Moves the first bytes out; says how many.
+    /// Moves the first bytes out; returns how many.
     fn read(&mut self, buf: &mut [u8]) -> usize;
 
-    /// Copies the first bytes; says how many.
+    /// Copies the first bytes; returns how many.
     fn peek(&self, buf: &mut [u8]) -> usize;
 
     /// The first `len` bytes that came after the ring was last empty, if it did not wrap since.
@@ -41,16 +41,16 @@ pub trait Ring {
     /// Whether a write is under way in a rendezvous network.
     fn has_offer(&self) -> bool;
 
-    /// The write under way in a rendezvous network; the ring has what is left of it.
+    /// The write under way in a rendezvous network; the ring has the rest of it.
     fn offer(&mut self) -> &mut Option<Offer>;
 
-    /// Keeps the answer to a writer whose bytes were taken, until its task comes back.
+    /// Keeps the outcome of a write whose bytes were taken, until its task polls again.
     fn keep_answer(&mut self, answer: Offer);
 
-    /// Drops the write under way, and the answers that are kept.
+    /// Drops the write under way, and the outcomes that are kept.
     fn forget_offers(&mut self);
 
-    /// Takes the answer to a task, if one is kept.
+    /// Takes the outcome for a task, if one is kept.
     fn take_answer(&mut self, task: Task) -> Option<Offer>;
 }
 
@@ -59,7 +59,7 @@ pub trait Ring {
 pub struct Offer {
     pub(in crate::pipenet) task: Task,
     pub(in crate::pipenet) len: usize,
-    /// Tells those bytes from others, once they are gone; 0 before that.
+    /// A hash of those bytes, once they are gone; 0 before that.
     sum: u32,
 }
 
@@ -68,7 +68,7 @@ impl Offer {
         Self { task, len, sum: 0 }
     }
 
-    /// The answer for when the bytes that were taken will be gone.
+    /// The outcome as it is kept once the bytes that were taken are gone.
     pub(in crate::pipenet) fn sealed(self, taken: &[u8]) -> Self {
         Self { len: taken.len(), sum: sum(taken), ..self }
     }
@@ -78,8 +78,7 @@ impl Offer {
         self.sum != 0
     }
 
-    /// Whether it is the answer to a write of `bytes`; `written` are those of the write that it answers, unless they
-    /// are gone.
+    /// Whether it is the outcome of a write of `bytes`; `written` are those of its write, unless they are gone.
     pub(in crate::pipenet) fn is_to(&self, bytes: &[u8], written: &[u8]) -> bool {
         match self.sum {
             0 => bytes.starts_with(written),
