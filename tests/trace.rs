@@ -23,3 +23,5 @@ mod scenario;
 mod storm;
 #[path = "trace/text.rs"]
 mod text;
+#[path = "trace/two_phase.rs"]
+mod two_phase;
