@@ -72,27 +72,21 @@ impl<'m> Network<'m> {
         Self::over(SubNetwork::with_options(PREFIX, name, engine, registry, tables, Options::DEFAULT))
     }
 
-    /// Whether a write is done only when the peer has read its bytes, so that the order of events is exact. By default,
-    /// it is done when the bytes are in the buffer.
+    /// As [`Builder::rendezvous`](super::Builder::rendezvous).
     #[must_use]
     pub const fn rendezvous(mut self, on: bool) -> Self {
         self.net.engine.rendezvous = on;
         self
     }
 
-    /// Whether an end that is closed while bytes wait unread at it resets the connection, as TCP does; see
-    /// [`Conn`](crate::Conn). By default it does. In a rendezvous network it never does.
+    /// As [`Builder::reset_unread`](super::Builder::reset_unread).
     #[must_use]
     pub const fn reset_unread(mut self, on: bool) -> Self {
         self.net.engine.reset_unread = on;
         self
     }
 
-    /// Whether accepted connections keep the listener's port, as those of TCP do. By default, each takes the lowest
-    /// free port of the host.
-    ///
-    /// A connection is then told apart by both its ends. A dial whose lowest free port would make a pair that the
-    /// dialled host still has, takes the next free port that makes a new one.
+    /// As [`Builder::share_port`](super::Builder::share_port).
     #[must_use]
     pub const fn share_port(mut self, on: bool) -> Self {
         self.net.options.share_port = on;
