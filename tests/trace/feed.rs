@@ -97,6 +97,16 @@ impl Feed {
         (2 * conn + 1, 2 * conn)
     }
 
+    /// A [`pair`](Feed::pair) of which a has written `hi` and dropped its end, and b has read to the end.
+    pub(crate) fn answered(&self) -> (u32, u32) {
+        let (a, b) = self.pair();
+        self.write(a, "hi");
+        self.shut(a, How::Drop);
+        self.read(b, "hi");
+        self.end(b);
+        (a, b)
+    }
+
     pub(crate) fn write(&self, end: u32, text: &str) {
         self.write_of(end, text, text.len());
     }
