@@ -12,8 +12,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 list=$root/members/proof/mutations
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}/mutants"
-copy=$CARGO_TARGET_DIR/copy log=$CARGO_TARGET_DIR/log
-readonly root list copy log
+readonly root list
 # Most of the time goes into compiling. A mutation may leave something unused, which is no error here.
 export CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=1 CARGO_TERM_COLOR=never RUSTFLAGS=""
 # Enough for what is listed, and a part of what these tests run otherwise.
@@ -22,19 +21,55 @@ export VIRTNET_SEQUENCES=3000 VIRTNET_INPUTS=400
 limit=30
 
 main() {
-    local test number tried=0 caught=0 misfits=0 chosen=("$@")
+    local number misfits=0 tried caught group jobs=() failed=0 chosen=("$@")
     local -A mutation
     each_mutation check
     [[ $misfits == 0 ]] || give_up "$misfits mutations do not fit the code any more"
-    start_copy
-    for test in $(sed -n 's/^caught by: *\([^ ]*\).*/\1/p' "$list" | sort -u); do
-        build "$test" && run "$test" || give_up "the test $test fails without a mutation" "$log"
+    mkdir -p "$CARGO_TARGET_DIR"
+    # Each group compiles packages of its own, so both together take little more than the longer one.
+    for group in crate proof; do
+        try_group "$group" >"$CARGO_TARGET_DIR/$group.table" &
+        jobs+=($!)
+    done
+    for job in "${jobs[@]}"; do
+        wait "$job" || failed=1
     done
     echo "| | mutation | caught by | seconds |"
     echo "|--:|---|---|--:|"
-    each_mutation try
+    sort -t'|' -k2n "$CARGO_TARGET_DIR"/{crate,proof}.table
+    tried=$(cat "$CARGO_TARGET_DIR"/{crate,proof}.table | wc -l)
+    caught=$(cat "$CARGO_TARGET_DIR"/{crate,proof}.table | grep -vcF '**it survives**' || true)
     echo "$tried mutations, $caught caught"
-    [[ $tried -gt 0 && $caught == "$tried" ]]
+    [[ $failed == 0 && $tried -gt 0 && $caught == "$tried" ]]
+}
+
+# Tries the mutations that tests of one package have to catch, in a copy and a target directory of its own.
+try_group() { # try_group GROUP
+    local group=$1 test tests=()
+    export CARGO_TARGET_DIR="$CARGO_TARGET_DIR/$group"
+    copy=$CARGO_TARGET_DIR/copy log=$CARGO_TARGET_DIR/log
+    each_mutation note_test
+    [[ ${#tests[@]} -gt 0 ]] || return 0
+    start_copy
+    for test in $(printf '%s\n' "${tests[@]}" | sort -u); do
+        build "$test" && run "$test" || give_up "the test $test fails without a mutation" "$log"
+    done
+    each_mutation try
+}
+
+# Whether the `mutation` is among those to try, in this group.
+is_chosen() {
+    [[ ${#chosen[@]} == 0 || " ${chosen[*]} " == *" $number "* ]] || return 1
+    case ${mutation[caught by]%% *} in
+        model | inputs | found) [[ $group == proof ]] ;;
+        *) [[ $group == crate ]] ;;
+    esac
+}
+
+# Notes the test of the `mutation`.
+note_test() {
+    is_chosen || return 0
+    tests+=("${mutation[caught by]%% *}")
 }
 
 # Calls a function for each block of the list, which is the `mutation` then.
@@ -69,8 +104,7 @@ start_copy() {
 
 # Tries the `mutation`.
 try() {
-    [[ ${#chosen[@]} == 0 || " ${chosen[*]} " == *" $number "* ]] || return 0
-    tried=$((tried + 1))
+    is_chosen || return 0
     local start=$SECONDS file=${mutation[file]} test filter by
     read -r test filter <<<"${mutation[caught by]}"
     mutate "$root/$file" >"$copy/$file"
@@ -79,7 +113,6 @@ try() {
         by="nothing: **it survives** ${mutation[caught by]}"
     else
         by=$(failures "$test" $?)
-        caught=$((caught + 1))
     fi
     cp "$root/$file" "$copy/$file"
     echo "| $number | ${file#src/}: ${mutation[fault]} | $by | $((SECONDS - start)) |"
@@ -128,7 +161,7 @@ in_copy() { # in_copy TEST [OPTION...]
     (cd "$copy" && timeout -k 5 $limit cargo test "${options[@]}" "${@:2}") >"$log" 2>&1
 }
 
-# Says how a test that ended with that status has failed.
+# Prints how a test that ended with that status failed.
 failures() {
     local names=()
     mapfile -t names < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log")
