@@ -23,6 +23,25 @@ pub struct CloseError {
 }
 
 impl CloseError {
+    /// The error of closing `network`, if closing `host` closed it: for authors of a
+    /// [`Networker`](crate::Networker).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use virtnet::{Cause, CloseError};
+    ///
+    /// let error = CloseError::new("fuzz", None, Cause::backend(&"router is gone"));
+    /// assert_eq!(error.to_string(), "virtnet \"fuzz\": close: router is gone");
+    /// ```
+    #[must_use]
+    pub fn new(network: &str, host: Option<&str>, cause: Cause) -> Self {
+        let (code, text) = PackedCause::of(cause);
+        let host = host.map_or(ErrorText::EMPTY, ErrorText::from);
+        let words = [network.into(), host, text, ErrorText::EMPTY, ErrorText::EMPTY];
+        Self { words: PackedStrs::new(words), causes: [Some(code), None, None] }
+    }
+
     /// The error of closing `network`, by closing `host` if it is not empty; `Ok` if there was no failure.
     pub(crate) fn check(network: ErrorText, host: HostName, failures: &Failures) -> Result<(), Self> {
         if failures.known == [false; 3] {
