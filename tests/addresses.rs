@@ -91,6 +91,30 @@ fn a_name_wins_over_an_ip_address() {
     assert_eq!(second.listen("10.0.0.4:81").unwrap().local_addr(), "10.0.0.2:81");
 }
 
+#[cfg(all(feature = "edge-nal", feature = "embedded-nal-async"))]
+#[test]
+fn a_name_wins_over_an_ip_address_for_embedded_programs() {
+    use std::task::{Context, Poll, Waker};
+
+    use edge_nal::TcpBind as _;
+    use embedded_nal_async::{AddrType, Dns as _, TcpConnect as _};
+
+    fn poll<F: Future>(future: F) -> Poll<F::Output> {
+        pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+    let at = |last, port| SocketAddr::from((ip(last), port));
+    let [a, _, named] = hosts(["a", "b", "10.0.0.2"]);
+    let Poll::Ready(Ok(listener)) = poll(named.bind(at(3, 80))) else { panic!("listening never waits") };
+    assert_eq!(listener.local_addr(), "10.0.0.2:80");
+    let mut dial = pin!(a.connect(at(2, 80)));
+    assert!(dial.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(listener.try_accept().unwrap().local_addr(), "10.0.0.2:1");
+    assert_eq!(poll(a.get_host_by_name("10.0.0.2", AddrType::IPv4)), Poll::Ready(Ok(named.ip_addr().into())));
+    assert_eq!(poll(a.get_host_by_name("10.0.0.1", AddrType::IPv4)), Poll::Ready(Ok(a.ip_addr().into())));
+    let Poll::Ready(Err(error)) = poll(a.bind(at(2, 80))) else { panic!("it fails at once") };
+    assert_eq!(error.to_string(), "listen pipet 10.0.0.2:80: cannot listen on requested address");
+}
+
 #[test]
 fn each_host_made_has_the_next_ip_address() {
     let net = Network::new("t");

@@ -11,6 +11,7 @@ use crate::net::half::{OwnedReadHalf, ReadHalf, WriteHalf};
 use crate::net::host::Host;
 use crate::net::listener::Listener;
 use crate::net::net_ref::NetRef;
+use crate::table::Tables as _;
 
 /// Dials the host that has the IP address; see [`Host::ip_addr`].
 impl<N: NetRef> TcpConnect for Host<N> {
@@ -47,6 +48,10 @@ impl<N: NetRef> TcpBind for Host<N> {
         Self: 'a;
 
     async fn bind(&self, local: SocketAddr) -> Result<Listener<N>, Error> {
+        if N::Tables::GROWS {
+            // The name of a host wins over an IP address.
+            return self.listen(local);
+        }
         match self.resolve(local) {
             Ok(addr) => self.listen(addr),
             Err(cause) => Err(Error::new(Operation::Listen, self.network_name(), None, None, cause)),

@@ -30,8 +30,11 @@ impl<N: NetRef> Host<N> {
         Ok(Addr { network: self.net.full_name(), host, port: addr.port() })
     }
 
-    /// Dials an IP address.
+    /// Dials an IP address. In a growing network, the name of a host wins over it.
     pub(crate) async fn dial_ip(&self, remote: SocketAddr) -> Result<Conn<N>, Error> {
+        if N::Tables::GROWS {
+            return self.dial(remote).await;
+        }
         match self.resolve(remote) {
             Ok(addr) => self.dial(addr).await,
             Err(cause) => Err(Error::new(Operation::Dial, self.network_name(), None, None, cause)),
@@ -39,12 +42,13 @@ impl<N: NetRef> Host<N> {
     }
 
     /// The IP address of the host with this name, which must be registered. The IP address of a host, as text, resolves
-    /// to itself. There are only IPv4 addresses.
+    /// to itself, in a growing network unless it is the name of a host. There are only IPv4 addresses.
     pub(crate) async fn ip_by_name(&self, name: &str, ipv4: bool) -> Result<IpAddr, Error> {
         let failed = |cause| self.unresolved(name.into(), cause);
         if let Ok(ip) = name.parse()
             && ipv4
             && self.name_of(ip).is_some()
+            && !(N::Tables::GROWS && self.net.registry().query(name).await.is_ok())
         {
             return Ok(ip);
         }
