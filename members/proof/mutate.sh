@@ -154,7 +154,7 @@ in_copy() { # in_copy TEST [OPTION...]
         model | inputs | found)
             options=(-p virtnet-proof --all-features --test "$1" --config profile.dev.package.virtnet-proof.opt-level=0)
             ;;
-        trace) options=(-p virtnet --features trace --test trace) ;;
+        trace | bridge) options=(-p virtnet --features "$1" --test "$1") ;;
         unit) options=(-p virtnet --features testing --lib) ;;
         *) options=(-p virtnet --features testing --test "$1") ;;
     esac
