@@ -8,7 +8,7 @@ use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
 use crate::contract::notifier::Notifier;
-use crate::contract::observe::{CoreEvent, Intent, Ticket};
+use crate::contract::observe::{CoreEvent, Gone, Intent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 
@@ -216,11 +216,11 @@ pub trait Engine: Send + Sync {
         Poll::Ready(())
     }
 
-    /// The operation whose state is at the address `key` no longer waits in [`poll_pass`](Engine::poll_pass).
+    /// The operation no longer waits in [`poll_pass`](Engine::poll_pass), or has done what it was let to do.
     #[doc(hidden)]
     #[inline]
-    fn cancel_pass(&self, key: usize) {
-        let _ = key;
+    fn cancel_pass(&self, gone: &Gone<'_>, link: Option<&Self::Link>) {
+        let _ = (gone, link);
     }
 
     /// Closes the engine with its network. Called once, after all hosts have been closed. It is called again only if

@@ -11,7 +11,7 @@
 use alloc::sync::Weak;
 #[cfg(feature = "alloc")]
 use core::fmt;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
 use crate::error::Error;
@@ -107,14 +107,28 @@ impl How {
 #[allow(missing_docs, reason = "a variant explains its fields")]
 #[non_exhaustive]
 pub enum Intent<'a> {
-    /// To dial `dst` from a host.
-    Dial { host: &'a str, dst: &'a Addr },
+    /// To dial `dst` from a host. `dial` is a number that no other dial under way has.
+    Dial { dial: usize, host: &'a str, dst: &'a Addr },
     /// To accept.
     Accept { listener: &'a Addr },
     /// To read.
     Read,
     /// To write these bytes.
     Write(&'a [u8]),
+}
+
+/// An operation that no longer waits to pass: it was dropped or expired, or it is done.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Gone<'a> {
+    /// The dial of this number, also when it is in the queue of its listener.
+    Dial(usize),
+    /// An accept of this listener, by the task of the waker.
+    Accept(&'a Addr, &'a Waker),
+    /// A read by the task of the waker.
+    Read(&'a Waker),
+    /// A write by the task of the waker.
+    Write(&'a Waker),
 }
 
 /// An event as an observer gets it: an event of the core, or bytes that were moved. Each connection has a number, and
@@ -169,6 +183,11 @@ pub trait Observer: Send + Sync {
         let _ = (cx, intent, end);
         Poll::Ready(())
     }
+
+    /// The operation no longer waits in [`poll_pass`](Observer::poll_pass), or has done what it was let to do.
+    fn cancel_pass(&self, gone: &Gone<'_>, end: Option<u32>) {
+        let _ = (gone, end);
+    }
 }
 
 /// A reference to an observer, such as to one in a static.
@@ -200,5 +219,9 @@ impl<O: Observer> Observer for &O {
 
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, end: Option<u32>) -> Poll<()> {
         O::poll_pass(self, cx, intent, end)
+    }
+
+    fn cancel_pass(&self, gone: &Gone<'_>, end: Option<u32>) {
+        O::cancel_pass(self, gone, end);
     }
 }

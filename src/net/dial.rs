@@ -25,7 +25,7 @@ use crate::addr::Addr;
 use crate::addr::name::ErrorText;
 use crate::addr::to_addr::ToAddr;
 use crate::contract::engine::Engine;
-use crate::contract::observe::{CoreEvent, Ticket};
+use crate::contract::observe::{CoreEvent, Gone, Intent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::error::registry::RegistryReason;
@@ -224,6 +224,9 @@ where
         let state = this.state;
         let starts = this.running.is_none();
         if starts {
+            if N::Engine::OBSERVED && state.is_held(addr, cx) {
+                return Poll::Pending;
+            }
             match state.start(addr, cx.waker()) {
                 Ok((source, dst)) => this.running.set(Some((this.connect)(state.host.clone(), source, dst))),
                 Err(cause) => return Poll::Ready(Err(state.fail(addr, cause))),
@@ -234,13 +237,17 @@ where
             Poll::Ready(Ok(conn)) => {
                 state.source = None;
                 this.running.set(None);
+                state.leave_gate();
                 return Poll::Ready(Ok(conn));
             }
             // The network that is down is the peer's, unless it turns out to be the own one.
             Poll::Ready(Err(Cause::NetworkDown)) => Cause::ConnectionRefused,
             Poll::Ready(Err(cause)) => cause,
             // A close of the host wakes the task from now on.
-            Poll::Pending if starts => return Poll::Pending,
+            Poll::Pending if starts => {
+                state.leave_gate();
+                return Poll::Pending;
+            }
             Poll::Pending => match state.poll_closed(cx) {
                 Poll::Ready(()) => {
                     let error = state.give_up(addr, Cause::SocketDown);
@@ -276,6 +283,7 @@ where
 
     fn expire(self: Pin<&mut Self>, addr: &dyn ToAddr) -> Error {
         let mut this = self.project();
+        this.state.leave_gate();
         let error = this.state.give_up(addr, Cause::TimedOut);
         this.running.set(None);
         this.state.give_back(false);
@@ -402,6 +410,7 @@ impl<N: NetRef> DialState<N> {
     #[cold]
     fn fail(&mut self, addr: &dyn ToAddr, cause: Cause) -> Error {
         let error = self.error(addr, cause);
+        self.leave_gate();
         let ticket = self.give_back(true);
         let net = &self.host.net;
         net.tell(ticket.unwrap_or_else(|| net.engine.ticket()), None, &CoreEvent::Failed(&error));
@@ -432,6 +441,29 @@ impl<N: NetRef> DialState<N> {
         }
     }
 
+    /// Whether an observer holds the dial, which has not begun. A malformed address fails at once.
+    #[cold]
+    fn is_held(&self, addr: &dyn ToAddr, cx: &mut Context<'_>) -> bool {
+        let Ok(target) = addr.to_addr() else { return false };
+        let target = self.host.on_net(target);
+        let dst = if N::Tables::GROWS { self.host.known_as(target) } else { target };
+        let intent = Intent::Dial { dial: self.number(), host: &self.host.name(), dst: &dst };
+        self.host.net.engine.poll_pass(cx, &intent, None).is_pending()
+    }
+
+    /// Tells an observer that the dial waits at the listener, or is over.
+    #[inline(always)]
+    fn leave_gate(&self) {
+        if N::Engine::OBSERVED {
+            self.host.net.engine.cancel_pass(&Gone::Dial(self.number()), None);
+        }
+    }
+
+    /// A number that no other dial has meanwhile: its state is pinned.
+    fn number(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
     /// Gives the port back, if it is still held. If that is to be reported, draws a ticket in the same step.
     fn give_back(&mut self, reported: bool) -> Option<Ticket> {
         let (slot, _) = self.source.take()?;
@@ -450,8 +482,11 @@ impl<N: NetRef> DialState<N> {
 
     /// Reports that the dial was dropped before it was done, if it had begun.
     fn tell_withdrawn(&self, addr: &dyn ToAddr) {
-        if !N::Engine::OBSERVED || self.parsed == Parsed::Not {
+        if !N::Engine::OBSERVED {
             return;
+        }
+        if self.parsed == Parsed::Not {
+            return self.leave_gate();
         }
         let (Some((_, port)), Some(dst)) = (self.source, self.target(addr)) else { return };
         let (src, net) = (self.host.addr(port), &self.host.net);

@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker};
 use crate::addr::Addr;
 use crate::addr::to_addr::{ToAddr, to_listen_addr};
 use crate::contract::engine::Engine;
-use crate::contract::observe::{CoreEvent, Ticket};
+use crate::contract::observe::{CoreEvent, Gone, Intent, Ticket};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
@@ -126,6 +126,7 @@ impl<N: NetRef> Listener<N> {
             let (place, listener) = (&self.place, self.place.slot());
             let left = place.ports(|ports| queue(ports, listener).and_then(|queue| queue.acceptors.remove(waker)));
             left.into_iter().for_each(discard);
+            self.cancel_pass(waker);
         };
         Op::new(Registered::new(poll_fn(|cx| self.poll_accept(cx)), expired, unregister))
     }
@@ -149,6 +150,29 @@ impl<N: NetRef> Listener<N> {
     ///
     /// Those of [`accept`](Listener::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<Conn<N>, Error>> {
+        if N::Engine::OBSERVED {
+            let intent = Intent::Accept { listener: &self.local_addr() };
+            if self.place.net.engine.poll_pass(cx, &intent, None).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        let accepted = self.poll_next(cx);
+        if accepted.is_ready() {
+            self.cancel_pass(cx.waker());
+        }
+        accepted
+    }
+
+    /// Tells an observer that the task's accept does not wait any more.
+    #[inline]
+    fn cancel_pass(&self, waker: &Waker) {
+        if N::Engine::OBSERVED {
+            self.place.net.engine.cancel_pass(&Gone::Accept(&self.local_addr(), waker), None);
+        }
+    }
+
+    #[inline]
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Result<Conn<N>, Error>> {
         let (place, listener) = (&self.place, self.place.slot());
         let share_port = place.net.options.share_port;
         loop {

@@ -16,9 +16,11 @@ use crate::addr::name::ErrorText;
 use crate::error::Operation;
 use crate::trace::event::{Event, Kind};
 use crate::trace::failure::{Failure, last_lines};
+use crate::trace::gate::Up;
 use crate::trace::pattern::Pattern;
 use crate::trace::recorder::Trace;
 use crate::trace::silence::Silence;
+use crate::wait::waker::noop_waker;
 use crate::wait::{OnTimeout, Op};
 
 /// Expects the events of a trace one after the other, from the moment on at which [`Trace::check`] was called.
@@ -56,6 +58,8 @@ pub struct Check {
     /// How many events were dropped before they were looked at.
     dropped: u64,
     silence: Silence,
+    /// Holds operations, if this check decides the order.
+    up: Option<Up>,
 }
 
 type Route = Box<dyn Fn(&Event) -> String + Send>;
@@ -80,7 +84,55 @@ impl Trace {
             skipped: Vec::new(),
             dropped: 0,
             silence: Silence::new(Duration::from_secs(3)),
+            up: None,
         }
+    }
+
+    /// A check that decides the order: from here on, each dial, accept and write is held before it begins, until
+    /// [`expect`](Check::expect) lets it run. With [`reads`](Check::reads), reads are held, too.
+    ///
+    /// An expectation lets the first operation of its stream run whose event may fit, and waits for the event. So it
+    /// decides which of two dials takes the lower port, and which is accepted first. An operation that is held shows as
+    /// `dial b->a:10`, without the port that it has not taken yet.
+    ///
+    /// What cannot wait is never held: listening, closing, dropping, and the methods that begin with `try_`. An
+    /// operation whose network, host or socket is closed runs and fails. All others run freely once the check is
+    /// [opened](Check::open) or dropped; a dial that is dropped while it is held leaves no event.
+    ///
+    /// The thread of the check must not call a held operation itself: it would wait for its own expectation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use virtnet::pipenet;
+    /// use virtnet::trace::Trace;
+    ///
+    /// let trace = Trace::new();
+    /// let net = pipenet::Network::builder("t").layer(trace.clone()).build()?;
+    /// let listener = net.host("a")?.listen(":10")?;
+    /// let b = net.host("b")?;
+    /// let mut gate = trace.gate().by_actor();
+    /// let dials = ["x", "y"].map(|name| {
+    ///     let (b, trace) = (b.clone(), trace.clone());
+    ///     thread::spawn(move || {
+    ///         trace.name_actor(name);
+    ///         b.dial("a:10").wait().map(|conn| conn.local_addr().port())
+    ///     })
+    /// });
+    /// // In this order, whichever thread is the first to dial.
+    /// gate.expect("y", "dial b:1->a:10").wait()?;
+    /// gate.expect("x", "dial b:2->a:10").wait()?;
+    /// gate.open();
+    /// let accepted = [listener.accept().wait()?, listener.accept().wait()?];
+    /// assert_eq!(dials.map(|dial| dial.join().unwrap()), [Ok(2), Ok(1)]);
+    /// # drop(accepted);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "a check that is dropped holds nothing"]
+    pub fn gate(&self) -> Check {
+        let up = self.hold();
+        Check { up: Some(up), ..self.check() }
     }
 }
 
@@ -88,6 +140,9 @@ impl Check {
     /// Whether reads are expected, too. They are not at first.
     #[must_use]
     pub fn reads(self, reads: bool) -> Self {
+        if self.up.is_some() {
+            self.trace.hold_reads(reads);
+        }
         Self { reads, ..self }
     }
 
@@ -98,10 +153,11 @@ impl Check {
         Self { route: Box::new(move |event| conn(event).unwrap_or_else(|| by_host(event))), ..self }
     }
 
-    /// A stream for each thread or task, such as `#1`.
+    /// A stream for each thread or task, such as `#1`, or the name that [`Trace::name_actor`] gave it.
     #[must_use]
     pub fn by_actor(self) -> Self {
-        self.by(|event| event.actor.to_string())
+        let trace = self.trace.clone();
+        self.by(move |event| trace.actor_name(event.actor))
     }
 
     /// Streams by a function.
@@ -131,7 +187,7 @@ impl Check {
         stream: &str,
         pattern: P,
     ) -> Op<impl OnTimeout<Output = Result<Event, Failure>> + Send + use<'_, P>> {
-        Op::new(Expect { check: self, stream: stream.into(), pattern, at: Location::caller(), waits: false })
+        Op::new(Expect::new(self, stream, pattern, Location::caller()))
     }
 
     /// Returns the next event of a stream.
@@ -145,7 +201,7 @@ impl Check {
     /// Dropping the operation takes no event.
     #[track_caller]
     pub fn next(&mut self, stream: &str) -> Op<impl OnTimeout<Output = Result<Event, Failure>> + Send + use<'_>> {
-        Op::new(Expect { check: self, stream: stream.into(), pattern: "*", at: Location::caller(), waits: false })
+        Op::new(Expect::new(self, stream, "*", Location::caller()))
     }
 
     /// As [`expect`](Check::expect), without waiting: `None` if there is no event yet.
@@ -153,7 +209,11 @@ impl Check {
     pub fn try_expect(&mut self, stream: &str, pattern: impl Pattern) -> Option<Result<Event, Failure>> {
         let at = Location::caller();
         self.pull();
-        self.take(stream, &pattern, at)
+        let outcome = self.take(stream, &pattern, at);
+        if outcome.is_none() {
+            let _ = self.admit(noop_waker(), stream, &pattern);
+        }
+        outcome
     }
 
     /// The next event of a stream, if it is there already.
@@ -162,7 +222,8 @@ impl Check {
         self.streams.get_mut(stream)?.pop_front()
     }
 
-    /// Passes over the events of a stream that fit, those that wait and those to come.
+    /// Passes over the events of a stream that fit, those that wait and those to come. Held operations whose events may
+    /// fit run as soon as an expectation waits.
     pub fn skip(&mut self, stream: &str, pattern: impl Pattern + Send + 'static) {
         self.pull();
         if let Some(waiting) = self.streams.get_mut(stream) {
@@ -171,7 +232,30 @@ impl Check {
         self.skipped.push((stream.into(), Box::new(pattern)));
     }
 
-    /// Ends the check: each event has been expected.
+    /// Lets all held operations run, and those to come. The check goes on.
+    pub fn open(&mut self) {
+        self.up = None;
+    }
+
+    /// Lets held operations run: those of any stream that are skipped, and the first one of this stream whose event may
+    /// fit the pattern. Returns the number of that one.
+    fn admit(&self, waker: &Waker, stream: &str, pattern: &dyn Pattern) -> Option<u64> {
+        self.up.as_ref()?;
+        let mut admitted = None;
+        for intent in self.trace.held(waker) {
+            let of = (self.route)(&intent.event);
+            let is_next = admitted.is_none() && of == stream && pattern.may_fit(&intent.line);
+            let skips =
+                |(stream, pattern): &(String, Box<dyn Pattern + Send>)| *stream == of && pattern.may_fit(&intent.line);
+            if is_next || self.skipped.iter().any(skips) {
+                self.trace.admit(&intent);
+                admitted = admitted.or(is_next.then_some(intent.number));
+            }
+        }
+        admitted
+    }
+
+    /// Ends the check: each event has been expected. Lets all held operations run.
     ///
     /// # Errors
     ///
@@ -241,7 +325,10 @@ impl Check {
     /// A failure with the whole picture; races are shown that touch `stream`.
     pub(super) fn failure(&self, stream: &str, text: String) -> Failure {
         let streams: Vec<_> = self.streams.iter().map(|(stream, events)| more(stream, events)).collect();
-        let mut picture = format!("streams: {}\nheld: none\n{}", streams.join(" | "), self.trace.pictures());
+        let held = self.trace.held(noop_waker());
+        let held: Vec<_> = held.iter().map(|held| format!("{}: {}", (self.route)(&held.event), held.text)).collect();
+        let held = if held.is_empty() { "none".into() } else { held.join(" | ") };
+        let mut picture = format!("streams: {}\nheld: {held}\n{}", streams.join(" | "), self.trace.pictures());
         let races = self.trace.races();
         let touches = |event: &Event| (self.route)(event) == stream;
         for race in races.iter().filter(|race| touches(&race.first) || touches(&race.second)) {
@@ -271,9 +358,15 @@ struct Expect<'a, P> {
     at: &'static Location<'static>,
     /// Whether it was polled before.
     waits: bool,
+    /// The operation that it has let run.
+    admitted: Option<u64>,
 }
 
-impl<P: Pattern> Expect<'_, P> {
+impl<'a, P: Pattern> Expect<'a, P> {
+    fn new(check: &'a mut Check, stream: &str, pattern: P, at: &'static Location<'static>) -> Self {
+        Self { check, stream: stream.into(), pattern, at, waits: false, admitted: None }
+    }
+
     fn none(&self, how: &str) -> Failure {
         let Self { check, stream, pattern, at, .. } = self;
         let want = pattern.shown();
@@ -292,6 +385,9 @@ impl<P: Pattern> Future for Expect<'_, P> {
             this.waits = true;
         }
         loop {
+            if this.admitted.is_some_and(|number| this.check.trace.poll_arrived(cx.waker(), number).is_pending()) {
+                break;
+            }
             // Events that are there already are taken without looking for more.
             let mut outcome = this.check.take(&this.stream, &this.pattern, this.at);
             if outcome.is_none() {
@@ -300,6 +396,9 @@ impl<P: Pattern> Future for Expect<'_, P> {
             }
             if let Some(outcome) = outcome {
                 return Poll::Ready(outcome);
+            }
+            if this.admitted.is_none() {
+                this.admitted = this.check.admit(cx.waker(), &this.stream, &this.pattern);
             }
             if this.check.poll_event(cx).is_pending() {
                 break;

@@ -157,6 +157,19 @@ impl Log {
         start..(by_count.max(by_size) + 1).max(start)
     }
 
+    /// The addresses of an end of a connection, its own first.
+    pub(super) fn ends(&mut self, network: u16, end: u32) -> [Addr; 2] {
+        let (hosts, ports) = self.conns.get(network, end).seen_from(end);
+        let name = self.names.network(network);
+        [0, 1].map(|side| Addr { network: name, host: self.names.host(hosts[side]), port: ports[side] })
+    }
+
+    /// The number of an actor.
+    pub(super) fn actor_of(&mut self, key: u64) -> u32 {
+        let next = self.actors.len() as u32 + 1;
+        *self.actors.entry(key).or_insert(next)
+    }
+
     /// Adds an event.
     fn add(&mut self, item: &Item, bytes: &[u8]) {
         let network = item.network;
@@ -366,8 +379,7 @@ impl Log {
             return 0;
         }
         if self.actor.0 != item.actor || self.actor.1 == 0 {
-            let next = self.actors.len() as u32 + 1;
-            self.actor = (item.actor, *self.actors.entry(item.actor).or_insert(next));
+            self.actor = (item.actor, self.actor_of(item.actor));
         }
         self.actor.1
     }

@@ -136,6 +136,8 @@ mod expect;
 mod failure;
 #[cfg(feature = "alloc")]
 mod frozen;
+#[cfg(feature = "alloc")]
+mod gate;
 mod glob;
 #[cfg(feature = "alloc")]
 mod json;
@@ -168,7 +170,7 @@ mod traced;
 #[cfg(feature = "alloc")]
 mod view;
 
-pub use crate::contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
+pub use crate::contract::observe::{CoreEvent, Gone, How, Intent, Observer, RawEvent, Ticket};
 #[cfg(feature = "alloc")]
 pub use cause::Reason;
 #[cfg(feature = "alloc")]

@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 
 use crate::trace::event::Event;
-use crate::trace::glob::glob;
+use crate::trace::glob::{glob, meet};
 
 /// A condition on events: a line in which each `*` stands for any characters, such as `"dial b:*->a:10"`, or a function
 /// `|event: &Event| -> bool` where a text does not do.
@@ -22,6 +22,13 @@ pub trait Pattern {
     /// Whether the event fits.
     fn fits(&self, event: &Event) -> bool;
 
+    /// Whether an event may fit of which only this line is known, in which each `*` stands for any characters. A function
+    /// may fit any event.
+    fn may_fit(&self, line: &str) -> bool {
+        let _ = line;
+        true
+    }
+
     /// The pattern as failures show it.
     fn shown(&self) -> String {
         "(a function)".into()
@@ -33,6 +40,10 @@ impl Pattern for &str {
         glob(self, &event.to_string())
     }
 
+    fn may_fit(&self, line: &str) -> bool {
+        meet(self, line)
+    }
+
     fn shown(&self) -> String {
         (*self).into()
     }
@@ -41,6 +52,10 @@ impl Pattern for &str {
 impl Pattern for String {
     fn fits(&self, event: &Event) -> bool {
         self.as_str().fits(event)
+    }
+
+    fn may_fit(&self, line: &str) -> bool {
+        self.as_str().may_fit(line)
     }
 
     fn shown(&self) -> String {

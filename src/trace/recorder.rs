@@ -1,22 +1,24 @@
 //! The recorder: takes events from any thread, in the order of their tickets.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
-use core::task::{Poll, Waker};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use crate::addr::name::{HostName, NetworkName};
 use crate::contract::engine::Engine;
 use crate::contract::layer::Layer;
-use crate::contract::observe::{CoreEvent, Observer, RawEvent, Ticket};
+use crate::contract::observe::{CoreEvent, Gone, Intent, Observer, RawEvent, Ticket};
 use crate::sync::{AtomicBool, AtomicUsize, Lock};
 use crate::trace::actor;
-use crate::trace::event::SHOWN;
+use crate::trace::event::{Actor, SHOWN};
 use crate::trace::frozen::Frozen;
+use crate::trace::gate::Holding;
 use crate::trace::log::{Bounds, Log};
 use crate::trace::shard::{Item, Rare, Raw, Shards};
 use crate::trace::slot::NO_TIME;
@@ -63,6 +65,9 @@ struct Shared {
     actors: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
     /// The networks that record here, for failures to show.
     pictures: Lock<Vec<Picture>>,
+    holding: Holding,
+    /// The names of actors.
+    actor_names: Lock<BTreeMap<Actor, String>>,
 }
 
 /// Something that prints a network as it is.
@@ -143,6 +148,49 @@ impl Trace {
         Self { shared: self.shared.clone(), network: self.shared.log.with(Log::add_network) }
     }
 
+    /// Names the running thread or task: the stream of its events is called so in a check
+    /// [by actor](crate::trace::Check::by_actor), in each run, while numbers depend on which thread comes first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use virtnet::trace::Trace;
+    ///
+    /// let trace = Trace::new();
+    /// let mut check = trace.check().by_actor();
+    /// trace.name_actor("main");
+    /// trace.note("ready");
+    /// check.expect("main", "note: ready").wait()?;
+    /// # Ok::<(), virtnet::trace::Failure>(())
+    /// ```
+    pub fn name_actor(&self, name: &str) {
+        let actor = self.actor();
+        // What it replaces is dropped after the step.
+        let name = self.shared.actor_names.with(|names| names.insert(actor, name.into()));
+        drop(name);
+    }
+
+    /// The name of an actor, or else its number as text.
+    pub(super) fn actor_name(&self, actor: Actor) -> String {
+        let name = self.shared.actor_names.with(|names| names.get(&actor).cloned());
+        name.unwrap_or_else(|| actor.to_string())
+    }
+
+    /// The thread or task that runs.
+    pub(super) fn actor(&self) -> Actor {
+        let key = self.actor_key(actor::thread());
+        Actor(self.merge(|log| log.actor_of(key)))
+    }
+
+    pub(super) fn holding(&self) -> &Holding {
+        &self.shared.holding
+    }
+
+    /// The number of the network whose events this handle records.
+    pub(super) fn network(&self) -> u16 {
+        self.network
+    }
+
     /// How many tickets are open. Without any, all events that were recorded can be seen.
     #[doc(hidden)]
     #[must_use]
@@ -207,7 +255,7 @@ impl Trace {
     fn file(&self, ticket: Option<Ticket>, raw: Raw, bytes: &[u8], hidden: bool) {
         let shared = &*self.shared;
         let thread = actor::thread();
-        let actor = shared.actors.as_ref().map_or_else(|| actor::current(thread), |actors| actors());
+        let actor = self.actor_key(thread);
         let at = shared.clock.as_ref().map_or(NO_TIME, |clock| clock().as_nanos() as u64);
         let item = Item { ticket: 0, at, actor, network: self.network, bytes: (0, 0), hidden, raw };
         let held = match ticket {
@@ -215,6 +263,11 @@ impl Trace {
             None => shared.shards.record_now(thread, item, bytes),
         };
         self.after(held);
+    }
+
+    /// The key of the thread or task that runs.
+    fn actor_key(&self, thread: u64) -> u64 {
+        self.shared.actors.as_ref().map_or_else(|| actor::current(thread), |actors| actors())
     }
 
     /// Merges if the shard is full, or if a task waits for events.
@@ -281,10 +334,13 @@ impl Trace {
                 let opened = Rare::Opened { conn, src: *src, dst: *dst };
                 self.file(ticket, Raw::Rare(Box::new(opened)), &[], paused);
             }
-            RawEvent::Core(event, end) => match Self::raw(event, end) {
-                Some((raw, always)) if always || !paused => self.file(ticket, raw, &[], paused),
-                _ => void(),
-            },
+            RawEvent::Core(event, end) => {
+                match Self::raw(event, end) {
+                    Some((raw, always)) if always || !paused => self.file(ticket, raw, &[], paused),
+                    _ => void(),
+                }
+                self.release_closed(event, end);
+            }
         }
     }
 }
@@ -325,6 +381,14 @@ impl Observer for Trace {
 
     fn paused(&self) -> bool {
         self.shared.paused.load(Ordering::Relaxed)
+    }
+
+    fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, end: Option<u32>) -> Poll<()> {
+        self.poll_held(cx, intent, end)
+    }
+
+    fn cancel_pass(&self, gone: &Gone<'_>, end: Option<u32>) {
+        self.leave(gone, end);
     }
 }
 
@@ -410,6 +474,8 @@ impl Builder {
             clock,
             actors,
             pictures: Lock::new(Vec::new()),
+            holding: Holding::new(),
+            actor_names: Lock::new(BTreeMap::new()),
         };
         Trace { shared: Arc::new(shared), network: 0 }
     }

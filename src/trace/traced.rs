@@ -20,7 +20,7 @@ use core::task::{Context, Poll, Waker};
 use crate::addr::Addr;
 use crate::contract::engine::{Engine, FastIo as _, FastPath, LinkStatus, Shutdown};
 use crate::contract::notifier::{Accept, Notifier};
-use crate::contract::observe::{CoreEvent, Intent, Observer, RawEvent, Ticket};
+use crate::contract::observe::{CoreEvent, Gone, Intent, Observer, RawEvent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::sync::Lock;
@@ -89,6 +89,9 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
     }
 
     fn poll_read(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        if self.observer.poll_pass(cx, &Intent::Read, Some(link.end)).is_pending() {
+            return Poll::Pending;
+        }
         let read = match self.inner.fast_io().map(|io| io.fast_read(&link.link, cx.waker(), buf)) {
             Some(FastPath::Done(count)) => Poll::Ready(Ok(count)),
             Some(FastPath::Pending) => return Poll::Pending,
@@ -100,6 +103,9 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
         {
             self.observer.now(&RawEvent::Read { end: link.end, bytes });
         }
+        if read.is_ready() {
+            self.observer.cancel_pass(&Gone::Read(cx.waker()), Some(link.end));
+        }
         read
     }
 
@@ -108,18 +114,18 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
     }
 
     fn poll_write(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
-        if self.observer.paused() {
-            return self.write(link, cx, buf);
+        if self.observer.poll_pass(cx, &Intent::Write(buf), Some(link.end)).is_pending() {
+            return Poll::Pending;
         }
-        if self.inner.is_rendezvous() {
-            return self.offer(link, cx, buf);
-        }
-        let open = Open::draw(&self.observer);
-        let written = self.write(link, cx, buf);
-        if let Poll::Ready(Ok(count)) = written
-            && let Some(bytes @ [_, ..]) = buf.get(..count)
-        {
-            open.record(&RawEvent::Wrote { end: link.end, bytes, of: buf.len() });
+        let written = if self.observer.paused() {
+            self.write(link, cx, buf)
+        } else if self.inner.is_rendezvous() {
+            self.offer(link, cx, buf)
+        } else {
+            self.write_told(link, cx, buf)
+        };
+        if written.is_ready() {
+            self.observer.cancel_pass(&Gone::Write(cx.waker()), Some(link.end));
         }
         written
     }
@@ -137,14 +143,17 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
     }
 
     fn cancel_read(&self, link: &Self::Link, waker: &Waker) {
+        self.observer.cancel_pass(&Gone::Read(waker), Some(link.end));
         self.inner.cancel_read(&link.link, waker);
     }
 
     fn cancel_write(&self, link: &Self::Link, waker: &Waker) {
+        self.observer.cancel_pass(&Gone::Write(waker), Some(link.end));
         self.inner.cancel_write(&link.link, waker);
     }
 
     fn withdraw_write(&self, link: &Self::Link, waker: &Waker) -> usize {
+        self.observer.cancel_pass(&Gone::Write(waker), Some(link.end));
         let taken = self.inner.withdraw_write(&link.link, waker);
         if let Some(of) = self.offers.end(link.end, waker) {
             self.observer.now(&RawEvent::Taken { end: link.end, count: taken, of });
@@ -194,6 +203,10 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
         self.observer.poll_pass(cx, intent, link.map(|link| link.end))
     }
 
+    fn cancel_pass(&self, gone: &Gone<'_>, link: Option<&Self::Link>) {
+        self.observer.cancel_pass(gone, link.map(|link| link.end));
+    }
+
     fn close(&self) -> impl Future<Output = Result<(), Cause>> + Send {
         self.inner.close()
     }
@@ -206,6 +219,18 @@ impl<E: Engine, O: Observer> Traced<E, O> {
             Some(FastPath::Pending) => Poll::Pending,
             Some(FastPath::Fallback) | None => self.inner.poll_write(&link.link, cx, buf),
         }
+    }
+
+    /// A buffered write, which is recorded if it moved bytes.
+    fn write_told(&self, link: &TracedLink<E::Link>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
+        let open = Open::draw(&self.observer);
+        let written = self.write(link, cx, buf);
+        if let Poll::Ready(Ok(count)) = written
+            && let Some(bytes @ [_, ..]) = buf.get(..count)
+        {
+            open.record(&RawEvent::Wrote { end: link.end, bytes, of: buf.len() });
+        }
+        written
     }
 
     /// A write in a rendezvous: its first poll offers the bytes.
