@@ -6,6 +6,7 @@ mod cancel;
 mod chat;
 mod executor;
 mod fairness;
+mod gate;
 mod grpc;
 mod half;
 mod http1;
