@@ -27,3 +27,5 @@ mod storm;
 mod text;
 #[path = "trace/two_phase.rs"]
 mod two_phase;
+#[path = "trace/verify.rs"]
+mod verify;

@@ -229,7 +229,8 @@ impl<N: NetRef> ConnRef<N> {
     ) -> Result<usize, E> {
         block_on(
             |cx| self.poll_read(cx, buf).map_err(E::from),
-            true,
+            // An observer would take the first look for a try, which it never holds.
+            !N::Engine::OBSERVED,
             timeout,
             |waker| {
                 self.net().engine.cancel_read(&self.link, waker);
@@ -248,7 +249,7 @@ impl<N: NetRef> ConnRef<N> {
         let engine = &self.net().engine;
         block_on(
             |cx| self.poll_write(cx, buf).map_err(E::from),
-            !engine.is_rendezvous(),
+            !N::Engine::OBSERVED && !engine.is_rendezvous(),
             timeout,
             |waker| {
                 engine.cancel_write(&self.link, waker);

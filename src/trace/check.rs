@@ -131,7 +131,7 @@ impl Trace {
     /// ```
     #[must_use = "a check that is dropped holds nothing"]
     pub fn gate(&self) -> Check {
-        let up = self.hold();
+        let up = Up::new(self.clone());
         Check { up: Some(up), ..self.check() }
     }
 }
@@ -141,7 +141,7 @@ impl Check {
     #[must_use]
     pub fn reads(self, reads: bool) -> Self {
         if self.up.is_some() {
-            self.trace.hold_reads(reads);
+            self.trace.holding().hold_reads(reads);
         }
         Self { reads, ..self }
     }
@@ -242,13 +242,13 @@ impl Check {
     fn admit(&self, waker: &Waker, stream: &str, pattern: &dyn Pattern) -> Option<u64> {
         self.up.as_ref()?;
         let mut admitted = None;
-        for intent in self.trace.held(waker) {
+        for intent in self.trace.holding().list(waker) {
             let of = (self.route)(&intent.event);
             let is_next = admitted.is_none() && of == stream && pattern.may_fit(&intent.line);
             let skips =
                 |(stream, pattern): &(String, Box<dyn Pattern + Send>)| *stream == of && pattern.may_fit(&intent.line);
             if is_next || self.skipped.iter().any(skips) {
-                self.trace.admit(&intent);
+                self.trace.holding().admit(|_, held, _| held.number == intent.number);
                 admitted = admitted.or(is_next.then_some(intent.number));
             }
         }
@@ -305,6 +305,7 @@ impl Check {
         }
         let event = self.streams.get_mut(stream)?.pop_front()?;
         if pattern.fits(&event) {
+            self.trace.read_in(stream, event.seq);
             return Some(Ok(event));
         }
         let want = pattern.shown();
@@ -325,7 +326,7 @@ impl Check {
     /// A failure with the whole picture; races are shown that touch `stream`.
     pub(super) fn failure(&self, stream: &str, text: String) -> Failure {
         let streams: Vec<_> = self.streams.iter().map(|(stream, events)| more(stream, events)).collect();
-        let held = self.trace.held(noop_waker());
+        let held = self.trace.holding().list(noop_waker());
         let held: Vec<_> = held.iter().map(|held| format!("{}: {}", (self.route)(&held.event), held.text)).collect();
         let held = if held.is_empty() { "none".into() } else { held.join(" | ") };
         let mut picture = format!("streams: {}\nheld: {held}\n{}", streams.join(" | "), self.trace.pictures());
@@ -385,7 +386,10 @@ impl<P: Pattern> Future for Expect<'_, P> {
             this.waits = true;
         }
         loop {
-            if this.admitted.is_some_and(|number| this.check.trace.poll_arrived(cx.waker(), number).is_pending()) {
+            if this
+                .admitted
+                .is_some_and(|number| this.check.trace.holding().poll_arrived(cx.waker(), number).is_pending())
+            {
                 break;
             }
             // Events that are there already are taken without looking for more.

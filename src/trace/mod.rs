@@ -140,6 +140,8 @@ mod frozen;
 mod gate;
 mod glob;
 #[cfg(feature = "alloc")]
+mod held;
+#[cfg(feature = "alloc")]
 mod json;
 #[cfg(feature = "alloc")]
 mod log;
@@ -151,6 +153,8 @@ mod order;
 mod panic;
 #[cfg(feature = "alloc")]
 mod pattern;
+#[cfg(feature = "std")]
+mod place;
 #[cfg(feature = "std")]
 mod quiet;
 #[cfg(feature = "alloc")]
@@ -167,6 +171,8 @@ mod slot;
 mod text;
 #[cfg(feature = "alloc")]
 mod traced;
+#[cfg(feature = "std")]
+mod verify;
 #[cfg(feature = "alloc")]
 mod view;
 
@@ -192,5 +198,7 @@ pub use recorder::{Builder, Token, Trace};
 pub use ring::{EventRing, HostNames, RingEvent, ShownRing};
 #[cfg(feature = "alloc")]
 pub use traced::{Traced, TracedLink};
+#[cfg(feature = "std")]
+pub use verify::{Verdict, verify};
 #[cfg(feature = "alloc")]
 pub use view::View;

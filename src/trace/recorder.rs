@@ -16,9 +16,11 @@ use crate::contract::layer::Layer;
 use crate::contract::observe::{CoreEvent, Gone, Intent, Observer, RawEvent, Ticket};
 use crate::sync::{AtomicBool, AtomicUsize, Lock};
 use crate::trace::actor;
+#[cfg(feature = "std")]
+use crate::trace::event::Event;
 use crate::trace::event::{Actor, SHOWN};
 use crate::trace::frozen::Frozen;
-use crate::trace::gate::Holding;
+use crate::trace::held::Holding;
 use crate::trace::log::{Bounds, Log};
 use crate::trace::shard::{Item, Rare, Raw, Shards};
 use crate::trace::slot::NO_TIME;
@@ -66,6 +68,8 @@ struct Shared {
     /// The networks that record here, for failures to show.
     pictures: Lock<Vec<Picture>>,
     holding: Holding,
+    /// Which events of which streams checks have read, in this order, if that is of interest.
+    followed: Lock<Option<Vec<(String, u64)>>>,
     /// The names of actors.
     actor_names: Lock<BTreeMap<Actor, String>>,
 }
@@ -174,6 +178,33 @@ impl Trace {
     pub(super) fn actor_name(&self, actor: Actor) -> String {
         let name = self.shared.actor_names.with(|names| names.get(&actor).cloned());
         name.unwrap_or_else(|| actor.to_string())
+    }
+
+    /// Notes from here on which events checks read.
+    #[cfg(feature = "std")]
+    pub(super) fn follow(&self) {
+        self.shared.followed.with(|followed| *followed = Some(Vec::new()));
+    }
+
+    /// Which events of which streams checks have read.
+    #[cfg(feature = "std")]
+    pub(super) fn followed(&self) -> Vec<(String, u64)> {
+        self.shared.followed.with(|followed| followed.clone().unwrap_or_default())
+    }
+
+    /// A check has read an event of a stream.
+    pub(super) fn read_in(&self, stream: &str, seq: u64) {
+        self.shared.followed.with(|followed| {
+            if let Some(followed) = followed {
+                followed.push((stream.into(), seq));
+            }
+        });
+    }
+
+    /// Some of the events from number `next` on.
+    #[cfg(feature = "std")]
+    pub(super) fn events_from(&self, next: u64) -> Vec<Event> {
+        self.merge(|log| log.events(next, 64).1)
     }
 
     /// The thread or task that runs.
@@ -388,7 +419,7 @@ impl Observer for Trace {
     }
 
     fn cancel_pass(&self, gone: &Gone<'_>, end: Option<u32>) {
-        self.leave(gone, end);
+        self.leave_gate(gone, end);
     }
 }
 
@@ -475,6 +506,7 @@ impl Builder {
             actors,
             pictures: Lock::new(Vec::new()),
             holding: Holding::new(),
+            followed: Lock::new(None),
             actor_names: Lock::new(BTreeMap::new()),
         };
         Trace { shared: Arc::new(shared), network: 0 }
