@@ -133,6 +133,8 @@ mod event;
 #[cfg(feature = "alloc")]
 mod expect;
 #[cfg(feature = "alloc")]
+mod export;
+#[cfg(feature = "alloc")]
 mod failure;
 #[cfg(feature = "alloc")]
 mod frozen;
