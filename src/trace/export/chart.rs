@@ -16,17 +16,16 @@ pub(super) struct Chart {
     pub(super) hosts: Vec<(NetworkName, HostName)>,
     /// The edges to each row, from earlier rows.
     pub(super) edges: Vec<Edge>,
+    /// So many events have no room.
+    pub(super) cut: usize,
 }
 
 /// A line of a picture.
-pub(super) enum Row {
-    Event {
-        event: Event,
-        /// Which of the hosts it is of.
-        host: Option<usize>,
-    },
-    /// So many events have no room.
-    Cut(usize),
+pub(super) struct Row {
+    /// `None` stands for the events that have no room.
+    event: Option<Event>,
+    /// Which of the hosts it is of.
+    host: Option<usize>,
 }
 
 /// One row comes before another.
@@ -47,12 +46,12 @@ impl Chart {
             _ => (&shown[..], &shown[..0]),
         };
         let cut = shown.len() - first.len() - last.len();
-        let mut chart = Self { rows: Vec::new(), hosts: Vec::new(), edges: Vec::new() };
+        let mut chart = Self { rows: Vec::new(), hosts: Vec::new(), edges: Vec::new(), cut };
         let mut numbers = BTreeMap::new();
         let mut rows_of = BTreeMap::<usize, usize>::new();
         for (at, row) in first.iter().chain(last).enumerate() {
             if at == first.len() {
-                chart.rows.push(Row::Cut(cut));
+                chart.rows.push(Row { event: None, host: None });
             }
             let Some(event) = view.event(row) else { continue };
             rows_of.extend(row.position.iter().chain(&row.more).map(|&position| (position, chart.rows.len())));
@@ -62,7 +61,7 @@ impl Chart {
                     chart.hosts.len() - 1
                 })
             });
-            chart.rows.push(Row::Event { event, host });
+            chart.rows.push(Row { event: Some(event), host });
         }
         let range = |rows: &[crate::trace::view::Row]| {
             let mut positions = rows.iter().flat_map(|row| row.position);
@@ -127,18 +126,17 @@ impl Chart {
 
     /// The event of a row.
     pub(super) fn event(&self, row: usize) -> Option<&Event> {
-        match self.rows.get(row) {
-            Some(Row::Event { event, .. }) => Some(event),
-            _ => None,
-        }
+        self.rows.get(row)?.event.as_ref()
+    }
+
+    /// The rows that are events.
+    pub(super) fn events(&self) -> impl Iterator<Item = (usize, &Event)> {
+        self.rows.iter().enumerate().filter_map(|(row, Row { event, .. })| Some((row, event.as_ref()?)))
     }
 
     /// The host of a row.
     pub(super) fn host(&self, row: usize) -> Option<usize> {
-        match self.rows.get(row) {
-            Some(Row::Event { host, .. }) => *host,
-            _ => None,
-        }
+        self.rows.get(row)?.host
     }
 
     /// Which host this is.
@@ -149,8 +147,7 @@ impl Chart {
     /// From which row to which a host lived, or was closed or dead; without a first row, from before the picture.
     pub(super) fn lives(&self, host: usize) -> Vec<(Option<usize>, usize, bool)> {
         let (mut lives, mut from, mut alive) = (Vec::new(), None, true);
-        for row in 0..self.rows.len() {
-            let Some(event) = self.event(row) else { continue };
+        for (row, event) in self.events() {
             let is_own = self.host(row) == Some(host);
             let (starts, ends) = match &event.kind {
                 Kind::HostMade { .. } | Kind::HostBack { .. } => (is_own, false),

@@ -8,7 +8,7 @@ use core::fmt::{self, Write};
 use crate::addr::Addr;
 use crate::trace::cause::Reason;
 use crate::trace::event::{Event, Kind};
-use crate::trace::export::chart::{Chart, Row};
+use crate::trace::export::chart::Chart;
 use crate::trace::export::escape::{Limited, Xml};
 use crate::trace::export::mark::{colour, is_arrow, level, symbol};
 
@@ -42,7 +42,7 @@ impl Picture {
 
     /// The picture of a chart. Each race is a pair of numbers of events.
     pub(super) fn new(chart: Chart, races: &[(u64, u64, String)]) -> Self {
-        let events = || (0..chart.rows.len()).filter_map(|row| Some((row, chart.event(row)?)));
+        let events = || chart.events();
         let has_time = events().any(|(_, event)| event.at.is_some());
         let has_lane = (0..chart.rows.len()).any(|row| chart.host(row).is_none());
         let longest = chart.hosts.iter().map(|(_, host)| width(host)).max().unwrap_or(0);
@@ -120,7 +120,7 @@ impl Picture {
 
     fn write_faults(&self, to: &mut dyn Write) -> fmt::Result {
         let rows = self.chart.rows.len();
-        for (start, event) in (0..rows).filter_map(|row| Some((row, self.chart.event(row)?))) {
+        for (start, event) in self.chart.events() {
             let Kind::Fault { text } = &event.kind else { continue };
             let ends = |row: &usize| match self.chart.event(*row).map(|event| &event.kind) {
                 Some(Kind::FaultEnded { text: ended }) => ended == text,
@@ -162,9 +162,8 @@ impl Picture {
             let class = if reason == Reason::Token { "base token" } else { colour(from) };
             self.write_arrow(to, class, [edge.from, edge.to], [self.x_of(edge.from), self.x_of(edge.to)], "")?;
         }
-        let has_reads = (0..self.chart.rows.len()).filter_map(|row| self.chart.event(row)).any(Event::is_read);
-        for row in (0..answered.len()).filter(|&row| !answered[row]) {
-            let Some(event) = self.chart.event(row) else { continue };
+        let has_reads = self.chart.events().any(|(_, event)| event.is_read());
+        for (row, event) in self.chart.events().filter(|(row, _)| !answered[*row]) {
             let (Kind::Dialled { dst, .. } | Kind::Wrote { dst, .. }) = &event.kind else { continue };
             let (x, peer) = (self.x_of(row), self.chart.find(event.network, &dst.host));
             let dials = matches!(event.kind, Kind::Dialled { .. });
@@ -211,21 +210,17 @@ impl Picture {
 
     fn write_row(&self, to: &mut dyn Write, row: usize) -> fmt::Result {
         let at = y(row);
-        let Row::Event { event, host } = &self.chart.rows[row] else {
-            let Row::Cut(cut) = self.chart.rows[row] else { return Ok(()) };
+        let Some(event) = self.chart.event(row) else {
             write!(to, "<g class=\"row cut\" data-l=\"0\" transform=\"translate(0 {at})\">")?;
             write!(to, "<rect class=\"back\" y=\"-10\" width=\"{}\" height=\"{ROW}\"/>", self.width)?;
-            return writeln!(
-                to,
-                "<text class=\"line\" x=\"{}\" y=\"4\">… {cut} events are not shown …</text></g>",
-                self.texts
-            );
+            write!(to, "<text class=\"line\" x=\"{}\" y=\"4\">", self.texts)?;
+            return writeln!(to, "… {} events are not shown …</text></g>", self.chart.cut);
         };
         let race = self.races.get(&row);
         let of_race = if race.is_some() { " race" } else { "" };
         write!(to, "<g class=\"row event {}{of_race}\" data-l=\"{}\"", colour(event), level(event))?;
-        if let Some(host) = host {
-            write!(to, " data-h=\"{}\"", (*host).min(Self::COLUMNS))?;
+        if let Some(host) = self.chart.host(row) {
+            write!(to, " data-h=\"{}\"", host.min(Self::COLUMNS))?;
         }
         if let Some(conn) = self.conn_of[row] {
             write!(to, " data-n=\"{conn}\"")?;
@@ -277,8 +272,7 @@ fn width(text: &str) -> usize {
 fn conns(chart: &Chart) -> (Vec<String>, Vec<Option<usize>>) {
     let (mut names, mut numbers) = (Vec::new(), BTreeMap::new());
     let mut conn_of = alloc::vec![None; chart.rows.len()];
-    for row in 0..chart.rows.len() {
-        let Some(event) = chart.event(row) else { continue };
+    for (row, event) in chart.events() {
         let Some(end) = event.end else { continue };
         let number = *numbers.entry((end.network, end.conn)).or_insert_with(|| {
             names.push(match ends(&event.kind, end.accepted) {
