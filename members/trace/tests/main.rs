@@ -3,4 +3,5 @@
 //! A test whose program is not installed is skipped, and says so. With `VIRTNET_REAL=1`, it fails.
 
 mod page;
+mod text;
 mod tool;

@@ -20,6 +20,15 @@ impl<W: Write + ?Sized> Write for Xml<'_, W> {
     }
 }
 
+/// Writes text of one line.
+pub(super) struct Visible<'a, W: ?Sized>(pub(super) &'a mut W);
+
+impl<W: Write + ?Sized> Write for Visible<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| write_visible(self.0, character))
+    }
+}
+
 fn write_visible(to: &mut (impl Write + ?Sized), character: char) -> fmt::Result {
     if is_visible(character) { to.write_char(character) } else { write!(to, "{}", character.escape_unicode()) }
 }

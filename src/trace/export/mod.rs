@@ -3,5 +3,8 @@
 mod chart;
 mod escape;
 mod mark;
+mod mermaid;
 mod page;
 mod picture;
+mod shiviz;
+
