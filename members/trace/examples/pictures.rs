@@ -1,4 +1,4 @@
-//! Writes the pictures of README into `docs/`, and the pages that they are from into a folder of choice:
+//! Writes the traces that the tests look at, in all formats, into a folder:
 //!
 //! ```sh
 //! cargo run -p virtnet-trace --all-features --example pictures -- FOLDER
@@ -10,15 +10,16 @@ use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = env::args_os().nth(1).map_or_else(env::temp_dir, PathBuf::from);
-    fs::create_dir_all(&folder)?;
-    for (name, trace) in
-        [("few", virtnet_trace::few()), ("many", virtnet_trace::many()), ("failures", virtnet_trace::failures())]
-    {
-        let (mut page, view) = (String::new(), trace.view().reads(true));
-        view.write_html(&mut page)?;
-        let path = folder.join(name).with_extension("html");
-        fs::write(&path, page)?;
-        println!("{}: {} events", path.display(), view.events().count());
+    let traces = [
+        ("few", virtnet_trace::few()),
+        ("many", virtnet_trace::many()),
+        ("failures", virtnet_trace::failures()),
+        ("hostile", virtnet_trace::hostile()),
+    ];
+    for (name, trace) in traces {
+        for path in trace.write_files(&folder, name)? {
+            println!("{}: {} bytes", path.display(), fs::metadata(&path)?.len());
+        }
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 mod chart;
 mod escape;
+#[cfg(feature = "std")]
+mod files;
 mod mark;
 mod mermaid;
 mod page;
