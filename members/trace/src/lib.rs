@@ -300,3 +300,17 @@ pub fn hostile() -> Trace {
     dialled.tell(&mut accepted, &"x".repeat(1 << 16));
     stage.trace
 }
+
+/// So many connections from one host at a time, each with some bytes.
+#[must_use]
+pub fn busy(count: usize) -> Trace {
+    let stage = Stage::new("busy", Trace::builder().bytes(u32::MAX));
+    let (a, b) = (stage.host(1, "a"), stage.host(2, "b"));
+    let listener = a.listen(":900");
+    let mut conns: Vec<_> = (0..count).map(|_| b.connect(&a, &listener)).collect();
+    for (dialled, accepted) in &mut conns {
+        dialled.tell(accepted, "\0\u{1}some bytes");
+        accepted.tell(dialled, "and others\0\u{1}\u{2}");
+    }
+    stage.trace
+}

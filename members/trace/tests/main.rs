@@ -2,6 +2,8 @@
 //!
 //! A test whose program is not installed is skipped, and says so. With `VIRTNET_REAL=1`, it fails.
 
+mod capture;
 mod page;
 mod text;
 mod tool;
+mod traffic;

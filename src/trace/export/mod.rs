@@ -7,6 +7,10 @@ mod files;
 mod mark;
 mod mermaid;
 mod page;
+#[cfg(feature = "pcapng")]
+mod pcapng;
 mod picture;
 mod shiviz;
 
+#[cfg(feature = "pcapng")]
+pub use pcapng::Pcapng;
