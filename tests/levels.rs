@@ -210,7 +210,7 @@ fn level(folder: &str) -> u32 {
 /// Pairs of features whose code refers to each other: one `cfg` names both, or a `cfg` within one feature's code names
 /// the other feature. `.ci/run features` checks these together; features of other pairs meet only through Cargo's
 /// unification.
-const PAIRS: [(&str, &str); 12] = [
+const PAIRS: [(&str, &str); 13] = [
     ("alloc", "pipenet"),
     ("alloc", "trace"),
     ("bridge", "tokio"),
@@ -220,6 +220,7 @@ const PAIRS: [(&str, &str); 12] = [
     ("pipenet", "std"),
     ("pipenet", "testing"),
     ("pipenet", "tokio"),
+    ("pcapng", "trace"),
     ("pipenet", "trace"),
     ("std", "trace"),
     ("tokio", "trace"),

@@ -83,6 +83,32 @@
 //! A [`Failure`] prints what was expected and what came; its `Debug`, which a failing test prints, adds the state of the
 //! network and the last events. [`Trace::on_panic`] prints these when a test panics for another reason.
 //!
+//! # Look at events
+//!
+//! A view writes itself in the formats of others. All are the same to the byte for the same events, and all mark where
+//! they leave something out.
+//!
+//! | | for |
+//! |---|---|
+//! | [`View::write_html`] | a browser: a page with a sequence diagram, which filters, and shows the causes of an event |
+//! | [`View::write_svg`] | a document: the diagram alone |
+//! | `View::pcapng`, with the feature `pcapng` | Wireshark and `tshark`: connections as packets, with the events as comments |
+//! | [`View::write_mermaid`] | a Markdown file |
+//! | [`View::write_shiviz`] | ShiViz, which shows vector clocks |
+//! | [`View::write_json`] | programs: JSON lines |
+//!
+//! [`Trace::write_files`] writes a trace in several of them, such as in a test that fails:
+//!
+//! ```no_run
+//! # use virtnet::trace::Trace;
+//! # let trace = Trace::new();
+//! # #[cfg(feature = "std")]
+//! for path in trace.write_files("target/traces", "my_test")? {
+//!     println!("see {}", path.display());
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
 //! # Order
 //!
 //! An event never comes before its cause, also under threads. [`Order`] says which events come before which: those of one
@@ -132,6 +158,8 @@ mod conn;
 mod event;
 #[cfg(feature = "alloc")]
 mod expect;
+#[cfg(feature = "alloc")]
+mod export;
 #[cfg(feature = "alloc")]
 mod failure;
 #[cfg(feature = "alloc")]
@@ -183,6 +211,8 @@ pub use cause::Reason;
 pub use check::Check;
 #[cfg(feature = "alloc")]
 pub use event::{Actor, End, Event, Kind};
+#[cfg(feature = "pcapng")]
+pub use export::Pcapng;
 #[cfg(feature = "alloc")]
 pub use failure::Failure;
 #[cfg(feature = "alloc")]

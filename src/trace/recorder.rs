@@ -531,7 +531,7 @@ fn line(text: &str) -> String {
 }
 
 /// Whether a character may stand in a line: controls, line separators and marks of direction may not.
-fn is_plain(character: char) -> bool {
+pub(super) fn is_plain(character: char) -> bool {
     let direction =
         matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}') && !direction
