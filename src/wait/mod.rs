@@ -33,6 +33,8 @@ use crate::wait::waker::{discard, is_noop, noop_waker, wake};
 
 pub(crate) mod block;
 mod budget;
+#[cfg(feature = "sim")]
+pub mod clock;
 pub(crate) mod waker;
 
 pin_project! {
