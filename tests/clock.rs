@@ -11,5 +11,7 @@ mod deadlock;
 mod limit;
 #[path = "clock/manual.rs"]
 mod manual;
+#[path = "clock/real.rs"]
+mod real;
 #[path = "clock/stall.rs"]
 mod stall;

@@ -13,6 +13,8 @@ use crate::wait::clock::auto::{Auto, Seat};
 use crate::wait::clock::{Class, Clock, Time, Timer};
 
 crate::sync::thread_local! {
+    // Loom's has no `const` form.
+    #[allow(clippy::missing_const_for_thread_local)]
     /// The clock that the thread takes part in. Set by `Clock::spawn`, `scope`, `enter` and `outside` alone.
     static CURRENT: RefCell<ThreadClock> = RefCell::new(ThreadClock(None));
 }

@@ -3,6 +3,7 @@
 //! | clock | its time moves |
 //! |---|---|
 //! | [`Clock::manual`], [`ManualClock`] | when the program advances it |
+//! | [`Clock::real`] | as that of the machine |
 //! | [`Clock::auto`] | to the next deadline, when none of its threads can run |
 //! | [`Clock::of`] | as its [`TimeSource`] says |
 //!
@@ -30,6 +31,8 @@ pub(crate) mod member;
 #[cfg(feature = "std")]
 mod participant;
 mod queue;
+#[cfg(feature = "std")]
+mod real;
 mod sleep;
 pub(crate) mod slot;
 mod source;
