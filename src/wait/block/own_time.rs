@@ -10,7 +10,7 @@ use crate::sync::thread;
 use crate::wait::NetClock;
 use crate::wait::block::{Parker, left};
 use crate::wait::clock::auto::{Auto, Seat};
-use crate::wait::clock::{Class, Clock, Time, Timer};
+use crate::wait::clock::{Class, Clock, Time, TimeSource as _, Timer};
 
 crate::sync::thread_local! {
     // Loom's has no `const` form.
@@ -89,7 +89,12 @@ pub(crate) fn touch(clock: NetClock<'_>) {
 }
 
 /// The end of a wait, if it has one.
-pub(crate) enum Deadline<'a> {
+pub(crate) struct Deadline<'a> {
+    end: End<'a>,
+    net: NetClock<'a>,
+}
+
+enum End<'a> {
     Never,
     Real(Instant),
     Clock(&'a Clock, Time),
@@ -99,39 +104,42 @@ impl<'a> Deadline<'a> {
     /// A limit beyond the end of time is none.
     pub(crate) fn new(limit: Option<Duration>, thread: &'a ThreadClock, net: NetClock<'a>) -> Self {
         touch(net);
-        let Some(limit) = limit else { return Self::Never };
-        match thread.0.as_ref().map(|part| &part.clock).or(net.0) {
-            Some(clock) => match clock.now() + limit {
-                Time::MAX => Self::Never,
-                at => Self::Clock(clock, at),
+        let clock = thread.0.as_ref().map(|part| &part.clock).or(net.0);
+        let end = match (limit, clock) {
+            (None, _) => End::Never,
+            (Some(limit), None) => Instant::now().checked_add(limit).map_or(End::Never, End::Real),
+            (Some(limit), Some(clock)) => match clock.now() + limit {
+                Time::MAX => End::Never,
+                at => End::Clock(clock, at),
             },
-            None => Instant::now().checked_add(limit).map_or(Self::Never, Self::Real),
-        }
+        };
+        Self { end, net }
     }
 
-    /// Has the clock wake the thread.
+    /// Before the thread sleeps: has the clock wake it.
     pub(crate) fn arm(&self, waker: &Waker) -> Option<Timer> {
-        match self {
-            Self::Clock(clock, at) => Some(clock.wake_at(*at, Class::Timeout, waker.clone())),
-            _ => None,
+        self.net.0.into_iter().for_each(|clock| clock.check_wait());
+        match self.end {
+            End::Clock(clock, at) => Some(clock.wake_at(at, Class::Timeout, waker.clone())),
+            End::Never | End::Real(_) => None,
         }
     }
 
     /// Whether the wait goes on. On a clock it ends when its timer fires, not merely when that is due: at that instant,
     /// deliveries come first.
     pub(crate) fn is_ahead(&self, timer: Option<Timer>) -> bool {
-        match self {
-            Self::Never => true,
-            Self::Real(deadline) => !left(*deadline).is_zero(),
-            Self::Clock(clock, at) => timer.is_some_and(|timer| clock.forget(timer)) || clock.now() < *at,
+        match self.end {
+            End::Never => true,
+            End::Real(deadline) => !left(deadline).is_zero(),
+            End::Clock(clock, at) => timer.is_some_and(|timer| clock.forget(timer)) || clock.now() < at,
         }
     }
 
     /// How long the thread may sleep, if not until it is woken.
     pub(crate) fn left(&self) -> Option<Duration> {
-        match self {
-            Self::Real(deadline) => Some(left(*deadline)),
-            _ => None,
+        match self.end {
+            End::Real(deadline) => Some(left(deadline)),
+            End::Never | End::Clock(..) => None,
         }
     }
 }

@@ -168,6 +168,11 @@ impl TimeSource for Clock {
         self.source().pending()
     }
 
+    #[cfg(feature = "std")]
+    fn check_wait(&self) {
+        self.source().check_wait();
+    }
+
     #[cfg(feature = "alloc")]
     fn attach(&self, network: Weak<dyn Member>) {
         self.source().attach(network);

@@ -5,6 +5,7 @@
 //! | [`Clock::manual`], [`ManualClock`] | when the program advances it |
 //! | [`Clock::real`] | as that of the machine |
 //! | [`Clock::auto`] | to the next deadline, when none of its threads can run |
+//! | `Clock::tokio`, with the feature `tokio` | as that of a tokio runtime, which may be paused |
 //! | [`Clock::of`] | as its [`TimeSource`] says |
 //!
 //! A network gets a clock from its builder, a thread by [`Clock::enter`] or by being [spawned](Clock::spawn) on one.
@@ -30,7 +31,7 @@ mod manual_heap;
 pub(crate) mod member;
 #[cfg(feature = "std")]
 mod participant;
-mod queue;
+pub(crate) mod queue;
 #[cfg(feature = "std")]
 mod real;
 mod sleep;

@@ -81,6 +81,11 @@ pub trait TimeSource: Send + Sync {
         Err(ClockError::Timers)
     }
 
+    /// A thread is about to wait for a network with this clock.
+    #[cfg(feature = "std")]
+    #[doc(hidden)]
+    fn check_wait(&self) {}
+
     /// It becomes the clock of a network.
     #[cfg(feature = "alloc")]
     #[doc(hidden)]
@@ -113,6 +118,11 @@ impl<S: TimeSource + ?Sized> TimeSource for &S {
 
     fn pending(&self) -> Result<(usize, Option<Time>), ClockError> {
         S::pending(self)
+    }
+
+    #[cfg(feature = "std")]
+    fn check_wait(&self) {
+        S::check_wait(self);
     }
 
     #[cfg(feature = "alloc")]
