@@ -15,3 +15,5 @@ mod manual;
 mod real;
 #[path = "clock/stall.rs"]
 mod stall;
+#[path = "clock/trace.rs"]
+mod trace;

@@ -190,6 +190,8 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
 
     fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
         self.observer.attach(name, picture);
+        #[cfg(feature = "sim")]
+        self.inner.clock().into_iter().for_each(|clock| self.observer.clock(clock));
     }
 
     #[cfg(feature = "sim")]

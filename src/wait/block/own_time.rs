@@ -1,7 +1,7 @@
 //! Whose time a wait is measured in: that of the clock in which the thread takes part, else that of the network, else
 //! real time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -17,6 +17,9 @@ crate::sync::thread_local! {
     #[allow(clippy::missing_const_for_thread_local)]
     /// The clock that the thread takes part in. Set by `Clock::spawn`, `scope`, `enter` and `outside` alone.
     static CURRENT: RefCell<ThreadClock> = RefCell::new(ThreadClock(None));
+    /// Whether the thread belongs to this crate, and does nothing by itself.
+    #[allow(clippy::missing_const_for_thread_local)]
+    static SERVES: Cell<bool> = Cell::new(false);
 }
 
 /// The clock that a thread takes part in, if any.
@@ -76,7 +79,12 @@ pub(crate) fn is_outside(auto: &Arc<Auto>) -> bool {
     let is_inside =
         |current: &RefCell<ThreadClock>| current.borrow().seat().is_some_and(|(current, _)| Arc::ptr_eq(current, auto));
     // A thread that exits does nothing more.
-    !CURRENT.try_with(is_inside).unwrap_or(true)
+    !CURRENT.try_with(is_inside).unwrap_or(true) && !SERVES.try_with(Cell::get).unwrap_or(true)
+}
+
+/// The running thread belongs to this crate: it wakes others as it was told, and is no outsider.
+pub(crate) fn serve() {
+    let _ = SERVES.try_with(|serves| serves.set(true));
 }
 
 /// A thread uses a network that has this clock.

@@ -32,6 +32,10 @@ impl ThreadClock {
 #[inline(always)]
 pub(crate) fn touch(_: NetClock<'_>) {}
 
+/// The running thread belongs to this crate.
+#[cfg(feature = "trace")]
+pub(crate) fn serve() {}
+
 /// The end of a wait, if it has one.
 pub(crate) struct Deadline<'a>(Option<Instant>, PhantomData<&'a ()>);
 

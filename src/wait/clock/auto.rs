@@ -280,15 +280,18 @@ impl State {
         if self.running > 0 {
             return Next::Sleep;
         }
-        if let Some((timer, waker)) = self.timers.pop_first() {
-            self.steps += 1;
-            // A timer for the end of time fires when nothing else can, and does not move the time.
-            if timer.at() < Time::MAX {
-                self.now = self.now.max(timer.at());
-            }
-            return Next::Fire(waker);
-        }
         let is_alone = self.outside == 0 && self.outsiders.is_empty() && !self.more_outsiders;
+        match self.timers.first_entry() {
+            // It fires if nothing else can happen, and does not move the time.
+            Some(end) if end.key().at() == Time::MAX => {
+                return if is_alone { Next::Fire(end.remove()) } else { Next::Sleep };
+            }
+            Some(first) => {
+                self.now = self.now.max(first.key().at());
+                return Next::Fire(first.remove());
+            }
+            None => {}
+        }
         if is_alone && !self.seats.is_empty() && self.networks.iter().any(|network| network.strong_count() > 0) {
             return Next::Fail(mem::take(&mut self.networks));
         }

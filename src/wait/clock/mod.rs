@@ -39,6 +39,8 @@ pub(crate) mod slot;
 mod source;
 #[cfg(feature = "std")]
 mod spawn;
+#[cfg(feature = "std")]
+pub(crate) mod stuck;
 mod time;
 #[cfg(feature = "std")]
 mod watchdog;
