@@ -168,6 +168,7 @@
 //! | `pipenet` (default) | networks within a process |
 //! | `trace` | what happened in a network, and expectations on it |
 //! | `pcapng` | traces as captures for Wireshark |
+//! | `sim` | clocks: time that the program moves, or that moves when nothing else can happen |
 //! | `critical-section` | locks that interrupts may take, also without compare-and-swap |
 //! | `embedded-io-async` | async reads and writes of embedded-io-async |
 //! | `embedded-nal-async` | hosts as embedded clients know them: IP addresses and names |
@@ -275,6 +276,8 @@ pub use net::subnet::SubNetwork;
 pub use tcp::{Tcp, TcpConn, TcpListener};
 #[cfg(feature = "tokio")]
 pub use tcp::{TokioTcp, TokioTcpListener, TokioTcpStream};
+#[cfg(feature = "sim")]
+pub use wait::clock::{self, Clock};
 pub use wait::{OnTimeout, Op};
 
 // With tokio, as some of its programs are written for it.

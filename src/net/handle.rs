@@ -10,6 +10,7 @@ use crate::contract::registry::Registry;
 use crate::net::shared::{Holder, Sealed};
 use crate::net::subnet::SubNetwork;
 use crate::table::Heap;
+use crate::wait::block::touch;
 
 /// The parts of a growable backend.
 pub trait Backend: 'static {
@@ -44,6 +45,8 @@ impl<B: Backend, L: Layer> NetHandle<B, L> {
             let picture: Weak<LayeredNet<B, L>> = Arc::downgrade(&net);
             net.engine.attach(net.network_name(), picture);
         }
+        touch(net.clock());
+        net.clock().attach(|| -> Weak<LayeredNet<B, L>> { Arc::downgrade(&net) });
         Self(Arc::new(net))
     }
 
