@@ -167,6 +167,7 @@
 //! | `alloc` (by `std`) | growable networks |
 //! | `pipenet` (default) | networks within a process |
 //! | `trace` | what happened in a network, and expectations on it |
+//! | `json` | traces read from JSON lines, and merged |
 //! | `critical-section` | locks that interrupts may take, also without compare-and-swap |
 //! | `embedded-io-async` | async reads and writes of embedded-io-async |
 //! | `embedded-nal-async` | hosts as embedded clients know them: IP addresses and names |

@@ -210,13 +210,14 @@ fn level(folder: &str) -> u32 {
 /// Pairs of features whose code refers to each other: one `cfg` names both, or a `cfg` within one feature's code names
 /// the other feature. `.ci/run features` checks these together; features of other pairs meet only through Cargo's
 /// unification.
-const PAIRS: [(&str, &str); 12] = [
+const PAIRS: [(&str, &str); 13] = [
     ("alloc", "pipenet"),
     ("alloc", "trace"),
     ("bridge", "tokio"),
     ("critical-section", "pipenet"),
     ("critical-section", "std"),
     ("edge-nal", "embedded-nal-async"),
+    ("json", "trace"),
     ("pipenet", "std"),
     ("pipenet", "testing"),
     ("pipenet", "tokio"),

@@ -9,6 +9,12 @@ mod check;
 mod feed;
 #[path = "trace/json.rs"]
 mod json;
+#[cfg(feature = "json")]
+#[path = "trace/json_merge.rs"]
+mod json_merge;
+#[cfg(feature = "json")]
+#[path = "trace/json_read.rs"]
+mod json_read;
 #[path = "trace/live.rs"]
 mod live;
 #[path = "trace/order.rs"]

@@ -78,6 +78,17 @@ impl Conns {
         &mut self.slab[at]
     }
 
+    /// The connection of an end that was accepted. It is new if the dial is in another process.
+    pub(super) fn accepted(&mut self, network: u16, end: u32) -> &mut Conn {
+        let key = (network, end / 2);
+        if !self.known.contains_key(&key) {
+            let mut conn = Conn::new([0; 2], [0; 2]);
+            conn.closed[1 - side(end)] = true;
+            self.insert(key, conn);
+        }
+        self.get(network, end)
+    }
+
     fn insert(&mut self, key: Key, conn: Conn) -> usize {
         let at = self.known.get(&key).copied().or_else(|| self.free.pop()).unwrap_or(self.slab.len());
         match self.slab.get_mut(at) {

@@ -32,6 +32,8 @@ pub struct Event {
     pub network: NetworkName,
     /// The end of a connection that it is about, if any.
     pub end: Option<End>,
+    /// Whether it is an accept whose dial a merge of several files had to choose by time. A `?` follows its line then.
+    pub guessed: bool,
     /// The kind of event, with its addresses.
     pub kind: Kind,
 }
@@ -164,7 +166,8 @@ impl fmt::Display for Event {
                 write!(f, "{} ", self.network)?;
             }
         }
-        fmt::Display::fmt(&self.kind, f)
+        fmt::Display::fmt(&self.kind, f)?;
+        if self.guessed { f.write_str(" ?") } else { Ok(()) }
     }
 }
 

@@ -7,9 +7,11 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
+use core::ops::Range;
 
 use crate::addr::Addr;
 use crate::addr::name::{ErrorText, HostName, NetworkName};
+use crate::error::cause::Cause;
 use crate::error::kind::ErrorKind;
 use crate::error::{Error, Operation};
 use crate::trace::conn::Conns;
@@ -54,6 +56,8 @@ pub(super) struct Log {
     last: Chunk,
     /// The number of the last event.
     seq: u64,
+    /// The numbers of events that were missing from the start.
+    lost: Range<u64>,
     /// Events that were collected, and are above the watermark.
     collected: Collected,
     /// Tasks that wait for events.
@@ -79,6 +83,7 @@ impl Log {
             size: 0,
             last: Chunk { keep: bounds.keep, ..Chunk::default() },
             seq: 0,
+            lost: 0..0,
             collected: Collected::default(),
             wakers: ManyWakers::default(),
         }
@@ -147,7 +152,10 @@ impl Log {
     }
 
     /// The numbers of the events that are dropped, or about to be.
-    pub(super) fn dropped(&self) -> core::ops::Range<u64> {
+    pub(super) fn dropped(&self) -> Range<u64> {
+        if !self.lost.is_empty() {
+            return self.lost.clone();
+        }
         let Bounds { events, head, .. } = self.bounds;
         let by_count = self.seq.saturating_sub(events.saturating_sub(head));
         let behind = self.chunks.get(self.heads).map_or(&self.last, |chunk| chunk);
@@ -155,6 +163,24 @@ impl Log {
         let by_size = first.map_or(self.seq, |first| first.seq - 1);
         let start = head.min(self.seq) + 1;
         start..(by_count.max(by_size) + 1).max(start)
+    }
+
+    /// These events are missing, as they were when they were written to a file.
+    #[cfg(feature = "json")]
+    pub(super) fn lose(&mut self, lost: Range<u64>) {
+        self.seq = lost.end - 1;
+        self.lost = lost;
+    }
+
+    /// Of the `count` bytes of the next event, so many are kept: as many as of the others in the chunk, or a new one.
+    #[cfg(feature = "json")]
+    pub(super) fn keep(&mut self, count: u32, kept: u32) {
+        if count.min(self.last.keep) != kept {
+            if !self.last.slots.is_empty() {
+                self.end_chunk();
+            }
+            self.last.keep = if kept < count { kept } else { u32::MAX };
+        }
     }
 
     /// Adds an event.
@@ -226,7 +252,7 @@ impl Log {
                 slot.hosts = [self.host(network, local), self.host(network, peer)];
                 slot.ports = [local.port, peer.port, listener.port];
                 (slot.code, slot.end) = (Code::Accepted, *end);
-                let conn = self.conns.get(network, *end);
+                let conn = self.conns.accepted(network, *end);
                 (conn.hosts, conn.ports) = ([slot.hosts[1], slot.hosts[0]], [peer.port, local.port]);
             }
             Rare::Connected { end, dialled, peer } => {
@@ -269,8 +295,8 @@ impl Log {
             }
             Rare::NetworkDown(cause) => {
                 self.conns.close_all(network, None);
-                (slot.code, slot.data) = (Code::NetworkDown, self.last.causes.len() as u32);
-                self.last.causes.push(*cause);
+                slot.code = Code::NetworkDown;
+                return self.push_cause(slot, *cause);
             }
         }
         if !hidden {
@@ -286,19 +312,7 @@ impl Log {
             self.name_network(network, NetworkName::of(error.network_name().as_str(), "").0);
         }
         slot.code = Code::Failed;
-        slot.data = self.last.errors.len() as u32;
-        let known = |addr: Option<(ErrorText, u16)>| {
-            addr.and_then(|(host, port)| Some((HostName::valid(host.as_str(), "")?, port)))
-        };
-        let sides = match operation {
-            Operation::Read | Operation::Accept | Operation::Listen => [error.addr(), error.source_addr()],
-            _ => [error.source_addr(), error.addr()],
-        };
-        for (side, addr) in sides.map(known).into_iter().enumerate() {
-            if let Some((host, port)) = addr {
-                (slot.hosts[side], slot.ports[side]) = (self.host_number(&host), port);
-            }
-        }
+        self.name_sides(error, &mut slot);
         let [(host, port), _] = [(slot.hosts[0], slot.ports[0]), (slot.hosts[1], slot.ports[1])];
         let is_news = match (operation, end) {
             _ if error.kind() == ErrorKind::WouldBlock => false,
@@ -314,19 +328,48 @@ impl Log {
             _ => true,
         };
         if is_news {
-            self.last.errors.push(*error);
-            self.push(slot);
+            self.push_error(slot, error);
         }
     }
 
+    /// Gives a failure its addresses.
+    pub(super) fn name_sides(&mut self, error: &Error, slot: &mut Slot) {
+        let known = |addr: Option<(ErrorText, u16)>| {
+            addr.and_then(|(host, port)| Some((HostName::valid(host.as_str(), "")?, port)))
+        };
+        let sides = match error.operation() {
+            Operation::Read | Operation::Accept | Operation::Listen => [error.addr(), error.source_addr()],
+            _ => [error.source_addr(), error.addr()],
+        };
+        for (side, addr) in sides.map(known).into_iter().enumerate() {
+            if let Some((host, port)) = addr {
+                (slot.hosts[side], slot.ports[side]) = (self.host_number(&host), port);
+            }
+        }
+    }
+
+    /// Adds a failure.
+    pub(super) fn push_error(&mut self, slot: Slot, error: &Error) {
+        let data = self.last.errors.len() as u32;
+        self.last.errors.push(*error);
+        self.push(Slot { data, ..slot });
+    }
+
+    /// Adds the failure of a network.
+    pub(super) fn push_cause(&mut self, slot: Slot, cause: Cause) {
+        let data = self.last.causes.len() as u32;
+        self.last.causes.push(cause);
+        self.push(Slot { data, ..slot });
+    }
+
     /// Adds an event with bytes, or text.
-    fn push_bytes(&mut self, slot: Slot, bytes: &[u8]) {
+    pub(super) fn push_bytes(&mut self, slot: Slot, bytes: &[u8]) {
         let data = self.last.bytes.len() as u32;
         self.last.bytes.extend_from_slice(bytes);
         self.push(Slot { data, ..slot });
     }
 
-    fn push(&mut self, slot: Slot) {
+    pub(super) fn push(&mut self, slot: Slot) {
         self.seq = slot.seq;
         self.last.slots.push(slot);
         let is_full = self.last.slots.len() >= CHUNK.0 || self.last.bytes.len() >= CHUNK.1;
@@ -378,7 +421,7 @@ impl Log {
         self.host_number(&addr.host)
     }
 
-    fn host_number(&mut self, host: &HostName) -> u32 {
+    pub(super) fn host_number(&mut self, host: &HostName) -> u32 {
         if let Some(&number) = self.hosts.get(host) {
             return number;
         }

@@ -398,10 +398,16 @@ impl Builder {
     /// Makes the trace.
     #[must_use]
     pub fn build(self) -> Trace {
+        let log = Log::new(self.bounds);
+        self.with(log)
+    }
+
+    /// Makes a trace that goes on from a log.
+    pub(super) fn with(self, log: Log) -> Trace {
         let Self { bounds, clock, actors } = self;
         let shared = Shared {
             shards: Shards::new(),
-            log: Lock::new(Log::new(bounds)),
+            log: Lock::new(log),
             paused: AtomicBool::new(false),
             watched: AtomicBool::new(false),
             merging: AtomicBool::new(false),
@@ -422,7 +428,7 @@ impl fmt::Debug for Builder {
 }
 
 /// A text without line breaks and other characters that would make a line look like something else.
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     text.chars()
         .map(
             |character| {

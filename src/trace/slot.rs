@@ -117,6 +117,7 @@ impl Chunk {
             actor: Actor(slot.actor),
             network: names.network(slot.network),
             end: slot.end(),
+            guessed: slot.code == Code::Accepted && slot.flag,
             kind: self.kind(slot, names),
         }
     }
@@ -207,6 +208,7 @@ pub(super) fn gap(dropped: u64, next: u64) -> Event {
         actor: Actor::default(),
         network: NetworkName::EMPTY,
         end: None,
+        guessed: false,
         kind: Kind::Gap { dropped },
     }
 }
