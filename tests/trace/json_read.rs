@@ -131,7 +131,10 @@ fn joined_writes_are_read() {
 fn a_gap_is_read() {
     for (head, events) in [(0, 2), (2, 4), (3, 3)] {
         let trace = Trace::builder().head(head).events(events).build();
-        (1..=7).for_each(|number| trace.note(number));
+        (1..=7).for_each(|number| {
+            trace.note(number);
+            trace.join(trace.token());
+        });
         let read = read(&json(&trace));
         assert_eq!(json(&read), json(&trace));
         read.note("more");

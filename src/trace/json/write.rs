@@ -64,7 +64,11 @@ impl View {
         let mut marks = self.frozen.slots().filter(|(.., slot)| !slot.code.is_event()).peekable();
         let networks = &self.frozen.names().networks;
         for row in self.rows() {
-            while let Some((_, _, mark)) = marks.next_if(|(at, ..)| row.position.is_some_and(|row| *at < row)) {
+            let comes_before = |&(at, _, mark): &(usize, _, &Slot)| match row.position {
+                Some(position) => at < position,
+                None => mark.seq < self.frozen.dropped.start,
+            };
+            while let Some((_, _, mark)) = marks.next_if(comes_before) {
                 write_mark(&mut *to, mark)?;
             }
             let Some(event) = self.event(&row) else { continue };
