@@ -17,7 +17,7 @@ use crate::error::{Error, Operation};
 use crate::trace::conn::Conns;
 use crate::trace::event::Event;
 use crate::trace::frozen::Frozen;
-use crate::trace::shard::{Collected, Item, Rare, Raw, Shards};
+use crate::trace::shard::{Collected, Item, Load, Rare, Raw, Shards};
 use crate::trace::slot::{Chunk, Code, Names, Slot};
 use crate::wait::waker::{ManyWakers, Wakers};
 
@@ -89,25 +89,32 @@ impl Log {
         }
     }
 
+    /// Moves all events from the shards into the log, and merges them if they are many or awaited: they are interpreted
+    /// when somebody looks, which costs the threads that record nothing.
+    pub(super) fn gather(&mut self, shards: &Shards) -> Option<ManyWakers> {
+        let watermark = shards.collect(&mut self.collected);
+        let Bounds { events, memory, .. } = self.bounds;
+        let are_many = self.collected.items.len() as u64 > events || self.collected.size() > memory / 8;
+        if are_many || !self.wakers.is_empty() { self.merge_below(watermark) } else { None }
+    }
+
     /// Moves all events below the watermark from the shards into the log. Returns the wakers to wake if there were any.
     pub(super) fn merge(&mut self, shards: &Shards) -> Option<ManyWakers> {
+        let watermark = shards.collect(&mut self.collected);
+        self.merge_below(watermark)
+    }
+
+    fn merge_below(&mut self, watermark: u64) -> Option<ManyWakers> {
         let mut collected = mem::take(&mut self.collected);
-        let watermark = shards.collect(&mut collected);
-        let Collected { mut items, bytes } = collected;
-        items.sort_by_key(|item| item.ticket);
+        collected.items.sort_by_key(|item| item.ticket);
         let before = self.seq;
-        let below = items.partition_point(|item| item.ticket < watermark);
-        let text = |item: &Item| bytes.get(item.bytes.0..item.bytes.0 + item.bytes.1).unwrap_or_default();
-        items[..below].iter().for_each(|item| self.add(item, text(item)));
-        for item in items.drain(below..) {
-            let bytes = text(&item);
-            self.collected.push(item, bytes);
-        }
-        if self.collected.items.is_empty() {
+        let (below, above) = collected.items.split_at(collected.items.partition_point(|item| item.ticket < watermark));
+        below.iter().for_each(|item| self.add(item, &collected));
+        above.iter().for_each(|item| self.collected.push(*item, collected.load(item)));
+        if above.is_empty() {
             // Their memory is used again.
-            (self.collected.items, self.collected.bytes) = (items, bytes);
-            self.collected.items.clear();
-            self.collected.bytes.clear();
+            collected.clear();
+            self.collected = collected;
         }
         (self.seq != before).then(|| self.wakers.take())
     }
@@ -184,9 +191,9 @@ impl Log {
     }
 
     /// Adds an event.
-    fn add(&mut self, item: &Item, bytes: &[u8]) {
-        let network = item.network;
-        let actor = self.actor(item);
+    fn add(&mut self, item: &Item, collected: &Collected) {
+        let (network, bytes) = (item.network, collected.bytes(item));
+        let actor = self.actor(item, collected);
         let mut slot = Slot { network, ..Slot::new(Code::Note, self.seq + 1, item.at, actor) };
         match &item.raw {
             &Raw::Wrote { end, count, of } => {
@@ -224,8 +231,11 @@ impl Log {
                     self.conns.close(network, end);
                 }
             }
-            Raw::Failed(error, end) => self.add_failed(slot, error, *end),
-            Raw::Rare(rare) => self.add_rare(slot, rare, item.hidden),
+            Raw::Rare => {
+                if let Load::Rare(rare) = collected.load(item) {
+                    self.add_rare(slot, rare, item.hidden);
+                }
+            }
             Raw::Note => self.push_bytes(Slot { code: Code::Note, count: bytes.len() as u32, ..slot }, bytes),
             Raw::Fault => self.push_bytes(Slot { code: Code::Fault, count: bytes.len() as u32, ..slot }, bytes),
             Raw::FaultEnded => {
@@ -293,6 +303,7 @@ impl Log {
                     self.conns.dial_failed(network, slot.hosts[0], src.port);
                 }
             }
+            Rare::Failed(error, end) => return self.add_failed(slot, error, *end),
             Rare::NetworkDown(cause) => {
                 self.conns.close_all(network, None);
                 slot.code = Code::NetworkDown;
@@ -363,12 +374,14 @@ impl Log {
     }
 
     /// Adds an event with bytes, or text.
-    pub(super) fn push_bytes(&mut self, slot: Slot, bytes: &[u8]) {
-        let data = self.last.bytes.len() as u32;
+    #[inline]
+    pub(super) fn push_bytes(&mut self, mut slot: Slot, bytes: &[u8]) {
+        slot.data = self.last.bytes.len() as u32;
         self.last.bytes.extend_from_slice(bytes);
-        self.push(Slot { data, ..slot });
+        self.push(slot);
     }
 
+    #[inline]
     pub(super) fn push(&mut self, slot: Slot) {
         self.seq = slot.seq;
         self.last.slots.push(slot);
@@ -403,9 +416,10 @@ impl Log {
     }
 
     /// The number of the actor of an event; 0 for an item that is no event.
-    fn actor(&mut self, item: &Item) -> u32 {
-        let opens = matches!(&item.raw, Raw::Rare(rare) if matches!(**rare, Rare::Opened { .. }));
-        if opens || item.hidden {
+    #[inline]
+    fn actor(&mut self, item: &Item, collected: &Collected) -> u32 {
+        let opens = || matches!(collected.load(item), Load::Rare(Rare::Opened { .. }));
+        if item.hidden || matches!(item.raw, Raw::Rare) && opens() {
             return 0;
         }
         if self.actor.0 != item.actor || self.actor.1 == 0 {
