@@ -50,7 +50,7 @@ pub struct Check {
     reads: bool,
     route: Route,
     /// The events of each stream that were not expected yet.
-    streams: BTreeMap<String, VecDeque<Event>>,
+    streams: BTreeMap<String, Waiting>,
     /// Events that are passed over, by their streams.
     skipped: Vec<(String, Box<dyn Pattern + Send>)>,
     /// How many events were dropped before they were looked at.
@@ -58,7 +58,11 @@ pub struct Check {
     silence: Silence,
 }
 
-type Route = Box<dyn Fn(&Event) -> String + Send>;
+/// Events that wait to be expected. They are large, and are moved a few times.
+type Waiting = VecDeque<Box<Event>>;
+
+/// How events are divided into streams: by host, or by a function.
+type Route = Option<Box<dyn Fn(&Event) -> String + Send>>;
 
 /// So many events are copied at a time.
 const BATCH: usize = 64;
@@ -69,13 +73,11 @@ const SHOWN: usize = 3;
 impl Trace {
     /// Checks the events from here on.
     pub fn check(&self) -> Check {
-        let route: Route =
-            Box::new(|event| event.host().map_or_else(|| String::from("network"), |host| host.to_string()));
         Check {
             trace: self.clone(),
             next: self.merge(|log| log.seq()) + 1,
             reads: false,
-            route,
+            route: None,
             streams: BTreeMap::new(),
             skipped: Vec::new(),
             dropped: 0,
@@ -94,8 +96,7 @@ impl Check {
     /// A stream for each connection, such as `b:1->a:1`. Events of no connection are those of their hosts.
     #[must_use]
     pub fn by_conn(self) -> Self {
-        let Self { route: by_host, .. } = self;
-        Self { route: Box::new(move |event| conn(event).unwrap_or_else(|| by_host(event))), ..self }
+        self.by(|event| conn(event).unwrap_or_else(|| host(event).as_str().into()))
     }
 
     /// A stream for each thread or task, such as `#1`.
@@ -107,7 +108,7 @@ impl Check {
     /// Streams by a function.
     #[must_use]
     pub fn by(self, route: impl Fn(&Event) -> String + Send + 'static) -> Self {
-        Self { route: Box::new(route), ..self }
+        Self { route: Some(Box::new(route)), ..self }
     }
 
     /// Expectations fail if there is no event for so long.
@@ -159,7 +160,7 @@ impl Check {
     /// The next event of a stream, if it is there already.
     pub fn try_next(&mut self, stream: &str) -> Option<Event> {
         self.pull();
-        self.streams.get_mut(stream)?.pop_front()
+        self.streams.get_mut(stream)?.pop_front().map(|event| *event)
     }
 
     /// Passes over the events of a stream that fit, those that wait and those to come.
@@ -191,18 +192,25 @@ impl Check {
     /// Moves new events into their streams, and shows each that is not skipped to `seen`.
     pub(super) fn pull_each(&mut self, mut seen: impl FnMut(&Event)) {
         loop {
-            let ((dropped, events), newest) = self.trace.merge(|log| (log.events(self.next, BATCH), log.seq()));
+            let (next, reads) = (self.next, self.reads);
+            let ((dropped, events, after), newest) =
+                self.trace.merge(|log| (log.events(next, BATCH, reads), log.seq()));
             self.dropped += dropped;
-            self.next += dropped;
-            let Some(last) = events.last() else { break };
-            self.next = last.seq + 1;
+            self.next = after;
+            if after == next + dropped {
+                break;
+            }
             self.silence.end();
             for event in events {
-                let stream = (self.route)(&event);
-                let is_skipped = self.skipped.iter().any(|(of, pattern)| *of == stream && pattern.fits(&event));
-                if !is_skipped && (self.reads || !event.is_read()) {
-                    seen(&event);
-                    self.streams.entry(stream).or_default().push_back(event);
+                let (host, routed) = (host(&event), self.route.as_ref().map(|route| route(&event)));
+                let stream = routed.as_deref().unwrap_or(host.as_str());
+                if self.skipped.iter().any(|(of, pattern)| *of == *stream && pattern.fits(&event)) {
+                    continue;
+                }
+                seen(&event);
+                match self.streams.get_mut(stream) {
+                    Some(waiting) => waiting.push_back(event),
+                    None => drop(self.streams.insert(stream.into(), [event].into())),
                 }
             }
             if self.next > newest {
@@ -221,7 +229,7 @@ impl Check {
         }
         let event = self.streams.get_mut(stream)?.pop_front()?;
         if pattern.fits(&event) {
-            return Some(Ok(event));
+            return Some(Ok(*event));
         }
         let want = pattern.shown();
         let place = format!("{}:{}", at.file(), at.line());
@@ -243,7 +251,10 @@ impl Check {
         let streams: Vec<_> = self.streams.iter().map(|(stream, events)| more(stream, events)).collect();
         let mut picture = format!("streams: {}\nheld: none\n{}", streams.join(" | "), self.trace.pictures());
         let races = self.trace.races();
-        let touches = |event: &Event| (self.route)(event) == stream;
+        let touches = |event: &Event| match &self.route {
+            Some(route) => route(event) == stream,
+            None => *host(event).as_str() == *stream,
+        };
         for race in races.iter().filter(|race| touches(&race.first) || touches(&race.second)) {
             picture += &format!("{race}\n");
         }
@@ -329,6 +340,11 @@ pub(super) fn shown(time: Duration) -> String {
     if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
 }
 
+/// The name of the stream of an event by hosts.
+fn host(event: &Event) -> ErrorText {
+    event.host().map_or_else(|| "network".into(), |host| host.as_str().into())
+}
+
 /// The name of the connection of an event, from the dialled to the accepted end.
 fn conn(event: &Event) -> Option<String> {
     let (local, peer) = match &event.kind {
@@ -349,18 +365,18 @@ fn conn(event: &Event) -> Option<String> {
     Some(if accepted { format!("{peer}->{local}") } else { format!("{local}->{peer}") })
 }
 
-fn more(stream: &str, events: &VecDeque<Event>) -> String {
+fn more(stream: &str, events: &Waiting) -> String {
     let before = if events.is_empty() { "" } else { ": " };
     format!("{stream} {} more{before}{}", events.len(), list(events))
 }
 
-fn unexpected(events: &VecDeque<Event>) -> String {
+fn unexpected(events: &Waiting) -> String {
     let plural = if events.len() == 1 { "" } else { "s" };
     format!("{} unexpected event{plural}: {}", events.len(), list(events))
 }
 
 /// The first of some events.
-fn list(events: &VecDeque<Event>) -> String {
+fn list(events: &Waiting) -> String {
     let mut shown: Vec<_> = events.iter().take(SHOWN).map(ToString::to_string).collect();
     if events.len() > SHOWN {
         shown.push("…".into());

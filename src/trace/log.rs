@@ -3,6 +3,7 @@
 //! Events are interpreted when they are merged: ends get their addresses, writes and reads their offsets, and repeated
 //! failures are left out. So the events that a full trace drops take nothing along that a later one needs.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -136,8 +137,9 @@ impl Log {
         &mut self.wakers
     }
 
-    /// At most `most` events from number `next` on, and how many from there on were dropped.
-    pub(super) fn events(&self, next: u64, most: usize) -> (u64, Vec<Event>) {
+    /// Of at most `most` events from number `next` on those that are wanted. Also returns how many from there on were
+    /// dropped, and the number of the event that follows.
+    pub(super) fn events(&self, next: u64, most: usize, reads: bool) -> (u64, Vec<Box<Event>>, u64) {
         let dropped = self.dropped();
         let lost = if dropped.contains(&next) { dropped.end - next } else { 0 };
         let next = next + lost;
@@ -149,7 +151,14 @@ impl Log {
             chunk.slots[start..].iter().map(move |slot| (chunk, slot))
         });
         let slots = slots.filter(|(_, slot)| slot.code.is_event()).take_while(|(_, slot)| slot.seq < end).take(most);
-        (lost, slots.map(|(chunk, slot)| chunk.event(slot, &self.names)).collect())
+        let (mut events, mut after) = (Vec::new(), next);
+        for (chunk, slot) in slots {
+            after = slot.seq + 1;
+            if reads || slot.code != Code::Read {
+                events.push(Box::new(chunk.event(slot, &self.names)));
+            }
+        }
+        (lost, events, after)
     }
 
     pub(super) fn freeze(&self) -> Frozen {

@@ -15,11 +15,11 @@ use crate::contract::layer::Layer;
 use crate::contract::observe::{CoreEvent, Observer, RawEvent, Ticket};
 use crate::sync::{AtomicBool, AtomicUsize, Lock};
 use crate::trace::actor;
-use crate::trace::event::SHOWN;
 use crate::trace::frozen::Frozen;
 use crate::trace::log::{Bounds, Log};
 use crate::trace::shard::{Item, Load, Rare, Raw, Shards};
 use crate::trace::slot::NO_TIME;
+use crate::trace::text::SHOWN;
 use crate::trace::traced::Traced;
 use crate::wait::waker::{Wakers, poll_locked};
 

@@ -224,7 +224,11 @@ fn deep_nesting_is_an_error() {
 #[test]
 fn an_actor_of_any_number_takes_no_memory() {
     let line = |seq, actor: u32| format!(r#"{{"seq":{seq},"actor":{actor},"kind":"note","text":"note: {seq}"}}"#);
-    let text = format!("{{\"virtnet_trace\":1}}\n{}\n{}", line(1, u32::MAX), line(2, u32::MAX - 1));
-    let read = read(&text);
-    assert!(read.concurrent(read.one("note: 1").expect("it is there"), read.one("note: 2").expect("it is there")));
+    let mark = |seq, actor: u32, kind| format!(r#"{{"seq":{seq},"actor":{actor},"kind":"{kind}","token":7}}"#);
+    let [x, y] = [u32::MAX, u32::MAX - 1];
+    let lines = [line(1, x), line(2, y), mark(2, y, "token"), mark(2, x, "join"), line(3, x)];
+    let read = read(&format!("{{\"virtnet_trace\":1}}\n{}", lines.join("\n")));
+    let [first, second, third] = ["note: 1", "note: 2", "note: 3"].map(|line| read.one(line).expect("it is there"));
+    let order = read.order();
+    assert!(order.concurrent(&first, &second) && order.before(&second, &third) && order.before(&first, &third));
 }
