@@ -169,6 +169,7 @@
 //! | `trace` | what happened in a network, and expectations on it |
 //! | `pcapng` | traces as captures for Wireshark |
 //! | `sim` | clocks: time that the program moves, or that moves when nothing else can happen |
+//! | `json` | traces read from JSON lines, and merged |
 //! | `critical-section` | locks that interrupts may take, also without compare-and-swap |
 //! | `embedded-io-async` | async reads and writes of embedded-io-async |
 //! | `embedded-nal-async` | hosts as embedded clients know them: IP addresses and names |

@@ -11,6 +11,12 @@ mod feed;
 mod gate;
 #[path = "trace/json.rs"]
 mod json;
+#[cfg(feature = "json")]
+#[path = "trace/json_merge.rs"]
+mod json_merge;
+#[cfg(feature = "json")]
+#[path = "trace/json_read.rs"]
+mod json_read;
 #[path = "trace/live.rs"]
 mod live;
 #[path = "trace/order.rs"]

@@ -55,7 +55,7 @@ pub struct Check {
     reads: bool,
     route: Route,
     /// The events of each stream that were not expected yet.
-    streams: BTreeMap<String, VecDeque<Event>>,
+    streams: BTreeMap<String, Waiting>,
     /// Events that are passed over, by their streams.
     skipped: Vec<(String, Box<dyn Pattern + Send>)>,
     /// How many events were dropped before they were looked at.
@@ -65,7 +65,11 @@ pub struct Check {
     up: Option<Up>,
 }
 
-type Route = Box<dyn Fn(&Event) -> String + Send>;
+/// Events that wait to be expected. They are large, and are moved a few times.
+type Waiting = VecDeque<Box<Event>>;
+
+/// How events are divided into streams: by host, or by a function.
+type Route = Option<Box<dyn Fn(&Event) -> String + Send>>;
 
 /// So many events are copied at a time.
 const BATCH: usize = 64;
@@ -76,13 +80,11 @@ const SHOWN: usize = 3;
 impl Trace {
     /// Checks the events from here on.
     pub fn check(&self) -> Check {
-        let route: Route =
-            Box::new(|event| event.host().map_or_else(|| String::from("network"), |host| host.to_string()));
         Check {
             trace: self.clone(),
             next: self.merge(|log| log.seq()) + 1,
             reads: false,
-            route,
+            route: None,
             streams: BTreeMap::new(),
             skipped: Vec::new(),
             dropped: 0,
@@ -152,8 +154,7 @@ impl Check {
     /// A stream for each connection, such as `b:1->a:1`. Events of no connection are those of their hosts.
     #[must_use]
     pub fn by_conn(self) -> Self {
-        let Self { route: by_host, .. } = self;
-        Self { route: Box::new(move |event| conn(event).unwrap_or_else(|| by_host(event))), ..self }
+        self.by(|event| conn(event).unwrap_or_else(|| host(event).as_str().into()))
     }
 
     /// A stream for each thread or task, such as `#1`, or the name that [`Trace::name_actor`] gave it.
@@ -166,7 +167,7 @@ impl Check {
     /// Streams by a function.
     #[must_use]
     pub fn by(self, route: impl Fn(&Event) -> String + Send + 'static) -> Self {
-        Self { route: Box::new(route), ..self }
+        Self { route: Some(Box::new(route)), ..self }
     }
 
     /// Expectations fail if there is no event for so long.
@@ -222,7 +223,7 @@ impl Check {
     /// The next event of a stream, if it is there already.
     pub fn try_next(&mut self, stream: &str) -> Option<Event> {
         self.pull();
-        self.streams.get_mut(stream)?.pop_front()
+        self.streams.get_mut(stream)?.pop_front().map(|event| *event)
     }
 
     /// Passes over the events of a stream that fit, those that wait and those to come. Held operations whose events may
@@ -246,7 +247,7 @@ impl Check {
         self.up.as_ref()?;
         let mut admitted = None;
         for intent in self.trace.holding().list(waker) {
-            let of = (self.route)(&intent.event);
+            let of = self.stream(&intent.event);
             let is_next = admitted.is_none() && of == stream && pattern.may_fit(&intent.line);
             let skips =
                 |(stream, pattern): &(String, Box<dyn Pattern + Send>)| *stream == of && pattern.may_fit(&intent.line);
@@ -271,6 +272,14 @@ impl Check {
         if lines.is_empty() { Ok(()) } else { Err(self.failure("", lines.join("\n"))) }
     }
 
+    /// The stream of an event.
+    fn stream(&self, event: &Event) -> String {
+        match &self.route {
+            Some(route) => route(event),
+            None => host(event).as_str().into(),
+        }
+    }
+
     fn pull(&mut self) {
         self.pull_each(|_| ());
     }
@@ -278,18 +287,25 @@ impl Check {
     /// Moves new events into their streams, and shows each that is not skipped to `seen`.
     pub(super) fn pull_each(&mut self, mut seen: impl FnMut(&Event)) {
         loop {
-            let ((dropped, events), newest) = self.trace.merge(|log| (log.events(self.next, BATCH), log.seq()));
+            let (next, reads) = (self.next, self.reads);
+            let ((dropped, events, after), newest) =
+                self.trace.merge(|log| (log.events(next, BATCH, reads), log.seq()));
             self.dropped += dropped;
-            self.next += dropped;
-            let Some(last) = events.last() else { break };
-            self.next = last.seq + 1;
+            self.next = after;
+            if after == next + dropped {
+                break;
+            }
             self.silence.end();
             for event in events {
-                let stream = (self.route)(&event);
-                let is_skipped = self.skipped.iter().any(|(of, pattern)| *of == stream && pattern.fits(&event));
-                if !is_skipped && (self.reads || !event.is_read()) {
-                    seen(&event);
-                    self.streams.entry(stream).or_default().push_back(event);
+                let (host, routed) = (host(&event), self.route.as_ref().map(|route| route(&event)));
+                let stream = routed.as_deref().unwrap_or(host.as_str());
+                if self.skipped.iter().any(|(of, pattern)| *of == *stream && pattern.fits(&event)) {
+                    continue;
+                }
+                seen(&event);
+                match self.streams.get_mut(stream) {
+                    Some(waiting) => waiting.push_back(event),
+                    None => drop(self.streams.insert(stream.into(), [event].into())),
                 }
             }
             if self.next > newest {
@@ -309,7 +325,7 @@ impl Check {
         let event = self.streams.get_mut(stream)?.pop_front()?;
         if pattern.fits(&event) {
             self.trace.read_in(stream, event.seq);
-            return Some(Ok(event));
+            return Some(Ok(*event));
         }
         let want = pattern.shown();
         let place = format!("{}:{}", at.file(), at.line());
@@ -330,11 +346,11 @@ impl Check {
     pub(super) fn failure(&self, stream: &str, text: String) -> Failure {
         let streams: Vec<_> = self.streams.iter().map(|(stream, events)| more(stream, events)).collect();
         let held = self.trace.holding().list(noop_waker());
-        let held: Vec<_> = held.iter().map(|held| format!("{}: {}", (self.route)(&held.event), held.text)).collect();
+        let held: Vec<_> = held.iter().map(|held| format!("{}: {}", self.stream(&held.event), held.text)).collect();
         let held = if held.is_empty() { "none".into() } else { held.join(" | ") };
         let mut picture = format!("streams: {}\nheld: {held}\n{}", streams.join(" | "), self.trace.pictures());
         let races = self.trace.races();
-        let touches = |event: &Event| (self.route)(event) == stream;
+        let touches = |event: &Event| self.stream(event) == stream;
         for race in races.iter().filter(|race| touches(&race.first) || touches(&race.second)) {
             picture += &format!("{race}\n");
         }
@@ -447,6 +463,11 @@ pub(super) fn shown(time: Duration) -> String {
     if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
 }
 
+/// The name of the stream of an event by hosts.
+fn host(event: &Event) -> ErrorText {
+    event.host().map_or_else(|| "network".into(), |host| host.as_str().into())
+}
+
 /// The name of the connection of an event, from the dialled to the accepted end.
 fn conn(event: &Event) -> Option<String> {
     let (local, peer) = match &event.kind {
@@ -467,18 +488,18 @@ fn conn(event: &Event) -> Option<String> {
     Some(if accepted { format!("{peer}->{local}") } else { format!("{local}->{peer}") })
 }
 
-fn more(stream: &str, events: &VecDeque<Event>) -> String {
+fn more(stream: &str, events: &Waiting) -> String {
     let before = if events.is_empty() { "" } else { ": " };
     format!("{stream} {} more{before}{}", events.len(), list(events))
 }
 
-fn unexpected(events: &VecDeque<Event>) -> String {
+fn unexpected(events: &Waiting) -> String {
     let plural = if events.len() == 1 { "" } else { "s" };
     format!("{} unexpected event{plural}: {}", events.len(), list(events))
 }
 
 /// The first of some events.
-fn list(events: &VecDeque<Event>) -> String {
+fn list(events: &Waiting) -> String {
     let mut shown: Vec<_> = events.iter().take(SHOWN).map(ToString::to_string).collect();
     if events.len() > SHOWN {
         shown.push("…".into());

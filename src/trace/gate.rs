@@ -8,9 +8,10 @@ use core::task::{Context, Poll, Waker};
 use crate::addr::Addr;
 use crate::addr::name::{HostName, NetworkName};
 use crate::contract::observe::{CoreEvent, Gone, Intent};
-use crate::trace::event::{End, Event, Kind, SHOWN};
+use crate::trace::event::{End, Event, Kind};
 use crate::trace::held::{HeldIntent, OperationAt, What};
 use crate::trace::recorder::Trace;
+use crate::trace::text::SHOWN;
 use crate::wait::waker::is_noop;
 
 /// A gate that is up: it opens when it is dropped.
@@ -134,7 +135,13 @@ impl Trace {
         let is_of_end = matches!(intent, Intent::Read | Intent::Write(_));
         let end = is_of_end.then(|| End { network: self.network().into(), conn: end / 2, accepted: end % 2 == 1 });
         let (actor, network) = (self.actor(), NetworkName::EMPTY);
-        HeldIntent { number: 0, event: Event { seq: 0, at: None, actor, network, end, kind }, text, line, key }
+        HeldIntent {
+            number: 0,
+            event: Event { seq: 0, at: None, actor, network, end, guessed: false, kind },
+            text,
+            line,
+            key,
+        }
     }
 
     /// The addresses of an end of this handle's network, its own first.

@@ -116,6 +116,11 @@
 //! joins are invisible to it; [`Trace::token`] and [`Trace::join`] tell it of them. [`Trace::races`] lists the pairs that
 //! nothing orders and whose order changes a port or a queue.
 //!
+//! # Files
+//!
+//! [`View::write_json`] writes events as JSON lines. With the feature `json`, `Trace::from_json` reads them, and
+//! `Trace::merge_json` makes one trace of the files of several processes.
+//!
 //! # Events
 //!
 //! Each event is one line in the words of this crate's errors:
@@ -228,6 +233,8 @@ pub use event::{Actor, End, Event, Kind};
 pub use export::Pcapng;
 #[cfg(feature = "alloc")]
 pub use failure::Failure;
+#[cfg(feature = "json")]
+pub use json::JsonError;
 #[cfg(feature = "alloc")]
 pub use order::{Order, Path};
 #[cfg(feature = "std")]

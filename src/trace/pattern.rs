@@ -1,6 +1,7 @@
 //! Conditions on events: a line with `*`, or a function.
 
 use alloc::string::{String, ToString};
+use core::fmt::{self, Write};
 
 use crate::trace::event::Event;
 use crate::trace::glob::{glob, meet};
@@ -37,7 +38,7 @@ pub trait Pattern {
 
 impl Pattern for &str {
     fn fits(&self, event: &Event) -> bool {
-        glob(self, &event.to_string())
+        if self.contains('*') { glob(self, &event.to_string()) } else { is_line(self, event) }
     }
 
     fn may_fit(&self, line: &str) -> bool {
@@ -46,6 +47,22 @@ impl Pattern for &str {
 
     fn shown(&self) -> String {
         (*self).into()
+    }
+}
+
+/// Whether this is the line of an event, which is not made for it.
+fn is_line(line: &str, event: &Event) -> bool {
+    let mut rest = Rest(line);
+    write!(rest, "{event}").is_ok() && rest.0.is_empty()
+}
+
+/// The rest of a line that is compared with what is written. Something else cannot be written.
+struct Rest<'a>(&'a str);
+
+impl Write for Rest<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.strip_prefix(text).ok_or(fmt::Error)?;
+        Ok(())
     }
 }
 

@@ -17,14 +17,15 @@ use crate::contract::observe::{CoreEvent, Gone, Intent, Observer, RawEvent, Tick
 use crate::sync::{AtomicBool, AtomicUsize, Lock};
 use crate::trace::NetworkClock;
 use crate::trace::actor;
+use crate::trace::event::Actor;
 #[cfg(feature = "std")]
 use crate::trace::event::Event;
-use crate::trace::event::{Actor, SHOWN};
 use crate::trace::frozen::Frozen;
 use crate::trace::held::Holding;
 use crate::trace::log::{Bounds, Log};
-use crate::trace::shard::{Item, Rare, Raw, Shards};
+use crate::trace::shard::{Item, Load, Rare, Raw, Shards};
 use crate::trace::slot::NO_TIME;
+use crate::trace::text::SHOWN;
 use crate::trace::traced::Traced;
 #[cfg(feature = "sim")]
 use crate::wait::clock::Clock;
@@ -130,9 +131,9 @@ impl Trace {
     /// Continues to record.
     pub fn resume(&self) {
         // Once for the bytes that were moved unseen until here, and once for those of a thread that looked before.
-        self.file(None, Raw::Paused, &[], true);
+        self.file(None, Raw::Paused, Load::Bytes(&[]), true);
         self.shared.paused.store(false, Ordering::SeqCst);
-        self.file(None, Raw::Paused, &[], true);
+        self.file(None, Raw::Paused, Load::Bytes(&[]), true);
     }
 
     /// Makes a mark for another thread to [`join`](Trace::join): the events of this thread so far come before the
@@ -140,13 +141,13 @@ impl Trace {
     #[must_use = "a token orders nothing unless it is joined"]
     pub fn token(&self) -> Token {
         let number = self.shared.tokens.fetch_add(1, Ordering::Relaxed) as u64;
-        self.file(None, Raw::Token(number), &[], false);
+        self.file(None, Raw::Token(number), Load::Bytes(&[]), false);
         Token(number)
     }
 
     /// The following events of this thread come after the events that the thread of the token had done before it.
     pub fn join(&self, token: Token) {
-        self.file(None, Raw::Joined(token.0), &[], false);
+        self.file(None, Raw::Joined(token.0), Load::Bytes(&[]), false);
     }
 
     /// A handle that records the events of another network.
@@ -207,8 +208,8 @@ impl Trace {
 
     /// Some of the events from number `next` on.
     #[cfg(feature = "std")]
-    pub(super) fn events_from(&self, next: u64) -> Vec<Event> {
-        self.merge(|log| log.events(next, 64).1)
+    pub(super) fn events_from(&self, next: u64) -> Vec<Box<Event>> {
+        self.merge(|log| log.events(next, 64, true).1)
     }
 
     /// The thread or task that runs.
@@ -287,21 +288,22 @@ impl Trace {
 
     fn file_text(&self, raw: Raw, text: &dyn fmt::Display) {
         if !self.paused() {
-            self.file(None, raw, line(&text.to_string()).as_bytes(), false);
+            self.file(None, raw, Load::Bytes(line(&text.to_string()).as_bytes()), false);
         }
     }
 
     /// Records an event, with its ticket or with a new one.
-    fn file(&self, ticket: Option<Ticket>, raw: Raw, bytes: &[u8], hidden: bool) {
+    #[inline]
+    fn file(&self, ticket: Option<Ticket>, raw: Raw, load: Load<'_>, hidden: bool) {
         let shared = &*self.shared;
         let thread = actor::thread();
         let actor = self.actor_key(thread);
         let now = shared.clock.as_ref().map(|clock| clock()).or_else(|| shared.network_clock.now());
         let at = now.map_or(NO_TIME, |now| now.as_nanos() as u64);
-        let item = Item { ticket: 0, at, actor, network: self.network, bytes: (0, 0), hidden, raw };
+        let item = Item::new(raw, self.network, actor, at, hidden);
         let held = match ticket {
-            Some(ticket) => shared.shards.record(ticket, item, bytes),
-            None => shared.shards.record_now(thread, item, bytes),
+            Some(ticket) => shared.shards.record(ticket, item, load),
+            None => shared.shards.record_now(thread, item, load),
         };
         self.after(held);
     }
@@ -311,20 +313,28 @@ impl Trace {
         self.shared.actors.as_ref().map_or_else(|| actor::current(thread), |actors| actors())
     }
 
-    /// Merges if the shard is full, or if a task waits for events.
+    /// Merges if a task waits for events, and gathers them if the shard is full.
+    #[inline]
     fn after(&self, held: usize) {
-        let Shared { watched, merging, .. } = &*self.shared;
-        if held >= FULL || watched.load(Ordering::SeqCst) {
+        if held >= MERGE || self.shared.watched.load(Ordering::SeqCst) {
+            self.gather(held);
+        }
+    }
+
+    #[cold]
+    fn gather(&self, held: usize) {
+        let Shared { log, shards, watched, merging, .. } = &*self.shared;
+        if watched.load(Ordering::SeqCst) {
             self.merge(|_| ());
-        } else if held >= MERGE && !merging.swap(true, Ordering::Acquire) {
-            self.merge(|_| ());
+        } else if held >= FULL || !merging.swap(true, Ordering::Acquire) {
+            log.with(|log| log.gather(shards)).into_iter().for_each(Wakers::wake);
             merging.store(false, Ordering::Release);
         }
     }
 
     /// An event of the core as it is kept; and whether it is one of those that a pause does not leave out.
-    fn raw(event: &CoreEvent<'_>, end: Option<u32>) -> Option<(Raw, bool)> {
-        let rare = |rare| Some((Raw::Rare(Box::new(rare)), false));
+    fn raw(event: &CoreEvent<'_>, end: Option<u32>) -> Option<(Raw, Option<Rare>, bool)> {
+        let rare = |rare| Some((Raw::Rare, Some(rare), false));
         let host = |name: &str| HostName::valid(name, "");
         match *event {
             CoreEvent::HostMade { host: name } => rare(Rare::HostMade(host(name)?)),
@@ -337,19 +347,24 @@ impl Trace {
             CoreEvent::Withdrawn { src, dst } => rare(Rare::Withdrawn { src: *src, dst: *dst }),
             CoreEvent::Accepted { listener, local, peer } => {
                 let accepted = Rare::Accepted { end: end?, listener: *listener, local: *local, peer: *peer };
-                Some((Raw::Rare(Box::new(accepted)), true))
+                Some((Raw::Rare, Some(accepted), true))
             }
             CoreEvent::Connected { dialled, peer } => {
                 let connected = Rare::Connected { end: end?, dialled: *dialled, peer: *peer };
-                Some((Raw::Rare(Box::new(connected)), true))
+                Some((Raw::Rare, Some(connected), true))
             }
-            CoreEvent::Shut(how, reset) => Some((Raw::Shut { end: end?, how, reset }, false)),
-            CoreEvent::Ended => Some((Raw::Ended { end: end? }, false)),
-            CoreEvent::Failed(error) => Some((Raw::Failed(Box::new(*error), end), false)),
+            CoreEvent::Shut(how, reset) => Some((Raw::Shut { end: end?, how, reset }, None, false)),
+            CoreEvent::Ended => Some((Raw::Ended { end: end? }, None, false)),
+            CoreEvent::Failed(error) => rare(Rare::Failed(*error, end)),
             CoreEvent::NetworkDown(cause) => rare(Rare::NetworkDown(cause)),
-            CoreEvent::NetworkClosed => Some((Raw::NetworkClosed, false)),
+            CoreEvent::NetworkClosed => Some((Raw::NetworkClosed, None, false)),
             CoreEvent::Void => None,
         }
+    }
+
+    /// The bytes of a write or read that are kept.
+    fn kept<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(..self.shared.keep as usize).unwrap_or(bytes)
     }
 
     fn observe(&self, ticket: Option<Ticket>, event: &RawEvent<'_>) {
@@ -358,26 +373,28 @@ impl Trace {
         if paused && matches!(event, RawEvent::Wrote { .. } | RawEvent::Taken { .. } | RawEvent::Read { .. }) {
             return void();
         }
-        let kept = |bytes: &[u8]| bytes.len().min(self.shared.keep as usize);
+        let kept = |bytes| Load::Bytes(self.kept(bytes));
         let small = |count: usize| count.min(u32::MAX as usize) as u32;
         match *event {
             RawEvent::Wrote { end, bytes, of } => {
                 let raw = Raw::Wrote { end, count: small(bytes.len()), of: small(of) };
-                self.file(ticket, raw, &bytes[..kept(bytes)], false);
+                self.file(ticket, raw, kept(bytes), false);
             }
             RawEvent::Read { end, bytes } => {
-                self.file(ticket, Raw::Read { end, count: small(bytes.len()) }, &bytes[..kept(bytes)], false);
+                self.file(ticket, Raw::Read { end, count: small(bytes.len()) }, kept(bytes), false);
             }
             RawEvent::Taken { end, count, of } => {
-                self.file(ticket, Raw::Taken { end, count: small(count), of: small(of) }, &[], false);
+                self.file(ticket, Raw::Taken { end, count: small(count), of: small(of) }, kept(&[]), false);
             }
             RawEvent::Opened { conn, src, dst } => {
                 let opened = Rare::Opened { conn, src: *src, dst: *dst };
-                self.file(ticket, Raw::Rare(Box::new(opened)), &[], paused);
+                self.file(ticket, Raw::Rare, Load::Rare(&opened), paused);
             }
             RawEvent::Core(event, end) => {
                 match Self::raw(event, end) {
-                    Some((raw, always)) if always || !paused => self.file(ticket, raw, &[], paused),
+                    Some((raw, rare, always)) if always || !paused => {
+                        self.file(ticket, raw, rare.as_ref().map_or(kept(&[]), Load::Rare), paused);
+                    }
                     _ => void(),
                 }
                 self.release_closed(event, end);
@@ -508,10 +525,16 @@ impl Builder {
     /// Makes the trace.
     #[must_use]
     pub fn build(self) -> Trace {
+        let log = Log::new(self.bounds);
+        self.with(log)
+    }
+
+    /// Makes a trace that goes on from a log.
+    pub(super) fn with(self, log: Log) -> Trace {
         let Self { bounds, clock, actors } = self;
         let shared = Shared {
             shards: Shards::new(),
-            log: Lock::new(Log::new(bounds)),
+            log: Lock::new(log),
             paused: AtomicBool::new(false),
             watched: AtomicBool::new(false),
             merging: AtomicBool::new(false),
@@ -536,7 +559,7 @@ impl fmt::Debug for Builder {
 }
 
 /// A text without line breaks and other characters that would make a line look like something else.
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     text.chars()
         .map(
             |character| {

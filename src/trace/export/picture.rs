@@ -162,7 +162,7 @@ impl Picture {
             let class = if reason == Reason::Token { "base token" } else { colour(from) };
             self.write_arrow(to, class, [edge.from, edge.to], [self.x_of(edge.from), self.x_of(edge.to)], "")?;
         }
-        let has_reads = self.chart.events().any(|(_, event)| event.is_read());
+        let has_reads = self.chart.events().any(|(_, event)| matches!(event.kind, Kind::Read { .. }));
         for (row, event) in self.chart.events().filter(|(row, _)| !answered[*row]) {
             let (Kind::Dialled { dst, .. } | Kind::Wrote { dst, .. }) = &event.kind else { continue };
             let (x, peer) = (self.x_of(row), self.chart.find(event.network, &dst.host));
