@@ -172,7 +172,7 @@ pub trait Observer: Send + Sync {
 }
 
 /// A reference to an observer, such as to one in a static.
-impl<O: Observer> Observer for &O {
+impl<O: Observer + ?Sized> Observer for &O {
     fn ticket(&self) -> Ticket {
         O::ticket(self)
     }

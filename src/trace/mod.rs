@@ -141,7 +141,6 @@ mod glob;
 mod json;
 #[cfg(feature = "alloc")]
 mod log;
-#[cfg(feature = "alloc")]
 mod offers;
 #[cfg(feature = "alloc")]
 mod order;
@@ -163,7 +162,6 @@ mod silence;
 #[cfg(feature = "alloc")]
 mod slot;
 mod text;
-#[cfg(feature = "alloc")]
 mod traced;
 #[cfg(feature = "alloc")]
 mod view;
@@ -187,8 +185,7 @@ pub use pattern::Pattern;
 pub use race::{Race, Races};
 #[cfg(feature = "alloc")]
 pub use recorder::{Builder, Token, Trace};
-pub use ring::{EventRing, HostNames, RingEvent, ShownRing};
-#[cfg(feature = "alloc")]
+pub use ring::{EventRing, HostNames, Recorder, RingEvent, ShownRing};
 pub use traced::{Traced, TracedLink};
 #[cfg(feature = "alloc")]
 pub use view::View;

@@ -26,16 +26,27 @@ use crate::trace::text::{write_of, write_shut};
 /// # Examples
 ///
 /// ```
-/// use virtnet::trace::{CoreEvent, EventRing, Observer, RawEvent};
+/// # #[cfg(feature = "pipenet")]
+/// # fn main() -> Result<(), virtnet::Error> {
+/// use virtnet::pipenet::fixed;
+/// use virtnet::trace::EventRing;
 ///
 /// static RING: EventRing<64> = EventRing::new();
+/// static NET: fixed::Network<fixed::Traced> = virtnet::fixed!("t", 2, 4, 2, 64; trace = &RING);
 ///
-/// // A traced network does this.
-/// RING.now(&RawEvent::Core(&CoreEvent::HostMade { host: "a" }, None));
-/// assert!(RING.next(&["a", "b"]).is_some_and(|event| event.is("host a")));
-/// assert!(RING.next(&["a", "b"]).is_none());
+/// let listener: fixed::Listener<fixed::Traced> = NET.host("a")?.listen(":10")?;
+/// assert!(RING.next(&NET).is_some_and(|event| event.is("host a")));
+/// assert_eq!(RING.show(&NET).to_string(), "listen a:10\n");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "pipenet"))]
+/// # fn main() {}
 /// ```
 pub struct EventRing<const N: usize>(Lock<Records<N>>);
+
+/// What a traced network of a fixed size is recorded by: any observer in a static, so that no type names the size of a
+/// ring.
+pub type Recorder = &'static dyn Observer;
 
 struct Records<const N: usize> {
     /// The number of the next ticket, less one.

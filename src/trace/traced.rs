@@ -12,6 +12,7 @@
 //! A write in a rendezvous is polled several times before its bytes are taken. Its first poll is recorded as the offer,
 //! and what it reports in the end as what was taken. [`Offers`] knows which writes are under way.
 
+#[cfg(feature = "alloc")]
 use alloc::sync::Weak;
 use core::fmt;
 use core::future::Future;
@@ -19,6 +20,7 @@ use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
 use crate::contract::engine::{Engine, FastIo as _, FastPath, LinkStatus, Shutdown};
+use crate::contract::layer::Layer;
 use crate::contract::notifier::{Accept, Notifier};
 use crate::contract::observe::{CoreEvent, Intent, Observer, RawEvent, Ticket};
 use crate::contract::registry::Registry;
@@ -54,6 +56,12 @@ impl<E, O> Traced<E, O> {
     /// The engine within.
     pub fn inner(&self) -> &E {
         &self.inner
+    }
+
+    /// The engine within, to set its options before its network is used.
+    #[cfg(feature = "pipenet")]
+    pub(crate) const fn inner_mut(&mut self) -> &mut E {
+        &mut self.inner
     }
 }
 
@@ -186,6 +194,7 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
         }
     }
 
+    #[cfg(feature = "alloc")]
     fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
         self.observer.attach(name, picture);
     }
@@ -196,6 +205,15 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
 
     fn close(&self) -> impl Future<Output = Result<(), Cause>> + Send {
         self.inner.close()
+    }
+}
+
+/// An observer in a static, such as an [`EventRing`](crate::trace::EventRing).
+impl<O: Observer + ?Sized> Layer for &'static O {
+    type Engine<E: Engine + 'static> = Traced<E, Self>;
+
+    fn wrap<E: Engine + 'static>(self, inner: E) -> Traced<E, Self> {
+        Traced::new(inner, self)
     }
 }
 
