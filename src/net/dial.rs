@@ -330,8 +330,13 @@ impl<N: NetRef> DialState<N> {
         let asked = self.target(addr).ok_or(cause)?;
         let target = self.host.meant(&asked).ok_or(cause)?;
         self.parsed = Parsed::Meaning;
-        let source = if self.host.net.options.share_port { self.exchange(source, &target, None)? } else { source };
-        Ok((source, target))
+        if !self.host.net.options.share_port {
+            Ok((source, target))
+        } else if N::Engine::OBSERVED {
+            Ok((self.exchange_again(source, &target)?, target))
+        } else {
+            Ok((self.exchange(source, &target, None)?, target))
+        }
     }
 
     /// The address that is dialled, if it is known.

@@ -9,7 +9,7 @@ use crate::error::{Error, Operation};
 use crate::net::dial::{DialState, Parsed, is_unknown};
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
-use crate::table::Tables as _;
+use crate::table::{Hosts as _, Tables as _};
 
 impl<N: NetRef> DialState<N> {
     /// Reports that the dial has its port, under the ticket that was drawn when it took it.
@@ -23,6 +23,26 @@ impl<N: NetRef> DialState<N> {
             let src = self.host.addr(port);
             self.host.net.tell(ticket, None, &CoreEvent::Dialled { src: &src, dst: &dst });
         }
+    }
+
+    /// As [`exchange`](DialState::exchange), for a dial that was reported with its first port: it is withdrawn from there,
+    /// and dials from another.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn exchange_again(&mut self, first: (u32, u16), target: &Addr) -> Result<(u32, u16), Cause> {
+        let Host { net, host } = &self.host;
+        let there = net.tables.hosts(|hosts| hosts.find(target.host.as_bytes()).and_then(|id| hosts.host(id)));
+        let Some(there) = there else { return Ok(first) };
+        let mut tickets = None;
+        let taken = || tickets = Some([net.engine.ticket(), net.engine.ticket()]);
+        let source = (first.0, net.tables.exchange_port(host, first, &there, target.port, taken)?);
+        if let Some([withdrawn, dialled]) = tickets {
+            let [first, second] = [first, source].map(|(_, port)| self.host.addr(port));
+            net.tell(withdrawn, None, &CoreEvent::Withdrawn { src: &first, dst: target });
+            net.tell(dialled, None, &CoreEvent::Dialled { src: &second, dst: target });
+        }
+        self.source = Some(source);
+        Ok(source)
     }
 
     /// Ends a dial that has no request at a listener, or no longer: gives its port back, and reports the failure.
