@@ -39,12 +39,7 @@ impl<B: Backend, L: Layer> NetHandle<B, L> {
     /// The first reference to a subnetwork.
     #[must_use]
     pub fn new(net: LayeredNet<B, L>) -> Self {
-        let net = Arc::new(net);
-        if LayeredEngine::<B, L>::OBSERVED {
-            let picture: Weak<LayeredNet<B, L>> = Arc::downgrade(&net);
-            net.engine.attach(net.network_name(), picture);
-        }
-        Self(Arc::new(net))
+        Self(Arc::new(net.shared()))
     }
 
     /// A reference that does not keep the subnetwork alive, such as a [`Notifier`](crate::Notifier) for other threads.
