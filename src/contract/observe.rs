@@ -123,7 +123,8 @@ pub enum Intent<'a> {
 #[allow(missing_docs, reason = "a variant explains its fields")]
 #[non_exhaustive]
 pub enum RawEvent<'a> {
-    /// A dial got the number of its connection. This is no event of the network: it gives an end its addresses.
+    /// A dial got the number of its connection, or one from elsewhere did, whose numbers begin at [`ELSEWHERE`]. This is
+    /// no event of the network: it gives an end its addresses.
     Opened { conn: u32, src: &'a Addr, dst: &'a Addr },
     /// An event of the core, and the end that it is about.
     Core(&'a CoreEvent<'a>, Option<u32>),
@@ -134,6 +135,9 @@ pub enum RawEvent<'a> {
     /// An end read `bytes`.
     Read { end: u32, bytes: &'a [u8] },
 }
+
+/// The first number of connections that were dialled in another subnetwork.
+pub const ELSEWHERE: u32 = 1 << 30;
 
 /// Records the events of a network, in the order of their tickets.
 ///

@@ -134,9 +134,12 @@ mod event;
 mod expect;
 #[cfg(feature = "alloc")]
 mod failure;
+mod far;
 #[cfg(feature = "alloc")]
 mod frozen;
 mod glob;
+#[cfg(feature = "alloc")]
+mod incoming;
 #[cfg(feature = "alloc")]
 mod json;
 #[cfg(feature = "alloc")]
@@ -166,7 +169,7 @@ mod traced;
 #[cfg(feature = "alloc")]
 mod view;
 
-pub use crate::contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
+pub use crate::contract::observe::{CoreEvent, ELSEWHERE, How, Intent, Observer, RawEvent, Ticket};
 #[cfg(feature = "alloc")]
 pub use cause::Reason;
 #[cfg(feature = "alloc")]
@@ -175,6 +178,7 @@ pub use check::Check;
 pub use event::{Actor, End, Event, Kind};
 #[cfg(feature = "alloc")]
 pub use failure::Failure;
+pub use far::TracedLink;
 #[cfg(feature = "alloc")]
 pub use order::{Order, Path};
 #[cfg(feature = "std")]
@@ -186,6 +190,6 @@ pub use race::{Race, Races};
 #[cfg(feature = "alloc")]
 pub use recorder::{Builder, Token, Trace};
 pub use ring::{EventRing, HostNames, Recorder, RingEvent, ShownRing};
-pub use traced::{Traced, TracedLink};
+pub use traced::Traced;
 #[cfg(feature = "alloc")]
 pub use view::View;
