@@ -248,6 +248,8 @@ pub use adapter::tokio::{ConnInfo, Connecting, Connector};
 pub use addr::name::{ErrorText, HostName, Name, NetworkName};
 pub use addr::to_addr::{ToAddr, ToHost};
 pub use addr::{Addr, AddrError, AddrReason};
+#[cfg(feature = "alloc")]
+pub use contract::any_notifier::{AnyAccept, AnyNotifier};
 pub use contract::engine::{Engine, LinkStatus, Shutdown};
 pub use contract::layer::{Bare, Layer};
 pub use contract::networker::{NetListener, NetStream, Networker};
@@ -307,6 +309,26 @@ struct Readme;
 /// # Ok::<(), virtnet::Error>(())
 /// ```
 ///
+/// With the feature `trace`, a network may tell its events to an observer in a static, such as an `EventRing`. It is named
+/// after a semicolon, and the network's types have the parameter `Traced`:
+///
+/// ```
+/// # #[cfg(feature = "trace")]
+/// # fn main() -> Result<(), virtnet::Error> {
+/// use virtnet::pipenet::fixed::{Host, Network, Traced};
+/// use virtnet::trace::EventRing;
+///
+/// static RING: EventRing<64> = EventRing::new();
+/// static NET: Network<Traced> = virtnet::fixed!("t", 2, 4, 2, 64; trace = &RING);
+///
+/// let a: Host<Traced> = NET.host("a")?;
+/// assert!(RING.next(&NET).is_some_and(|event| event.is("host a")));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "trace"))]
+/// # fn main() {}
+/// ```
+///
 /// One that cannot be does not compile:
 ///
 /// ```compile_fail
@@ -320,5 +342,15 @@ macro_rules! fixed {
         static MEMORY: $crate::pipenet::fixed::Memory<{ $hosts }, { $ports }, { $pipes }, { $buffer }> =
             $crate::pipenet::fixed::Memory::new();
         $crate::pipenet::fixed::Network::new($name, &MEMORY)
+    }};
+    ($name:expr, $hosts:expr, $ports:expr, $pipes:expr, $buffer:expr; trace = $observer:expr $(,)?) => {{
+        static MEMORY: $crate::pipenet::fixed::Memory<
+            { $hosts },
+            { $ports },
+            { $pipes },
+            { $buffer },
+            $crate::pipenet::fixed::Traced,
+        > = $crate::pipenet::fixed::Memory::layered();
+        $crate::pipenet::fixed::Network::traced($name, &MEMORY, $observer)
     }};
 }

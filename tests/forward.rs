@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Waker};
 
 use virtnet::trace::Traced;
 use virtnet::{
-    Accept, Addr, Cause, Engine, LinkStatus, Notifier, Observer, RawEvent, Registry, RegistryError, Shutdown, Ticket,
+    Accept, Addr, AnyNotifier, Cause, Engine, LinkStatus, Notifier, Observer, RawEvent, Registry, RegistryError,
+    Shutdown, Ticket,
 };
 
 /// An engine that does nothing but count the calls of its methods.
@@ -25,6 +26,16 @@ impl Idle {
 impl Engine for Idle {
     type Link = u8;
     type Data = ();
+
+    fn start<N: Notifier<Link = u8> + 'static>(&self, notifier: impl FnOnce() -> N) {
+        self.count("start");
+        let (net, addr) = (AnyNotifier::new(notifier()), "b:1".parse().expect("an address"));
+        assert_eq!(now(net.connect(&addr, &addr, 1)), Ok(addr));
+        assert_eq!(now(net.accept(&addr, &addr, 1)).map(|accept| accept.local_addr().port()), Ok(1));
+        now(net.accept(&addr, &addr, 1)).expect("the core accepts").refuse();
+        assert_eq!(now(net.accept(&addr, &addr, 1)).expect("the core accepts").acknowledge(), Ok(()));
+        now(net.down(Cause::NetworkDown));
+    }
 
     async fn new_host<R: Registry<Data = ()>>(&self, _: &str, _: &R) -> Result<(), Cause> {
         self.count("new_host");
@@ -175,6 +186,7 @@ impl Registry for NoHosts {
 }
 
 /// An observer that keeps nothing.
+#[derive(Clone)]
 struct Blind;
 
 impl Observer for Blind {
@@ -195,8 +207,11 @@ fn now<F: Future>(future: F) -> F::Output {
 }
 
 /// Calls each method of an engine once, and checks that what the engine within answered comes back.
-fn call_each<E: Engine<Data = ()>>(engine: &E) {
+fn call_each<E: Engine<Data = (), Link: 'static> + 'static>(engine: &E) {
     let (a, b): (Addr, Addr) = ("a:1".parse().expect("an address"), "b:1".parse().expect("an address"));
+    let outside: &'static Core<E::Link> = Box::leak(Box::new(Core(Mutex::default(), std::marker::PhantomData)));
+    engine.start(|| outside);
+    assert_eq!(*outside.0.lock().unwrap(), ["connect", "accept", "accept", "accept", "down"]);
     let core = Core(Mutex::default(), std::marker::PhantomData);
     assert_eq!(now(engine.new_host("a", &NoHosts)), Ok(()));
     let (link, peer) = now(engine.dial(&a, &b, (), &&core)).expect("the core accepts");

@@ -7,6 +7,8 @@ mod bounds;
 mod check;
 #[path = "trace/feed.rs"]
 mod feed;
+#[path = "trace/fixed.rs"]
+mod fixed;
 #[path = "trace/gate.rs"]
 mod gate;
 #[path = "trace/json.rs"]

@@ -51,6 +51,24 @@ pub trait Engine: Send + Sync {
     #[doc(hidden)]
     const OBSERVED: bool = false;
 
+    /// Starts the engine. `notifier` makes the [`Notifier`] of its subnetwork, and an engine that accepts connections in the
+    /// background, from other subnetworks, keeps that, such as in an [`AnyNotifier`](crate::AnyNotifier). All others do
+    /// nothing, as the default implementation does.
+    ///
+    /// The notifier takes links of this engine, also where layers are around it: each layer passes this call on, with a
+    /// notifier that makes its own link of one that is handed over. So an engine must not reach for the subnetwork in
+    /// another way. It does not keep the subnetwork alive.
+    ///
+    /// Called once at most, when the subnetwork is [shared](crate::SubNetwork::shared), before it has hosts.
+    #[cfg(feature = "alloc")]
+    fn start<N>(&self, notifier: impl FnOnce() -> N)
+    where
+        Self: Sized + 'static,
+        N: Notifier<Link = Self::Link> + 'static,
+    {
+        let _ = notifier;
+    }
+
     /// Creates the resources of a host named `host`, and announces it to `registry`.
     ///
     /// Called once per new host at most, unless an earlier call for that name failed or was dropped.

@@ -8,7 +8,7 @@ use crate::error::cause::Cause;
 /// Through it, a backend hands over incoming connections to the core and reports that the network failed.
 ///
 /// [`SubNetwork::notifier`](crate::SubNetwork::notifier) gives one. So does a `Weak` of a subnetwork, which does not
-/// keep it alive, and is the one for background threads. Once the subnetwork is gone, every call fails with
+/// keep it alive. An engine is given one for its background threads by [`Engine::start`](crate::Engine::start). Once the subnetwork is gone, every call fails with
 /// [`Cause::NetworkDown`], and a link that is handed over is only dropped. A pending accept, and an accept that waits
 /// to be acknowledged, keep the subnetwork alive.
 ///

@@ -139,7 +139,8 @@ pub enum Gone<'a> {
 #[allow(missing_docs, reason = "a variant explains its fields")]
 #[non_exhaustive]
 pub enum RawEvent<'a> {
-    /// A dial got the number of its connection. This is no event of the network: it gives an end its addresses.
+    /// A dial got the number of its connection, or one from elsewhere did, whose numbers begin at [`ELSEWHERE`]. This is
+    /// no event of the network: it gives an end its addresses.
     Opened { conn: u32, src: &'a Addr, dst: &'a Addr },
     /// An event of the core, and the end that it is about.
     Core(&'a CoreEvent<'a>, Option<u32>),
@@ -150,6 +151,9 @@ pub enum RawEvent<'a> {
     /// An end read `bytes`.
     Read { end: u32, bytes: &'a [u8] },
 }
+
+/// The first number of connections that were dialled in another subnetwork.
+pub const ELSEWHERE: u32 = 1 << 30;
 
 /// Records the events of a network, in the order of their tickets.
 ///
@@ -200,7 +204,7 @@ pub trait Observer: Send + Sync {
 }
 
 /// A reference to an observer, such as to one in a static.
-impl<O: Observer> Observer for &O {
+impl<O: Observer + ?Sized> Observer for &O {
     fn ticket(&self) -> Ticket {
         O::ticket(self)
     }

@@ -40,12 +40,8 @@ impl<B: Backend, L: Layer> NetHandle<B, L> {
     /// The first reference to a subnetwork.
     #[must_use]
     pub fn new(net: LayeredNet<B, L>) -> Self {
-        let net = Arc::new(net);
-        if LayeredEngine::<B, L>::OBSERVED {
-            let picture: Weak<LayeredNet<B, L>> = Arc::downgrade(&net);
-            net.engine.attach(net.network_name(), picture);
-        }
         touch(net.clock());
+        let net = net.shared();
         net.clock().attach(|| -> Weak<LayeredNet<B, L>> { Arc::downgrade(&net) });
         Self(Arc::new(net))
     }

@@ -5,6 +5,7 @@ mod clock;
 pub(crate) mod conn;
 pub(crate) mod conn_ref;
 pub(crate) mod dial;
+mod dial_report;
 pub(crate) mod half;
 #[cfg(feature = "alloc")]
 pub(crate) mod handle;

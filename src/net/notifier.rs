@@ -1,5 +1,7 @@
 //! The core's side of [`Notifier`].
 
+#[cfg(feature = "alloc")]
+use alloc::sync::{Arc, Weak};
 use core::future::Future;
 
 use crate::addr::Addr;
@@ -26,6 +28,26 @@ where
     /// The notifier with which a backend hands over connections and reports failures.
     pub fn notifier(&self) -> SubNetworkNotifier<&Self> {
         SubNetworkNotifier(self)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<E, R, T> SubNetwork<E, R, T>
+where
+    E: Engine + 'static,
+    R: Registry<Data = E::Data> + 'static,
+    T: Tables<Link = E::Link> + 'static,
+{
+    /// Shares the subnetwork, and [starts](Engine::start) its engine.
+    #[must_use]
+    pub fn shared(self) -> Arc<Self> {
+        let net = Arc::new(self);
+        if E::OBSERVED {
+            let picture: Weak<Self> = Arc::downgrade(&net);
+            net.engine.attach(net.network_name(), picture);
+        }
+        net.engine.start(|| Arc::downgrade(&net));
+        net
     }
 }
 
@@ -63,14 +85,14 @@ fn down<N: NetRef>(net: N, cause: Cause) -> impl Future<Output = ()> + Send + us
 }
 
 #[cfg(feature = "alloc")]
-impl<E, R, T> Notifier for alloc::sync::Weak<SubNetwork<E, R, T>>
+impl<E, R, T> Notifier for Weak<SubNetwork<E, R, T>>
 where
     E: Engine,
     R: Registry<Data = E::Data>,
     T: Tables<Link = E::Link>,
 {
     type Link = E::Link;
-    type Accept = ClaimedRequest<alloc::sync::Arc<SubNetwork<E, R, T>>>;
+    type Accept = ClaimedRequest<Arc<SubNetwork<E, R, T>>>;
 
     fn accept(
         &self,

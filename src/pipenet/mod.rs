@@ -29,6 +29,8 @@ mod memory;
 mod pipe;
 mod ram;
 mod ring;
+#[cfg(feature = "trace")]
+mod traced;
 
 pub use engine::Pipes;
 #[cfg(feature = "alloc")]

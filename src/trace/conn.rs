@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use crate::contract::observe::How;
+use crate::contract::observe::{ELSEWHERE, How};
 use crate::error::kind::ErrorKind;
 use crate::trace::slot::{NO_OFFSET, Slot};
 
@@ -65,6 +65,11 @@ const OFFERS: usize = 4;
 impl Conns {
     /// A dial from `hosts[0]` got its number.
     pub(super) fn open(&mut self, network: u16, conn: u32, hosts: [u32; 2], ports: [u16; 2]) {
+        if conn >= ELSEWHERE {
+            // Its other end is closed elsewhere.
+            self.insert((network, conn), Conn { closed: [true, false], ..Conn::new(hosts, ports) });
+            return;
+        }
         self.insert((network, conn), Conn::new(hosts, ports));
         self.dialling.insert((network, hosts[0], ports[0]), conn);
     }

@@ -169,6 +169,7 @@ mod expect;
 mod export;
 #[cfg(feature = "alloc")]
 mod failure;
+mod far;
 #[cfg(feature = "alloc")]
 mod frozen;
 #[cfg(feature = "alloc")]
@@ -177,12 +178,13 @@ mod glob;
 #[cfg(feature = "alloc")]
 mod held;
 #[cfg(feature = "alloc")]
+mod incoming;
+#[cfg(feature = "alloc")]
 mod json;
 #[cfg(feature = "alloc")]
 mod log;
 #[cfg(all(feature = "alloc", not(feature = "sim")))]
 mod no_clock;
-#[cfg(feature = "alloc")]
 mod offers;
 #[cfg(feature = "alloc")]
 mod order;
@@ -206,7 +208,6 @@ mod silence;
 #[cfg(feature = "alloc")]
 mod slot;
 mod text;
-#[cfg(feature = "alloc")]
 mod traced;
 #[cfg(feature = "std")]
 mod verify;
@@ -222,7 +223,7 @@ use no_clock::NetworkClock;
 #[cfg(all(feature = "std", not(feature = "sim")))]
 use no_clock::{Passing, Stuck};
 
-pub use crate::contract::observe::{CoreEvent, Gone, How, Intent, Observer, RawEvent, Ticket};
+pub use crate::contract::observe::{CoreEvent, ELSEWHERE, Gone, How, Intent, Observer, RawEvent, Ticket};
 #[cfg(feature = "alloc")]
 pub use cause::Reason;
 #[cfg(feature = "alloc")]
@@ -233,6 +234,7 @@ pub use event::{Actor, End, Event, Kind};
 pub use export::Pcapng;
 #[cfg(feature = "alloc")]
 pub use failure::Failure;
+pub use far::TracedLink;
 #[cfg(feature = "json")]
 pub use json::JsonError;
 #[cfg(feature = "alloc")]
@@ -245,9 +247,8 @@ pub use pattern::Pattern;
 pub use race::{Race, Races};
 #[cfg(feature = "alloc")]
 pub use recorder::{Builder, Token, Trace};
-pub use ring::{EventRing, HostNames, RingEvent, ShownRing};
-#[cfg(feature = "alloc")]
-pub use traced::{Traced, TracedLink};
+pub use ring::{EventRing, HostNames, Recorder, RingEvent, ShownRing};
+pub use traced::Traced;
 #[cfg(feature = "std")]
 pub use verify::{Verdict, verify};
 #[cfg(feature = "alloc")]

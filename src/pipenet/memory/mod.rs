@@ -13,7 +13,7 @@ mod heap;
 mod pool;
 
 pub use fixed::FixedPipes;
-pub(super) use fixed::{FixedLink, PipePool, PipeSlots};
+pub(super) use fixed::{PipePool, PipeSlots};
 #[cfg(feature = "alloc")]
 pub use heap::HeapPipes;
 
