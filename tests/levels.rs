@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each folder of `src` with its level. A new folder gets a line here.
-const LEVELS: [(&str, u32); 14] = [
+const LEVELS: [(&str, u32); 15] = [
     ("addr", 0),
     ("sync", 0),
     ("error", 1),
@@ -17,6 +17,7 @@ const LEVELS: [(&str, u32); 14] = [
     ("tcp", 4),
     ("snapshot", 5),
     ("bridge", 6),
+    ("sim", 6),
     ("pipenet", 7),
     ("testing", 7),
     ("adapter", 8),
@@ -210,13 +211,14 @@ fn level(folder: &str) -> u32 {
 /// Pairs of features whose code refers to each other: one `cfg` names both, or a `cfg` within one feature's code names
 /// the other feature. `.ci/run features` checks these together; features of other pairs meet only through Cargo's
 /// unification.
-const PAIRS: [(&str, &str); 12] = [
+const PAIRS: [(&str, &str); 13] = [
     ("alloc", "pipenet"),
     ("alloc", "trace"),
     ("bridge", "tokio"),
     ("critical-section", "pipenet"),
     ("critical-section", "std"),
     ("edge-nal", "embedded-nal-async"),
+    ("pipenet", "sim"),
     ("pipenet", "std"),
     ("pipenet", "testing"),
     ("pipenet", "tokio"),
