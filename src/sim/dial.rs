@@ -15,12 +15,14 @@ use core::task::Poll;
 
 use crate::addr::Addr;
 use crate::contract::engine::{DelayIo, Engine, Shutdown};
-use crate::contract::notifier::Notifier;
+use crate::contract::notifier::{Later, Notifier};
 use crate::error::cause::Cause;
 use crate::sim::faulty::{Faulty, FaultyLink};
 use crate::sim::letter::Letter;
-use crate::sim::letters::{Dialling, REFUSED, Refused};
+use crate::sim::letters::{Begun, DialRoute, REFUSED, Refused};
 use crate::sim::links::Links;
+use crate::sim::shared::OnItsWay;
+use crate::sim::voyage::Voyage;
 use crate::sync::Lock;
 
 pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>(
@@ -37,11 +39,12 @@ pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>
         Err(Failed::Now(cause)) => return Err(cause),
         Err(Failed::There(cause)) => Err(cause),
     };
-    let answer = faulty.shared().step(|world, now, _| world.answer(&dialling.dialling, now));
-    if let Some((letter, number)) = answer {
-        let way = OnItsWay { faulty, dir: dialling.dialling.dirs[1], number };
-        dialling.arrival(&letter).await?;
-        drop(way);
+    let answer = match dialling.answer.with(Option::take) {
+        Some(answer) => answer,
+        None => faulty.shared().answer(dialling.dialling.route),
+    };
+    if let Some(answer) = answer {
+        dialling.arrival(&answer.letter).await?;
     }
     outcome.map(|(near, peer)| (near.keep(), peer))
 }
@@ -54,18 +57,36 @@ enum Failed {
     There(Cause),
 }
 
-/// A dial under way.
+/// A dial under way, as [`Begun`].
+struct Dialling {
+    route: DialRoute,
+    conn: u64,
+    fate: Arc<Letter>,
+    request: Option<OnItsWay>,
+    refused: Option<Refused>,
+}
+
+/// A dial under way, with what it has made so far.
 struct Open<'a, E: Engine + 'static> {
     faulty: &'a Faulty<E>,
     dialling: Dialling,
     /// Its connection, once the engine has made that.
     links: Lock<Option<Arc<Links<E>>>>,
+    /// The answer, if that was sent already.
+    answer: Arc<Answered>,
 }
+
+/// The answer of a dial once it was sent, and is on its way unless it has arrived.
+type Answered = Lock<Option<Option<OnItsWay>>>;
 
 impl<'a, E: Engine + 'static> Open<'a, E> {
     fn new(faulty: &'a Faulty<E>, src: &Addr, dst: &Addr) -> Self {
-        let dialling = faulty.shared().step(|world, now, _| world.dial(&src.host, &dst.host, 0, now));
-        Self { faulty, dialling, links: Lock::new(None) }
+        let shared = faulty.shared();
+        let begun = shared.step(|world, now, _| world.dial(&src.host, &dst.host, 0, now));
+        let Begun { route, conn, fate, request, refused } = begun;
+        let request = request.map(|sent| OnItsWay::new(shared, sent));
+        let dialling = Dialling { route, conn, fate, request, refused };
+        Self { faulty, dialling, links: Lock::new(None), answer: Arc::new(Lock::new(None)) }
     }
 
     async fn connect<N: Notifier<Link = FaultyLink<E>>>(
@@ -119,7 +140,7 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
     /// The request arrives.
     async fn request(&self) -> Result<(), Cause> {
         match &self.dialling.request {
-            Some((letter, _)) => self.arrival(letter).await,
+            Some(request) => self.arrival(&request.letter).await,
             None => Ok(()),
         }
     }
@@ -135,8 +156,8 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
 
     /// The faults know the connection from now on.
     fn open(&self, ends: [Option<E::Link>; 2]) -> Arc<Links<E>> {
-        let Dialling { conn, dirs, dial, .. } = self.dialling;
-        let links = Arc::new(Links::new(self.faulty.inner.clone(), conn, ends));
+        let Dialling { conn, route: DialRoute { dirs, dial }, .. } = self.dialling;
+        let links = Arc::new(Links::new(self.faulty.inner.clone(), self.faulty.shared().clone(), conn, ends));
         let weak: Weak<Links<E>> = Arc::downgrade(&links);
         self.faulty.shared().step(|world, _, actions| world.open(conn, weak, dirs, dial, actions));
         self.links.with(|known| known.replace(links.clone()));
@@ -146,27 +167,8 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
 
 impl<E: Engine + 'static> Drop for Open<'_, E> {
     fn drop(&mut self) {
-        let Dialling { dirs, dial, request, .. } = &self.dialling;
-        let letter = self.faulty.shared().step(|world, _, actions| {
-            world.dialled(dirs[0], *dial, actions);
-            let (letter, number) = request.as_ref()?;
-            if letter.is_settled() { None } else { world.take_letter(dirs[0], *number) }
-        });
-        drop(letter);
-    }
-}
-
-/// A letter that is taken off its way when the dial no longer waits for it.
-struct OnItsWay<'a, E: Engine + 'static> {
-    faulty: &'a Faulty<E>,
-    dir: usize,
-    number: u64,
-}
-
-impl<E: Engine + 'static> Drop for OnItsWay<'_, E> {
-    fn drop(&mut self) {
-        let letter = self.faulty.shared().step(|world, _, _| world.take_letter(self.dir, self.number));
-        drop(letter);
+        let DialRoute { dirs, dial } = self.dialling.route;
+        self.faulty.shared().step(|world, _, actions| world.dialled(dirs[0], dial, actions));
     }
 }
 
@@ -205,16 +207,52 @@ where
     N: Notifier<Link = FaultyLink<E>>,
     E: Engine + 'static,
 {
+    /// The request is on its way, and arrives by itself.
+    async fn travel(
+        &self,
+        src: &Addr,
+        dst: &Addr,
+        link: E::Link,
+        request: &Arc<Letter>,
+        later: Arc<dyn Later<FaultyLink<E>>>,
+    ) -> Result<Addr, Cause> {
+        let (faulty, route) = (self.open.faulty, self.open.dialling.route);
+        let (far, mut left) = self.ends(link);
+        let (src, dst, request) = (*src, *dst, request.clone());
+        let outcome = Arc::new((Letter::new(), Lock::new(None)));
+        let (shared, answer, sent) = (faulty.shared().clone(), self.open.answer.clone(), outcome.clone());
+        let held = Held { engine: faulty.inner.clone(), end: Some(far) };
+        let voyage = Voyage::begin(async move {
+            // A dial that fails on its way is dropped.
+            if poll_fn(|cx| request.poll(cx)).await.is_ok() {
+                let connected = later.connect(&src, &dst, held.pass()).await;
+                let way = shared.answer(route);
+                answer.with(|answer| answer.replace(way));
+                sent.1.with(|sent| *sent = Some(connected));
+                sent.0.settle(Ok(()));
+            }
+        });
+        poll_fn(|cx| outcome.0.poll(cx)).await?;
+        left.accepted = true;
+        drop(voyage);
+        outcome.1.with(|connected| *connected).unwrap_or(Err(REFUSED))
+    }
+
     /// Waits until the request has arrived. Returns the far end, and what the near one has to do if the dial is dropped.
     async fn far(&self, link: E::Link) -> Result<(FaultyLink<E>, Left<'_, E>), Cause> {
-        let Open { faulty, .. } = *self.open;
-        let held = Held { faulty, link: Some(link) };
+        let (far, left) = self.ends(link);
+        let held = Held { engine: self.open.faulty.inner.clone(), end: Some(far) };
         self.open.request().await?;
-        let link = held.pass();
+        Ok((held.pass(), left))
+    }
+
+    /// Gives both ends to the faults.
+    fn ends(&self, link: E::Link) -> (FaultyLink<E>, Left<'_, E>) {
+        let Open { faulty, .. } = *self.open;
         let near = faulty.inner.delay_io().map(|io| io.peer(&link));
         let links = self.open.open([near, Some(link.clone())]);
         let left = Left { faulty, links: links.clone(), accepted: false };
-        Ok((FaultyLink { link, links, side: 1 }, left))
+        (FaultyLink { link, links, side: 1 }, left)
     }
 }
 
@@ -234,6 +272,9 @@ where
     }
 
     async fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> Result<Addr, Cause> {
+        if let (Some(request), Some(later)) = (&self.open.dialling.request, self.notifier.later()) {
+            return self.travel(src, dst, link, &request.letter, later).await;
+        }
         let (far, mut left) = self.far(link).await?;
         let connected = self.notifier.connect(src, dst, far).await;
         left.accepted = true;
@@ -245,26 +286,27 @@ where
     }
 }
 
-/// The far end, until it is handed over.
-struct Held<'a, E: Engine + 'static> {
-    faulty: &'a Faulty<E>,
-    link: Option<E::Link>,
+/// The far end, until it is handed over. One that never is, is not known to any program: it is closed at once.
+struct Held<E: Engine + 'static> {
+    engine: Arc<E>,
+    end: Option<FaultyLink<E>>,
 }
 
-impl<E: Engine + 'static> Held<'_, E> {
-    fn pass(mut self) -> E::Link {
-        match self.link.take() {
-            Some(link) => link,
+impl<E: Engine + 'static> Held<E> {
+    fn pass(mut self) -> FaultyLink<E> {
+        match self.end.take() {
+            Some(end) => end,
             None => unreachable!("the end is handed over once"),
         }
     }
 }
 
-impl<E: Engine + 'static> Drop for Held<'_, E> {
+impl<E: Engine + 'static> Drop for Held<E> {
     fn drop(&mut self) {
-        if let Some(link) = self.link.take() {
-            self.faulty.inner.shutdown(&link, Shutdown::Close);
-            self.faulty.inner.release(&link);
+        if let Some(end) = self.end.take() {
+            end.links.shared.step(|world, _, actions| world.forget(end.links.conn, actions));
+            self.engine.shutdown(&end.link, Shutdown::Close);
+            self.engine.release(&end.link);
         }
     }
 }

@@ -12,18 +12,25 @@ use crate::sim::letter::Letter;
 use crate::sim::setting::Cut;
 use crate::sim::world::{Action, Alarm, End, World};
 
-/// A dial under way.
-pub(super) struct Dialling {
-    /// Its direction, and the other one.
+/// The directions of a dial: its own, and the other one; and its number among the dials of its direction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DialRoute {
     pub(super) dirs: [usize; 2],
-    /// Its number among the dials of its direction.
     pub(super) dial: u64,
+}
+
+/// A letter that is on its way: with its direction, and its number among all items.
+pub(super) type Sent = (Arc<Letter>, usize, u64);
+
+/// A dial that begins.
+pub(super) struct Begun {
+    pub(super) route: DialRoute,
     /// The number of its connection.
     pub(super) conn: u64,
     /// Fails if the dial is refused on its way, or takes too long.
     pub(super) fate: Arc<Letter>,
     /// Arrives where the listener is; `None` if it has arrived.
-    pub(super) request: Option<(Arc<Letter>, u64)>,
+    pub(super) request: Option<Sent>,
     /// Whether it is refused there, or has been on its way.
     pub(super) refused: Option<Refused>,
 }
@@ -39,7 +46,7 @@ pub(super) enum Refused {
 
 impl World {
     /// A dial begins. `more` is how much later it arrives by a rule.
-    pub(super) fn dial(&mut self, from: &HostName, to: &HostName, more: u64, now: u64) -> Dialling {
+    pub(super) fn dial(&mut self, from: &HostName, to: &HostName, more: u64, now: u64) -> Begun {
         let dirs = [self.direction(from, to, now), self.direction(to, from, now)];
         let conn = self.next_conn();
         let direction = &mut self.dirs[dirs[0]];
@@ -65,24 +72,24 @@ impl World {
             if due > direction.time(now) || !direction.is_open() {
                 let letter = Arc::new(Letter::new());
                 let (_, number) = self.post(dirs[0], due, Item::Letter(letter.clone()));
-                request = Some((letter, number));
+                request = Some((letter, dirs[0], number));
             }
         }
-        Dialling { dirs, dial, conn, fate, request, refused }
+        Begun { route: DialRoute { dirs, dial }, conn, fate, request, refused }
     }
 
     /// The answer of a dial is sent. `None` if it has arrived.
-    pub(super) fn answer(&mut self, dialling: &Dialling, now: u64) -> Option<(Arc<Letter>, u64)> {
-        let [dir, back] = dialling.dirs;
+    pub(super) fn answer(&mut self, route: DialRoute, now: u64) -> Option<Sent> {
+        let DialRoute { dirs: [dir, back], dial } = route;
         let draws = self.dirs[dir].draws;
         let direction = &self.dirs[back];
-        let due = direction.time(now).saturating_add(direction.latency(draws, dialling.dial, true, DIAL));
+        let due = direction.time(now).saturating_add(direction.latency(draws, dial, true, DIAL));
         if due <= direction.time(now) && direction.is_open() {
             return None;
         }
         let letter = Arc::new(Letter::new());
         let (_, number) = self.post(back, due, Item::Letter(letter.clone()));
-        Some((letter, number))
+        Some((letter, back, number))
     }
 
     /// A dial is done, or was dropped.

@@ -8,6 +8,7 @@ use core::task::{Context, Poll};
 use crate::contract::engine::{DelayIo as _, Engine, Shutdown};
 use crate::error::cause::Cause;
 use crate::sim::letter::Letter;
+use crate::sim::shared::Shared;
 use crate::sim::world::Wire;
 use crate::sync::{AtomicBool, Lock};
 use crate::wait::waker::{ManyWakers, Task, Wakers, poll_locked};
@@ -15,6 +16,7 @@ use crate::wait::waker::{ManyWakers, Task, Wakers, poll_locked};
 /// The links of a connection.
 pub(super) struct Links<E: Engine> {
     pub(super) engine: Arc<E>,
+    pub(super) shared: Arc<Shared>,
     /// The number of the connection among those that faults know.
     pub(super) conn: u64,
     /// The link of each end, once it is known.
@@ -61,7 +63,7 @@ fn sum(bytes: &[u8]) -> u64 {
 }
 
 impl<E: Engine> Links<E> {
-    pub(super) fn new(engine: Arc<E>, conn: u64, ends: [Option<E::Link>; 2]) -> Self {
+    pub(super) fn new(engine: Arc<E>, shared: Arc<Shared>, conn: u64, ends: [Option<E::Link>; 2]) -> Self {
         let side = || Side {
             writes: AtomicBool::new(false),
             reads: AtomicBool::new(false),
@@ -69,7 +71,7 @@ impl<E: Engine> Links<E> {
             stalled: Lock::new(ManyWakers::default()),
             offers: Lock::new(Vec::new()),
         };
-        Self { engine, conn, ends: Lock::new(ends), sides: [side(), side()], broken: AtomicBool::new(false) }
+        Self { engine, shared, conn, ends: Lock::new(ends), sides: [side(), side()], broken: AtomicBool::new(false) }
     }
 
     /// The link of an end is known from now on.

@@ -26,6 +26,8 @@ mod setting;
 #[cfg(feature = "alloc")]
 mod shared;
 #[cfg(feature = "alloc")]
+mod voyage;
+#[cfg(feature = "alloc")]
 mod world;
 
 #[cfg(feature = "alloc")]

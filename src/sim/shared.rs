@@ -6,6 +6,8 @@ use alloc::task::Wake;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::sim::letter::Letter;
+use crate::sim::letters::{DialRoute, Sent};
 use crate::sim::world::{Action, World};
 use crate::sync::Lock;
 use crate::trace::Trace;
@@ -57,6 +59,11 @@ impl Shared {
             if ended { trace.fault_ended(text) } else { trace.fault(text) }
         }
         self.step(step);
+    }
+
+    /// The answer of a dial is sent. `None` if it has arrived.
+    pub(super) fn answer(self: &Arc<Self>, route: DialRoute) -> Option<OnItsWay> {
+        self.step(|world, now, _| world.answer(route, now)).map(|sent| OnItsWay::new(self, sent))
     }
 
     /// Carries out what is due, one after the other, and sets the timer for what is due next.
@@ -112,6 +119,29 @@ impl Shared {
             });
         }
         false
+    }
+}
+
+/// A letter on its way, which is taken off it when it is no longer waited for.
+pub(super) struct OnItsWay {
+    shared: Arc<Shared>,
+    pub(super) letter: Arc<Letter>,
+    dir: usize,
+    number: u64,
+}
+
+impl OnItsWay {
+    pub(super) fn new(shared: &Arc<Shared>, (letter, dir, number): Sent) -> Self {
+        Self { shared: shared.clone(), letter, dir, number }
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        if !self.letter.is_settled() {
+            let letter = self.shared.step(|world, _, _| world.take_letter(self.dir, self.number));
+            drop(letter);
+        }
     }
 }
 

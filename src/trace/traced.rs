@@ -12,14 +12,16 @@
 //! A write in a rendezvous is polled several times before its bytes are taken. Its first poll is recorded as the offer,
 //! and what it reports in the end as what was taken. [`Offers`] knows which writes are under way.
 
-use alloc::sync::Weak;
+use alloc::boxed::Box;
+use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::future::Future;
+use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
 use crate::contract::engine::{Engine, FastIo as _, FastPath, LinkStatus, Shutdown};
-use crate::contract::notifier::{Accept, Notifier};
+use crate::contract::notifier::{Accept, Later, Notifier};
 use crate::contract::observe::{CoreEvent, Intent, Observer, RawEvent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
@@ -284,8 +286,28 @@ where
         self.notifier.connect(src, dst, TracedLink { link, end: self.end, acknowledged: false })
     }
 
+    fn later(&self) -> Option<Arc<dyn Later<L>>>
+    where
+        L: 'static,
+    {
+        let later = self.notifier.later()?;
+        Some(Arc::new(FarLater { later, end: self.end }))
+    }
+
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
         self.notifier.down(cause)
+    }
+}
+
+/// Gives the far end of a connection its number when it is handed over.
+struct FarLater<L> {
+    later: Arc<dyn Later<TracedLink<L>>>,
+    end: u32,
+}
+
+impl<L> Later<L> for FarLater<L> {
+    fn connect(&self, src: &Addr, dst: &Addr, link: L) -> Pin<Box<dyn Future<Output = Result<Addr, Cause>> + Send>> {
+        self.later.connect(src, dst, TracedLink { link, end: self.end, acknowledged: false })
     }
 }
 
