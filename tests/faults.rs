@@ -6,5 +6,9 @@ mod bed;
 #[cfg(feature = "testing")]
 #[path = "faults/conformance.rs"]
 mod conformance;
+#[path = "faults/reset.rs"]
+mod reset;
 #[path = "faults/scenario.rs"]
 mod scenario;
+#[path = "faults/shape.rs"]
+mod shape;

@@ -211,8 +211,9 @@ fn level(folder: &str) -> u32 {
 /// Pairs of features whose code refers to each other: one `cfg` names both, or a `cfg` within one feature's code names
 /// the other feature. `.ci/run features` checks these together; features of other pairs meet only through Cargo's
 /// unification.
-const PAIRS: [(&str, &str); 13] = [
+const PAIRS: [(&str, &str); 14] = [
     ("alloc", "pipenet"),
+    ("alloc", "sim"),
     ("alloc", "trace"),
     ("bridge", "tokio"),
     ("critical-section", "pipenet"),
@@ -232,8 +233,10 @@ fn features_whose_code_refers_to_each_other_are_listed() {
     let listed: BTreeSet<_> = PAIRS.iter().map(|(first, second)| ((*first).to_owned(), (*second).to_owned())).collect();
     let mut found = BTreeSet::new();
     for (module, source) in sources() {
-        let gate =
-            ["bridge", "pipenet", "trace"].into_iter().find(|feature| *feature == folder(&module)).map(String::from);
+        let gate = ["bridge", "pipenet", "sim", "trace"]
+            .into_iter()
+            .find(|feature| *feature == folder(&module))
+            .map(String::from);
         for line in source.lines().filter(|line| line.trim_start().starts_with("#[cfg(")) {
             let named = line.split("feature = \"").skip(1).filter_map(|rest| rest.split('"').next());
             let named: BTreeSet<String> = named.map(String::from).chain(gate.clone()).collect();

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::addr::name::HostName;
 use crate::contract::engine::Shutdown;
 use crate::error::cause::Cause;
 use crate::sim::direction::{Item, MARKS, Mark, NEVER, slice};
@@ -37,8 +38,7 @@ impl World {
         &mut self,
         conn: u64,
         side: usize,
-        count: usize,
-        more: u64,
+        (count, more): (usize, u64),
         now: u64,
         actions: &mut Vec<Action>,
     ) {
@@ -203,6 +203,12 @@ impl World {
             most = most.min(slice(sizes, draws.draw(Drawer::Slice, known.dial, side == 1, lane.slices)));
         }
         Look::Write(most)
+    }
+
+    /// The hosts of a connection, from the end `side` on.
+    pub(super) fn hosts(&self, conn: u64, side: usize) -> Option<[HostName; 2]> {
+        let direction = &self.dirs[self.conns.get(&conn)?.dirs[side]];
+        Some([direction.from, direction.to])
     }
 
     /// Whether the limit of what the end `side` may write was reached just now, so that the stream ends.

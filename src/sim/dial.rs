@@ -17,10 +17,13 @@ use crate::addr::Addr;
 use crate::contract::engine::{DelayIo, Engine, Shutdown};
 use crate::contract::notifier::{Later, Notifier};
 use crate::error::cause::Cause;
+use crate::sim::direction::NEVER;
 use crate::sim::faulty::{Faulty, FaultyLink};
 use crate::sim::letter::Letter;
 use crate::sim::letters::{Begun, DialRoute, REFUSED, Refused};
 use crate::sim::links::Links;
+use crate::sim::rule::{Traffic, Verdict};
+use crate::sim::setting::nanos;
 use crate::sim::shared::OnItsWay;
 use crate::sim::voyage::Voyage;
 use crate::sync::Lock;
@@ -82,7 +85,14 @@ type Answered = Lock<Option<Option<OnItsWay>>>;
 impl<'a, E: Engine + 'static> Open<'a, E> {
     fn new(faulty: &'a Faulty<E>, src: &Addr, dst: &Addr) -> Self {
         let shared = faulty.shared();
-        let begun = shared.step(|world, now, _| world.dial(&src.host, &dst.host, 0, now));
+        let judged = match shared.judge(&Traffic::Dial { from: src.host(), to: dst.host(), port: dst.port }) {
+            Verdict::Pass => (0, None),
+            Verdict::Delay(by) => (nanos(by), None),
+            Verdict::Hold => (NEVER, None),
+            Verdict::Reset => (0, Some(Refused::OnTheWay)),
+            Verdict::Refuse => (0, Some(Refused::There)),
+        };
+        let begun = shared.step(|world, now, _| world.dial(&src.host, &dst.host, judged, now));
         let Begun { route, conn, fate, request, refused } = begun;
         let request = request.map(|sent| OnItsWay::new(shared, sent));
         let dialling = Dialling { route, conn, fate, request, refused };
@@ -99,7 +109,7 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
         match self.dialling.refused {
             Some(Refused::OnTheWay) => return Err(Failed::There(REFUSED)),
             Some(Refused::There) => {
-                self.request().await.map_err(Failed::Now)?;
+                self.refusal().await.map_err(Failed::Now)?;
                 return Err(Failed::There(REFUSED));
             }
             None => {}
@@ -135,6 +145,24 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
             },
             Err(failed) => Err(failed),
         }
+    }
+
+    /// The request arrives, and is refused there: the answer is sent by itself.
+    async fn refusal(&self) -> Result<(), Cause> {
+        let Some(request) = &self.dialling.request else { return Ok(()) };
+        let (shared, route, answer) = (self.faulty.shared().clone(), self.dialling.route, self.answer.clone());
+        let (request, sent) = (request.letter.clone(), Arc::new(Letter::new()));
+        let done = sent.clone();
+        let voyage = Voyage::begin(async move {
+            if poll_fn(|cx| request.poll(cx)).await.is_ok() {
+                let way = shared.answer(route);
+                answer.with(|answer| answer.replace(way));
+                done.settle(Ok(()));
+            }
+        });
+        let outcome = self.arrival(&sent).await;
+        drop(voyage);
+        outcome
     }
 
     /// The request arrives.

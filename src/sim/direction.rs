@@ -34,7 +34,9 @@ pub(super) enum Item {
     End { conn: u64, side: usize, how: Shutdown },
     /// A reset of both ends of a connection.
     Break { conn: u64, side: usize },
-    /// A dial, its answer, or a write of a rendezvous.
+    /// A dial, with its number.
+    Dial(Arc<Letter>, u64),
+    /// The answer of a dial, or a write of a rendezvous.
     Letter(Arc<Letter>),
 }
 

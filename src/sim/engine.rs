@@ -16,7 +16,10 @@ use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::sim::conn::Look;
 use crate::sim::dial;
+use crate::sim::direction::NEVER;
 use crate::sim::faulty::{Faulty, FaultyLink};
+use crate::sim::rule::Verdict;
+use crate::sim::setting::nanos;
 use crate::wait::waker::Task;
 
 impl<E: Engine + 'static> Engine for Faulty<E> {
@@ -65,8 +68,17 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
 
     fn poll_write(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
         let FaultyLink { links, side, .. } = link;
-        let mut most = buf.len();
+        let (mut most, mut more) = (buf.len(), 0);
         if links.looks_at_writes(*side) {
+            match self.shared().judge_write(links.conn, *side, buf) {
+                Verdict::Pass => {}
+                Verdict::Delay(by) => more = nanos(by),
+                Verdict::Hold => more = NEVER,
+                Verdict::Reset | Verdict::Refuse => {
+                    self.shared().step(|world, _, actions| world.break_off(links.conn, actions));
+                    return Poll::Ready(Err(Cause::ConnectionReset));
+                }
+            }
             match self.shared().step(|world, _, _| world.look(links.conn, *side, buf.len())) {
                 Look::Write(count) => most = count,
                 Look::Fail(cause) => return Poll::Ready(Err(cause)),
@@ -82,7 +94,7 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
             }
         }
         let buf = buf.get(..most).unwrap_or_default();
-        self.write(link, cx, buf).map_err(|cause| links.cause(*side, cause))
+        self.write(link, cx, buf, more).map_err(|cause| links.cause(*side, cause))
     }
 
     fn is_rendezvous(&self) -> bool {

@@ -8,6 +8,7 @@ use crate::contract::engine::Engine;
 use crate::contract::layer::Layer;
 use crate::sim::faulty::Faulty;
 use crate::sim::route::Route;
+use crate::sim::rule::{Traffic, Verdict};
 use crate::sim::setting::Way;
 use crate::sim::shared::Shared;
 use crate::trace::Trace;
@@ -78,6 +79,17 @@ impl Faults {
     /// All directions.
     pub fn all(&self) -> Route {
         self.ways(Some(Way::ALL), None)
+    }
+
+    /// From now on, `rule` looks at each dial and each write, and decides when it arrives. A rule replaces an earlier one.
+    /// It is called under no lock, by the thread or task that dials or writes.
+    pub fn rule(&self, rule: impl Fn(&Traffic<'_>) -> Verdict + Send + Sync + 'static) {
+        self.0.set_rule(Some(Arc::new(rule)));
+    }
+
+    /// Ends the rule.
+    pub fn end_rule(&self) {
+        self.0.set_rule(None);
     }
 
     fn ways(&self, first: Option<Way>, second: Option<Way>) -> Route {

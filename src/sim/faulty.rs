@@ -48,25 +48,32 @@ impl<E> Faulty<E> {
 }
 
 impl<E: Engine + 'static> Faulty<E> {
-    pub(super) fn write(&self, link: &FaultyLink<E>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
+    /// Writes; what is written arrives later by `more` by a rule.
+    pub(super) fn write(
+        &self,
+        link: &FaultyLink<E>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+        more: u64,
+    ) -> Poll<Result<usize, Cause>> {
         let FaultyLink { link: inner, .. } = link;
         match self.inner.delay_io() {
             Some(io) if !self.inner.is_rendezvous() => {
                 let written = io.poll_write_held(inner, cx, buf);
                 if let Poll::Ready(Ok((count, true))) = written {
-                    self.sent(link, count);
+                    self.sent(link, count, more);
                 }
                 written.map_ok(|(count, _)| count)
             }
-            _ => self.offer(link, cx, buf),
+            _ => self.offer(link, cx, buf, more),
         }
     }
 
     /// Bytes were written that wait to be shown.
-    fn sent(&self, link: &FaultyLink<E>, count: usize) {
+    fn sent(&self, link: &FaultyLink<E>, count: usize, more: u64) {
         let (conn, side) = (link.links.conn, link.side);
         let ends = self.shared().step(|world, now, actions| {
-            world.sent(conn, side, count, 0, now, actions);
+            world.sent(conn, side, (count, more), now, actions);
             world.ends_now(conn, side)
         });
         if ends {
@@ -75,7 +82,7 @@ impl<E: Engine + 'static> Faulty<E> {
     }
 
     /// A write to an engine that cannot hide bytes: it is offered to the engine when it arrives.
-    fn offer(&self, link: &FaultyLink<E>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
+    fn offer(&self, link: &FaultyLink<E>, cx: &mut Context<'_>, buf: &[u8], more: u64) -> Poll<Result<usize, Cause>> {
         let FaultyLink { link: inner, links, side } = link;
         let task = Task::of(cx.waker());
         let (known, stale) = links.offer(*side, task, buf);
@@ -84,8 +91,9 @@ impl<E: Engine + 'static> Faulty<E> {
             Some(letter) => Some(letter),
             None => {
                 let letter = Arc::new(Letter::new());
-                let place =
-                    self.shared().step(|world, now, _| world.send_offer(links.conn, *side, buf.len(), &letter, now));
+                let place = self
+                    .shared()
+                    .step(|world, now, _| world.send_offer(links.conn, *side, buf.len(), &letter, (more, now)));
                 place.map(|place| {
                     links.add_offer(*side, Offer::new(task, buf, letter.clone(), place));
                     letter

@@ -45,8 +45,14 @@ pub(super) enum Refused {
 }
 
 impl World {
-    /// A dial begins. `more` is how much later it arrives by a rule.
-    pub(super) fn dial(&mut self, from: &HostName, to: &HostName, more: u64, now: u64) -> Begun {
+    /// A dial begins. By a rule, it arrives later by `more`, or is refused.
+    pub(super) fn dial(
+        &mut self,
+        from: &HostName,
+        to: &HostName,
+        (more, refused): (u64, Option<Refused>),
+        now: u64,
+    ) -> Begun {
         let dirs = [self.direction(from, to, now), self.direction(to, from, now)];
         let conn = self.next_conn();
         let direction = &mut self.dirs[dirs[0]];
@@ -56,7 +62,7 @@ impl World {
         let refused = match (reset, direction.settings.refuse) {
             (true, _) => Some(Refused::OnTheWay),
             (false, true) => Some(Refused::There),
-            (false, false) => None,
+            (false, false) => refused,
         };
         let limit = direction.settings.connect_timeout;
         let alarm = limit.map(|limit| {
@@ -71,7 +77,7 @@ impl World {
             let due = direction.dial_due(now, dial, more);
             if due > direction.time(now) || !direction.is_open() {
                 let letter = Arc::new(Letter::new());
-                let (_, number) = self.post(dirs[0], due, Item::Letter(letter.clone()));
+                let (_, number) = self.post(dirs[0], due, Item::Dial(letter.clone(), dial));
                 request = Some((letter, dirs[0], number));
             }
         }
@@ -104,7 +110,7 @@ impl World {
     pub(super) fn take_letter(&mut self, dir: usize, number: u64) -> Option<Arc<Letter>> {
         let queue = &mut self.dirs[dir].queue;
         let place = queue.iter().find(|((_, known), _)| *known == number).map(|(place, _)| *place)?;
-        let Some(Item::Letter(letter)) = queue.remove(&place) else { return None };
+        let Some(Item::Dial(letter, _) | Item::Letter(letter)) = queue.remove(&place) else { return None };
         self.schedule(dir);
         Some(letter)
     }
@@ -116,7 +122,7 @@ impl World {
         side: usize,
         count: usize,
         letter: &Arc<Letter>,
-        now: u64,
+        (more, now): (u64, u64),
     ) -> Option<(usize, u64)> {
         let dir = self.conns.get(&conn)?.dirs[side];
         let delays = self.delays(dir);
@@ -126,7 +132,7 @@ impl World {
         }
         let draws = self.dirs[known.dirs[0]].draws;
         let (direction, lane) = (&mut self.dirs[dir], &mut known.lanes[side]);
-        let latency = direction.latency(draws, known.dial, side == 1, lane.writes);
+        let latency = direction.latency(draws, known.dial, side == 1, lane.writes).saturating_add(more);
         lane.writes += 1;
         let due = direction.leave(now, count).saturating_add(latency).max(lane.last);
         lane.last = due;

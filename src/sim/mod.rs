@@ -22,6 +22,8 @@ mod links;
 #[cfg(feature = "alloc")]
 mod route;
 #[cfg(feature = "alloc")]
+mod rule;
+#[cfg(feature = "alloc")]
 mod setting;
 #[cfg(feature = "alloc")]
 mod shared;
@@ -36,5 +38,7 @@ pub use faults::Faults;
 pub use faulty::{Faulty, FaultyLink};
 #[cfg(feature = "alloc")]
 pub use route::Route;
+#[cfg(feature = "alloc")]
+pub use rule::{Traffic, Verdict};
 #[cfg(feature = "alloc")]
 pub use setting::{Cut, Limit};

@@ -8,6 +8,7 @@ use core::fmt;
 
 use crate::sim::letter::Letter;
 use crate::sim::letters::{DialRoute, Sent};
+use crate::sim::rule::{Rule, Traffic, Verdict};
 use crate::sim::world::{Action, World};
 use crate::sync::Lock;
 use crate::trace::Trace;
@@ -19,11 +20,12 @@ pub(super) struct Shared {
     pub(super) trace: Option<Trace>,
     pub(super) seed: u64,
     world: Lock<World>,
+    rule: Lock<Option<Arc<Rule>>>,
 }
 
 impl Shared {
     pub(super) fn new(seed: u64, clock: Clock, trace: Option<Trace>) -> Self {
-        Self { clock, trace, seed, world: Lock::new(World::new(seed)) }
+        Self { clock, trace, seed, world: Lock::new(World::new(seed)), rule: Lock::new(None) }
     }
 
     /// The time, in nanoseconds.
@@ -59,6 +61,26 @@ impl Shared {
             if ended { trace.fault_ended(text) } else { trace.fault(text) }
         }
         self.step(step);
+    }
+
+    /// Sets the rule that looks at each dial and each write.
+    pub(super) fn set_rule(self: &Arc<Self>, rule: Option<Arc<Rule>>) {
+        let on = rule.is_some();
+        let before = self.rule.with(|known| core::mem::replace(known, rule));
+        drop(before);
+        self.change(!on, &"rule", |world, _, actions| world.set_ruled(on, actions));
+    }
+
+    /// What the rule says of something, if there is one. It is called under no lock.
+    pub(super) fn judge(&self, traffic: &Traffic<'_>) -> Verdict {
+        let rule = self.rule.with(|rule| rule.clone());
+        rule.map_or(Verdict::Pass, |rule| rule(traffic))
+    }
+
+    /// What the rule says of a write.
+    pub(super) fn judge_write(self: &Arc<Self>, conn: u64, side: usize, bytes: &[u8]) -> Verdict {
+        let hosts = self.step(|world, _, _| if world.ruled { world.hosts(conn, side) } else { None });
+        hosts.map_or(Verdict::Pass, |[from, to]| self.judge(&Traffic::Write { from: &from, to: &to, bytes }))
     }
 
     /// The answer of a dial is sent. `None` if it has arrived.

@@ -216,7 +216,7 @@ impl World {
 
     pub(super) fn arrive(&mut self, dir: usize, item: Item, now: u64, actions: &mut Vec<Action>) {
         match item {
-            Item::Letter(letter) => actions.push(Action::Settle(letter, Ok(()))),
+            Item::Dial(letter, _) | Item::Letter(letter) => actions.push(Action::Settle(letter, Ok(()))),
             Item::Bytes { conn, side, count } => {
                 let delays = self.delays(dir);
                 let Some(known) = self.conns.get_mut(&conn) else { return };
@@ -329,7 +329,8 @@ impl World {
         if matches!(change, Change::Held(false)) || before.held && !after.held {
             self.release(dir, now);
         }
-        if before.blackhole && !after.blackhole {
+        let released = matches!(change, Change::Held(false) | Change::Clear) || before.blackhole;
+        if released && !after.blackhole {
             self.release_dials(dir, now);
         }
         if after.cut == Some(Cut::Reset) && before.cut != after.cut {
@@ -374,6 +375,17 @@ impl World {
         }
     }
 
+    /// Sets whether a rule looks at each write.
+    pub(super) fn set_ruled(&mut self, on: bool, actions: &mut Vec<Action>) {
+        let before: Vec<_> = (0..self.dirs.len()).map(|dir| (self.delays(dir), self.looks(dir))).collect();
+        self.ruled = on;
+        for (dir, before) in before.into_iter().enumerate() {
+            let settings = self.dirs[dir].settings;
+            let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
+            conns.into_iter().for_each(|conn| self.follow(conn, dir, before, (&settings, &settings), actions));
+        }
+    }
+
     /// Resets the connections of the known directions of a way.
     pub(super) fn reset(&mut self, way: &Way, actions: &mut Vec<Action>) {
         self.known(way).into_iter().for_each(|dir| self.reset_direction(dir, actions));
@@ -401,9 +413,7 @@ impl World {
     fn release(&mut self, dir: usize, now: u64) {
         let time = self.dirs[dir].time(now);
         let Direction { queue, .. } = &mut self.dirs[dir];
-        let late = |place: &Place, item: &Item| {
-            (place.0 < time || place.0 == NEVER) && !(place.0 == NEVER && matches!(item, Item::Letter(_)))
-        };
+        let late = |&(due, _): &Place, item: &Item| due < time || due == NEVER && !matches!(item, Item::Dial(..));
         let places: Vec<Place> =
             queue.iter().filter(|(place, item)| late(place, item)).map(|(place, _)| *place).collect();
         for place in places {
@@ -420,13 +430,14 @@ impl World {
         }
     }
 
-    /// Dials that wait for the end of a black hole are sent now.
+    /// Dials that wait for the end of a black hole, or for a release, are sent now.
     fn release_dials(&mut self, dir: usize, now: u64) {
-        let stalled = self.dirs[dir].queue.iter().filter(|(place, _)| place.0 == NEVER);
-        let places: Vec<Place> =
-            stalled.filter(|(_, item)| matches!(item, Item::Letter(_))).map(|(place, _)| *place).collect();
-        for place in places {
-            let due = self.dirs[dir].dial_due(now, place.1, 0);
+        let stalled = self.dirs[dir].queue.range((NEVER, 0)..).filter_map(|(place, item)| match item {
+            Item::Dial(_, dial) => Some((*place, *dial)),
+            _ => None,
+        });
+        for (place, dial) in stalled.collect::<Vec<_>>() {
+            let due = self.dirs[dir].dial_due(now, dial, 0);
             self.replace(dir, place, due);
         }
     }
@@ -436,7 +447,7 @@ impl World {
         let Some(item) = self.dirs[dir].queue.remove(&place) else { return };
         let lane = match &item {
             Item::Bytes { conn, side, .. } | Item::End { conn, side, .. } => Some((*conn, *side)),
-            Item::Break { .. } | Item::Letter(_) => None,
+            Item::Break { .. } | Item::Dial(..) | Item::Letter(_) => None,
         };
         self.dirs[dir].queue.insert((due, place.1), item);
         let lane = lane.and_then(|(conn, side)| Some(&mut self.conns.get_mut(&conn)?.lanes[side]));
