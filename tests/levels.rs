@@ -211,7 +211,7 @@ fn level(folder: &str) -> u32 {
 /// Pairs of features whose code refers to each other: one `cfg` names both, or a `cfg` within one feature's code names
 /// the other feature. `.ci/run features` checks these together; features of other pairs meet only through Cargo's
 /// unification.
-const PAIRS: [(&str, &str); 14] = [
+const PAIRS: [(&str, &str); 17] = [
     ("alloc", "pipenet"),
     ("alloc", "sim"),
     ("alloc", "trace"),
@@ -224,6 +224,9 @@ const PAIRS: [(&str, &str); 14] = [
     ("pipenet", "testing"),
     ("pipenet", "tokio"),
     ("pipenet", "trace"),
+    ("sim", "std"),
+    ("sim", "tokio"),
+    ("sim", "trace"),
     ("std", "trace"),
     ("tokio", "trace"),
 ];

@@ -11,6 +11,8 @@ use crate::contract::notifier::Notifier;
 use crate::contract::observe::{CoreEvent, Intent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
+#[cfg(feature = "sim")]
+use crate::wait::clock::Clock;
 
 /// The engine of a backend: it creates hosts, dials, moves bytes and closes.
 ///
@@ -214,6 +216,15 @@ pub trait Engine: Send + Sync {
     #[doc(hidden)]
     fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
         let _ = (name, picture);
+    }
+
+    /// The clock on which the network's timeouts are measured, in threads that take part in no clock themselves. Without
+    /// one, these are measured in real time.
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    #[inline]
+    fn clock(&self) -> Option<&Clock> {
+        None
     }
 
     /// Ready when the core may do what it is about to do, to `link` if it is about one.

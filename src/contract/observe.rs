@@ -16,6 +16,8 @@ use core::task::{Context, Poll};
 use crate::addr::Addr;
 use crate::error::Error;
 use crate::error::cause::Cause;
+#[cfg(all(feature = "alloc", feature = "sim"))]
+use crate::wait::clock::Clock;
 
 /// The place of an event in the record: a number that an [`Observer`] draws, greater than all numbers drawn before.
 ///
@@ -159,6 +161,13 @@ pub trait Observer: Send + Sync {
         let _ = (name, picture);
     }
 
+    /// The clock of the network, if it has one. Called once, when the network is made, if it grows.
+    #[cfg(all(feature = "alloc", feature = "sim"))]
+    #[doc(hidden)]
+    fn clock(&self, clock: &Clock) {
+        let _ = clock;
+    }
+
     /// Whether nothing but `Opened`, `Accepted` and `Connected` has to be recorded at the moment.
     fn paused(&self) -> bool {
         false
@@ -192,6 +201,11 @@ impl<O: Observer> Observer for &O {
     #[cfg(feature = "alloc")]
     fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
         O::attach(self, name, picture);
+    }
+
+    #[cfg(all(feature = "alloc", feature = "sim"))]
+    fn clock(&self, clock: &Clock) {
+        O::clock(self, clock);
     }
 
     fn paused(&self) -> bool {

@@ -134,7 +134,7 @@ impl<N: NetRef> ConnRef<N> {
     ) -> Op<impl OnTimeout<Output = Result<T, Error>>> {
         let expired = || Err(self.error(Operation::Read, Cause::TimedOut));
         let unregister = |waker: &Waker| self.net().engine.cancel_read(&self.link, waker);
-        Op::new(Registered::new(poll_fn(poll), expired, unregister))
+        Op::new(Registered::new(poll_fn(poll), expired, unregister)).on(self.net().clock())
     }
 
     /// Converts the engine's outcome of a read. `Ok(0)` is the end of the stream only while this end is up.

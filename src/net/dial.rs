@@ -35,6 +35,7 @@ use crate::net::host::Host;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Bind, Hosts, Peer, Ports, State, Tables};
+use crate::wait::block::touch;
 use crate::wait::waker::{Wakers, poll_locked};
 use crate::wait::{OnTimeout, Op};
 
@@ -65,7 +66,8 @@ impl<N: NetRef> Host<N> {
     /// it.
     #[doc(alias = "connect")]
     pub fn dial<A: ToAddr>(&self, addr: A) -> Op<impl OnTimeout<Output = Result<Conn<N>, Error>> + use<N, A>> {
-        Op::new(dial(self.clone(), addr))
+        touch(self.net.clock());
+        Op::new(dial(self.clone(), addr)).on(self.net.clock())
     }
 }
 

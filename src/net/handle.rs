@@ -12,6 +12,7 @@ use crate::net::notifier::LaterRequests;
 use crate::net::shared::{Holder, Sealed};
 use crate::net::subnet::SubNetwork;
 use crate::table::Heap;
+use crate::wait::block::touch;
 
 /// The parts of a growable backend.
 pub trait Backend: 'static {
@@ -48,6 +49,8 @@ impl<B: Backend, L: Layer> NetHandle<B, L> {
         }
         #[cfg(feature = "sim")]
         net.later.call_once(|| Arc::new(LaterRequests(Arc::downgrade(&net))));
+        touch(net.clock());
+        net.clock().attach(|| -> Weak<LayeredNet<B, L>> { Arc::downgrade(&net) });
         Self(Arc::new(net))
     }
 

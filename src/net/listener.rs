@@ -15,6 +15,7 @@ use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Bind, Delivery, MaybeBoxed, Ports, Queue, State, Tables, next_delivery, queue};
+use crate::wait::block::touch;
 use crate::wait::waker::{Wakers, discard, noop_waker, poll_locked};
 use crate::wait::{OnTimeout, Op, Registered};
 
@@ -44,6 +45,7 @@ impl<N: NetRef> Host<N> {
     /// one.
     #[doc(alias = "bind")]
     pub fn listen<A: ToAddr>(&self, addr: A) -> Result<Listener<N>, Error> {
+        touch(self.net.clock());
         let failed = |addr, cause| Error::new(Operation::Listen, self.net.network_name(), None, addr, cause);
         let asked = to_listen_addr(&addr).map_err(|error| {
             let error = failed(None, error.into());
@@ -121,13 +123,14 @@ impl<N: NetRef> Listener<N> {
     ///
     /// Dropping the operation loses no connection: the next accept returns it.
     pub fn accept(&self) -> Op<impl OnTimeout<Output = Result<Conn<N>, Error>> + use<'_, N>> {
+        touch(self.place.net.clock());
         let expired = || Err(self.failed(Cause::TimedOut));
         let unregister = |waker: &Waker| {
             let (place, listener) = (&self.place, self.place.slot());
             let left = place.ports(|ports| queue(ports, listener).and_then(|queue| queue.acceptors.remove(waker)));
             left.into_iter().for_each(discard);
         };
-        Op::new(Registered::new(poll_fn(|cx| self.poll_accept(cx)), expired, unregister))
+        Op::new(Registered::new(poll_fn(|cx| self.poll_accept(cx)), expired, unregister)).on(self.place.net.clock())
     }
 
     /// Accepts the next connection, if one is queued. If its backend still has to acknowledge it, the first attempt

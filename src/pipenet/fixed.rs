@@ -8,6 +8,7 @@ use super::{PREFIX, Pipenet, Pipes, Ram};
 use crate::addr::name::NetworkName;
 use crate::net::subnet::Options;
 use crate::table::{Fixed, FixedMemory};
+use crate::wait::ClockSlot;
 
 /// The subnetwork of a [`Network`].
 pub type SubNetwork<'m> = crate::net::subnet::SubNetwork<Pipes<FixedPipes<'m>>, Ram<Tables<'m>>, Tables<'m>>;
@@ -67,7 +68,8 @@ impl<'m> Network<'m> {
             None => NetworkName::EMPTY,
         };
         let pool: &dyn PipeSlots = &memory.pipes;
-        let engine = Pipes { memory: FixedPipes { pool }, rendezvous: false, reset_unread: true };
+        let engine =
+            Pipes { memory: FixedPipes { pool }, rendezvous: false, reset_unread: true, clock: ClockSlot::EMPTY };
         let registry = Ram::new(tables, full);
         Self::over(SubNetwork::with_options(PREFIX, name, engine, registry, tables, Options::DEFAULT))
     }

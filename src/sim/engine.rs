@@ -20,6 +20,7 @@ use crate::sim::direction::NEVER;
 use crate::sim::faulty::{Faulty, FaultyLink};
 use crate::sim::rule::Verdict;
 use crate::sim::setting::nanos;
+use crate::wait::clock::Clock;
 use crate::wait::waker::Task;
 
 impl<E: Engine + 'static> Engine for Faulty<E> {
@@ -157,6 +158,10 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
 
     fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
         self.inner.attach(name, picture);
+    }
+
+    fn clock(&self) -> Option<&Clock> {
+        Some(&self.shared().clock)
     }
 
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, link: Option<&Self::Link>) -> Poll<()> {

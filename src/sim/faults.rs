@@ -22,7 +22,7 @@ impl Faults {
     /// No faults yet.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(0, Clock::manual(), None)
+        Self::with(0, default_clock(), None)
     }
 
     fn with(seed: u64, clock: Clock, trace: Option<Trace>) -> Self {
@@ -95,6 +95,17 @@ impl Faults {
     fn ways(&self, first: Option<Way>, second: Option<Way>) -> Route {
         Route::new(self.0.clone(), [first, second])
     }
+}
+
+/// The real time, or where there is none a clock that nothing advances.
+#[cfg(feature = "std")]
+fn default_clock() -> Clock {
+    Clock::real()
+}
+
+#[cfg(not(feature = "std"))]
+fn default_clock() -> Clock {
+    Clock::manual()
 }
 
 /// The direction between two hosts, if these are names.

@@ -9,16 +9,18 @@ use core::fmt;
 use core::future::Future;
 use core::panic::Location;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 
 use crate::addr::name::ErrorText;
 use crate::error::Operation;
+#[cfg(feature = "std")]
+use crate::trace::Passing;
 use crate::trace::event::{Event, Kind};
 use crate::trace::failure::{Failure, last_lines};
 use crate::trace::pattern::Pattern;
 use crate::trace::recorder::Trace;
-use crate::trace::silence::Silence;
+use crate::trace::silence::{Silence, Silent};
 use crate::wait::{OnTimeout, Op};
 
 /// Expects the events of a trace one after the other, from the moment on at which [`Trace::check`] was called.
@@ -28,8 +30,9 @@ use crate::wait::{OnTimeout, Op};
 /// [`by_actor`](Check::by_actor) and [`by`](Check::by) divide them otherwise. Reads are left out unless
 /// [`reads`](Check::reads) asks for them.
 ///
-/// Each expectation is an [`Op`]: wait for it or await it. It fails if there is no event at all for 3 seconds, which
-/// [`limit`](Check::limit) changes; without the feature `std`, it then waits on.
+/// Each expectation is an [`Op`]: wait for it or await it. It fails if there is no event at all for 3 seconds of real
+/// time, which [`limit`](Check::limit) changes; without the feature `std`, it then waits on. In a thread that takes part
+/// in an automatic clock, it fails as soon as nothing more can happen.
 ///
 /// # Examples
 ///
@@ -250,6 +253,12 @@ impl Check {
         Failure::new(text, picture + &last_lines(&self.trace.freeze()))
     }
 
+    /// Ready when this time has passed on the clock of the network, if it has one.
+    #[cfg(feature = "std")]
+    pub(super) fn pass(&self, time: Duration) -> Option<Passing> {
+        self.trace.network_clock().pass(time)
+    }
+
     /// Registers the task for the next event; ready if there is one already.
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.trace.poll_event(cx.waker(), self.next)
@@ -305,13 +314,12 @@ impl<P: Pattern> Future for Expect<'_, P> {
                 break;
             }
         }
-        match this.check.silence.poll(cx) {
-            Poll::Ready(()) => {
-                let how = format!("no event for {}", shown(this.check.silence.limit));
-                Poll::Ready(Err(this.none(&how)))
-            }
-            Poll::Pending => Poll::Pending,
-        }
+        let Check { silence, trace, .. } = &mut *this.check;
+        let how = match ready!(silence.poll(cx, trace.network_clock())) {
+            Silent::TooLong => format!("no event for {}", shown(silence.limit)),
+            Silent::ForEver => "nothing more can happen".into(),
+        };
+        Poll::Ready(Err(this.none(&how)))
     }
 }
 
@@ -323,6 +331,13 @@ impl<P: Pattern> OnTimeout for Expect<'_, P> {
 
 /// No field is ever pinned.
 impl<P> Unpin for Expect<'_, P> {}
+
+/// The wait ends.
+impl<P> Drop for Expect<'_, P> {
+    fn drop(&mut self) {
+        self.check.silence.end();
+    }
+}
 
 /// A time in whole seconds, or else in milliseconds.
 pub(super) fn shown(time: Duration) -> String {

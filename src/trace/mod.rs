@@ -126,6 +126,8 @@ mod alarm;
 mod cause;
 #[cfg(feature = "alloc")]
 mod check;
+#[cfg(all(feature = "alloc", feature = "sim"))]
+mod clock;
 #[cfg(feature = "alloc")]
 mod conn;
 #[cfg(feature = "alloc")]
@@ -141,6 +143,8 @@ mod glob;
 mod json;
 #[cfg(feature = "alloc")]
 mod log;
+#[cfg(all(feature = "alloc", not(feature = "sim")))]
+mod no_clock;
 #[cfg(feature = "alloc")]
 mod offers;
 #[cfg(feature = "alloc")]
@@ -167,6 +171,15 @@ mod text;
 mod traced;
 #[cfg(feature = "alloc")]
 mod view;
+
+#[cfg(all(feature = "alloc", feature = "sim"))]
+use clock::NetworkClock;
+#[cfg(all(feature = "std", feature = "sim"))]
+use clock::{Passing, Stuck};
+#[cfg(all(feature = "alloc", not(feature = "sim")))]
+use no_clock::NetworkClock;
+#[cfg(all(feature = "std", not(feature = "sim")))]
+use no_clock::{Passing, Stuck};
 
 pub use crate::contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
 #[cfg(feature = "alloc")]

@@ -14,6 +14,7 @@ use crate::contract::engine::Engine;
 use crate::contract::layer::Layer;
 use crate::contract::observe::{CoreEvent, Observer, RawEvent, Ticket};
 use crate::sync::{AtomicBool, AtomicUsize, Lock};
+use crate::trace::NetworkClock;
 use crate::trace::actor;
 use crate::trace::event::SHOWN;
 use crate::trace::frozen::Frozen;
@@ -21,6 +22,8 @@ use crate::trace::log::{Bounds, Log};
 use crate::trace::shard::{Item, Rare, Raw, Shards};
 use crate::trace::slot::NO_TIME;
 use crate::trace::traced::Traced;
+#[cfg(feature = "sim")]
+use crate::wait::clock::Clock;
 use crate::wait::waker::{Wakers, poll_locked};
 
 /// A recorder of events, for tests that assert what happened. Clones are handles of the same trace; several networks
@@ -60,6 +63,7 @@ struct Shared {
     tokens: AtomicUsize,
     keep: u32,
     clock: Option<Box<dyn Fn() -> Duration + Send + Sync>>,
+    network_clock: NetworkClock,
     actors: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
     /// The networks that record here, for failures to show.
     pictures: Lock<Vec<Picture>>,
@@ -150,6 +154,11 @@ impl Trace {
         self.shared.shards.open()
     }
 
+    /// The clock of the networks that record here.
+    pub(super) fn network_clock(&self) -> &NetworkClock {
+        &self.shared.network_clock
+    }
+
     /// The networks that record here, printed.
     pub(super) fn pictures(&self) -> String {
         let mut pictures = Vec::new();
@@ -208,7 +217,8 @@ impl Trace {
         let shared = &*self.shared;
         let thread = actor::thread();
         let actor = shared.actors.as_ref().map_or_else(|| actor::current(thread), |actors| actors());
-        let at = shared.clock.as_ref().map_or(NO_TIME, |clock| clock().as_nanos() as u64);
+        let now = shared.clock.as_ref().map(|clock| clock()).or_else(|| shared.network_clock.now());
+        let at = now.map_or(NO_TIME, |now| now.as_nanos() as u64);
         let item = Item { ticket: 0, at, actor, network: self.network, bytes: (0, 0), hidden, raw };
         let held = match ticket {
             Some(ticket) => shared.shards.record(ticket, item, bytes),
@@ -323,6 +333,11 @@ impl Observer for Trace {
         self.shared.pictures.with(|pictures| pictures.push(picture));
     }
 
+    #[cfg(feature = "sim")]
+    fn clock(&self, clock: &Clock) {
+        self.shared.network_clock.set(clock);
+    }
+
     fn paused(&self) -> bool {
         self.shared.paused.load(Ordering::Relaxed)
     }
@@ -377,7 +392,7 @@ impl Builder {
         Self { bounds: Bounds { keep, ..self.bounds }, ..self }
     }
 
-    /// Gives events their time.
+    /// Gives events their time. By default it is that of the first network that is made with a clock.
     pub fn clock(self, now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self { clock: Some(Box::new(now)), ..self }
     }
@@ -408,6 +423,7 @@ impl Builder {
             tokens: AtomicUsize::new(0),
             keep: bounds.keep,
             clock,
+            network_clock: NetworkClock::new(),
             actors,
             pictures: Lock::new(Vec::new()),
         };

@@ -27,6 +27,8 @@ use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::sync::Lock;
 use crate::trace::offers::Offers;
+#[cfg(feature = "sim")]
+use crate::wait::clock::Clock;
 
 /// An engine whose events are told to the observer `O`. It changes nothing else.
 pub struct Traced<E, O> {
@@ -190,6 +192,13 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
 
     fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
         self.observer.attach(name, picture);
+        #[cfg(feature = "sim")]
+        self.inner.clock().into_iter().for_each(|clock| self.observer.clock(clock));
+    }
+
+    #[cfg(feature = "sim")]
+    fn clock(&self) -> Option<&Clock> {
+        self.inner.clock()
     }
 
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, link: Option<&Self::Link>) -> Poll<()> {

@@ -9,26 +9,7 @@ use std::time::Duration;
 use virtnet::Clock;
 use virtnet::clock::{Class, ManualClock, Time, TimeSource};
 
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-fn at(millis: u64) -> Time {
-    Time::ZERO + ms(millis)
-}
-
-/// A waker that calls a function.
-fn calls(function: impl Fn() + Send + Sync + 'static) -> Waker {
-    struct Calls<F>(F);
-
-    impl<F: Fn() + Send + Sync> Wake for Calls<F> {
-        fn wake(self: Arc<Self>) {
-            (self.0)();
-        }
-    }
-
-    Waker::from(Arc::new(Calls(function)))
-}
+use super::bed::*;
 
 /// A waker that notes its name and the time.
 fn notes(log: &Arc<Mutex<Vec<String>>>, clock: &Clock, name: &'static str) -> Waker {

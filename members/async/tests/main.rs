@@ -4,6 +4,7 @@ mod bridge;
 mod cancel;
 #[path = "../../../examples/grpc/chat.rs"]
 mod chat;
+mod clock;
 mod executor;
 mod fairness;
 mod grpc;

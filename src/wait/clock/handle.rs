@@ -1,12 +1,16 @@
 //! The handle of a clock.
 
 #[cfg(feature = "alloc")]
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::task::Waker;
 use core::time::Duration;
 
+#[cfg(feature = "std")]
+use crate::wait::clock::auto::Auto;
 use crate::wait::clock::error::ClockError;
+#[cfg(feature = "alloc")]
+use crate::wait::clock::member::Member;
 use crate::wait::clock::source::{TimeSource, Timer};
 use crate::wait::clock::time::{Class, Time};
 
@@ -33,6 +37,8 @@ enum Source {
     Static(&'static dyn TimeSource),
     #[cfg(feature = "alloc")]
     Shared(Arc<dyn TimeSource>),
+    #[cfg(feature = "std")]
+    Auto(Arc<Auto>),
 }
 
 impl Clock {
@@ -54,6 +60,28 @@ impl Clock {
             Source::Static(source) => *source,
             #[cfg(feature = "alloc")]
             Source::Shared(source) => &**source,
+            #[cfg(feature = "std")]
+            Source::Auto(auto) => auto,
+        }
+    }
+
+    /// The clock becomes that of a network.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn attach(&self, network: Weak<dyn Member>) {
+        self.source().attach(network);
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) fn of_auto(auto: Arc<Auto>) -> Self {
+        Self(Source::Auto(auto))
+    }
+
+    /// What counts the threads that take part in it, if it counts them.
+    #[cfg(feature = "std")]
+    pub(crate) fn counting(&self) -> Option<&Arc<Auto>> {
+        match &self.0 {
+            Source::Auto(auto) => Some(auto),
+            _ => None,
         }
     }
 
@@ -138,6 +166,16 @@ impl TimeSource for Clock {
 
     fn pending(&self) -> Result<(usize, Option<Time>), ClockError> {
         self.source().pending()
+    }
+
+    #[cfg(feature = "std")]
+    fn check_wait(&self) {
+        self.source().check_wait();
+    }
+
+    #[cfg(feature = "alloc")]
+    fn attach(&self, network: Weak<dyn Member>) {
+        self.source().attach(network);
     }
 }
 

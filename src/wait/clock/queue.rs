@@ -21,7 +21,7 @@ pub(super) trait Timers {
 
 /// As many timers as there is memory for.
 #[cfg(feature = "alloc")]
-pub(super) type HeapTimers = BTreeMap<Timer, Waker>;
+pub(crate) type HeapTimers = BTreeMap<Timer, Waker>;
 
 #[cfg(feature = "alloc")]
 impl Timers for HeapTimers {

@@ -66,11 +66,13 @@ impl<C: TimeSource> Future for Sleep<C> {
         let this = &mut *self;
         let now = this.clock.now();
         let until = *this.until.get_or_insert(now + this.length);
-        this.forget();
-        if now >= until {
+        // It ends when its timer fires, not merely when that is due: at that instant, deliveries come first.
+        let has_fired = this.timer.take().is_none_or(|timer| !this.clock.forget(timer));
+        if has_fired && now >= until {
             return Poll::Ready(());
         }
-        if !is_noop(cx.waker()) {
+        // A sleep until the end of time never ends.
+        if until < Time::MAX && !is_noop(cx.waker()) {
             this.timer = Some(this.clock.wake_at(until, Class::Timeout, cx.waker().clone()));
         }
         Poll::Pending

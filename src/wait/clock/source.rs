@@ -1,8 +1,12 @@
 //! The contract of a clock.
 
+#[cfg(feature = "alloc")]
+use alloc::sync::Weak;
 use core::task::Waker;
 
 use crate::wait::clock::error::ClockError;
+#[cfg(feature = "alloc")]
+use crate::wait::clock::member::Member;
 use crate::wait::clock::time::{Class, Time};
 
 /// What a [`Clock`](crate::Clock) gets its time from. A clock of another library becomes one of this crate by it.
@@ -76,6 +80,18 @@ pub trait TimeSource: Send + Sync {
     fn pending(&self) -> Result<(usize, Option<Time>), ClockError> {
         Err(ClockError::Timers)
     }
+
+    /// A thread is about to wait for a network with this clock.
+    #[cfg(feature = "std")]
+    #[doc(hidden)]
+    fn check_wait(&self) {}
+
+    /// It becomes the clock of a network.
+    #[cfg(feature = "alloc")]
+    #[doc(hidden)]
+    fn attach(&self, network: Weak<dyn Member>) {
+        let _ = network;
+    }
 }
 
 /// A clock in a static, for one.
@@ -102,6 +118,16 @@ impl<S: TimeSource + ?Sized> TimeSource for &S {
 
     fn pending(&self) -> Result<(usize, Option<Time>), ClockError> {
         S::pending(self)
+    }
+
+    #[cfg(feature = "std")]
+    fn check_wait(&self) {
+        S::check_wait(self);
+    }
+
+    #[cfg(feature = "alloc")]
+    fn attach(&self, network: Weak<dyn Member>) {
+        S::attach(self, network);
     }
 }
 
