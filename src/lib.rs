@@ -226,9 +226,11 @@ mod tcp;
 // Level 5: a look at all of it.
 pub mod snapshot;
 
-// Level 6: real ports and virtual hosts joined.
+// Level 6: real ports and virtual hosts joined, and faults.
 #[cfg(feature = "bridge")]
 pub mod bridge;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 // Level 7: backends, and the suite that proves them.
 #[cfg(feature = "pipenet")]

@@ -123,6 +123,14 @@ pub trait Engine: Send + Sync {
         None::<&NoFastIo>
     }
 
+    /// Connections whose bytes and ends may reach the peer later than they were sent. An engine without it has no such
+    /// connections.
+    #[doc(hidden)]
+    #[inline]
+    fn delay_io(&self) -> Option<&impl DelayIo<Self::Link>> {
+        None::<&NoDelayIo>
+    }
+
     /// Like [`poll_read`](Engine::poll_read), but leaves the bytes in the connection.
     ///
     /// # Errors
@@ -297,6 +305,69 @@ pub enum FastPath {
     Pending,
     /// The case is not a simple one. Nothing was done.
     Fallback,
+}
+
+/// Connections whose bytes and ends reach the peer later than they were sent. A layer decides when.
+///
+/// Invariant: the peer reads no byte that waits, and finds no end of the stream before all bytes were shown. The engine
+/// decides under its own lock whether a byte waits, so no read can race with the layer.
+#[doc(hidden)]
+pub trait DelayIo<L> {
+    /// The other end of the connection.
+    fn peer(&self, link: &L) -> L;
+
+    /// Sets whether bytes that are written at this end wait until they are [shown](DelayIo::show). They continue to
+    /// wait as long as bytes do. Returns whether they wait.
+    fn hold(&self, link: &L, on: bool) -> bool;
+
+    /// Like [`Engine::poll_write`], of an engine that is no rendezvous. Returns also whether the bytes wait.
+    fn poll_write_held(&self, link: &L, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<(usize, bool), Cause>>;
+
+    /// Shows the peer the first `count` of the bytes that this end has written and that wait.
+    fn show(&self, link: &L, count: usize);
+
+    /// How many bytes that this end has written wait.
+    fn hidden(&self, link: &L) -> usize;
+
+    /// Does at this end as [`Engine::shutdown`] does, but the peer is told nothing before that is called as well.
+    /// Returns how: for [`Shutdown::CloseOrReset`], which of the two.
+    fn leave(&self, link: &L, how: Shutdown) -> Shutdown;
+
+    /// Resets the connection for both ends, and drops the bytes in flight. Ends that are closed stay so.
+    fn break_off(&self, link: &L);
+}
+
+/// The delays of an engine that has none.
+enum NoDelayIo {}
+
+impl<L> DelayIo<L> for NoDelayIo {
+    fn peer(&self, _: &L) -> L {
+        match *self {}
+    }
+
+    fn hold(&self, _: &L, _: bool) -> bool {
+        match *self {}
+    }
+
+    fn poll_write_held(&self, _: &L, _: &mut Context<'_>, _: &[u8]) -> Poll<Result<(usize, bool), Cause>> {
+        match *self {}
+    }
+
+    fn show(&self, _: &L, _: usize) {
+        match *self {}
+    }
+
+    fn hidden(&self, _: &L) -> usize {
+        match *self {}
+    }
+
+    fn leave(&self, _: &L, _: Shutdown) -> Shutdown {
+        match *self {}
+    }
+
+    fn break_off(&self, _: &L) {
+        match *self {}
+    }
 }
 
 /// The state of a connection, seen from one of its ends.

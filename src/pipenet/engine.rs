@@ -7,6 +7,8 @@ use core::task::{Context, Poll, Waker};
 use super::memory::PipeMemory;
 use super::pipe::{Failure, Moved};
 use crate::addr::Addr;
+#[cfg(feature = "sim")]
+use crate::contract::engine::DelayIo;
 use crate::contract::engine::{Engine, FastIo, LinkStatus, Shutdown};
 use crate::contract::notifier::Notifier;
 use crate::contract::registry::Registry;
@@ -57,6 +59,12 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     #[inline]
     fn fast_io(&self) -> Option<&impl FastIo<M::Link>> {
         Some(&self.memory)
+    }
+
+    #[cfg(feature = "sim")]
+    #[inline]
+    fn delay_io(&self) -> Option<&impl DelayIo<M::Link>> {
+        M::DELAYS.then_some(self)
     }
 
     fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {

@@ -229,6 +229,14 @@ impl PipeMemory for HeapPipes {
     type Wakers = ReusedWakers;
     type Ring = HeapRing;
 
+    #[cfg(feature = "sim")]
+    const DELAYS: bool = true;
+
+    #[cfg(feature = "sim")]
+    fn peer(&self, link: &HeapLink) -> HeapLink {
+        HeapLink { side: !link.side, ..link.clone() }
+    }
+
     fn open(&self, host: &str, rendezvous: bool) -> Result<(HeapLink, HeapLink), Cause> {
         let direction =
             || Lock::new(Direction::new(ReusedWakers::default(), ReusedWakers::default(), HeapRing::new(self.buffer)));

@@ -26,6 +26,16 @@ pub trait PipeMemory: FastIo<Self::Link> + Send + Sync {
     /// The bytes of a direction.
     type Ring: Ring + Send + ?Sized;
 
+    /// Whether bytes of it can be hidden from their reader for a time.
+    #[cfg(feature = "sim")]
+    const DELAYS: bool = false;
+
+    /// The other end of a pipe.
+    #[cfg(feature = "sim")]
+    fn peer(&self, link: &Self::Link) -> Self::Link {
+        link.clone()
+    }
+
     /// Makes a pipe for a dial of `host`, of a rendezvous network or of a buffered one.
     ///
     /// # Errors
