@@ -16,8 +16,10 @@ use virtnet::trace::{Trace, View};
 
 const EVENTS: u64 = 1_000_000;
 
-/// Exports, each with its goal.
-const EXPORTS: [(&str, Duration, fn(&View, &mut Sink)); 5] = [
+/// An export: its name, its goal, and how it is made.
+type Export = (&'static str, Duration, fn(&View, &mut Sink));
+
+const EXPORTS: [Export; 5] = [
     ("JSON", Duration::from_millis(1000), |view, to| view.write_json(to).expect("a sink takes all")),
     ("pcapng", Duration::from_millis(1500), |view, to| view.pcapng().write(to).expect("a sink takes all")),
     ("HTML, cut", Duration::from_millis(300), |view, to| view.write_html(to).expect("a sink takes all")),
