@@ -5,6 +5,8 @@
 mod bounds;
 #[path = "trace/check.rs"]
 mod check;
+#[path = "trace/export.rs"]
+mod export;
 #[path = "trace/feed.rs"]
 mod feed;
 #[path = "trace/fixed.rs"]

@@ -1,15 +1,19 @@
-//! Writes the traces that the tests look at, in all formats, into a folder:
+//! Writes the pictures of README into `docs`, and with a folder, the traces that the tests look at in all formats there:
 //!
 //! ```sh
-//! cargo run -p virtnet-trace --all-features --example pictures -- FOLDER
+//! cargo run -p virtnet-trace --all-features --example pictures [FOLDER]
 //! ```
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = env::args_os().nth(1).map_or_else(env::temp_dir, PathBuf::from);
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    for (name, picture) in virtnet_trace::pictures() {
+        fs::write(docs.join(name), picture)?;
+    }
+    let Some(folder) = env::args_os().nth(1).map(PathBuf::from) else { return Ok(()) };
     let traces = [
         ("few", virtnet_trace::few()),
         ("many", virtnet_trace::many()),

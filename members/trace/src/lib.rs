@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use virtnet::Bare;
 use virtnet::pipenet;
-use virtnet::trace::{self, Trace};
+use virtnet::trace::{self, Event, Trace};
 
 /// What hosts are made of.
 type Layers = (Trace, Bare);
@@ -313,4 +313,19 @@ pub fn busy(count: usize) -> Trace {
         accepted.tell(dialled, "and others\0\u{1}\u{2}");
     }
     stage.trace
+}
+
+/// The pictures of README, by the names of their files.
+///
+/// # Panics
+///
+/// Never: a string takes all.
+#[must_use]
+pub fn pictures() -> [(&'static str, String); 2] {
+    [("trace.svg", few(), 28), ("failures.svg", failures(), 27)].map(|(name, trace, last)| {
+        let mut picture = String::new();
+        let view = trace.view().reads(true).only(move |event: &Event| event.seq <= last);
+        view.write_svg(&mut picture).expect("a string takes all");
+        (name, picture)
+    })
 }

@@ -1,6 +1,8 @@
 //! The page with the sequence diagram, in Chromium.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use virtnet::trace::{Event, Kind, Trace};
@@ -130,4 +132,15 @@ fn a_page_of_many_events_is_cut_where_it_says_so() {
 #[test]
 fn one_trace_is_one_page() {
     assert!(page(&virtnet_trace::failures()) == page(&virtnet_trace::failures()), "two pages of equal runs differ");
+}
+
+#[test]
+fn the_pictures_in_readme_are_those_of_a_run() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let readme = fs::read_to_string(docs.join("../README.md")).expect("README");
+    for (name, picture) in virtnet_trace::pictures() {
+        let written = fs::read_to_string(docs.join(name)).unwrap_or_default();
+        assert!(written == picture, "{name}: run the example `pictures` of virtnet-trace");
+        assert!(readme.contains(&format!("](docs/{name})")), "{name} is not in README");
+    }
 }

@@ -9,28 +9,41 @@ pub(super) struct Xml<'a, W: ?Sized>(pub(super) &'a mut W);
 
 impl<W: Write + ?Sized> Write for Xml<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|character| match character {
-            '&' => self.0.write_str("&amp;"),
-            '<' => self.0.write_str("&lt;"),
-            '>' => self.0.write_str("&gt;"),
-            '"' => self.0.write_str("&quot;"),
-            '\'' => self.0.write_str("&#39;"),
-            _ => write_visible(self.0, character),
+        let is_plain = |character: char| !matches!(character, '&' | '<' | '>' | '"' | '\'') && is_visible(character);
+        write_runs(self.0, text, is_plain, |to, character| match character {
+            '&' => to.write_str("&amp;"),
+            '<' => to.write_str("&lt;"),
+            '>' => to.write_str("&gt;"),
+            '"' => to.write_str("&quot;"),
+            '\'' => to.write_str("&#39;"),
+            _ => write!(to, "{}", character.escape_unicode()),
         })
     }
 }
 
-/// Writes text of one line.
+/// Writes text of one line, with characters that a reader would not see as escapes.
 pub(super) struct Visible<'a, W: ?Sized>(pub(super) &'a mut W);
 
 impl<W: Write + ?Sized> Write for Visible<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|character| write_visible(self.0, character))
+        write_runs(self.0, text, is_visible, |to, character| write!(to, "{}", character.escape_unicode()))
     }
 }
 
-fn write_visible(to: &mut (impl Write + ?Sized), character: char) -> fmt::Result {
-    if is_visible(character) { to.write_char(character) } else { write!(to, "{}", character.escape_unicode()) }
+/// Writes plain characters in a row at once, and each other one by `escape`.
+pub(super) fn write_runs<W: Write + ?Sized>(
+    to: &mut W,
+    text: &str,
+    is_plain: impl Fn(char) -> bool,
+    escape: impl Fn(&mut W, char) -> fmt::Result,
+) -> fmt::Result {
+    let mut start = 0;
+    for (at, character) in text.char_indices().filter(|(_, character)| !is_plain(*character)) {
+        to.write_str(&text[start..at])?;
+        escape(to, character)?;
+        start = at + character.len_utf8();
+    }
+    to.write_str(&text[start..])
 }
 
 /// Neither a control, nor a mark of direction, nor of no width, nor invalid in XML.
@@ -40,7 +53,8 @@ fn is_visible(character: char) -> bool {
         '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e0fff}'
     );
-    is_plain(character) && !unseen && u32::from(character) & 0xfffe != 0xfffe
+    let is_ascii = matches!(character, ' '..='~');
+    is_ascii || (is_plain(character) && !unseen && u32::from(character) & 0xfffe != 0xfffe)
 }
 
 /// Passes on so many characters; of a longer text it passes on the start and `…`.
@@ -58,6 +72,10 @@ impl<'a, W: Write + ?Sized> Limited<'a, W> {
 
 impl<W: Write + ?Sized> Write for Limited<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.is_ascii() && text.len() <= self.left {
+            self.left -= text.len();
+            return self.to.write_str(text);
+        }
         let end = text.char_indices().nth(self.left).map(|(end, _)| end);
         let shown = &text[..end.unwrap_or(text.len())];
         self.left -= shown.chars().count();

@@ -7,7 +7,7 @@ use crate::addr::Addr;
 use crate::contract::observe::How;
 use crate::trace::event::{Event, Kind};
 use crate::trace::export::chart::Chart;
-use crate::trace::export::escape::{Limited, Visible};
+use crate::trace::export::escape::{Limited, Visible, write_runs};
 use crate::trace::view::View;
 
 /// Mermaid refuses longer diagrams.
@@ -108,11 +108,7 @@ struct Text<'a, W>(&'a mut W);
 
 impl<W: Write> Write for Text<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|character| match character {
-            '#' | ';' | '<' | '>' | '&' | '"' | '%' | '`' | '\\' | '$' | '{' | '}' => {
-                write!(self.0, "#{};", u32::from(character))
-            }
-            _ => Visible(&mut *self.0).write_char(character),
-        })
+        let is_plain = |character| !"#;<>&\"%`\\${}".contains(character);
+        write_runs(&mut Visible(&mut *self.0), text, is_plain, |to, character| write!(to, "#{};", u32::from(character)))
     }
 }

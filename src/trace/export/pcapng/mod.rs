@@ -229,7 +229,12 @@ impl<'a, W: Write> Writer<'a, W> {
 
     fn write_event(&mut self, event: &Event) -> io::Result<()> {
         self.comment.clear();
-        write!(Limited::new(&mut Visible(&mut self.comment), COMMENT), "{event:#}").map_err(io::Error::other)?;
+        write!(self.comment, "{event:#}").map_err(io::Error::other)?;
+        // Nearly all are short and plain, and need no second look.
+        if self.comment.len() > COMMENT || !self.comment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            let text = std::mem::take(&mut self.comment);
+            Limited::new(&mut Visible(&mut self.comment), COMMENT).write_str(&text).map_err(io::Error::other)?;
+        }
         let (flow, sent) = self.segments(event);
         self.clock = event.at.map(|at| at.as_nanos() as u64).or(self.clock);
         let at = self.clock.unwrap_or(event.seq * STEP);
