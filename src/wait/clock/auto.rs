@@ -218,8 +218,8 @@ impl Auto {
         })
     }
 
-    /// A thread does not count any more, or does not. If no other runs, has one that sleeps move the time. The thread
-    /// itself must not: a waker may wait, and the thread has told that it ended.
+    /// Called by a thread that does not count, or no longer. If no thread runs, one that sleeps is woken to move the time.
+    /// The caller does so only if there is none: a waker may wait, and the caller may have reported that it ended.
     fn hand_over(&self) {
         let sleeper = self.state.with(|state| {
             let sleeps = |seat: &&Arc<Seat>| seat.doing.load(Ordering::Relaxed) == WAITS;
