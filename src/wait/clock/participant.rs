@@ -33,7 +33,7 @@ impl Clock {
     /// use virtnet::Clock;
     ///
     /// let clock = Clock::auto();
-    /// let hours = |hours| Duration::from_secs(3600 * hours);
+    /// let hours = |hours: u64| Duration::from_secs(3600 * hours);
     /// clock.scope(|scope| {
     ///     scope.spawn(|| {
     ///         clock.sleep(hours(1)).wait();
