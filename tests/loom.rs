@@ -44,3 +44,6 @@ mod rendezvous;
 #[cfg(feature = "trace")]
 #[path = "loom/trace.rs"]
 mod trace;
+#[cfg(feature = "trace")]
+#[path = "loom/traced.rs"]
+mod traced;
