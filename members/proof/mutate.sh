@@ -122,6 +122,7 @@ in_copy() { # in_copy TEST [OPTION...]
             options=(-p virtnet-proof --all-features --test "$1" --config profile.dev.package.virtnet-proof.opt-level=0)
             ;;
         trace) options=(-p virtnet --features trace --test trace) ;;
+        layer | outsider_traced) options=(-p virtnet --features testing,trace --test "$1") ;;
         unit) options=(-p virtnet --features testing --lib) ;;
         *) options=(-p virtnet --features testing --test "$1") ;;
     esac
