@@ -13,8 +13,6 @@ use std::vec::Vec;
 
 use super::step::{PATIENCE, server, until, write};
 use super::task::{Started, Task, Waiting, along};
-#[cfg(feature = "trace")]
-use super::trace::Lines;
 use crate::contract::engine::{Engine, Shutdown};
 use crate::error::Error;
 use crate::error::kind::ErrorKind;
@@ -45,6 +43,13 @@ pub struct Setup<N: NetRef> {
 }
 
 type MakeLinks<N> = Box<dyn Fn(&N) -> (LinkOf<N>, LinkOf<N>) + Send>;
+
+/// How the events of a network are looked at: what prints all lines so far, and whether they have the bytes.
+#[cfg(feature = "trace")]
+pub(super) struct Lines {
+    pub(super) print: Box<dyn Fn() -> String + Send>,
+    pub(super) bytes: bool,
+}
 
 /// The capacity of a fixed-size network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

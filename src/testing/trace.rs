@@ -19,12 +19,6 @@ use crate::net::listener::Listener;
 use crate::net::net_ref::NetRef;
 use crate::net::network::NetRefExt as _;
 
-/// How the events of a network are looked at: what prints all lines so far, and whether they have the bytes.
-pub(super) struct Lines {
-    pub(super) print: std::boxed::Box<dyn Fn() -> String + Send>,
-    pub(super) bytes: bool,
-}
-
 /// A traced network with the hosts a and b, a listener at a:10 and a connection from b:1.
 struct Connected<N: NetRef> {
     a: Host<N>,
