@@ -304,7 +304,7 @@ pub use contract::layer::{Bare, Layer};
 pub use contract::networker::{NetListener, NetStream, Networker};
 pub use contract::notifier::{Accept, Notifier};
 #[doc(hidden)]
-pub use contract::observe::{CoreEvent, Gone, How, Intent, Observer, RawEvent, Ticket};
+pub use contract::observe::{CoreEvent, ELSEWHERE, Gone, How, Intent, Observer, RawEvent, Ticket};
 pub use contract::registry::Registry;
 pub use error::cause::{Cause, InvalidInput, Resource};
 pub use error::close::CloseError;

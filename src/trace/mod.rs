@@ -182,6 +182,42 @@
 //! [`View::write_json`] writes events as JSON lines. With the feature `json`, `Trace::from_json` reads them, and
 //! `Trace::merge_json` makes one trace of the files of several processes.
 //!
+//! # Without a heap
+//!
+//! An [`EventRing`] in a static keeps the newest events of a network. [`fixed!`](crate::fixed) makes a network that tells
+//! its events to it, or to any other [`Observer`] in a static.
+//!
+//! ```
+//! # #[cfg(feature = "pipenet")]
+//! # fn main() -> Result<(), virtnet::Error> {
+//! use virtnet::pipenet::fixed::{Network, Traced};
+//! use virtnet::trace::EventRing;
+//!
+//! static RING: EventRing<64> = EventRing::new();
+//! static NET: Network<Traced> = virtnet::fixed!("t", 2, 4, 2, 64; trace = &RING);
+//!
+//! NET.host("a")?;
+//! // Takes the oldest event. A `*` stands for any characters.
+//! assert!(RING.next(&NET).is_some_and(|event| event.is("host *")));
+//! NET.host("b")?;
+//! // Shows events and leaves them.
+//! assert_eq!(RING.show(&NET).to_string(), "host b\n");
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "pipenet"))]
+//! # fn main() {}
+//! ```
+//!
+//! A ring records an event in the same order as a trace. It keeps no bytes, no texts of a backend, and names as hashes: a
+//! name that no host of the network has is shown as `?`. Recording an event of a connection looks for its addresses among
+//! the events of the ring, from the newest on.
+//!
+//! # Several subnetworks
+//!
+//! Each subnetwork has a trace of what happens in it: a connection from another subnetwork begins with its accept. An
+//! engine that accepts in the background hands such connections over by the notifier that
+//! [`Engine::start`](crate::Engine::start) gave to it.
+//!
 //! # Events
 //!
 //! Each event is one line in the words of this crate's errors:
