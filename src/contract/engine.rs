@@ -245,6 +245,13 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// Whether the core has to ask in [`poll_pass`](Engine::poll_pass) at the moment.
+    #[doc(hidden)]
+    #[inline]
+    fn holds(&self) -> bool {
+        false
+    }
+
     /// Ready when the core may do what it is about to do, to `link` if it is about one.
     #[doc(hidden)]
     #[inline]

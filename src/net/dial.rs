@@ -226,7 +226,7 @@ where
         let state = this.state;
         let starts = this.running.is_none();
         if starts {
-            if N::Engine::OBSERVED && state.is_held(addr, cx) {
+            if state.host.net.engine.holds() && state.is_held(addr, cx) {
                 return Poll::Pending;
             }
             match state.start(addr, cx.waker()) {

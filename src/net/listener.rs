@@ -153,7 +153,7 @@ impl<N: NetRef> Listener<N> {
     ///
     /// Those of [`accept`](Listener::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<Conn<N>, Error>> {
-        if N::Engine::OBSERVED {
+        if self.place.net.engine.holds() {
             let intent = Intent::Accept { listener: &self.local_addr() };
             if self.place.net.engine.poll_pass(cx, &intent, None).is_pending() {
                 return Poll::Pending;
@@ -169,7 +169,7 @@ impl<N: NetRef> Listener<N> {
     /// Tells an observer that the task's accept does not wait any more.
     #[inline]
     fn cancel_pass(&self, waker: &Waker) {
-        if N::Engine::OBSERVED {
+        if self.place.net.engine.holds() {
             self.place.net.engine.cancel_pass(&Gone::Accept(&self.local_addr(), waker), None);
         }
     }

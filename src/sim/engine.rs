@@ -164,6 +164,11 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
         Some(&self.shared().clock)
     }
 
+    #[inline]
+    fn holds(&self) -> bool {
+        self.inner.holds()
+    }
+
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, link: Option<&Self::Link>) -> Poll<()> {
         self.inner.poll_pass(cx, intent, link.map(|link| &link.link))
     }

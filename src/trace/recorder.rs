@@ -446,6 +446,11 @@ impl Observer for Trace {
         self.shared.paused.load(Ordering::Relaxed)
     }
 
+    #[inline]
+    fn holds(&self) -> bool {
+        self.holding().is_up()
+    }
+
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, end: Option<u32>) -> Poll<()> {
         self.poll_held(cx, intent, end)
     }
