@@ -90,8 +90,8 @@ impl Log {
         }
     }
 
-    /// Moves all events from the shards into the log, and merges them if they are many or awaited: they are interpreted
-    /// when somebody looks, which costs the threads that record nothing.
+    /// Moves all events from the shards into the log, and merges them if they are many or awaited. Else a view merges
+    /// them, so that interpreting them costs the recording threads nothing.
     pub(super) fn gather(&mut self, shards: &Shards) -> Option<ManyWakers> {
         let watermark = shards.collect(&mut self.collected);
         let Bounds { events, memory, .. } = self.bounds;
