@@ -360,7 +360,7 @@ impl<N: NetRef> DialState<N> {
         target: &Addr,
         ticket: Option<Ticket>,
     ) -> Result<(u32, u16), Cause> {
-        if N::Engine::OBSERVED && self.parsed == Parsed::Meaning {
+        if N::Engine::OBSERVED && N::Tables::GROWS && self.parsed == Parsed::Meaning {
             return self.exchange_again((slot, port), target);
         }
         let Host { net, host } = &self.host;
