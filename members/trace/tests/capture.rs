@@ -17,21 +17,21 @@ fn traffic() -> &'static Traffic {
     TRAFFIC.get_or_init(Traffic::new)
 }
 
-fn capture(trace: &Trace, keys: &str) -> Vec<u8> {
+pub(crate) fn capture(trace: &Trace, keys: &str) -> Vec<u8> {
     let mut file = Vec::new();
     trace.view().reads(true).pcapng().keys(keys).write(&mut file).expect("a vector takes all");
     file
 }
 
 /// A capture on disk, and tshark.
-struct Capture {
+pub(crate) struct Capture {
     tshark: PathBuf,
     folder: Folder,
     options: Vec<String>,
 }
 
 impl Capture {
-    fn new(name: &str, content: &[u8]) -> Option<Self> {
+    pub(crate) fn new(name: &str, content: &[u8]) -> Option<Self> {
         let (tshark, folder) = (installed("tshark")?, Folder::new());
         folder.write("t.pcapng", content);
         checked("tshark", name);
@@ -52,7 +52,7 @@ impl Capture {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn lines(&self, options: &[&str]) -> Vec<String> {
+    pub(crate) fn lines(&self, options: &[&str]) -> Vec<String> {
         self.show(options).lines().map(|line| line.trim().to_owned()).collect()
     }
 
@@ -64,7 +64,7 @@ impl Capture {
     }
 
     /// Nothing that an analyser complains about.
-    fn is_clean(&self) {
+    pub(crate) fn is_clean(&self) {
         let sums = ["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
         let bad = "tcp.checksum.status==0 || ip.checksum.status==0";
         assert_eq!(self.show(&["-Y", "tcp.analysis.flags && !tcp.analysis.reused_ports"]), "");

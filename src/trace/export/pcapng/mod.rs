@@ -73,7 +73,7 @@ impl View {
 /// | all others | none; a row with the event's text, as an entry of systemd's journal |
 ///
 /// Each first packet of an event has the event as its comment. In a network with rendezvous, bytes are sent when they
-/// are read. Events of a connection whose ports another one uses by then are rows, too.
+/// are known to be taken. Events of a connection whose ports another one uses by then are rows, too.
 #[must_use]
 pub struct Pcapng<'a> {
     view: &'a View,
@@ -158,7 +158,9 @@ struct Writer<'a, W> {
     /// The number of each host, from 1 on.
     hosts: BTreeMap<(NetworkName, HostName), u32>,
     /// Networks with rendezvous.
-    offers: BTreeSet<NetworkName>,
+    meeting: BTreeSet<NetworkName>,
+    /// The bytes on offer in a rendezvous: by flow, side and offset.
+    offers: BTreeMap<(usize, usize, u64), Vec<u8>>,
     flows: Vec<Flow>,
     /// The flow of the newest dial from a port.
     dials: BTreeMap<Side, usize>,
@@ -179,7 +181,8 @@ impl<'a, W: Write> Writer<'a, W> {
             blocks: Blocks::new(to),
             networks: Vec::new(),
             hosts: BTreeMap::new(),
-            offers: BTreeSet::new(),
+            meeting: BTreeSet::new(),
+            offers: BTreeMap::new(),
             flows: Vec::new(),
             dials: BTreeMap::new(),
             conns: BTreeMap::new(),
@@ -192,7 +195,7 @@ impl<'a, W: Write> Writer<'a, W> {
         for (_, _, slot) in frozen.slots() {
             let network = frozen.names().network(slot.network);
             if slot.code == Code::Taken {
-                writer.offers.insert(network);
+                writer.meeting.insert(network);
             }
             for host in slot.hosts.into_iter().filter(|&host| host != 0 && known.insert((slot.network, host))) {
                 writer.number(network, frozen.names().host(host));
@@ -242,9 +245,15 @@ impl<'a, W: Write> Writer<'a, W> {
         let Some(flow) = flow.filter(is_newest).filter(|_| !sent.is_empty()) else {
             return self.blocks.journal(at, &self.comment);
         };
+        let offered = match (&event.kind, event.end) {
+            (Kind::Taken { offset: Some(offset), .. }, Some(end)) => {
+                self.offers.remove(&(flow, end.accepted.into(), *offset)).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
         let bytes = match &event.kind {
-            Kind::Wrote { bytes, .. } | Kind::Read { bytes, .. } => &bytes[..],
-            _ => &[],
+            Kind::Wrote { bytes, .. } | Kind::Read { bytes, .. } => bytes,
+            _ => &offered,
         };
         let interface = self.networks.iter().position(|network| *network == event.network).unwrap_or(0) as u32;
         let sides = self.flows[flow].sides.map(|side| Side { port: self.capture.port(side.port), ..side });
@@ -285,17 +294,23 @@ impl<'a, W: Write> Writer<'a, W> {
         let Some(end) = event.end else { return (None, Vec::new()) };
         let Some(number) = self.flow(event, end) else { return (None, Vec::new()) };
         let side = usize::from(end.accepted);
-        let is_offer = self.offers.contains(&event.network);
+        let meets = self.meeting.contains(&event.network);
         let flow = &mut self.flows[number];
         let sent: Vec<Sent> = match &event.kind {
             Kind::Accepted { .. } if flow.state == State::Dialling => [flow.accept()].into(),
             _ if flow.state != State::Open => Vec::new(),
             Kind::Connected { .. } => [flow.acknowledge(0)].into(),
-            Kind::Wrote { offset, count, .. } if !is_offer => flow.write(side, *offset, (*count).into()),
+            Kind::Wrote { offset, count, .. } if !meets => flow.write(side, *offset, (*count).into()),
+            Kind::Wrote { offset: Some(offset), bytes, .. } => {
+                self.offers.insert((number, side, *offset), bytes.clone());
+                Vec::new()
+            }
+            // The peer may not have told yet that it has read them.
+            Kind::Taken { offset, count, .. } => flow.deliver(side, *offset, (*count).into()),
             Kind::Read { count: 0, .. } => Vec::new(),
             Kind::Read { offset, count, .. } => {
                 let count = u64::from(*count);
-                let mut sent = if is_offer { flow.write(1 - side, *offset, count) } else { Vec::new() };
+                let mut sent = if meets { flow.deliver(1 - side, *offset, count) } else { Vec::new() };
                 sent.push(flow.read(side, *offset, count));
                 sent
             }
