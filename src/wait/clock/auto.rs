@@ -91,8 +91,8 @@ enum Next {
 const DEADLOCK: &str = "deadlock: no participant can run";
 
 /// The watchdog looks so often, and reports when it has seen nothing happen so many times.
-const LOOK: Duration = Duration::from_secs(1);
-const STALLED: u32 = 5;
+const LOOK: Duration = Duration::from_millis(500);
+const STALLED: u32 = 10;
 
 /// So many outsiders are kept apart.
 const OUTSIDERS: usize = 64;
