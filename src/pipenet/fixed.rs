@@ -88,6 +88,30 @@ impl<'m> Network<'m> {
         self
     }
 
+    /// As [`Builder::clock`](super::Builder::clock), a clock in a static. Without the feature `std` there are no timeouts.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use virtnet::clock::ManualClock;
+    /// use virtnet::pipenet::fixed::Network;
+    ///
+    /// static CLOCK: ManualClock = ManualClock::new();
+    /// static NET: Network<'static> = virtnet::fixed!("t", 2, 4, 2, 64).with_clock(&CLOCK);
+    ///
+    /// CLOCK.advance(Duration::from_millis(5));
+    /// assert_eq!(NET.clock().map(|clock| clock.now()), Some(CLOCK.now()));
+    /// ```
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub const fn with_clock(mut self, clock: &'static dyn TimeSource) -> Self {
+        let before = core::mem::replace(&mut self.net.engine.clock, ClockSlot::of_static(clock));
+        // A constant function drops nothing, and there was no clock or one in a static.
+        core::mem::forget(before);
+        self
+    }
+
     /// How many pipes are in use: connections of which an end is held, and dials under way.
     #[must_use]
     pub fn pipes(&self) -> usize {
@@ -123,30 +147,6 @@ impl<'m, E: Engine<Data = &'static str>> Network<'m, E> {
     #[must_use]
     pub const fn backlog(mut self, most: u32) -> Self {
         self.net.options.backlog = most;
-        self
-    }
-
-    /// As [`Builder::clock`](super::Builder::clock), a clock in a static. Without the feature `std` there are no timeouts.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use virtnet::clock::ManualClock;
-    /// use virtnet::pipenet::fixed::Network;
-    ///
-    /// static CLOCK: ManualClock = ManualClock::new();
-    /// static NET: Network<'static> = virtnet::fixed!("t", 2, 4, 2, 64).with_clock(&CLOCK);
-    ///
-    /// CLOCK.advance(Duration::from_millis(5));
-    /// assert_eq!(NET.clock().map(|clock| clock.now()), Some(CLOCK.now()));
-    /// ```
-    #[cfg(feature = "sim")]
-    #[must_use]
-    pub const fn with_clock(mut self, clock: &'static dyn TimeSource) -> Self {
-        let before = core::mem::replace(&mut self.net.engine.clock, ClockSlot::of_static(clock));
-        // A constant function drops nothing, and there was no clock or one in a static.
-        core::mem::forget(before);
         self
     }
 
