@@ -6,6 +6,8 @@ mod bed;
 #[cfg(feature = "testing")]
 #[path = "faults/conformance.rs"]
 mod conformance;
+#[path = "faults/rendezvous.rs"]
+mod rendezvous;
 #[path = "faults/reset.rs"]
 mod reset;
 #[path = "faults/scenario.rs"]

@@ -226,13 +226,24 @@ fn methods() -> BTreeSet<String> {
     let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/contract/engine.rs")).unwrap();
     let body = source.split("pub trait Engine").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("the trait");
     let named = body.split("\n    fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
-    let own = ["fast_io", "ticket", "observe", "poll_pass", "cancel_pass", "attach"];
+    let own = ["clock", "delay_io", "fast_io", "ticket", "observe", "poll_pass", "cancel_pass", "attach"];
     named.filter(|name| !own.contains(name)).map(String::from).collect()
 }
 
 #[test]
 fn a_traced_engine_forgets_no_method_of_the_one_within() {
     let engine = Traced::new(Idle::default(), Blind);
+    call_each(&engine);
+    let called: BTreeSet<String> = engine.inner().0.lock().unwrap().keys().map(|&name| name.to_owned()).collect();
+    assert_eq!(called, methods());
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn an_engine_with_faults_forgets_no_method_of_the_one_within() {
+    use virtnet::Layer as _;
+
+    let engine = virtnet::sim::Faults::new().wrap(Idle::default());
     call_each(&engine);
     let called: BTreeSet<String> = engine.inner().0.lock().unwrap().keys().map(|&name| name.to_owned()).collect();
     assert_eq!(called, methods());
