@@ -83,6 +83,8 @@ pub(super) struct Conn {
     pub(super) dirs: [usize; 2],
     pub(super) lanes: [Lane; 2],
     pub(super) ends: [End; 2],
+    /// Whether a listener has accepted it.
+    pub(super) live: bool,
 }
 
 /// Something that happens at an instant, whatever the time of a direction is.
@@ -399,7 +401,11 @@ impl World {
 
     fn reset_direction(&mut self, dir: usize, actions: &mut Vec<Action>) {
         let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
-        conns.into_iter().for_each(|conn| self.break_off(conn, actions));
+        for conn in conns {
+            if self.conns.get(&conn).is_some_and(|known| known.live) {
+                self.break_off(conn, actions);
+            }
+        }
     }
 
     /// Resets a connection, unless both ends are closed.
@@ -481,7 +487,12 @@ impl World {
             }
         }
         let lanes = [Lane::default(), Lane::default()];
-        self.conns.insert(conn, Conn { wire, dial, dirs, lanes, ends: [End::Open; 2] });
+        self.conns.insert(conn, Conn { wire, dial, dirs, lanes, ends: [End::Open; 2], live: false });
+    }
+
+    /// A listener has accepted a connection.
+    pub(super) fn accepted(&mut self, conn: u64) {
+        self.conns.get_mut(&conn).into_iter().for_each(|known| known.live = true);
     }
 
     /// Forgets a connection, with all that is on its way. Ends that have left are shut down at once.
