@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod equality;
+pub mod faults;
 pub mod hostile;
 pub mod machine;
 pub mod model;
