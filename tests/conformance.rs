@@ -28,6 +28,13 @@ fn heap_shared_port() -> Setup<pipenet::NetHandle> {
     Setup::new(net.subnetwork().clone()).waiting(Waiting::Futures).links(links_by_dial).resets_unread()
 }
 
+/// Timeouts are measured on a clock of its own.
+#[cfg(feature = "sim")]
+fn heap_on_a_clock() -> Setup<pipenet::NetHandle> {
+    let net = pipenet::Network::builder("t").clock(virtnet::Clock::real()).build().expect("valid options");
+    Setup::new(net.subnetwork().clone()).buffer(64 << 10).links(links_by_dial).resets_unread()
+}
+
 fn heap_polite() -> Setup<pipenet::NetHandle> {
     let net = pipenet::Network::builder("t").reset_unread(false).build().expect("valid options");
     Setup::new(net.subnetwork().clone()).links(links_by_dial)
@@ -75,6 +82,12 @@ virtnet::conformance!(
     heap_small_rendezvous_on_threads,
     heap_small_rendezvous,
     [rendezvous, fresh_port, sized_buffer, links]
+);
+#[cfg(feature = "sim")]
+virtnet::conformance!(
+    heap_on_a_clock_on_threads,
+    heap_on_a_clock,
+    [buffered, unread_resets, fresh_port, sized_buffer, links]
 );
 virtnet::conformance!(heap_polite_on_threads, heap_polite, [buffered, fresh_port, links]);
 virtnet::conformance!(heap_shared_port_as_futures, heap_shared_port, [buffered, unread_resets, shared_port, links]);
