@@ -295,6 +295,8 @@ pub use adapter::tokio::{ConnInfo, Connecting, Connector};
 pub use addr::name::{ErrorText, HostName, Name, NetworkName};
 pub use addr::to_addr::{ToAddr, ToHost};
 pub use addr::{Addr, AddrError, AddrReason};
+#[cfg(feature = "sim")]
+pub use contract::engine::DelayStatus;
 pub use contract::engine::{Engine, LinkStatus, Shutdown};
 pub use contract::layer::{Bare, Layer};
 pub use contract::networker::{NetListener, NetStream, Networker};
