@@ -121,7 +121,7 @@ in_copy() { # in_copy TEST [OPTION...]
         model | inputs | found)
             options=(-p virtnet-proof --all-features --test "$1" --config profile.dev.package.virtnet-proof.opt-level=0)
             ;;
-        clock) options=(-p virtnet --features sim --test clock) ;;
+        clock | faults) options=(-p virtnet --features sim --test "$1") ;;
         trace) options=(-p virtnet --features trace --test trace) ;;
         unit) options=(-p virtnet --features testing --lib) ;;
         *) options=(-p virtnet --features testing --test "$1") ;;

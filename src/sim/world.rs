@@ -2,6 +2,7 @@
 //!
 //! Nothing here calls an engine, a clock or a waker: a step returns [`Action`]s, which are carried out under no lock.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -88,7 +89,7 @@ pub(super) struct Conn {
 }
 
 /// Something that happens at an instant, whatever the time of a direction is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) enum Alarm {
     /// A timed cut may end.
     Repair(usize),
@@ -97,7 +98,7 @@ pub(super) enum Alarm {
     /// Bytes of this end may have waited for too long.
     Unseen(u64, usize),
     /// Connections are reset.
-    Reset([Option<Way>; 2]),
+    Reset(Box<[Option<Way>; 2]>),
 }
 
 pub(super) struct World {
@@ -396,7 +397,7 @@ impl World {
     /// Resets the connections that there are then.
     pub(super) fn reset_at(&mut self, ways: [Option<Way>; 2], at: u64) {
         let number = self.next_number();
-        self.alarms.insert((at, number), Alarm::Reset(ways));
+        self.alarms.insert((at, number), Alarm::Reset(Box::new(ways)));
     }
 
     fn reset_direction(&mut self, dir: usize, actions: &mut Vec<Action>) {
