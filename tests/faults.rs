@@ -12,5 +12,7 @@ mod rendezvous;
 mod reset;
 #[path = "faults/scenario.rs"]
 mod scenario;
+#[path = "faults/seen.rs"]
+mod seen;
 #[path = "faults/shape.rs"]
 mod shape;

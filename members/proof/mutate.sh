@@ -157,7 +157,7 @@ in_copy() { # in_copy TEST [OPTION...]
         bridge) options=(-p virtnet --features bridge --test bridge) ;;
         trace) options=(-p virtnet --features json --test trace) ;;
         export) options=(-p virtnet --features pcapng --test trace) ;;
-        clock) options=(-p virtnet --features sim --test clock) ;;
+        clock | faults) options=(-p virtnet --features sim --test "$1") ;;
         layer | outsider_traced) options=(-p virtnet --features testing,trace --test "$1") ;;
         unit) options=(-p virtnet --features testing --lib) ;;
         *) options=(-p virtnet --features testing --test "$1") ;;
