@@ -167,6 +167,8 @@
 //! | `alloc` (by `std`) | growable networks |
 //! | `pipenet` (default) | networks within a process |
 //! | `trace` | what happened in a network, and expectations on it |
+//! | `lonet` | networks of several processes of one machine |
+//! | `lonet-bundled` | `lonet` with SQLite compiled in |
 //! | `critical-section` | locks that interrupts may take, also without compare-and-swap |
 //! | `embedded-io-async` | async reads and writes of embedded-io-async |
 //! | `embedded-nal-async` | hosts as embedded clients know them: IP addresses and names |
@@ -214,6 +216,9 @@ pub mod table;
 // Level 3: around any engine.
 #[cfg(feature = "trace")]
 pub mod trace;
+#[cfg(any(all(feature = "lonet", unix), loom))]
+#[cfg_attr(loom, allow(dead_code, reason = "models use a part of it"))]
+mod wire;
 
 // Level 4: what users hold.
 mod net;
@@ -228,6 +233,8 @@ pub mod snapshot;
 pub mod bridge;
 
 // Level 7: backends, and the suite that proves them.
+#[cfg(all(feature = "lonet", unix))]
+pub mod lonet;
 #[cfg(feature = "pipenet")]
 pub mod pipenet;
 #[cfg(feature = "testing")]
@@ -275,6 +282,9 @@ pub use tcp::{Tcp, TcpConn, TcpListener};
 #[cfg(feature = "tokio")]
 pub use tcp::{TokioTcp, TokioTcpListener, TokioTcpStream};
 pub use wait::{OnTimeout, Op};
+#[cfg(loom)]
+#[doc(hidden)]
+pub use wire::model as wire_model;
 
 // With tokio, as some of its programs are written for it.
 #[cfg(all(doctest, feature = "pipenet", feature = "tokio"))]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each folder of `src` with its level. A new folder gets a line here.
-const LEVELS: [(&str, u32); 14] = [
+const LEVELS: [(&str, u32); 16] = [
     ("addr", 0),
     ("sync", 0),
     ("error", 1),
@@ -13,10 +13,12 @@ const LEVELS: [(&str, u32); 14] = [
     ("contract", 2),
     ("table", 2),
     ("trace", 3),
+    ("wire", 3),
     ("net", 4),
     ("tcp", 4),
     ("snapshot", 5),
     ("bridge", 6),
+    ("lonet", 7),
     ("pipenet", 7),
     ("testing", 7),
     ("adapter", 8),
@@ -230,8 +232,10 @@ fn features_whose_code_refers_to_each_other_are_listed() {
     let listed: BTreeSet<_> = PAIRS.iter().map(|(first, second)| ((*first).to_owned(), (*second).to_owned())).collect();
     let mut found = BTreeSet::new();
     for (module, source) in sources() {
-        let gate =
-            ["bridge", "pipenet", "trace"].into_iter().find(|feature| *feature == folder(&module)).map(String::from);
+        let gate = ["bridge", "lonet", "pipenet", "trace"]
+            .into_iter()
+            .find(|feature| *feature == folder(&module))
+            .map(String::from);
         for line in source.lines().filter(|line| line.trim_start().starts_with("#[cfg(")) {
             let named = line.split("feature = \"").skip(1).filter_map(|rest| rest.split('"').next());
             let named: BTreeSet<String> = named.map(String::from).chain(gate.clone()).collect();

@@ -41,3 +41,5 @@ mod rendezvous;
 #[cfg(feature = "trace")]
 #[path = "loom/trace.rs"]
 mod trace;
+#[path = "loom/wire.rs"]
+mod wire;

@@ -1,0 +1,7 @@
+//! Networks of several processes, as their users see them.
+#![cfg(all(feature = "lonet", unix))]
+
+#[path = "lonet/basic.rs"]
+mod basic;
+#[path = "lonet/support.rs"]
+mod support;
