@@ -3,5 +3,7 @@
 
 #[path = "lonet/basic.rs"]
 mod basic;
+#[path = "lonet/process.rs"]
+mod process;
 #[path = "lonet/support.rs"]
 mod support;

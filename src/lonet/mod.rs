@@ -45,6 +45,7 @@ use crate::net::shared::{Holder as _, Network as SharedNetwork};
 use crate::table::{Hosts as _, Tables as _};
 use crate::wait::{Expiring, OnTimeout, Op};
 
+mod child;
 mod directory;
 mod error;
 mod file;
@@ -53,6 +54,7 @@ mod join;
 
 pub use crate::wire::listening::SocketLink;
 pub use crate::wire::sockets::Sockets;
+pub use child::{Child, child_name};
 pub use directory::Directory;
 pub use error::JoinError;
 pub use join::{Join, join};

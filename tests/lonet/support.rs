@@ -27,8 +27,13 @@ impl Folder {
 
     /// Joins a network in this folder.
     pub(crate) fn join(&self, name: &str) -> Network {
-        lonet::join(name).dir(self.path()).linger(LINGER).buffer(16 << 10).wait().expect("joined")
+        join_in(self.path(), name)
     }
+}
+
+/// Joins a network in a folder.
+pub(crate) fn join_in(folder: &Path, name: &str) -> Network {
+    lonet::join(name).dir(folder).linger(LINGER).buffer(16 << 10).wait().expect("joined")
 }
 
 impl Drop for Folder {
