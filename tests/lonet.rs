@@ -5,5 +5,7 @@
 mod basic;
 #[path = "lonet/process.rs"]
 mod process;
+#[path = "lonet/registry.rs"]
+mod registry;
 #[path = "lonet/support.rs"]
 mod support;

@@ -105,7 +105,12 @@ fn write_draft(draft: &Path, name: &str) -> Result<(), Fault> {
 }
 
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
-    let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let db = db.map_err(|error| match error.into() {
+        // The path is told by whoever reports the fault.
+        Fault::Other(text) => Fault::Other(text.trim_end_matches(&format!(": {}", path.display())).into()),
+        fault => fault,
+    })?;
     db.busy_timeout(Duration::ZERO)?;
     Ok(db)
 }
