@@ -98,7 +98,15 @@ impl Sockets {
         let failed = |error: io::Error| Failure::of(at, &error);
         socket.write_all(&request).await.map_err(failed)?;
         let line = socket.read_line().await.map_err(failed)?;
-        let peer = accepted(&line, network, dst).map_err(|refusal| Failure::refused(at, refusal))?;
+        let peer = match accepted(&line, network, dst) {
+            Ok(peer) => peer,
+            Err(refusal) => {
+                // The peer has answered: its answer is the end.
+                dialled.socket = None;
+                socket.finish();
+                return Err(Failure::refused(at, refusal));
+            }
+        };
         let link = Link::vacant(socket.ready().clone());
         drop(socket);
         // A new link is not closed.
