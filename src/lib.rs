@@ -169,6 +169,9 @@
 //! | `trace` | what happened in a network, and expectations on it |
 //! | `lonet` | networks of several processes of one machine |
 //! | `lonet-bundled` | `lonet` with SQLite compiled in |
+//! | `pcapng` | traces as captures for Wireshark |
+//! | `sim` | clocks: time that the program moves, or that moves when nothing else can happen |
+//! | `json` | traces read from JSON lines, and merged |
 //! | `critical-section` | locks that interrupts may take, also without compare-and-swap |
 //! | `embedded-io-async` | async reads and writes of embedded-io-async |
 //! | `embedded-nal-async` | hosts as embedded clients know them: IP addresses and names |
@@ -228,9 +231,11 @@ mod tcp;
 // Level 5: a look at all of it.
 pub mod snapshot;
 
-// Level 6: real ports and virtual hosts joined.
+// Level 6: real ports and virtual hosts joined, and faults.
 #[cfg(feature = "bridge")]
 pub mod bridge;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 // Level 7: backends, and the suite that proves them.
 #[cfg(all(feature = "lonet", unix))]
@@ -252,12 +257,14 @@ pub use adapter::tokio::{ConnInfo, Connecting, Connector};
 pub use addr::name::{ErrorText, HostName, Name, NetworkName};
 pub use addr::to_addr::{ToAddr, ToHost};
 pub use addr::{Addr, AddrError, AddrReason};
+#[cfg(feature = "alloc")]
+pub use contract::any_notifier::{AnyAccept, AnyNotifier};
 pub use contract::engine::{Engine, LinkStatus, Shutdown};
 pub use contract::layer::{Bare, Layer};
 pub use contract::networker::{NetListener, NetStream, Networker};
 pub use contract::notifier::{Accept, Notifier};
 #[doc(hidden)]
-pub use contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
+pub use contract::observe::{CoreEvent, Gone, How, Intent, Observer, RawEvent, Ticket};
 pub use contract::registry::Registry;
 pub use error::cause::{Cause, InvalidInput, Resource};
 pub use error::close::CloseError;
@@ -281,6 +288,8 @@ pub use net::subnet::SubNetwork;
 pub use tcp::{Tcp, TcpConn, TcpListener};
 #[cfg(feature = "tokio")]
 pub use tcp::{TokioTcp, TokioTcpListener, TokioTcpStream};
+#[cfg(feature = "sim")]
+pub use wait::clock::{self, Clock};
 pub use wait::{OnTimeout, Op};
 #[cfg(loom)]
 #[doc(hidden)]
@@ -312,6 +321,26 @@ struct Readme;
 /// # Ok::<(), virtnet::Error>(())
 /// ```
 ///
+/// With the feature `trace`, a network may tell its events to an observer in a static, such as an `EventRing`. It is named
+/// after a semicolon, and the network's types have the parameter `Traced`:
+///
+/// ```
+/// # #[cfg(feature = "trace")]
+/// # fn main() -> Result<(), virtnet::Error> {
+/// use virtnet::pipenet::fixed::{Host, Network, Traced};
+/// use virtnet::trace::EventRing;
+///
+/// static RING: EventRing<64> = EventRing::new();
+/// static NET: Network<Traced> = virtnet::fixed!("t", 2, 4, 2, 64; trace = &RING);
+///
+/// let a: Host<Traced> = NET.host("a")?;
+/// assert!(RING.next(&NET).is_some_and(|event| event.is("host a")));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "trace"))]
+/// # fn main() {}
+/// ```
+///
 /// One that cannot be does not compile:
 ///
 /// ```compile_fail
@@ -325,5 +354,15 @@ macro_rules! fixed {
         static MEMORY: $crate::pipenet::fixed::Memory<{ $hosts }, { $ports }, { $pipes }, { $buffer }> =
             $crate::pipenet::fixed::Memory::new();
         $crate::pipenet::fixed::Network::new($name, &MEMORY)
+    }};
+    ($name:expr, $hosts:expr, $ports:expr, $pipes:expr, $buffer:expr; trace = $observer:expr $(,)?) => {{
+        static MEMORY: $crate::pipenet::fixed::Memory<
+            { $hosts },
+            { $ports },
+            { $pipes },
+            { $buffer },
+            $crate::pipenet::fixed::Traced,
+        > = $crate::pipenet::fixed::Memory::layered();
+        $crate::pipenet::fixed::Network::traced($name, &MEMORY, $observer)
     }};
 }

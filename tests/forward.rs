@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Waker};
 
 use virtnet::trace::Traced;
 use virtnet::{
-    Accept, Addr, Cause, Engine, LinkStatus, Notifier, Observer, RawEvent, Registry, RegistryError, Shutdown, Ticket,
+    Accept, Addr, AnyNotifier, Cause, Engine, LinkStatus, Notifier, Observer, RawEvent, Registry, RegistryError,
+    Shutdown, Ticket,
 };
 
 /// An engine that does nothing but count the calls of its methods.
@@ -25,6 +26,16 @@ impl Idle {
 impl Engine for Idle {
     type Link = u8;
     type Data = ();
+
+    fn start<N: Notifier<Link = u8> + 'static>(&self, notifier: impl FnOnce() -> N) {
+        self.count("start");
+        let (net, addr) = (AnyNotifier::new(notifier()), "b:1".parse().expect("an address"));
+        assert_eq!(now(net.connect(&addr, &addr, 1)), Ok(addr));
+        assert_eq!(now(net.accept(&addr, &addr, 1)).map(|accept| accept.local_addr().port()), Ok(1));
+        now(net.accept(&addr, &addr, 1)).expect("the core accepts").refuse();
+        assert_eq!(now(net.accept(&addr, &addr, 1)).expect("the core accepts").acknowledge(), Ok(()));
+        now(net.down(Cause::NetworkDown));
+    }
 
     async fn new_host<R: Registry<Data = ()>>(&self, _: &str, _: &R) -> Result<(), Cause> {
         self.count("new_host");
@@ -175,6 +186,7 @@ impl Registry for NoHosts {
 }
 
 /// An observer that keeps nothing.
+#[derive(Clone)]
 struct Blind;
 
 impl Observer for Blind {
@@ -195,7 +207,7 @@ fn now<F: Future>(future: F) -> F::Output {
 }
 
 /// Calls each method of an engine once, and checks that what the engine within answered comes back.
-fn call_each<E: Engine<Data = ()>>(engine: &E) {
+fn call_each<E: Engine<Data = (), Link: 'static> + 'static>(engine: &E) {
     let (a, b): (Addr, Addr) = ("a:1".parse().expect("an address"), "b:1".parse().expect("an address"));
     let core = Core(Mutex::default(), std::marker::PhantomData);
     assert_eq!(now(engine.new_host("a", &NoHosts)), Ok(()));
@@ -221,19 +233,41 @@ fn call_each<E: Engine<Data = ()>>(engine: &E) {
     assert_eq!(now(engine.close()), Err(Cause::WouldBlock));
 }
 
+/// Starts an engine, and checks that what it hands over in the background reaches the core.
+fn start<E: Engine<Data = (), Link: 'static> + 'static>(engine: &E) {
+    let outside: &'static Core<E::Link> = Box::leak(Box::new(Core(Mutex::default(), std::marker::PhantomData)));
+    engine.start(|| outside);
+    assert_eq!(*outside.0.lock().unwrap(), ["connect", "accept", "accept", "accept", "down"]);
+}
+
 /// The methods of `Engine`, as its source lists them, without those that a layer answers itself.
 fn methods() -> BTreeSet<String> {
     let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/contract/engine.rs")).unwrap();
     let body = source.split("pub trait Engine").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("the trait");
     let named = body.split("\n    fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
-    let own = ["fast_io", "ticket", "observe", "poll_pass", "cancel_pass", "attach"];
+    let own = ["clock", "delay_io", "fast_io", "ticket", "observe", "poll_pass", "cancel_pass", "attach"];
     named.filter(|name| !own.contains(name)).map(String::from).collect()
 }
 
 #[test]
 fn a_traced_engine_forgets_no_method_of_the_one_within() {
     let engine = Traced::new(Idle::default(), Blind);
+    start(&engine);
     call_each(&engine);
     let called: BTreeSet<String> = engine.inner().0.lock().unwrap().keys().map(|&name| name.to_owned()).collect();
     assert_eq!(called, methods());
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn an_engine_with_faults_forgets_no_method_of_the_one_within() {
+    use virtnet::Layer as _;
+
+    let engine = virtnet::sim::Faults::new().wrap(Idle::default());
+    call_each(&engine);
+    let called: BTreeSet<String> = engine.inner().0.lock().unwrap().keys().map(|&name| name.to_owned()).collect();
+    let mut passed_on = methods();
+    // It takes connections from dials only.
+    passed_on.remove("start");
+    assert_eq!(called, passed_on);
 }

@@ -5,10 +5,22 @@
 mod bounds;
 #[path = "trace/check.rs"]
 mod check;
+#[path = "trace/export.rs"]
+mod export;
 #[path = "trace/feed.rs"]
 mod feed;
+#[path = "trace/fixed.rs"]
+mod fixed;
+#[path = "trace/gate.rs"]
+mod gate;
 #[path = "trace/json.rs"]
 mod json;
+#[cfg(feature = "json")]
+#[path = "trace/json_merge.rs"]
+mod json_merge;
+#[cfg(feature = "json")]
+#[path = "trace/json_read.rs"]
+mod json_read;
 #[path = "trace/live.rs"]
 mod live;
 #[path = "trace/order.rs"]
@@ -25,3 +37,5 @@ mod storm;
 mod text;
 #[path = "trace/two_phase.rs"]
 mod two_phase;
+#[path = "trace/verify.rs"]
+mod verify;

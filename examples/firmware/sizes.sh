@@ -12,8 +12,13 @@ source toolchain.sh
 readonly page=../../features.md mode=${1:-}
 readonly levels=(z s)
 # Programs, and the features that each target takes them with: a Cortex-M0 has no compare-and-swap.
-readonly programs=(empty blocking printed both nal twice second)
+readonly programs=(empty blocking printed both nal twice second) traced_programs=(traced shown record)
 declare -A features=([thumbv7m-none-eabi]=nal [thumbv6m-none-eabi]=nal,critical-section)
+
+declare -A machines=(
+    [thumbv7m-none-eabi]="-cpu cortex-m3 -machine lm3s6965evb"
+    [thumbv6m-none-eabi]="-cpu cortex-m0 -machine microbit"
+)
 
 declare -A sizes
 
@@ -28,7 +33,13 @@ measure() {
     for program in "${programs[@]}" types; do
         cp "$CARGO_TARGET_DIR/$1/size/size_$program" "$CARGO_TARGET_DIR/$1/$2/"
     done
-    for program in "${programs[@]}"; do
+    # Apart from the others, which are without the feature.
+    "$cargo" build --quiet --locked --profile size "${traced_programs[@]/#/--bin=size_}" \
+        --target "$1" --features "${features[$1]},trace"
+    for program in "${traced_programs[@]}"; do
+        cp "$CARGO_TARGET_DIR/$1/size/size_$program" "$CARGO_TARGET_DIR/$1/$2/"
+    done
+    for program in "${programs[@]}" "${traced_programs[@]}"; do
         read -r text data bss < <(size "$CARGO_TARGET_DIR/$1/$2/size_$program" | awk 'NR == 2 { print $1, $2, $3 }')
         sizes[$1.$2.$program.text]=$text
         sizes[$1.$2.$program.data]=$data
@@ -36,12 +47,19 @@ measure() {
     done
 }
 
+# instructions TARGET LEVEL NAME: how many instructions the program `record` counts for something.
+instructions() {
+    timeout 1m qemu-system-arm ${machines[$1]} -nographic -icount shift=0 \
+        -semihosting-config enable=on,target=native -kernel "$CARGO_TARGET_DIR/$1/$2/size_record" </dev/null |
+        awk -v name="$3" '$1 == name { print $2 }'
+}
+
 # measure_types TARGET: fills `sizes` with those of types.
 measure_types() {
     local size name
     while read -r _ size _ name; do
         sizes[$1.${name#SIZE_}]=$((16#$size))
-    done < <(nm -S "$CARGO_TARGET_DIR/$1/size/size_types" | grep ' SIZE_')
+    done < <(nm -S "$CARGO_TARGET_DIR/$1/size/size_types" "$CARGO_TARGET_DIR/$1/size/size_traced" | grep ' SIZE_')
 }
 
 # over TARGET LEVEL PROGRAM OTHER: how much larger one program is than another, text and initialized data.
@@ -115,8 +133,13 @@ table() {
     row nal "and futures by the traits of embedded-nal-async" over nal empty
     row printed "blocking, and errors printed" over printed empty
     row second "a second network of another capacity, over one of the same" over second twice
+    row traced "the first program with a trace, over it" over traced blocking
+    row shown "the program that prints with a trace that it prints, over it" over shown printed
     row data "initialized data (\`.data\`)" section both data
     row bss "zeroed data (\`.bss\`): the network" section both bss
+    row traced_data "initialized data of the program with a trace: the network's name and options, and its counts" section traced data
+    row near "instructions of recording a write, whose connection had the newest event" instructions near
+    row far "instructions of recording an event whose connection has none in a full \`EventRing<64>\`" instructions far
     echo
     columns=("")
     echo '| bytes | M3 | M0 |'
@@ -128,6 +151,7 @@ table() {
     row error "\`Error\`" type_size ERROR
     row dial "a dial under way" type_size DIAL
     row accept "an accept under way" type_size ACCEPT
+    row ring "\`EventRing<64>\`" type_size RING
     row memory "memory for 2 hosts, 4 sockets, 1 connection of 64 bytes a direction" type_size MEMORY_GOAL
     row memory_0 "of that, the network's" type_size MEMORY_0
     row memory_host "each host" per HOSTS
@@ -146,11 +170,12 @@ bounds() {
     echo "# compiler, data not."
     echo
     printf '%s\n' "${measured[@]}" | awk '
-        $1 !~ /^(data|bss)$/ && $2 ~ /[.]/ { $3 = int(($3 * 1.01 + 63) / 64) * 64 }
+        $1 !~ /^(data|bss|traced_data)$/ && $2 ~ /[.]/ { $3 = int(($3 * 1.01 + 63) / 64) * 64 }
         { print }'
 }
 
 toolchain
+command -v qemu-system-arm >/dev/null || install qemu-system-arm
 command -v nm >/dev/null && command -v size >/dev/null || install binutils
 for target in "${targets[@]}"; do
     for level in "${levels[@]}"; do

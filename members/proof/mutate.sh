@@ -155,6 +155,7 @@ in_copy() { # in_copy TEST [OPTION...]
             options=(-p virtnet-proof --all-features --test "$1" --config profile.dev.package.virtnet-proof.opt-level=0)
             ;;
         trace | bridge) options=(-p virtnet --features "$1" --test "$1") ;;
+        export) options=(-p virtnet --features pcapng --test trace) ;;
         unit) options=(-p virtnet --features testing --lib) ;;
         *) options=(-p virtnet --features testing --test "$1") ;;
     esac

@@ -8,9 +8,11 @@ use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
 use crate::contract::notifier::Notifier;
-use crate::contract::observe::{CoreEvent, Intent, Ticket};
+use crate::contract::observe::{CoreEvent, Gone, Intent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
+#[cfg(feature = "sim")]
+use crate::wait::clock::Clock;
 
 /// The engine of a backend: it creates hosts, dials, moves bytes and closes.
 ///
@@ -48,6 +50,24 @@ pub trait Engine: Send + Sync {
     /// anything.
     #[doc(hidden)]
     const OBSERVED: bool = false;
+
+    /// Starts the engine. `notifier` makes the [`Notifier`] of its subnetwork, and an engine that accepts connections in the
+    /// background, from other subnetworks, keeps that, such as in an [`AnyNotifier`](crate::AnyNotifier). All others do
+    /// nothing, as the default implementation does.
+    ///
+    /// The notifier takes links of this engine, also where layers are around it: each layer passes this call on, with a
+    /// notifier that makes its own link of one that is handed over. So an engine must not reach for the subnetwork in
+    /// another way. It does not keep the subnetwork alive.
+    ///
+    /// Called once at most, when the subnetwork is [shared](crate::SubNetwork::shared), before it has hosts.
+    #[cfg(feature = "alloc")]
+    fn start<N>(&self, notifier: impl FnOnce() -> N)
+    where
+        Self: Sized + 'static,
+        N: Notifier<Link = Self::Link> + 'static,
+    {
+        let _ = notifier;
+    }
 
     /// Creates the resources of a host named `host`, and announces it to `registry`.
     ///
@@ -101,6 +121,14 @@ pub trait Engine: Send + Sync {
     #[inline]
     fn fast_io(&self) -> Option<&impl FastIo<Self::Link>> {
         None::<&NoFastIo>
+    }
+
+    /// Connections whose bytes and ends may reach the peer later than they were sent. An engine without it has no such
+    /// connections.
+    #[doc(hidden)]
+    #[inline]
+    fn delay_io(&self) -> Option<&impl DelayIo<Self::Link>> {
+        None::<&NoDelayIo>
     }
 
     /// Like [`poll_read`](Engine::poll_read), but leaves the bytes in the connection.
@@ -208,6 +236,15 @@ pub trait Engine: Send + Sync {
         let _ = (name, picture);
     }
 
+    /// The clock on which the network's timeouts are measured, in threads that take part in no clock themselves. Without
+    /// one, these are measured in real time.
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    #[inline]
+    fn clock(&self) -> Option<&Clock> {
+        None
+    }
+
     /// Ready when the core may do what it is about to do, to `link` if it is about one.
     #[doc(hidden)]
     #[inline]
@@ -216,11 +253,11 @@ pub trait Engine: Send + Sync {
         Poll::Ready(())
     }
 
-    /// The operation whose state is at the address `key` no longer waits in [`poll_pass`](Engine::poll_pass).
+    /// The operation no longer waits in [`poll_pass`](Engine::poll_pass), or has done what it was let to do.
     #[doc(hidden)]
     #[inline]
-    fn cancel_pass(&self, key: usize) {
-        let _ = key;
+    fn cancel_pass(&self, gone: &Gone<'_>, link: Option<&Self::Link>) {
+        let _ = (gone, link);
     }
 
     /// Closes the engine with its network. Called once, after all hosts have been closed. It is called again only if
@@ -268,6 +305,69 @@ pub enum FastPath {
     Pending,
     /// The case is not a simple one. Nothing was done.
     Fallback,
+}
+
+/// Connections whose bytes and ends reach the peer later than they were sent. A layer decides when.
+///
+/// Invariant: the peer reads no byte that waits, and finds no end of the stream before all bytes were shown. The engine
+/// decides under its own lock whether a byte waits, so no read can race with the layer.
+#[doc(hidden)]
+pub trait DelayIo<L> {
+    /// The other end of the connection.
+    fn peer(&self, link: &L) -> L;
+
+    /// Sets whether bytes that are written at this end wait until they are [shown](DelayIo::show). They continue to
+    /// wait as long as bytes do. Returns whether they wait.
+    fn hold(&self, link: &L, on: bool) -> bool;
+
+    /// Like [`Engine::poll_write`], of an engine that is no rendezvous. Returns also whether the bytes wait.
+    fn poll_write_held(&self, link: &L, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<(usize, bool), Cause>>;
+
+    /// Shows the peer the first `count` of the bytes that this end has written and that wait.
+    fn show(&self, link: &L, count: usize);
+
+    /// How many bytes that this end has written wait.
+    fn hidden(&self, link: &L) -> usize;
+
+    /// Does at this end as [`Engine::shutdown`] does, but the peer is told nothing before that is called as well.
+    /// Returns how: for [`Shutdown::CloseOrReset`], which of the two.
+    fn leave(&self, link: &L, how: Shutdown) -> Shutdown;
+
+    /// Resets the connection for both ends, and drops the bytes in flight. Ends that are closed stay so.
+    fn break_off(&self, link: &L);
+}
+
+/// The delays of an engine that has none.
+enum NoDelayIo {}
+
+impl<L> DelayIo<L> for NoDelayIo {
+    fn peer(&self, _: &L) -> L {
+        match *self {}
+    }
+
+    fn hold(&self, _: &L, _: bool) -> bool {
+        match *self {}
+    }
+
+    fn poll_write_held(&self, _: &L, _: &mut Context<'_>, _: &[u8]) -> Poll<Result<(usize, bool), Cause>> {
+        match *self {}
+    }
+
+    fn show(&self, _: &L, _: usize) {
+        match *self {}
+    }
+
+    fn hidden(&self, _: &L) -> usize {
+        match *self {}
+    }
+
+    fn leave(&self, _: &L, _: Shutdown) -> Shutdown {
+        match *self {}
+    }
+
+    fn break_off(&self, _: &L) {
+        match *self {}
+    }
 }
 
 /// The state of a connection, seen from one of its ends.

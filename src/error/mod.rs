@@ -17,6 +17,8 @@ pub(crate) mod kind;
 pub(crate) mod packed;
 pub(crate) mod packed_strs;
 pub(crate) mod registry;
+#[cfg(feature = "json")]
+mod restored;
 
 /// A failed operation: its network, its addresses, and the cause.
 ///

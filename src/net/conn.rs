@@ -71,7 +71,7 @@ impl<N: NetRef> Conn<N> {
     /// The timeout of blocking writes if `writes`, else of blocking reads.
     pub(crate) fn timeout(&self, writes: bool) -> IoTimeout<'_> {
         let net = self.end.net();
-        IoTimeout::new(&net.timeouts, self.end.timeout(writes), &self.scores, net.options.relax)
+        IoTimeout::new(&net.timeouts, self.end.timeout(writes), &self.scores, net.options.relax, net.clock())
     }
 
     /// The address of this end.
@@ -236,7 +236,8 @@ impl<N: NetRef> Conn<N> {
     pub fn writable(&self) -> Op<impl OnTimeout<Output = Result<(), Error>>> {
         let expired = || Err(self.end.error(Operation::Write, Cause::TimedOut));
         let unregister = |waker: &Waker| self.end.net().engine.cancel_write(&self.end.link, waker);
-        Op::new(Registered::new(poll_fn(|cx| self.end.poll_write_ready(cx).map(Ok)), expired, unregister))
+        let ready = poll_fn(|cx| self.end.poll_write_ready(cx).map(Ok));
+        Op::new(Registered::new(ready, expired, unregister)).on(self.end.net().clock())
     }
 
     /// Ends the stream to the peer, which reads the remaining bytes and then the end. Reading continues, writing fails

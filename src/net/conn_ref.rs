@@ -134,7 +134,7 @@ impl<N: NetRef> ConnRef<N> {
     ) -> Op<impl OnTimeout<Output = Result<T, Error>>> {
         let expired = || Err(self.error(Operation::Read, Cause::TimedOut));
         let unregister = |waker: &Waker| self.net().engine.cancel_read(&self.link, waker);
-        Op::new(Registered::new(poll_fn(poll), expired, unregister))
+        Op::new(Registered::new(poll_fn(poll), expired, unregister)).on(self.net().clock())
     }
 
     /// Converts the engine's outcome of a read. `Ok(0)` is the end of the stream only while this end is up.
@@ -229,7 +229,8 @@ impl<N: NetRef> ConnRef<N> {
     ) -> Result<usize, E> {
         block_on(
             |cx| self.poll_read(cx, buf).map_err(E::from),
-            true,
+            // An observer would take the first look for a try, which it never holds.
+            !N::Engine::OBSERVED,
             timeout,
             |waker| {
                 self.net().engine.cancel_read(&self.link, waker);
@@ -248,7 +249,7 @@ impl<N: NetRef> ConnRef<N> {
         let engine = &self.net().engine;
         block_on(
             |cx| self.poll_write(cx, buf).map_err(E::from),
-            !engine.is_rendezvous(),
+            !N::Engine::OBSERVED && !engine.is_rendezvous(),
             timeout,
             |waker| {
                 engine.cancel_write(&self.link, waker);

@@ -27,14 +27,15 @@ use crate::addr::to_addr::ToAddr;
 use crate::contract::engine::Engine;
 use crate::contract::observe::{CoreEvent, Ticket};
 use crate::contract::registry::Registry;
+use crate::error::Error;
 use crate::error::cause::Cause;
 use crate::error::registry::RegistryReason;
-use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Bind, Hosts, Peer, Ports, State, Tables};
+use crate::wait::block::touch;
 use crate::wait::waker::{Wakers, poll_locked};
 use crate::wait::{OnTimeout, Op};
 
@@ -65,7 +66,8 @@ impl<N: NetRef> Host<N> {
     /// it.
     #[doc(alias = "connect")]
     pub fn dial<A: ToAddr>(&self, addr: A) -> Op<impl OnTimeout<Output = Result<Conn<N>, Error>> + use<N, A>> {
-        Op::new(dial(self.clone(), addr))
+        touch(self.net.clock());
+        Op::new(dial(self.clone(), addr)).on(self.net.clock())
     }
 }
 
@@ -113,16 +115,16 @@ pin_project! {
     }
 }
 
-struct DialState<N: NetRef> {
+pub(super) struct DialState<N: NetRef> {
     /// Slot and port of the source, from the first poll until it is a connection or the dial has failed.
-    source: Option<(u32, u16)>,
-    parsed: Parsed,
-    host: Host<N>,
+    pub(super) source: Option<(u32, u16)>,
+    pub(super) parsed: Parsed,
+    pub(super) host: Host<N>,
 }
 
 /// How the address was understood. It is parsed again when it is needed: it would be most of what a dial has to keep.
 #[derive(Clone, Copy, PartialEq)]
-enum Parsed {
+pub(super) enum Parsed {
     /// It is not parsed yet, or malformed.
     Not,
     /// It names a host.
@@ -181,7 +183,7 @@ fn wrong_peer(peer: &Addr) -> Cause {
 }
 
 /// Whether the registry has no host of the name that was dialled.
-fn is_unknown(cause: &Cause) -> bool {
+pub(super) fn is_unknown(cause: &Cause) -> bool {
     matches!(cause, Cause::Registry(error) if error.reason() == RegistryReason::NoSuchHost)
 }
 
@@ -224,6 +226,9 @@ where
         let state = this.state;
         let starts = this.running.is_none();
         if starts {
+            if N::Engine::OBSERVED && state.is_held(addr, cx) {
+                return Poll::Pending;
+            }
             match state.start(addr, cx.waker()) {
                 Ok((source, dst)) => this.running.set(Some((this.connect)(state.host.clone(), source, dst))),
                 Err(cause) => return Poll::Ready(Err(state.fail(addr, cause))),
@@ -234,13 +239,17 @@ where
             Poll::Ready(Ok(conn)) => {
                 state.source = None;
                 this.running.set(None);
+                state.leave_gate();
                 return Poll::Ready(Ok(conn));
             }
             // The network that is down is the peer's, unless it turns out to be the own one.
             Poll::Ready(Err(Cause::NetworkDown)) => Cause::ConnectionRefused,
             Poll::Ready(Err(cause)) => cause,
             // A close of the host wakes the task from now on.
-            Poll::Pending if starts => return Poll::Pending,
+            Poll::Pending if starts => {
+                state.leave_gate();
+                return Poll::Pending;
+            }
             Poll::Pending => match state.poll_closed(cx) {
                 Poll::Ready(()) => {
                     let error = state.give_up(addr, Cause::SocketDown);
@@ -276,6 +285,7 @@ where
 
     fn expire(self: Pin<&mut Self>, addr: &dyn ToAddr) -> Error {
         let mut this = self.project();
+        this.state.leave_gate();
         let error = this.state.give_up(addr, Cause::TimedOut);
         this.running.set(None);
         this.state.give_back(false);
@@ -330,28 +340,20 @@ impl<N: NetRef> DialState<N> {
         let asked = self.target(addr).ok_or(cause)?;
         let target = self.host.meant(&asked).ok_or(cause)?;
         self.parsed = Parsed::Meaning;
-        let source = if self.host.net.options.share_port { self.exchange(source, &target, None)? } else { source };
-        Ok((source, target))
+        if !self.host.net.options.share_port {
+            Ok((source, target))
+        } else if N::Engine::OBSERVED {
+            Ok((self.exchange_again(source, &target)?, target))
+        } else {
+            Ok((self.exchange(source, &target, None)?, target))
+        }
     }
 
     /// The address that is dialled, if it is known.
-    fn target(&self, addr: &dyn ToAddr) -> Option<Addr> {
+    pub(super) fn target(&self, addr: &dyn ToAddr) -> Option<Addr> {
         let asked = if self.parsed == Parsed::Not { None } else { addr.to_addr().ok() }?;
         let asked = self.host.on_net(asked);
         if N::Tables::GROWS && self.parsed == Parsed::Meaning { self.host.meant(&asked) } else { Some(asked) }
-    }
-
-    /// Reports that the dial has its port, under the ticket that was drawn when it took it.
-    #[inline(always)]
-    fn tell_dialled(&self, ticket: Option<Ticket>, (_, port): (u32, u16), target: &Addr) {
-        if N::Engine::OBSERVED
-            && let Some(ticket) = ticket
-        {
-            // The host that an IP address most likely means, as events name hosts.
-            let dst = if N::Tables::GROWS { self.host.known_as(*target) } else { *target };
-            let src = self.host.addr(port);
-            self.host.net.tell(ticket, None, &CoreEvent::Dialled { src: &src, dst: &dst });
-        }
     }
 
     /// Exchanges the source port, if the host that is dialled has that pair already and shares its ports.
@@ -398,42 +400,8 @@ impl<N: NetRef> DialState<N> {
         })
     }
 
-    /// Ends a dial that has no request at a listener, or no longer: gives its port back, and reports the failure.
-    #[cold]
-    fn fail(&mut self, addr: &dyn ToAddr, cause: Cause) -> Error {
-        let error = self.error(addr, cause);
-        let ticket = self.give_back(true);
-        let net = &self.host.net;
-        net.tell(ticket.unwrap_or_else(|| net.engine.ticket()), None, &CoreEvent::Failed(&error));
-        error
-    }
-
-    /// The error of a dial whose request may still be at a listener. It is reported before the request leaves, since
-    /// the peer may have accepted it and then sees the connection end.
-    #[cold]
-    fn give_up(&self, addr: &dyn ToAddr, cause: Cause) -> Error {
-        let (error, net) = (self.error(addr, cause), &self.host.net);
-        net.tell(net.engine.ticket(), None, &CoreEvent::Failed(&error));
-        error
-    }
-
-    /// The error of this dial.
-    #[cold]
-    fn error(&self, addr: &dyn ToAddr, cause: Cause) -> Error {
-        let Host { net, host } = &self.host;
-        let source = self.source.map(|(_, port)| self.host.addr(port));
-        let target = self.target(addr);
-        let early = source.is_none() || target.is_none();
-        let cause = if early { cause } else { net.down_cause(host, cause) };
-        let error = Error::new(Operation::Dial, self.host.network_name(), source, target, cause);
-        match target {
-            Some(target) if N::Tables::GROWS && is_unknown(&cause) => self.host.net.hint_at_case(error, &target),
-            _ => error,
-        }
-    }
-
     /// Gives the port back, if it is still held. If that is to be reported, draws a ticket in the same step.
-    fn give_back(&mut self, reported: bool) -> Option<Ticket> {
+    pub(super) fn give_back(&mut self, reported: bool) -> Option<Ticket> {
         let (slot, _) = self.source.take()?;
         let Host { net, host } = &self.host;
         let mut ticket = None;
@@ -446,15 +414,5 @@ impl<N: NetRef> DialState<N> {
         gone.into_iter().for_each(State::discard);
         net.check_idle(host);
         ticket
-    }
-
-    /// Reports that the dial was dropped before it was done, if it had begun.
-    fn tell_withdrawn(&self, addr: &dyn ToAddr) {
-        if !N::Engine::OBSERVED || self.parsed == Parsed::Not {
-            return;
-        }
-        let (Some((_, port)), Some(dst)) = (self.source, self.target(addr)) else { return };
-        let (src, net) = (self.host.addr(port), &self.host.net);
-        net.tell(net.engine.ticket(), None, &CoreEvent::Withdrawn { src: &src, dst: &dst });
     }
 }

@@ -7,9 +7,12 @@ use core::ops::Deref;
 use crate::contract::engine::Engine;
 use crate::contract::layer::{Bare, Layer};
 use crate::contract::registry::Registry;
+#[cfg(feature = "sim")]
+use crate::net::notifier::LaterRequests;
 use crate::net::shared::{Holder, Sealed};
 use crate::net::subnet::SubNetwork;
 use crate::table::Heap;
+use crate::wait::block::touch;
 
 /// The parts of a growable backend.
 pub trait Backend: 'static {
@@ -39,11 +42,11 @@ impl<B: Backend, L: Layer> NetHandle<B, L> {
     /// The first reference to a subnetwork.
     #[must_use]
     pub fn new(net: LayeredNet<B, L>) -> Self {
-        let net = Arc::new(net);
-        if LayeredEngine::<B, L>::OBSERVED {
-            let picture: Weak<LayeredNet<B, L>> = Arc::downgrade(&net);
-            net.engine.attach(net.network_name(), picture);
-        }
+        touch(net.clock());
+        let net = net.shared();
+        #[cfg(feature = "sim")]
+        net.later.call_once(|| Arc::new(LaterRequests(Arc::downgrade(&net))));
+        net.clock().attach(|| -> Weak<LayeredNet<B, L>> { Arc::downgrade(&net) });
         Self(Arc::new(net))
     }
 

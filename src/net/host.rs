@@ -87,7 +87,7 @@ impl<N: NetRef> Host<N> {
     pub fn close(&self) -> Op<impl OnTimeout<Output = Result<(), CloseError>> + Send + use<N>> {
         let (host, name, network) = (self.clone(), self.name(), self.net.full_name());
         let expired = move || CloseError::timed_out(network.as_str().into(), name);
-        Op::new(Expiring { future: close(host, name), expired })
+        Op::new(Expiring { future: close(host, name), expired }).on(self.net.clock())
     }
 
     /// An address of this host.

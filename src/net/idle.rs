@@ -62,14 +62,15 @@ pub(crate) fn idle<N: NetRef>(
     net: N,
     host: Option<HostOf<N>>,
 ) -> Op<impl OnTimeout<Output = Result<(), Error>> + Send + use<N>> {
-    let (of, registered) = ((net.clone(), host.clone()), net.clone());
+    let (of, registered, clock) = ((net.clone(), host.clone()), net.clone(), net.clone());
     let expired = move || {
         let (net, host) = &of;
         let addr = host.as_ref().map(|host| net.addr(net.tables.id(host), 0));
         Err(Error::new(Operation::Idle, net.network_name(), None, addr, Cause::TimedOut))
     };
     let unregister = move |waker: &Waker| unregister(&registered, waker);
-    Op::new(Registered::new(poll_fn(move |cx| poll_idle(&net, host.as_ref(), cx).map(Ok)), expired, unregister))
+    let idle = poll_fn(move |cx| poll_idle(&net, host.as_ref(), cx).map(Ok));
+    Op::new(Registered::new(idle, expired, unregister)).on(clock.clock())
 }
 
 fn poll_idle<N: NetRef>(net: &N, host: Option<&HostOf<N>>, cx: &mut Context<'_>) -> Poll<()> {

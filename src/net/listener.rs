@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker};
 use crate::addr::Addr;
 use crate::addr::to_addr::{ToAddr, to_listen_addr};
 use crate::contract::engine::Engine;
-use crate::contract::observe::{CoreEvent, Ticket};
+use crate::contract::observe::{CoreEvent, Gone, Intent, Ticket};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
 use crate::net::conn::Conn;
@@ -15,6 +15,7 @@ use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Bind, Delivery, MaybeBoxed, Ports, Queue, State, Tables, next_delivery, queue};
+use crate::wait::block::touch;
 use crate::wait::waker::{Wakers, discard, noop_waker, poll_locked};
 use crate::wait::{OnTimeout, Op, Registered};
 
@@ -44,6 +45,7 @@ impl<N: NetRef> Host<N> {
     /// one.
     #[doc(alias = "bind")]
     pub fn listen<A: ToAddr>(&self, addr: A) -> Result<Listener<N>, Error> {
+        touch(self.net.clock());
         let failed = |addr, cause| Error::new(Operation::Listen, self.net.network_name(), None, addr, cause);
         let asked = to_listen_addr(&addr).map_err(|error| {
             let error = failed(None, error.into());
@@ -121,13 +123,15 @@ impl<N: NetRef> Listener<N> {
     ///
     /// Dropping the operation loses no connection: the next accept returns it.
     pub fn accept(&self) -> Op<impl OnTimeout<Output = Result<Conn<N>, Error>> + use<'_, N>> {
+        touch(self.place.net.clock());
         let expired = || Err(self.failed(Cause::TimedOut));
         let unregister = |waker: &Waker| {
             let (place, listener) = (&self.place, self.place.slot());
             let left = place.ports(|ports| queue(ports, listener).and_then(|queue| queue.acceptors.remove(waker)));
             left.into_iter().for_each(discard);
+            self.cancel_pass(waker);
         };
-        Op::new(Registered::new(poll_fn(|cx| self.poll_accept(cx)), expired, unregister))
+        Op::new(Registered::new(poll_fn(|cx| self.poll_accept(cx)), expired, unregister)).on(self.place.net.clock())
     }
 
     /// Accepts the next connection, if one is queued. If its backend still has to acknowledge it, the first attempt
@@ -149,6 +153,29 @@ impl<N: NetRef> Listener<N> {
     ///
     /// Those of [`accept`](Listener::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<Conn<N>, Error>> {
+        if N::Engine::OBSERVED {
+            let intent = Intent::Accept { listener: &self.local_addr() };
+            if self.place.net.engine.poll_pass(cx, &intent, None).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        let accepted = self.poll_next(cx);
+        if accepted.is_ready() {
+            self.cancel_pass(cx.waker());
+        }
+        accepted
+    }
+
+    /// Tells an observer that the task's accept does not wait any more.
+    #[inline]
+    fn cancel_pass(&self, waker: &Waker) {
+        if N::Engine::OBSERVED {
+            self.place.net.engine.cancel_pass(&Gone::Accept(&self.local_addr(), waker), None);
+        }
+    }
+
+    #[inline]
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Result<Conn<N>, Error>> {
         let (place, listener) = (&self.place, self.place.slot());
         let share_port = place.net.options.share_port;
         loop {

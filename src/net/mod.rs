@@ -1,9 +1,11 @@
 //! The objects that a program holds: subnetworks, hosts, listeners and connections, over any engine, registry and
 //! tables.
 
+mod clock;
 pub(crate) mod conn;
 pub(crate) mod conn_ref;
 pub(crate) mod dial;
+mod dial_report;
 pub(crate) mod half;
 #[cfg(feature = "alloc")]
 pub(crate) mod handle;

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::marker::PhantomData;
 
+#[cfg(feature = "trace")]
+use crate::addr::name::HostName;
 use crate::contract::engine::Engine;
 use crate::contract::registry::Registry;
 use crate::error::Error;
@@ -10,7 +12,11 @@ use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
 use crate::net::network::NetRefExt as _;
 use crate::net::subnet::SubNetwork;
+#[cfg(feature = "trace")]
+use crate::table::Hosts as _;
 use crate::table::Tables;
+#[cfg(feature = "trace")]
+use crate::trace::HostNames;
 #[cfg(feature = "alloc")]
 use crate::wait::{OnTimeout, Op};
 
@@ -73,6 +79,15 @@ impl<B, S: Holder> Network<B, S> {
     #[cfg(feature = "alloc")]
     pub fn idle(&self) -> Op<impl OnTimeout<Output = Result<(), Error>> + Send + use<'_, B, S>> {
         self.net.host_ref().idle()
+    }
+}
+
+#[cfg(feature = "trace")]
+impl<B, S: Holder> HostNames for Network<B, S> {
+    fn find(&self, fits: &mut dyn FnMut(&str) -> bool) -> Option<HostName> {
+        let tables = &self.net.subnetwork().tables;
+        let mut names = (0..tables.hosts(|hosts| hosts.count())).map(|id| tables.hosts(|hosts| hosts.name(id)));
+        names.find(|name| fits(name))
     }
 }
 

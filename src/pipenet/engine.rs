@@ -7,10 +7,15 @@ use core::task::{Context, Poll, Waker};
 use super::memory::PipeMemory;
 use super::pipe::{Failure, Moved};
 use crate::addr::Addr;
+#[cfg(feature = "sim")]
+use crate::contract::engine::DelayIo;
 use crate::contract::engine::{Engine, FastIo, LinkStatus, Shutdown};
 use crate::contract::notifier::Notifier;
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
+use crate::wait::ClockSlot;
+#[cfg(feature = "sim")]
+use crate::wait::clock::Clock;
 use crate::wait::waker::{Task, Wakers, discard, poll_locked};
 
 /// The engine of in-process networks: connections are pipes in memory.
@@ -19,6 +24,8 @@ pub struct Pipes<M> {
     pub(super) rendezvous: bool,
     /// Whether an end that is closed while bytes wait unread at it resets.
     pub(super) reset_unread: bool,
+    #[cfg_attr(not(feature = "sim"), allow(dead_code, reason = "without `sim` it is empty"))]
+    pub(super) clock: ClockSlot,
 }
 
 impl<M: PipeMemory> Engine for Pipes<M> {
@@ -54,6 +61,12 @@ impl<M: PipeMemory> Engine for Pipes<M> {
         Some(&self.memory)
     }
 
+    #[cfg(feature = "sim")]
+    #[inline]
+    fn delay_io(&self) -> Option<&impl DelayIo<M::Link>> {
+        M::DELAYS.then_some(self)
+    }
+
     fn poll_read(&self, link: &M::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
         self.read(link, cx.waker(), buf, true).map_err(Cause::from)
     }
@@ -64,6 +77,12 @@ impl<M: PipeMemory> Engine for Pipes<M> {
 
     fn poll_write(&self, link: &M::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
         self.write(link, cx.waker(), buf).map_err(Cause::from)
+    }
+
+    #[cfg(feature = "sim")]
+    #[inline]
+    fn clock(&self) -> Option<&Clock> {
+        self.clock.get().0
     }
 
     fn is_rendezvous(&self) -> bool {

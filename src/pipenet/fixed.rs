@@ -1,26 +1,36 @@
 //! In-process networks of a fixed size, which can be statics and need no heap.
 //!
 //! Everything that changes lies in one [`Memory`], all zeros at first; [`fixed!`](crate::fixed) makes it and the
-//! network.
+//! network. The types have the engine of the network as a parameter, by default the one without layers.
 
-use super::memory::{FixedLink, FixedPipes, PipePool, PipeSlots};
+use core::fmt;
+
+use super::memory::{FixedPipes, PipePool, PipeSlots};
 use super::{PREFIX, Pipenet, Pipes, Ram};
 use crate::addr::name::NetworkName;
+use crate::contract::engine::Engine;
 use crate::net::subnet::Options;
 use crate::table::{Fixed, FixedMemory};
+use crate::wait::ClockSlot;
+
+/// The engine of a [`Network`] without layers.
+pub type Plain<'m> = Pipes<FixedPipes<'m>>;
+/// The engine of a traced [`Network`].
+#[cfg(feature = "trace")]
+pub type Traced = crate::trace::Traced<Plain<'static>, crate::trace::Recorder>;
 
 /// The subnetwork of a [`Network`].
-pub type SubNetwork<'m> = crate::net::subnet::SubNetwork<Pipes<FixedPipes<'m>>, Ram<Tables<'m>>, Tables<'m>>;
+pub type SubNetwork<'m, E = Plain<'m>> = crate::net::subnet::SubNetwork<E, Ram<Tables<'m, E>>, Tables<'m, E>>;
 /// How hosts, listeners and connections reach their [`Network`], which need not be a static.
-pub type NetHandle<'n, 'm> = &'n SubNetwork<'m>;
+pub type NetHandle<'n, 'm, E = Plain<'m>> = &'n SubNetwork<'m, E>;
 /// A host of a static [`Network`].
-pub type Host = crate::net::host::Host<NetHandle<'static, 'static>>;
+pub type Host<E = Plain<'static>> = crate::net::host::Host<NetHandle<'static, 'static, E>>;
 /// A listener of a static [`Network`].
-pub type Listener = crate::net::listener::Listener<NetHandle<'static, 'static>>;
+pub type Listener<E = Plain<'static>> = crate::net::listener::Listener<NetHandle<'static, 'static, E>>;
 /// A connection of a static [`Network`].
-pub type Conn = crate::net::conn::Conn<NetHandle<'static, 'static>>;
+pub type Conn<E = Plain<'static>> = crate::net::conn::Conn<NetHandle<'static, 'static, E>>;
 
-type Tables<'m> = Fixed<'m, FixedLink>;
+type Tables<'m, E> = Fixed<'m, <E as Engine>::Link>;
 
 /// An in-process network of a fixed size; see [`fixed!`](crate::fixed).
 ///
@@ -47,7 +57,7 @@ type Tables<'m> = Fixed<'m, FixedLink>;
 /// let listener = net.host("a")?.listen(":1")?;
 /// # Ok::<(), virtnet::Error>(())
 /// ```
-pub type Network<'m> = crate::net::shared::Network<Pipenet, SubNetwork<'m>>;
+pub type Network<'m, E = Plain<'m>> = crate::net::shared::Network<Pipenet, SubNetwork<'m, E>>;
 
 impl<'m> Network<'m> {
     /// A network with the full name `pipe` + `name`, in `memory` that no other network uses.
@@ -59,17 +69,7 @@ impl<'m> Network<'m> {
         name: &str,
         memory: &'m Memory<HOSTS, PORTS, PIPES, BUFFER>,
     ) -> Self {
-        // The macro checks a static where it is declared; all others are checked here.
-        const { PipePool::<PIPES, BUFFER>::check() };
-        let tables = Fixed::new(&memory.tables);
-        let full = match NetworkName::valid(PREFIX, name) {
-            Some(full) => full,
-            None => NetworkName::EMPTY,
-        };
-        let pool: &dyn PipeSlots = &memory.pipes;
-        let engine = Pipes { memory: FixedPipes { pool }, rendezvous: false, reset_unread: true };
-        let registry = Ram::new(tables, full);
-        Self::over(SubNetwork::with_options(PREFIX, name, engine, registry, tables, Options::DEFAULT))
+        Self::of(name, &memory.tables, memory.engine())
     }
 
     /// As [`Builder::rendezvous`](super::Builder::rendezvous).
@@ -84,6 +84,29 @@ impl<'m> Network<'m> {
     pub const fn reset_unread(mut self, on: bool) -> Self {
         self.net.engine.reset_unread = on;
         self
+    }
+
+    /// How many pipes are in use: connections of which an end is held, and dials under way.
+    #[must_use]
+    pub fn pipes(&self) -> usize {
+        self.net.engine.memory.in_use()
+    }
+}
+
+impl<'m, E: Engine<Data = &'static str>> Network<'m, E> {
+    /// A network whose engine is made, and may have layers around it.
+    pub(super) const fn of<const HOSTS: usize, const PORTS: usize>(
+        name: &str,
+        tables: &'m FixedMemory<E::Link, HOSTS, PORTS>,
+        engine: E,
+    ) -> Self {
+        let tables = Fixed::new(tables);
+        let full = match NetworkName::valid(PREFIX, name) {
+            Some(full) => full,
+            None => NetworkName::EMPTY,
+        };
+        let registry = Ram::new(tables, full);
+        Self::over(SubNetwork::with_options(PREFIX, name, engine, registry, tables, Options::DEFAULT))
     }
 
     /// As [`Builder::share_port`](super::Builder::share_port).
@@ -108,19 +131,18 @@ impl<'m> Network<'m> {
         self.net.options.relax = relax;
         self
     }
-
-    /// How many pipes are in use: connections of which an end is held, and dials under way.
-    #[must_use]
-    pub fn pipes(&self) -> usize {
-        self.net.engine.memory.in_use()
-    }
 }
 
 /// The mutable state of a network: room for `HOSTS` hosts, `PORTS` sockets of all hosts together, `PIPES` connections
 /// with `BUFFER` bytes in each direction.
-#[derive(Debug)]
-pub struct Memory<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: usize> {
-    tables: FixedMemory<FixedLink, HOSTS, PORTS>,
+pub struct Memory<
+    const HOSTS: usize,
+    const PORTS: usize,
+    const PIPES: usize,
+    const BUFFER: usize,
+    E: Engine = Plain<'static>,
+> {
+    pub(super) tables: FixedMemory<E::Link, HOSTS, PORTS>,
     pipes: PipePool<PIPES, BUFFER>,
 }
 
@@ -131,7 +153,33 @@ impl<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: u
     /// compile.
     #[must_use]
     pub const fn new() -> Self {
+        Self::layered()
+    }
+}
+
+impl<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: usize, E: Engine>
+    Memory<HOSTS, PORTS, PIPES, BUFFER, E>
+{
+    /// As [`new`](Memory::new), for a network with the engine `E`.
+    #[must_use]
+    pub const fn layered() -> Self {
         Self { tables: FixedMemory::new(), pipes: PipePool::new() }
+    }
+
+    /// The engine over this memory, without layers.
+    pub(super) const fn engine(&self) -> Plain<'_> {
+        // The macro checks a static where it is declared; all others are checked here.
+        const { PipePool::<PIPES, BUFFER>::check() };
+        let pool: &dyn PipeSlots = &self.pipes;
+        Pipes { memory: FixedPipes { pool }, rendezvous: false, reset_unread: true, clock: ClockSlot::EMPTY }
+    }
+}
+
+impl<const HOSTS: usize, const PORTS: usize, const PIPES: usize, const BUFFER: usize, E: Engine> fmt::Debug
+    for Memory<HOSTS, PORTS, PIPES, BUFFER, E>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memory")
     }
 }
 

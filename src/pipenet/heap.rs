@@ -8,6 +8,9 @@ use crate::error::{Error, Operation};
 use crate::net::handle::LayeredNet;
 use crate::net::subnet::Options;
 use crate::table::Heap;
+use crate::wait::ClockSlot;
+#[cfg(feature = "sim")]
+use crate::wait::clock::Clock;
 
 /// The subnetwork of a [`Network`].
 pub type SubNetwork<L = Bare> = LayeredNet<Pipenet, L>;
@@ -63,6 +66,7 @@ impl Network {
             buffer: DEFAULT_BUFFER,
             rendezvous: false,
             reset_unread: true,
+            clock: ClockSlot::EMPTY,
         }
     }
 }
@@ -88,6 +92,7 @@ pub struct Builder<'a, L = Bare> {
     buffer: usize,
     rendezvous: bool,
     reset_unread: bool,
+    clock: ClockSlot,
 }
 
 /// Bytes that wait in one direction of a connection, at most.
@@ -131,10 +136,31 @@ impl<'a, L: Layer> Builder<'a, L> {
         self
     }
 
+    /// Measures timeouts on `clock`, in threads that take part in no clock themselves; see
+    /// [`Clock::enter`](crate::Clock::enter). By default they are measured in real time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use virtnet::{Clock, pipenet};
+    ///
+    /// let net = pipenet::Network::builder("t").clock(Clock::auto()).build()?;
+    /// let listener = net.host("a")?.listen(":1")?;
+    /// let error = listener.accept().wait_timeout(Duration::from_secs(3600)).unwrap_err();
+    /// assert_eq!(error.to_string(), "accept pipet a:1: timed out");
+    /// # Ok::<(), virtnet::Error>(())
+    /// ```
+    #[cfg(feature = "sim")]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = ClockSlot::new(clock);
+        self
+    }
+
     /// Puts a layer around the engine, outside of earlier ones.
     pub fn layer<A: Layer>(self, layer: A) -> Builder<'a, (A, L)> {
-        let Self { name, layer: inner, options, buffer, rendezvous, reset_unread } = self;
-        Builder { name, layer: (layer, inner), options, buffer, rendezvous, reset_unread }
+        let Self { name, layer: inner, options, buffer, rendezvous, reset_unread, clock } = self;
+        Builder { name, layer: (layer, inner), options, buffer, rendezvous, reset_unread, clock }
     }
 
     /// Makes the network.
@@ -159,8 +185,8 @@ impl<'a, L: Layer> Builder<'a, L> {
     fn make(self) -> Network<L> {
         let tables = Heap::new();
         let registry = Ram::new(tables.clone(), NetworkName::valid(PREFIX, self.name).unwrap_or(NetworkName::EMPTY));
-        let Self { rendezvous, reset_unread, .. } = self;
-        let engine = self.layer.wrap(Pipes { memory: HeapPipes::new(self.buffer), rendezvous, reset_unread });
+        let Self { rendezvous, reset_unread, clock, .. } = self;
+        let engine = self.layer.wrap(Pipes { memory: HeapPipes::new(self.buffer), rendezvous, reset_unread, clock });
         let net = SubNetwork::<L>::with_options(PREFIX, self.name, engine, registry, tables, self.options);
         Network::over(NetHandle::new(net))
     }

@@ -21,6 +21,8 @@ use crate::net::subnet::Naming;
 use crate::table::Heap;
 use crate::table::{Directory as _, Hosts as _, Tables};
 
+#[cfg(feature = "sim")]
+mod delay;
 mod engine;
 pub mod fixed;
 #[cfg(feature = "alloc")]
@@ -29,6 +31,8 @@ mod memory;
 mod pipe;
 mod ram;
 mod ring;
+#[cfg(feature = "trace")]
+mod traced;
 
 pub use engine::Pipes;
 #[cfg(feature = "alloc")]

@@ -16,6 +16,9 @@ pub(crate) use core::sync::atomic::{AtomicBool, AtomicU32};
 /// A value that is initialized once, and read without a lock afterwards.
 #[cfg(feature = "alloc")]
 pub(crate) use spin::once::Once;
+/// A value of each thread.
+#[cfg(all(feature = "std", feature = "sim"))]
+pub(crate) use std::thread_local;
 /// The means by which threads wait.
 #[cfg(feature = "std")]
 pub(crate) use std::{sync::atomic::AtomicU8, thread};

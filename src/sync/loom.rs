@@ -13,6 +13,8 @@ use spin::mutex::SpinMutex;
 #[cfg(feature = "trace")]
 pub(crate) use loom::sync::atomic::AtomicUsize;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32};
+#[cfg(feature = "sim")]
+pub(crate) use loom::thread_local;
 
 /// A lock held for one bounded step. It has no poisoning, because a step does not panic.
 pub(crate) struct Lock<T: ?Sized> {
@@ -77,6 +79,8 @@ impl<T> Once<T> {
 
 /// The parts of `std::thread` that waiting uses.
 pub(crate) mod thread {
+    #[cfg(feature = "sim")]
+    pub(crate) use loom::thread::ThreadId;
     pub(crate) use loom::thread::{Thread, current, park};
 
     pub(crate) fn park_timeout(_: core::time::Duration) {

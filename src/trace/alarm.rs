@@ -5,6 +5,7 @@ use std::task::Waker;
 use std::thread;
 use std::time::Instant;
 
+use crate::wait::block::serve;
 use crate::wait::waker::{discard, is_noop, wake};
 
 /// A thread that wakes the last task that asked for it. It is started when it is first needed, and ends with the value.
@@ -28,6 +29,7 @@ impl Alarm {
 }
 
 fn run(receiver: &Receiver<(Instant, Waker)>) {
+    serve();
     let mut next = None;
     loop {
         let received = match &next {

@@ -92,7 +92,8 @@ impl Causes {
         let Slot { network, hosts: [local, peer], ports: [local_port, peer_port, third_port], .. } = *slot;
         let (own, other) = ((network, local, local_port), (network, peer, peer_port));
         add(self.actors.insert(slot.actor, position), Reason::Program);
-        let host = self.hosts.get(&(network, local)).copied();
+        let hosts = &self.hosts;
+        let host = || hosts.get(&(network, local)).copied();
         match slot.code {
             Code::HostMade => self.set_host(network, local, position),
             Code::HostBack => {
@@ -100,11 +101,11 @@ impl Causes {
                 self.set_host(network, local, position);
             }
             Code::HostClosed | Code::HostDied => {
-                add(host, Reason::Made);
+                add(host(), Reason::Made);
                 self.dead_hosts.entry((network, local)).or_insert(position);
             }
             Code::Listened => {
-                add(host, Reason::Made);
+                add(host(), Reason::Made);
                 add(self.take_port(own, position), Reason::Port);
                 self.listeners.insert(own, [Some(position), None]);
             }
@@ -115,7 +116,7 @@ impl Causes {
                 self.give_port(own, position);
             }
             Code::Dialled => {
-                add(host, Reason::Made);
+                add(host(), Reason::Made);
                 add(self.take_port(own, position), Reason::Port);
                 self.dials.insert(own, position);
             }

@@ -9,16 +9,20 @@ use core::fmt;
 use core::future::Future;
 use core::panic::Location;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 
 use crate::addr::name::ErrorText;
 use crate::error::Operation;
+#[cfg(feature = "std")]
+use crate::trace::Passing;
 use crate::trace::event::{Event, Kind};
 use crate::trace::failure::{Failure, last_lines};
+use crate::trace::gate::Up;
 use crate::trace::pattern::Pattern;
 use crate::trace::recorder::Trace;
-use crate::trace::silence::Silence;
+use crate::trace::silence::{Silence, Silent};
+use crate::wait::waker::noop_waker;
 use crate::wait::{OnTimeout, Op};
 
 /// Expects the events of a trace one after the other, from the moment on at which [`Trace::check`] was called.
@@ -28,8 +32,9 @@ use crate::wait::{OnTimeout, Op};
 /// [`by_actor`](Check::by_actor) and [`by`](Check::by) divide them otherwise. Reads are left out unless
 /// [`reads`](Check::reads) asks for them.
 ///
-/// Each expectation is an [`Op`]: wait for it or await it. It fails if there is no event at all for 3 seconds, which
-/// [`limit`](Check::limit) changes; without the feature `std`, it then waits on.
+/// Each expectation is an [`Op`]: wait for it or await it. It fails if there is no event at all for 3 seconds of real
+/// time, which [`limit`](Check::limit) changes; without the feature `std`, it then waits on. In a thread that takes part
+/// in an automatic clock, it fails as soon as nothing more can happen.
 ///
 /// # Examples
 ///
@@ -50,15 +55,21 @@ pub struct Check {
     reads: bool,
     route: Route,
     /// The events of each stream that were not expected yet.
-    streams: BTreeMap<String, VecDeque<Event>>,
+    streams: BTreeMap<String, Waiting>,
     /// Events that are passed over, by their streams.
     skipped: Vec<(String, Box<dyn Pattern + Send>)>,
     /// How many events were dropped before they were looked at.
     dropped: u64,
     silence: Silence,
+    /// Holds operations, if this check decides the order.
+    up: Option<Up>,
 }
 
-type Route = Box<dyn Fn(&Event) -> String + Send>;
+/// Events that wait to be expected. They are large, and are moved a few times.
+type Waiting = VecDeque<Box<Event>>;
+
+/// How events are divided into streams: by host, or by a function.
+type Route = Option<Box<dyn Fn(&Event) -> String + Send>>;
 
 /// So many events are copied at a time.
 const BATCH: usize = 64;
@@ -69,18 +80,64 @@ const SHOWN: usize = 3;
 impl Trace {
     /// Checks the events from here on.
     pub fn check(&self) -> Check {
-        let route: Route =
-            Box::new(|event| event.host().map_or_else(|| String::from("network"), |host| host.to_string()));
         Check {
             trace: self.clone(),
             next: self.merge(|log| log.seq()) + 1,
             reads: false,
-            route,
+            route: None,
             streams: BTreeMap::new(),
             skipped: Vec::new(),
             dropped: 0,
             silence: Silence::new(Duration::from_secs(3)),
+            up: None,
         }
+    }
+
+    /// A check that decides the order: from here on, each dial, accept and write is held before it begins, until
+    /// [`expect`](Check::expect) lets it run. With [`reads`](Check::reads), reads are held, too.
+    ///
+    /// An expectation lets the first operation of its stream run whose event may fit, and waits for the event. So it
+    /// decides which of two dials takes the lower port, and which is accepted first. An operation that is held shows as
+    /// `dial b->a:10`, without the port that it has not taken yet.
+    ///
+    /// What cannot wait is never held: listening, closing, dropping, and the methods that begin with `try_`. An
+    /// operation whose network, host or socket is closed runs and fails. All others run freely once the check is
+    /// [opened](Check::open) or dropped; a dial that is dropped while it is held leaves no event.
+    ///
+    /// The thread of the check must not call a held operation itself: it would wait for its own expectation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use virtnet::pipenet;
+    /// use virtnet::trace::Trace;
+    ///
+    /// let trace = Trace::new();
+    /// let net = pipenet::Network::builder("t").layer(trace.clone()).build()?;
+    /// let listener = net.host("a")?.listen(":10")?;
+    /// let b = net.host("b")?;
+    /// let mut gate = trace.gate().by_actor();
+    /// let dials = ["x", "y"].map(|name| {
+    ///     let (b, trace) = (b.clone(), trace.clone());
+    ///     thread::spawn(move || {
+    ///         trace.name_actor(name);
+    ///         b.dial("a:10").wait().map(|conn| conn.local_addr().port())
+    ///     })
+    /// });
+    /// // In this order, whichever thread is the first to dial.
+    /// gate.expect("y", "dial b:1->a:10").wait()?;
+    /// gate.expect("x", "dial b:2->a:10").wait()?;
+    /// gate.open();
+    /// let accepted = [listener.accept().wait()?, listener.accept().wait()?];
+    /// assert_eq!(dials.map(|dial| dial.join().unwrap()), [Ok(2), Ok(1)]);
+    /// # drop(accepted);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "a check that is dropped holds nothing"]
+    pub fn gate(&self) -> Check {
+        let up = Up::new(self.clone());
+        Check { up: Some(up), ..self.check() }
     }
 }
 
@@ -88,26 +145,29 @@ impl Check {
     /// Whether reads are expected, too. They are not at first.
     #[must_use]
     pub fn reads(self, reads: bool) -> Self {
+        if self.up.is_some() {
+            self.trace.holding().hold_reads(reads);
+        }
         Self { reads, ..self }
     }
 
     /// A stream for each connection, such as `b:1->a:1`. Events of no connection are those of their hosts.
     #[must_use]
     pub fn by_conn(self) -> Self {
-        let Self { route: by_host, .. } = self;
-        Self { route: Box::new(move |event| conn(event).unwrap_or_else(|| by_host(event))), ..self }
+        self.by(|event| conn(event).unwrap_or_else(|| host(event).as_str().into()))
     }
 
-    /// A stream for each thread or task, such as `#1`.
+    /// A stream for each thread or task, such as `#1`, or the name that [`Trace::name_actor`] gave it.
     #[must_use]
     pub fn by_actor(self) -> Self {
-        self.by(|event| event.actor.to_string())
+        let trace = self.trace.clone();
+        self.by(move |event| trace.actor_name(event.actor))
     }
 
     /// Streams by a function.
     #[must_use]
     pub fn by(self, route: impl Fn(&Event) -> String + Send + 'static) -> Self {
-        Self { route: Box::new(route), ..self }
+        Self { route: Some(Box::new(route)), ..self }
     }
 
     /// Expectations fail if there is no event for so long.
@@ -131,7 +191,7 @@ impl Check {
         stream: &str,
         pattern: P,
     ) -> Op<impl OnTimeout<Output = Result<Event, Failure>> + Send + use<'_, P>> {
-        Op::new(Expect { check: self, stream: stream.into(), pattern, at: Location::caller(), waits: false })
+        Op::new(Expect::new(self, stream, pattern, Location::caller()))
     }
 
     /// Returns the next event of a stream.
@@ -145,7 +205,7 @@ impl Check {
     /// Dropping the operation takes no event.
     #[track_caller]
     pub fn next(&mut self, stream: &str) -> Op<impl OnTimeout<Output = Result<Event, Failure>> + Send + use<'_>> {
-        Op::new(Expect { check: self, stream: stream.into(), pattern: "*", at: Location::caller(), waits: false })
+        Op::new(Expect::new(self, stream, "*", Location::caller()))
     }
 
     /// As [`expect`](Check::expect), without waiting: `None` if there is no event yet.
@@ -153,16 +213,21 @@ impl Check {
     pub fn try_expect(&mut self, stream: &str, pattern: impl Pattern) -> Option<Result<Event, Failure>> {
         let at = Location::caller();
         self.pull();
-        self.take(stream, &pattern, at)
+        let outcome = self.take(stream, &pattern, at);
+        if outcome.is_none() {
+            let _ = self.admit(noop_waker(), stream, &pattern);
+        }
+        outcome
     }
 
     /// The next event of a stream, if it is there already.
     pub fn try_next(&mut self, stream: &str) -> Option<Event> {
         self.pull();
-        self.streams.get_mut(stream)?.pop_front()
+        self.streams.get_mut(stream)?.pop_front().map(|event| *event)
     }
 
-    /// Passes over the events of a stream that fit, those that wait and those to come.
+    /// Passes over the events of a stream that fit, those that wait and those to come. Held operations whose events may
+    /// fit run as soon as an expectation waits.
     pub fn skip(&mut self, stream: &str, pattern: impl Pattern + Send + 'static) {
         self.pull();
         if let Some(waiting) = self.streams.get_mut(stream) {
@@ -171,7 +236,30 @@ impl Check {
         self.skipped.push((stream.into(), Box::new(pattern)));
     }
 
-    /// Ends the check: each event has been expected.
+    /// Lets all held operations run, and those to come. The check goes on.
+    pub fn open(&mut self) {
+        self.up = None;
+    }
+
+    /// Lets held operations run: those of any stream that are skipped, and the first one of this stream whose event may
+    /// fit the pattern. Returns the number of that one.
+    fn admit(&self, waker: &Waker, stream: &str, pattern: &dyn Pattern) -> Option<u64> {
+        self.up.as_ref()?;
+        let mut admitted = None;
+        for intent in self.trace.holding().list(waker) {
+            let of = self.stream(&intent.event);
+            let is_next = admitted.is_none() && of == stream && pattern.may_fit(&intent.line);
+            let skips =
+                |(stream, pattern): &(String, Box<dyn Pattern + Send>)| *stream == of && pattern.may_fit(&intent.line);
+            if is_next || self.skipped.iter().any(skips) {
+                self.trace.holding().admit(|_, held, _| held.number == intent.number);
+                admitted = admitted.or(is_next.then_some(intent.number));
+            }
+        }
+        admitted
+    }
+
+    /// Ends the check: each event has been expected. Lets all held operations run.
     ///
     /// # Errors
     ///
@@ -184,6 +272,14 @@ impl Check {
         if lines.is_empty() { Ok(()) } else { Err(self.failure("", lines.join("\n"))) }
     }
 
+    /// The stream of an event.
+    fn stream(&self, event: &Event) -> String {
+        match &self.route {
+            Some(route) => route(event),
+            None => host(event).as_str().into(),
+        }
+    }
+
     fn pull(&mut self) {
         self.pull_each(|_| ());
     }
@@ -191,18 +287,25 @@ impl Check {
     /// Moves new events into their streams, and shows each that is not skipped to `seen`.
     pub(super) fn pull_each(&mut self, mut seen: impl FnMut(&Event)) {
         loop {
-            let ((dropped, events), newest) = self.trace.merge(|log| (log.events(self.next, BATCH), log.seq()));
+            let (next, reads) = (self.next, self.reads);
+            let ((dropped, events, after), newest) =
+                self.trace.merge(|log| (log.events(next, BATCH, reads), log.seq()));
             self.dropped += dropped;
-            self.next += dropped;
-            let Some(last) = events.last() else { break };
-            self.next = last.seq + 1;
+            self.next = after;
+            if after == next + dropped {
+                break;
+            }
             self.silence.end();
             for event in events {
-                let stream = (self.route)(&event);
-                let is_skipped = self.skipped.iter().any(|(of, pattern)| *of == stream && pattern.fits(&event));
-                if !is_skipped && (self.reads || !event.is_read()) {
-                    seen(&event);
-                    self.streams.entry(stream).or_default().push_back(event);
+                let (host, routed) = (host(&event), self.route.as_ref().map(|route| route(&event)));
+                let stream = routed.as_deref().unwrap_or(host.as_str());
+                if self.skipped.iter().any(|(of, pattern)| *of == *stream && pattern.fits(&event)) {
+                    continue;
+                }
+                seen(&event);
+                match self.streams.get_mut(stream) {
+                    Some(waiting) => waiting.push_back(event),
+                    None => drop(self.streams.insert(stream.into(), [event].into())),
                 }
             }
             if self.next > newest {
@@ -221,7 +324,8 @@ impl Check {
         }
         let event = self.streams.get_mut(stream)?.pop_front()?;
         if pattern.fits(&event) {
-            return Some(Ok(event));
+            self.trace.read_in(stream, event.seq);
+            return Some(Ok(*event));
         }
         let want = pattern.shown();
         let place = format!("{}:{}", at.file(), at.line());
@@ -241,13 +345,22 @@ impl Check {
     /// A failure with the whole picture; races are shown that touch `stream`.
     pub(super) fn failure(&self, stream: &str, text: String) -> Failure {
         let streams: Vec<_> = self.streams.iter().map(|(stream, events)| more(stream, events)).collect();
-        let mut picture = format!("streams: {}\nheld: none\n{}", streams.join(" | "), self.trace.pictures());
+        let held = self.trace.holding().list(noop_waker());
+        let held: Vec<_> = held.iter().map(|held| format!("{}: {}", self.stream(&held.event), held.text)).collect();
+        let held = if held.is_empty() { "none".into() } else { held.join(" | ") };
+        let mut picture = format!("streams: {}\nheld: {held}\n{}", streams.join(" | "), self.trace.pictures());
         let races = self.trace.races();
-        let touches = |event: &Event| (self.route)(event) == stream;
+        let touches = |event: &Event| self.stream(event) == stream;
         for race in races.iter().filter(|race| touches(&race.first) || touches(&race.second)) {
             picture += &format!("{race}\n");
         }
         Failure::new(text, picture + &last_lines(&self.trace.freeze()))
+    }
+
+    /// Ready when this time has passed on the clock of the network, if it has one.
+    #[cfg(feature = "std")]
+    pub(super) fn pass(&self, time: Duration) -> Option<Passing> {
+        self.trace.network_clock().pass(time)
     }
 
     /// Registers the task for the next event; ready if there is one already.
@@ -271,9 +384,15 @@ struct Expect<'a, P> {
     at: &'static Location<'static>,
     /// Whether it was polled before.
     waits: bool,
+    /// The operation that it has let run.
+    admitted: Option<u64>,
 }
 
-impl<P: Pattern> Expect<'_, P> {
+impl<'a, P: Pattern> Expect<'a, P> {
+    fn new(check: &'a mut Check, stream: &str, pattern: P, at: &'static Location<'static>) -> Self {
+        Self { check, stream: stream.into(), pattern, at, waits: false, admitted: None }
+    }
+
     fn none(&self, how: &str) -> Failure {
         let Self { check, stream, pattern, at, .. } = self;
         let want = pattern.shown();
@@ -292,6 +411,12 @@ impl<P: Pattern> Future for Expect<'_, P> {
             this.waits = true;
         }
         loop {
+            if this
+                .admitted
+                .is_some_and(|number| this.check.trace.holding().poll_arrived(cx.waker(), number).is_pending())
+            {
+                break;
+            }
             // Events that are there already are taken without looking for more.
             let mut outcome = this.check.take(&this.stream, &this.pattern, this.at);
             if outcome.is_none() {
@@ -301,17 +426,19 @@ impl<P: Pattern> Future for Expect<'_, P> {
             if let Some(outcome) = outcome {
                 return Poll::Ready(outcome);
             }
+            if this.admitted.is_none() {
+                this.admitted = this.check.admit(cx.waker(), &this.stream, &this.pattern);
+            }
             if this.check.poll_event(cx).is_pending() {
                 break;
             }
         }
-        match this.check.silence.poll(cx) {
-            Poll::Ready(()) => {
-                let how = format!("no event for {}", shown(this.check.silence.limit));
-                Poll::Ready(Err(this.none(&how)))
-            }
-            Poll::Pending => Poll::Pending,
-        }
+        let Check { silence, trace, .. } = &mut *this.check;
+        let how = match ready!(silence.poll(cx, trace.network_clock())) {
+            Silent::TooLong => format!("no event for {}", shown(silence.limit)),
+            Silent::ForEver => "nothing more can happen".into(),
+        };
+        Poll::Ready(Err(this.none(&how)))
     }
 }
 
@@ -324,9 +451,21 @@ impl<P: Pattern> OnTimeout for Expect<'_, P> {
 /// No field is ever pinned.
 impl<P> Unpin for Expect<'_, P> {}
 
+/// The wait ends.
+impl<P> Drop for Expect<'_, P> {
+    fn drop(&mut self) {
+        self.check.silence.end();
+    }
+}
+
 /// A time in whole seconds, or else in milliseconds.
 pub(super) fn shown(time: Duration) -> String {
     if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
+}
+
+/// The name of the stream of an event by hosts.
+fn host(event: &Event) -> ErrorText {
+    event.host().map_or_else(|| "network".into(), |host| host.as_str().into())
 }
 
 /// The name of the connection of an event, from the dialled to the accepted end.
@@ -349,18 +488,18 @@ fn conn(event: &Event) -> Option<String> {
     Some(if accepted { format!("{peer}->{local}") } else { format!("{local}->{peer}") })
 }
 
-fn more(stream: &str, events: &VecDeque<Event>) -> String {
+fn more(stream: &str, events: &Waiting) -> String {
     let before = if events.is_empty() { "" } else { ": " };
     format!("{stream} {} more{before}{}", events.len(), list(events))
 }
 
-fn unexpected(events: &VecDeque<Event>) -> String {
+fn unexpected(events: &Waiting) -> String {
     let plural = if events.len() == 1 { "" } else { "s" };
     format!("{} unexpected event{plural}: {}", events.len(), list(events))
 }
 
 /// The first of some events.
-fn list(events: &VecDeque<Event>) -> String {
+fn list(events: &Waiting) -> String {
     let mut shown: Vec<_> = events.iter().take(SHOWN).map(ToString::to_string).collect();
     if events.len() > SHOWN {
         shown.push("…".into());

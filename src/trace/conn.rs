@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use crate::contract::observe::How;
+use crate::contract::observe::{ELSEWHERE, How};
 use crate::error::kind::ErrorKind;
 use crate::trace::slot::{NO_OFFSET, Slot};
 
@@ -53,29 +53,57 @@ pub(super) struct Conn {
 struct Direction {
     sent: u64,
     received: u64,
-    /// The offsets and sizes of a rendezvous' offers.
-    offers: heapless::Vec<(u64, u32), 4>,
+    /// The offsets and sizes of a rendezvous' last offers that were not taken.
+    offers: [Option<(u64, u32)>; OFFERS],
+    /// The place of the next one, which has the oldest.
+    next: usize,
 }
+
+/// So many offers are kept.
+const OFFERS: usize = 4;
 
 impl Conns {
     /// A dial from `hosts[0]` got its number.
     pub(super) fn open(&mut self, network: u16, conn: u32, hosts: [u32; 2], ports: [u16; 2]) {
+        if conn >= ELSEWHERE {
+            // Its other end is closed elsewhere.
+            self.insert((network, conn), Conn { closed: [true, false], ..Conn::new(hosts, ports) });
+            return;
+        }
         self.insert((network, conn), Conn::new(hosts, ports));
         self.dialling.insert((network, hosts[0], ports[0]), conn);
     }
 
     /// The connection of an end; one that was never heard of has no addresses.
+    #[inline]
     pub(super) fn get(&mut self, network: u16, end: u32) -> &mut Conn {
         let key = (network, end / 2);
         let at = match self.recent[key.1 as usize % RECENT] {
             Some((recent, at)) if recent == key => at,
-            _ => self.known.get(&key).copied().unwrap_or_else(|| {
-                self.forget_later(key);
-                self.insert(key, Conn { torn: true, closed: [true; 2], ..Conn::new([0; 2], [0; 2]) })
-            }),
+            _ => self.find(key),
         };
-        self.recent[key.1 as usize % RECENT] = Some((key, at));
         &mut self.slab[at]
+    }
+
+    #[cold]
+    fn find(&mut self, key: Key) -> usize {
+        let at = self.known.get(&key).copied().unwrap_or_else(|| {
+            self.forget_later(key);
+            self.insert(key, Conn { torn: true, closed: [true; 2], ..Conn::new([0; 2], [0; 2]) })
+        });
+        self.recent[key.1 as usize % RECENT] = Some((key, at));
+        at
+    }
+
+    /// The connection of an end that was accepted. It is new if the dial is in another process.
+    pub(super) fn accepted(&mut self, network: u16, end: u32) -> &mut Conn {
+        let key = (network, end / 2);
+        if !self.known.contains_key(&key) {
+            let mut conn = Conn::new([0; 2], [0; 2]);
+            conn.closed[1 - side(end)] = true;
+            self.insert(key, conn);
+        }
+        self.get(network, end)
     }
 
     fn insert(&mut self, key: Key, conn: Conn) -> usize {
@@ -182,11 +210,8 @@ impl Conn {
         direction.sent += u64::from(count);
         // Only a rendezvous takes from it.
         if count == of {
-            if direction.offers.is_full() {
-                direction.offers.remove(0);
-            }
-            // There is room now.
-            let _ = direction.offers.push((offset, of));
+            direction.offers[direction.next] = Some((offset, of));
+            direction.next = (direction.next + 1) % OFFERS;
         }
         if self.torn { NO_OFFSET } else { offset }
     }
@@ -194,8 +219,11 @@ impl Conn {
     /// The peer took `count` bytes of an offer of `end`; returns the offset.
     pub(super) fn taken(&mut self, end: u32, count: u32, of: u32) -> u64 {
         let direction = &mut self.sends[side(end)];
-        let Some(at) = direction.offers.iter().position(|&(_, offered)| offered == of) else { return NO_OFFSET };
-        let (offset, _) = direction.offers.remove(at);
+        let mut places = (direction.next..direction.next + OFFERS).map(|at| at % OFFERS);
+        let Some(at) = places.find(|&at| direction.offers[at].is_some_and(|(_, offered)| offered == of)) else {
+            return NO_OFFSET;
+        };
+        let offset = direction.offers[at].take().map_or(NO_OFFSET, |(offset, _)| offset);
         direction.sent -= u64::from(of - count.min(of));
         if self.torn { NO_OFFSET } else { offset }
     }

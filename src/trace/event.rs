@@ -11,7 +11,7 @@ use crate::addr::text::write_host_port;
 use crate::contract::observe::How;
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
-use crate::trace::text::{write_of, write_shut};
+use crate::trace::text::{Moved, write_shut};
 
 /// Something that happened in a network, or a note.
 ///
@@ -32,6 +32,8 @@ pub struct Event {
     pub network: NetworkName,
     /// The end of a connection that it is about, if any.
     pub end: Option<End>,
+    /// Whether it is an accept whose dial a merge of several files had to choose by time. A `?` follows its line then.
+    pub guessed: bool,
     /// The kind of event, with its addresses.
     pub kind: Kind,
 }
@@ -145,11 +147,6 @@ impl Event {
             | Kind::Gap { .. } => None,
         }
     }
-
-    /// Whether bytes were read.
-    pub(super) fn is_read(&self) -> bool {
-        matches!(self.kind, Kind::Read { .. })
-    }
 }
 
 impl fmt::Display for Event {
@@ -164,7 +161,8 @@ impl fmt::Display for Event {
                 write!(f, "{} ", self.network)?;
             }
         }
-        fmt::Display::fmt(&self.kind, f)
+        fmt::Display::fmt(&self.kind, f)?;
+        if self.guessed { f.write_str(" ?") } else { Ok(()) }
     }
 }
 
@@ -184,19 +182,9 @@ impl fmt::Display for Kind {
             Self::Withdrawn { src, dst } => write!(f, "dial {src}->{dst}: withdrawn"),
             Self::Accepted { listener, local, peer } => write!(f, "accept {listener}: {local}<-{peer}"),
             Self::Connected { src, dialled, peer } => write!(f, "connect {src}->{dialled}: {peer}"),
-            Self::Wrote { src, dst, count, of, bytes, .. } => {
-                write!(f, "write {src}->{dst}: {count}")?;
-                write_of(f, *count, *of)?;
-                write_bytes(f, bytes, *count)
-            }
-            Self::Taken { src, dst, count, of, .. } => {
-                write!(f, "written {src}->{dst}: {count}")?;
-                write_of(f, *count, *of)
-            }
-            Self::Read { src, dst, count, bytes, .. } => {
-                write!(f, "read {src}->{dst}: {count}")?;
-                write_bytes(f, bytes, *count)
-            }
+            Self::Wrote { src, dst, count, of, bytes, .. } => moved("write", [src, dst], *count, *of, bytes).write(f),
+            Self::Taken { src, dst, count, of, .. } => moved("written", [src, dst], *count, *of, &[]).write(f),
+            Self::Read { src, dst, count, bytes, .. } => moved("read", [src, dst], *count, *count, bytes).write(f),
             Self::Ended { src, dst } => write!(f, "read {src}->{dst}: end"),
             Self::Shut { local, peer, how, reset } => write_shut(f, *how, *reset, local, peer),
             Self::Failed { error } => write_failure(f, error),
@@ -211,18 +199,9 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The first of the bytes that are kept, if any are.
-fn write_bytes(f: &mut fmt::Formatter<'_>, bytes: &[u8], count: u32) -> fmt::Result {
-    let shown = bytes.get(..SHOWN).unwrap_or(bytes);
-    if shown.is_empty() {
-        return Ok(());
-    }
-    let tail = if shown.len() < count as usize { "…" } else { "" };
-    write!(f, " \"{}\"{tail}", shown.escape_ascii())
+fn moved<'a>(verb: &'a str, ends: [&'a Addr; 2], count: u32, of: u32, bytes: &'a [u8]) -> Moved<'a> {
+    Moved { verb, ends: ends.map(|addr| (addr.host.as_str(), addr.port)), count, of, bytes }
 }
-
-/// So many bytes of a write or read are in its text.
-pub(super) const SHOWN: usize = 32;
 
 /// The text of an error without its network.
 fn write_failure(f: &mut fmt::Formatter<'_>, error: &Error) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::panic::Location;
 
@@ -14,7 +14,7 @@ use crate::trace::view::View;
 /// A comparison under way.
 struct Matching<'a> {
     order: &'a Order,
-    texts: &'a [String],
+    texts: &'a Texts,
     /// The position of each row.
     positions: Vec<usize>,
     /// The row at each position, if there is one.
@@ -28,6 +28,14 @@ struct Matching<'a> {
     ready: BTreeSet<(&'a str, usize)>,
     /// The line that each row was matched with, counted from 1.
     lines: Vec<Option<usize>>,
+}
+
+/// The lines of all rows, one after the other.
+#[derive(Default)]
+struct Texts {
+    text: String,
+    /// Where each line ends.
+    ends: Vec<usize>,
 }
 
 /// So many expected lines before the first that differs are shown.
@@ -60,7 +68,12 @@ impl View {
         let at = Location::caller();
         self.whole()?;
         let rows = self.rows();
-        let texts: Vec<_> = rows.iter().filter_map(|row| self.event(row)).map(|event| event.to_string()).collect();
+        let mut texts = Texts::default();
+        for row in &rows {
+            // A string takes all.
+            let _ = self.write_line(row, &mut texts.text);
+            texts.ends.push(texts.text.len());
+        }
         let order = Order::new(self.frozen.clone(), true);
         let positions = rows.iter().filter_map(|row| row.position).collect();
         let mut matching = Matching::new(&order, &texts, positions);
@@ -100,8 +113,15 @@ impl View {
     }
 }
 
+impl Texts {
+    fn get(&self, row: usize) -> &str {
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start..self.ends[row]]
+    }
+}
+
 impl<'a> Matching<'a> {
-    fn new(order: &'a Order, texts: &'a [String], positions: Vec<usize>) -> Self {
+    fn new(order: &'a Order, texts: &'a Texts, positions: Vec<usize>) -> Self {
         let len = order.len();
         let mut rows = alloc::vec![None; len];
         positions.iter().enumerate().for_each(|(row, &position)| rows[position] = Some(row));
@@ -130,7 +150,7 @@ impl<'a> Matching<'a> {
         while let Some(at) = reached.pop() {
             match self.rows[at] {
                 Some(row) => {
-                    self.ready.insert((self.texts[row].trim(), row));
+                    self.ready.insert((self.texts.get(row).trim(), row));
                 }
                 None => self.happen(at, &mut reached),
             }
@@ -156,7 +176,7 @@ impl<'a> Matching<'a> {
             fitting.map(|&(_, row)| row).min()
         };
         let Some(row) = exact.or_else(|| line.contains('*').then(by_pattern).flatten()) else { return false };
-        self.ready.remove(&(self.texts[row].trim(), row));
+        self.ready.remove(&(self.texts.get(row).trim(), row));
         self.lines[row] = Some(number);
         let mut reached = Vec::new();
         self.happen(self.positions[row], &mut reached);
@@ -166,18 +186,18 @@ impl<'a> Matching<'a> {
 
     /// Why the expected line `number` cannot be next; `rest` starts with it.
     fn mismatch(&self, line: &str, rest: &[&str], number: usize) -> String {
-        let fits = |row: &usize| self.lines[*row].is_none() && glob(line, self.texts[*row].trim());
+        let fits = |row: &usize| self.lines[*row].is_none() && glob(line, self.texts.get(*row).trim());
         let mut ready: Vec<_> = self.ready.iter().map(|&(_, row)| row).collect();
         ready.sort_unstable();
-        let Some(late) = (0..self.texts.len()).find(fits) else {
-            let next = ready.first().map_or("no more events", |&row| &self.texts[row]);
+        let Some(late) = (0..self.texts.ends.len()).find(fits) else {
+            let next = ready.first().map_or("no more events", |&row| self.texts.get(row));
             return format!("line {number}: no such event: {line}; next: {next}");
         };
         let is_before = |row: &&usize| self.order.is_before(self.positions[**row], self.positions[late]);
         let Some(&blocker) = ready.iter().find(is_before) else {
             return format!("line {number}: no such event: {line}");
         };
-        let blocks = &self.texts[blocker];
+        let blocks = self.texts.get(blocker);
         if rest.iter().any(|line| glob(line, blocks)) {
             format!("line {number} comes too early: {line}; before it comes: {blocks}")
         } else {
@@ -187,6 +207,6 @@ impl<'a> Matching<'a> {
 
     fn missing(&self, row: usize) -> String {
         let before = self.lines[..row].iter().rev().find_map(|line| *line).unwrap_or(0);
-        format!("missing in the expected lines: {} (after line {before})", self.texts[row])
+        format!("missing in the expected lines: {} (after line {before})", self.texts.get(row))
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Range;
 
 use crate::trace::event::Event;
@@ -45,6 +46,11 @@ impl Frozen {
     /// The event at a position.
     pub(super) fn event(&self, position: usize) -> Option<Event> {
         self.slot(position).map(|(chunk, slot)| chunk.event(slot, &self.names))
+    }
+
+    /// Writes the line of the event at a position.
+    pub(super) fn write_line(&self, position: usize, to: &mut impl fmt::Write) -> fmt::Result {
+        self.slot(position).map_or(Ok(()), |(chunk, slot)| chunk.write_line(slot, &self.names, to))
     }
 
     /// The position of the event with this number.

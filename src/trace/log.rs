@@ -3,19 +3,22 @@
 //! Events are interpreted when they are merged: ends get their addresses, writes and reads their offsets, and repeated
 //! failures are left out. So the events that a full trace drops take nothing along that a later one needs.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
+use core::ops::Range;
 
 use crate::addr::Addr;
 use crate::addr::name::{ErrorText, HostName, NetworkName};
+use crate::error::cause::Cause;
 use crate::error::kind::ErrorKind;
 use crate::error::{Error, Operation};
 use crate::trace::conn::Conns;
 use crate::trace::event::Event;
 use crate::trace::frozen::Frozen;
-use crate::trace::shard::{Collected, Item, Rare, Raw, Shards};
+use crate::trace::shard::{Collected, Item, Load, Rare, Raw, Shards};
 use crate::trace::slot::{Chunk, Code, Names, Slot};
 use crate::wait::waker::{ManyWakers, Wakers};
 
@@ -54,6 +57,8 @@ pub(super) struct Log {
     last: Chunk,
     /// The number of the last event.
     seq: u64,
+    /// The numbers of events that were missing from the start.
+    lost: Range<u64>,
     /// Events that were collected, and are above the watermark.
     collected: Collected,
     /// Tasks that wait for events.
@@ -79,30 +84,38 @@ impl Log {
             size: 0,
             last: Chunk { keep: bounds.keep, ..Chunk::default() },
             seq: 0,
+            lost: 0..0,
             collected: Collected::default(),
             wakers: ManyWakers::default(),
         }
     }
 
+    /// Moves all events from the shards into the log, and merges them if they are many or awaited: they are interpreted
+    /// when somebody looks, which costs the threads that record nothing.
+    pub(super) fn gather(&mut self, shards: &Shards) -> Option<ManyWakers> {
+        let watermark = shards.collect(&mut self.collected);
+        let Bounds { events, memory, .. } = self.bounds;
+        let are_many = self.collected.items.len() as u64 > events || self.collected.size() > memory / 8;
+        if are_many || !self.wakers.is_empty() { self.merge_below(watermark) } else { None }
+    }
+
     /// Moves all events below the watermark from the shards into the log. Returns the wakers to wake if there were any.
     pub(super) fn merge(&mut self, shards: &Shards) -> Option<ManyWakers> {
+        let watermark = shards.collect(&mut self.collected);
+        self.merge_below(watermark)
+    }
+
+    fn merge_below(&mut self, watermark: u64) -> Option<ManyWakers> {
         let mut collected = mem::take(&mut self.collected);
-        let watermark = shards.collect(&mut collected);
-        let Collected { mut items, bytes } = collected;
-        items.sort_by_key(|item| item.ticket);
+        collected.items.sort_by_key(|item| item.ticket);
         let before = self.seq;
-        let below = items.partition_point(|item| item.ticket < watermark);
-        let text = |item: &Item| bytes.get(item.bytes.0..item.bytes.0 + item.bytes.1).unwrap_or_default();
-        items[..below].iter().for_each(|item| self.add(item, text(item)));
-        for item in items.drain(below..) {
-            let bytes = text(&item);
-            self.collected.push(item, bytes);
-        }
-        if self.collected.items.is_empty() {
+        let (below, above) = collected.items.split_at(collected.items.partition_point(|item| item.ticket < watermark));
+        below.iter().for_each(|item| self.add(item, &collected));
+        above.iter().for_each(|item| self.collected.push(*item, collected.load(item)));
+        if above.is_empty() {
             // Their memory is used again.
-            (self.collected.items, self.collected.bytes) = (items, bytes);
-            self.collected.items.clear();
-            self.collected.bytes.clear();
+            collected.clear();
+            self.collected = collected;
         }
         (self.seq != before).then(|| self.wakers.take())
     }
@@ -124,8 +137,9 @@ impl Log {
         &mut self.wakers
     }
 
-    /// At most `most` events from number `next` on, and how many from there on were dropped.
-    pub(super) fn events(&self, next: u64, most: usize) -> (u64, Vec<Event>) {
+    /// Of at most `most` events from number `next` on those that are wanted. Also returns how many from there on were
+    /// dropped, and the number of the event that follows.
+    pub(super) fn events(&self, next: u64, most: usize, reads: bool) -> (u64, Vec<Box<Event>>, u64) {
         let dropped = self.dropped();
         let lost = if dropped.contains(&next) { dropped.end - next } else { 0 };
         let next = next + lost;
@@ -137,7 +151,14 @@ impl Log {
             chunk.slots[start..].iter().map(move |slot| (chunk, slot))
         });
         let slots = slots.filter(|(_, slot)| slot.code.is_event()).take_while(|(_, slot)| slot.seq < end).take(most);
-        (lost, slots.map(|(chunk, slot)| chunk.event(slot, &self.names)).collect())
+        let (mut events, mut after) = (Vec::new(), next);
+        for (chunk, slot) in slots {
+            after = slot.seq + 1;
+            if reads || slot.code != Code::Read {
+                events.push(Box::new(chunk.event(slot, &self.names)));
+            }
+        }
+        (lost, events, after)
     }
 
     pub(super) fn freeze(&self) -> Frozen {
@@ -147,7 +168,10 @@ impl Log {
     }
 
     /// The numbers of the events that are dropped, or about to be.
-    pub(super) fn dropped(&self) -> core::ops::Range<u64> {
+    pub(super) fn dropped(&self) -> Range<u64> {
+        if !self.lost.is_empty() {
+            return self.lost.clone();
+        }
         let Bounds { events, head, .. } = self.bounds;
         let by_count = self.seq.saturating_sub(events.saturating_sub(head));
         let behind = self.chunks.get(self.heads).map_or(&self.last, |chunk| chunk);
@@ -157,10 +181,41 @@ impl Log {
         start..(by_count.max(by_size) + 1).max(start)
     }
 
+    /// The addresses of an end of a connection, its own first.
+    pub(super) fn ends(&mut self, network: u16, end: u32) -> [Addr; 2] {
+        let (hosts, ports) = self.conns.get(network, end).seen_from(end);
+        let name = self.names.network(network);
+        [0, 1].map(|side| Addr { network: name, host: self.names.host(hosts[side]), port: ports[side] })
+    }
+
+    /// The number of an actor.
+    pub(super) fn actor_of(&mut self, key: u64) -> u32 {
+        let next = self.actors.len() as u32 + 1;
+        *self.actors.entry(key).or_insert(next)
+    }
+
+    /// These events are missing, as they were when they were written to a file.
+    #[cfg(feature = "json")]
+    pub(super) fn lose(&mut self, lost: Range<u64>) {
+        self.seq = lost.end - 1;
+        self.lost = lost;
+    }
+
+    /// Of the `count` bytes of the next event, so many are kept: as many as of the others in the chunk, or a new one.
+    #[cfg(feature = "json")]
+    pub(super) fn keep(&mut self, count: u32, kept: u32) {
+        if count.min(self.last.keep) != kept {
+            if !self.last.slots.is_empty() {
+                self.end_chunk();
+            }
+            self.last.keep = if kept < count { kept } else { u32::MAX };
+        }
+    }
+
     /// Adds an event.
-    fn add(&mut self, item: &Item, bytes: &[u8]) {
-        let network = item.network;
-        let actor = self.actor(item);
+    fn add(&mut self, item: &Item, collected: &Collected) {
+        let (network, bytes) = (item.network, collected.bytes(item));
+        let actor = self.actor(item, collected);
         let mut slot = Slot { network, ..Slot::new(Code::Note, self.seq + 1, item.at, actor) };
         match &item.raw {
             &Raw::Wrote { end, count, of } => {
@@ -198,8 +253,11 @@ impl Log {
                     self.conns.close(network, end);
                 }
             }
-            Raw::Failed(error, end) => self.add_failed(slot, error, *end),
-            Raw::Rare(rare) => self.add_rare(slot, rare, item.hidden),
+            Raw::Rare => {
+                if let Load::Rare(rare) = collected.load(item) {
+                    self.add_rare(slot, rare, item.hidden);
+                }
+            }
             Raw::Note => self.push_bytes(Slot { code: Code::Note, count: bytes.len() as u32, ..slot }, bytes),
             Raw::Fault => self.push_bytes(Slot { code: Code::Fault, count: bytes.len() as u32, ..slot }, bytes),
             Raw::FaultEnded => {
@@ -226,7 +284,7 @@ impl Log {
                 slot.hosts = [self.host(network, local), self.host(network, peer)];
                 slot.ports = [local.port, peer.port, listener.port];
                 (slot.code, slot.end) = (Code::Accepted, *end);
-                let conn = self.conns.get(network, *end);
+                let conn = self.conns.accepted(network, *end);
                 (conn.hosts, conn.ports) = ([slot.hosts[1], slot.hosts[0]], [peer.port, local.port]);
             }
             Rare::Connected { end, dialled, peer } => {
@@ -267,10 +325,11 @@ impl Log {
                     self.conns.dial_failed(network, slot.hosts[0], src.port);
                 }
             }
+            Rare::Failed(error, end) => return self.add_failed(slot, error, *end),
             Rare::NetworkDown(cause) => {
                 self.conns.close_all(network, None);
-                (slot.code, slot.data) = (Code::NetworkDown, self.last.causes.len() as u32);
-                self.last.causes.push(*cause);
+                slot.code = Code::NetworkDown;
+                return self.push_cause(slot, *cause);
             }
         }
         if !hidden {
@@ -286,19 +345,7 @@ impl Log {
             self.name_network(network, NetworkName::of(error.network_name().as_str(), "").0);
         }
         slot.code = Code::Failed;
-        slot.data = self.last.errors.len() as u32;
-        let known = |addr: Option<(ErrorText, u16)>| {
-            addr.and_then(|(host, port)| Some((HostName::valid(host.as_str(), "")?, port)))
-        };
-        let sides = match operation {
-            Operation::Read | Operation::Accept | Operation::Listen => [error.addr(), error.source_addr()],
-            _ => [error.source_addr(), error.addr()],
-        };
-        for (side, addr) in sides.map(known).into_iter().enumerate() {
-            if let Some((host, port)) = addr {
-                (slot.hosts[side], slot.ports[side]) = (self.host_number(&host), port);
-            }
-        }
+        self.name_sides(error, &mut slot);
         let [(host, port), _] = [(slot.hosts[0], slot.ports[0]), (slot.hosts[1], slot.ports[1])];
         let is_news = match (operation, end) {
             _ if error.kind() == ErrorKind::WouldBlock => false,
@@ -314,19 +361,50 @@ impl Log {
             _ => true,
         };
         if is_news {
-            self.last.errors.push(*error);
-            self.push(slot);
+            self.push_error(slot, error);
         }
     }
 
-    /// Adds an event with bytes, or text.
-    fn push_bytes(&mut self, slot: Slot, bytes: &[u8]) {
-        let data = self.last.bytes.len() as u32;
-        self.last.bytes.extend_from_slice(bytes);
+    /// Gives a failure its addresses.
+    pub(super) fn name_sides(&mut self, error: &Error, slot: &mut Slot) {
+        let known = |addr: Option<(ErrorText, u16)>| {
+            addr.and_then(|(host, port)| Some((HostName::valid(host.as_str(), "")?, port)))
+        };
+        let sides = match error.operation() {
+            Operation::Read | Operation::Accept | Operation::Listen => [error.addr(), error.source_addr()],
+            _ => [error.source_addr(), error.addr()],
+        };
+        for (side, addr) in sides.map(known).into_iter().enumerate() {
+            if let Some((host, port)) = addr {
+                (slot.hosts[side], slot.ports[side]) = (self.host_number(&host), port);
+            }
+        }
+    }
+
+    /// Adds a failure.
+    pub(super) fn push_error(&mut self, slot: Slot, error: &Error) {
+        let data = self.last.errors.len() as u32;
+        self.last.errors.push(*error);
         self.push(Slot { data, ..slot });
     }
 
-    fn push(&mut self, slot: Slot) {
+    /// Adds the failure of a network.
+    pub(super) fn push_cause(&mut self, slot: Slot, cause: Cause) {
+        let data = self.last.causes.len() as u32;
+        self.last.causes.push(cause);
+        self.push(Slot { data, ..slot });
+    }
+
+    /// Adds an event with bytes, or text.
+    #[inline]
+    pub(super) fn push_bytes(&mut self, mut slot: Slot, bytes: &[u8]) {
+        slot.data = self.last.bytes.len() as u32;
+        self.last.bytes.extend_from_slice(bytes);
+        self.push(slot);
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, slot: Slot) {
         self.seq = slot.seq;
         self.last.slots.push(slot);
         let is_full = self.last.slots.len() >= CHUNK.0 || self.last.bytes.len() >= CHUNK.1;
@@ -360,14 +438,14 @@ impl Log {
     }
 
     /// The number of the actor of an event; 0 for an item that is no event.
-    fn actor(&mut self, item: &Item) -> u32 {
-        let opens = matches!(&item.raw, Raw::Rare(rare) if matches!(**rare, Rare::Opened { .. }));
-        if opens || item.hidden {
+    #[inline]
+    fn actor(&mut self, item: &Item, collected: &Collected) -> u32 {
+        let opens = || matches!(collected.load(item), Load::Rare(Rare::Opened { .. }));
+        if item.hidden || matches!(item.raw, Raw::Rare) && opens() {
             return 0;
         }
         if self.actor.0 != item.actor || self.actor.1 == 0 {
-            let next = self.actors.len() as u32 + 1;
-            self.actor = (item.actor, *self.actors.entry(item.actor).or_insert(next));
+            self.actor = (item.actor, self.actor_of(item.actor));
         }
         self.actor.1
     }
@@ -378,7 +456,7 @@ impl Log {
         self.host_number(&addr.host)
     }
 
-    fn host_number(&mut self, host: &HostName) -> u32 {
+    pub(super) fn host_number(&mut self, host: &HostName) -> u32 {
         if let Some(&number) = self.hosts.get(host) {
             return number;
         }

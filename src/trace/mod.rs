@@ -83,12 +83,43 @@
 //! A [`Failure`] prints what was expected and what came; its `Debug`, which a failing test prints, adds the state of the
 //! network and the last events. [`Trace::on_panic`] prints these when a test panics for another reason.
 //!
+//! # Look at events
+//!
+//! A view writes itself in the formats of others. All are the same to the byte for the same events, and all mark where
+//! they leave something out.
+//!
+//! | | for |
+//! |---|---|
+//! | [`View::write_html`] | a browser: a page with a sequence diagram, which filters, and shows the causes of an event |
+//! | [`View::write_svg`] | a document: the diagram alone |
+//! | `View::pcapng`, with the feature `pcapng` | Wireshark and `tshark`: connections as packets, with the events as comments |
+//! | [`View::write_mermaid`] | a Markdown file |
+//! | [`View::write_shiviz`] | ShiViz, which shows vector clocks |
+//! | [`View::write_json`] | programs: JSON lines |
+//!
+//! [`Trace::write_files`] writes a trace in several of them, such as in a test that fails:
+//!
+//! ```no_run
+//! # use virtnet::trace::Trace;
+//! # let trace = Trace::new();
+//! # #[cfg(feature = "std")]
+//! for path in trace.write_files("target/traces", "my_test")? {
+//!     println!("see {}", path.display());
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
 //! # Order
 //!
 //! An event never comes before its cause, also under threads. [`Order`] says which events come before which: those of one
 //! thread or task, and those that the network orders, such as a write and the read of its bytes. Locks, channels and
 //! joins are invisible to it; [`Trace::token`] and [`Trace::join`] tell it of them. [`Trace::races`] lists the pairs that
 //! nothing orders and whose order changes a port or a queue.
+//!
+//! # Files
+//!
+//! [`View::write_json`] writes events as JSON lines. With the feature `json`, `Trace::from_json` reads them, and
+//! `Trace::merge_json` makes one trace of the files of several processes.
 //!
 //! # Events
 //!
@@ -126,6 +157,8 @@ mod alarm;
 mod cause;
 #[cfg(feature = "alloc")]
 mod check;
+#[cfg(all(feature = "alloc", feature = "sim"))]
+mod clock;
 #[cfg(feature = "alloc")]
 mod conn;
 #[cfg(feature = "alloc")]
@@ -133,15 +166,25 @@ mod event;
 #[cfg(feature = "alloc")]
 mod expect;
 #[cfg(feature = "alloc")]
+mod export;
+#[cfg(feature = "alloc")]
 mod failure;
+mod far;
 #[cfg(feature = "alloc")]
 mod frozen;
+#[cfg(feature = "alloc")]
+mod gate;
 mod glob;
+#[cfg(feature = "alloc")]
+mod held;
+#[cfg(feature = "alloc")]
+mod incoming;
 #[cfg(feature = "alloc")]
 mod json;
 #[cfg(feature = "alloc")]
 mod log;
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", not(feature = "sim")))]
+mod no_clock;
 mod offers;
 #[cfg(feature = "alloc")]
 mod order;
@@ -149,6 +192,8 @@ mod order;
 mod panic;
 #[cfg(feature = "alloc")]
 mod pattern;
+#[cfg(feature = "std")]
+mod place;
 #[cfg(feature = "std")]
 mod quiet;
 #[cfg(feature = "alloc")]
@@ -163,20 +208,35 @@ mod silence;
 #[cfg(feature = "alloc")]
 mod slot;
 mod text;
-#[cfg(feature = "alloc")]
 mod traced;
+#[cfg(feature = "std")]
+mod verify;
 #[cfg(feature = "alloc")]
 mod view;
 
-pub use crate::contract::observe::{CoreEvent, How, Intent, Observer, RawEvent, Ticket};
+#[cfg(all(feature = "alloc", feature = "sim"))]
+use clock::NetworkClock;
+#[cfg(all(feature = "std", feature = "sim"))]
+use clock::{Passing, Stuck};
+#[cfg(all(feature = "alloc", not(feature = "sim")))]
+use no_clock::NetworkClock;
+#[cfg(all(feature = "std", not(feature = "sim")))]
+use no_clock::{Passing, Stuck};
+
+pub use crate::contract::observe::{CoreEvent, ELSEWHERE, Gone, How, Intent, Observer, RawEvent, Ticket};
 #[cfg(feature = "alloc")]
 pub use cause::Reason;
 #[cfg(feature = "alloc")]
 pub use check::Check;
 #[cfg(feature = "alloc")]
 pub use event::{Actor, End, Event, Kind};
+#[cfg(feature = "pcapng")]
+pub use export::Pcapng;
 #[cfg(feature = "alloc")]
 pub use failure::Failure;
+pub use far::TracedLink;
+#[cfg(feature = "json")]
+pub use json::JsonError;
 #[cfg(feature = "alloc")]
 pub use order::{Order, Path};
 #[cfg(feature = "std")]
@@ -187,8 +247,9 @@ pub use pattern::Pattern;
 pub use race::{Race, Races};
 #[cfg(feature = "alloc")]
 pub use recorder::{Builder, Token, Trace};
-pub use ring::{EventRing, HostNames, RingEvent, ShownRing};
-#[cfg(feature = "alloc")]
-pub use traced::{Traced, TracedLink};
+pub use ring::{EventRing, HostNames, Recorder, RingEvent, ShownRing};
+pub use traced::Traced;
+#[cfg(feature = "std")]
+pub use verify::{Verdict, verify};
 #[cfg(feature = "alloc")]
 pub use view::View;

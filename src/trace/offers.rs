@@ -1,6 +1,5 @@
 //! The writes of a rendezvous that are under way.
 
-use alloc::vec::Vec;
 use core::task::Waker;
 
 use crate::sync::Lock;
@@ -14,12 +13,19 @@ struct Offer {
     of: usize,
 }
 
+/// With a heap, there is room for all.
+#[cfg(feature = "alloc")]
+type List = alloc::vec::Vec<Offer>;
+/// Without a heap, the first is forgotten when there are more: its next poll is recorded as another offer.
+#[cfg(not(feature = "alloc"))]
+type List = heapless::Vec<Offer, 8>;
+
 /// The writes that are under way. It is empty in networks that are no rendezvous.
-pub(super) struct Offers(Lock<Vec<Offer>>);
+pub(super) struct Offers(Lock<List>);
 
 impl Offers {
     pub(super) const fn new() -> Self {
-        Self(Lock::new(Vec::new()))
+        Self(Lock::new(List::new()))
     }
 
     /// Begins a write of `of` bytes, unless it is under way. Another write of the same task at the same end is over then.
@@ -30,7 +36,7 @@ impl Offers {
                 return false;
             }
             list.retain(|known| known.end != end || known.task != offer.task);
-            list.push(offer);
+            push(list, offer);
             true
         })
     }
@@ -47,5 +53,19 @@ impl Offers {
     /// Forgets the writes at an end that is gone.
     pub(super) fn forget(&self, end: u32) {
         self.0.with(|list| list.retain(|known| known.end != end));
+    }
+}
+
+#[cfg(feature = "alloc")]
+fn push(list: &mut List, offer: Offer) {
+    list.push(offer);
+}
+
+#[cfg(not(feature = "alloc"))]
+fn push(list: &mut List, offer: Offer) {
+    if let Err(offer) = list.push(offer)
+        && let Some(first) = list.first_mut()
+    {
+        *first = offer;
     }
 }

@@ -67,9 +67,17 @@ impl Trace {
 impl Order {
     /// Computes the order. Without `ports`, taking a port does not come after giving it back.
     pub(super) fn new(frozen: Frozen, ports: bool) -> Self {
-        let (len, width) = frozen.slots().fold((0, 0), |(len, width), (position, _, slot)| {
-            (len.max(position + 1), width.max(slot.actor as usize + 1))
-        });
+        // A file may have actors of any number.
+        let (mut numbers, mut len) = (Vec::new(), 0);
+        for (position, _, slot) in frozen.slots() {
+            len = position + 1;
+            if numbers.last() != Some(&slot.actor) {
+                numbers.push(slot.actor);
+            }
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        let width = numbers.len();
         let mut order = Self {
             frozen,
             edges: Vec::new(),
@@ -95,7 +103,12 @@ impl Order {
             passed.push((position, slot.actor));
         }
         starts[end..].fill(edges.len() as u32);
-        for (position, actor) in passed {
+        let mut last = (0, 0);
+        for (position, number) in passed {
+            if number != last.0 {
+                last = (number, numbers.binary_search(&number).unwrap_or(0) as u32);
+            }
+            let actor = last.1;
             let count = &mut counts[actor as usize];
             *count += 1;
             (order.actors[position], order.counts[position]) = (actor, *count);

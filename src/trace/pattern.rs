@@ -1,9 +1,10 @@
 //! Conditions on events: a line with `*`, or a function.
 
 use alloc::string::{String, ToString};
+use core::fmt::{self, Write};
 
 use crate::trace::event::Event;
-use crate::trace::glob::glob;
+use crate::trace::glob::{glob, meet};
 
 /// A condition on events: a line in which each `*` stands for any characters, such as `"dial b:*->a:10"`, or a function
 /// `|event: &Event| -> bool` where a text does not do.
@@ -22,6 +23,13 @@ pub trait Pattern {
     /// Whether the event fits.
     fn fits(&self, event: &Event) -> bool;
 
+    /// Whether an event may fit of which only this line is known, in which each `*` stands for any characters. A function
+    /// may fit any event.
+    fn may_fit(&self, line: &str) -> bool {
+        let _ = line;
+        true
+    }
+
     /// The pattern as failures show it.
     fn shown(&self) -> String {
         "(a function)".into()
@@ -30,7 +38,11 @@ pub trait Pattern {
 
 impl Pattern for &str {
     fn fits(&self, event: &Event) -> bool {
-        glob(self, &event.to_string())
+        if self.contains('*') { glob(self, &event.to_string()) } else { is_line(self, event) }
+    }
+
+    fn may_fit(&self, line: &str) -> bool {
+        meet(self, line)
     }
 
     fn shown(&self) -> String {
@@ -38,9 +50,29 @@ impl Pattern for &str {
     }
 }
 
+/// Whether this is the line of an event, which is not made for it.
+fn is_line(line: &str, event: &Event) -> bool {
+    let mut rest = Rest(line);
+    write!(rest, "{event}").is_ok() && rest.0.is_empty()
+}
+
+/// The rest of a line that is compared with what is written. Something else cannot be written.
+struct Rest<'a>(&'a str);
+
+impl Write for Rest<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.strip_prefix(text).ok_or(fmt::Error)?;
+        Ok(())
+    }
+}
+
 impl Pattern for String {
     fn fits(&self, event: &Event) -> bool {
         self.as_str().fits(event)
+    }
+
+    fn may_fit(&self, line: &str) -> bool {
+        self.as_str().may_fit(line)
     }
 
     fn shown(&self) -> String {

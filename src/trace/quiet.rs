@@ -7,13 +7,15 @@ use std::string::ToString;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use crate::trace::Passing;
 use crate::trace::alarm::Alarm;
 use crate::trace::check::{Check, shown};
 use crate::trace::failure::Failure;
 use crate::wait::Op;
 
 impl Check {
-    /// Waits until there was no event for this time, counted from its first poll.
+    /// Waits until there was no event for this time, counted from its first poll: on the clock of the network, if it has
+    /// one, else in real time.
     ///
     /// # Errors
     ///
@@ -30,7 +32,7 @@ impl Check {
     /// # Ok::<(), virtnet::trace::Failure>(())
     /// ```
     pub fn quiet(&mut self, time: Duration) -> Op<impl Future<Output = Result<(), Failure>> + Send + use<'_>> {
-        Op::new(Quiet { check: self, time, began: false, until: None, alarm: Alarm::default() })
+        Op::new(Quiet { check: self, time, began: false, passing: None, until: None, alarm: Alarm::default() })
     }
 }
 
@@ -38,6 +40,9 @@ struct Quiet<'a> {
     check: &'a mut Check,
     time: Duration,
     began: bool,
+    /// On the clock of the network.
+    passing: Option<Passing>,
+    /// In real time.
     until: Option<Instant>,
     alarm: Alarm,
 }
@@ -50,8 +55,10 @@ impl Future for Quiet<'_> {
         let now = Instant::now();
         if !this.began {
             this.check.pull_each(|_| ());
+            this.began = true;
+            this.passing = this.check.pass(this.time);
             // A time that an `Instant` cannot represent never ends.
-            (this.began, this.until) = (true, now.checked_add(this.time));
+            this.until = now.checked_add(this.time);
         }
         loop {
             let mut came = None;
@@ -63,6 +70,9 @@ impl Future for Quiet<'_> {
             if this.check.poll_event(cx).is_pending() {
                 break;
             }
+        }
+        if let Some(passing) = &mut this.passing {
+            return Pin::new(passing).poll(cx).map(Ok);
         }
         match this.until {
             Some(until) if until <= now => Poll::Ready(Ok(())),

@@ -150,7 +150,8 @@ impl View {
     }
 }
 
-fn races(order: &Order) -> Races {
+/// The races of an order without ports.
+pub(super) fn races(order: &Order) -> Races {
     let (mut uses, mut held) = (BTreeMap::<Shared, Vec<Use>>::new(), BTreeSet::new());
     // Each pair, with the texts of what it takes and of what else depends on it.
     let mut found = BTreeMap::<(usize, usize), [Vec<String>; 2]>::new();

@@ -1,26 +1,34 @@
 //! The recorder: takes events from any thread, in the order of their tickets.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
-use core::task::{Poll, Waker};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use crate::addr::name::{HostName, NetworkName};
 use crate::contract::engine::Engine;
 use crate::contract::layer::Layer;
-use crate::contract::observe::{CoreEvent, Observer, RawEvent, Ticket};
+use crate::contract::observe::{CoreEvent, Gone, Intent, Observer, RawEvent, Ticket};
 use crate::sync::{AtomicBool, AtomicUsize, Lock};
+use crate::trace::NetworkClock;
 use crate::trace::actor;
-use crate::trace::event::SHOWN;
+use crate::trace::event::Actor;
+#[cfg(feature = "std")]
+use crate::trace::event::Event;
 use crate::trace::frozen::Frozen;
+use crate::trace::held::Holding;
 use crate::trace::log::{Bounds, Log};
-use crate::trace::shard::{Item, Rare, Raw, Shards};
+use crate::trace::shard::{Item, Load, Rare, Raw, Shards};
 use crate::trace::slot::NO_TIME;
+use crate::trace::text::SHOWN;
 use crate::trace::traced::Traced;
+#[cfg(feature = "sim")]
+use crate::wait::clock::Clock;
 use crate::wait::waker::{Wakers, poll_locked};
 
 /// A recorder of events, for tests that assert what happened. Clones are handles of the same trace; several networks
@@ -60,9 +68,15 @@ struct Shared {
     tokens: AtomicUsize,
     keep: u32,
     clock: Option<Box<dyn Fn() -> Duration + Send + Sync>>,
+    network_clock: NetworkClock,
     actors: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
     /// The networks that record here, for failures to show.
     pictures: Lock<Vec<Picture>>,
+    holding: Holding,
+    /// Which events of which streams checks have read, in this order, if that is of interest.
+    followed: Lock<Option<Vec<(String, u64)>>>,
+    /// The names of actors.
+    actor_names: Lock<BTreeMap<Actor, String>>,
 }
 
 /// Something that prints a network as it is.
@@ -117,9 +131,9 @@ impl Trace {
     /// Continues to record.
     pub fn resume(&self) {
         // Once for the bytes that were moved unseen until here, and once for those of a thread that looked before.
-        self.file(None, Raw::Paused, &[], true);
+        self.file(None, Raw::Paused, Load::Bytes(&[]), true);
         self.shared.paused.store(false, Ordering::SeqCst);
-        self.file(None, Raw::Paused, &[], true);
+        self.file(None, Raw::Paused, Load::Bytes(&[]), true);
     }
 
     /// Makes a mark for another thread to [`join`](Trace::join): the events of this thread so far come before the
@@ -127,13 +141,13 @@ impl Trace {
     #[must_use = "a token orders nothing unless it is joined"]
     pub fn token(&self) -> Token {
         let number = self.shared.tokens.fetch_add(1, Ordering::Relaxed) as u64;
-        self.file(None, Raw::Token(number), &[], false);
+        self.file(None, Raw::Token(number), Load::Bytes(&[]), false);
         Token(number)
     }
 
     /// The following events of this thread come after the events that the thread of the token had done before it.
     pub fn join(&self, token: Token) {
-        self.file(None, Raw::Joined(token.0), &[], false);
+        self.file(None, Raw::Joined(token.0), Load::Bytes(&[]), false);
     }
 
     /// A handle that records the events of another network.
@@ -143,11 +157,86 @@ impl Trace {
         Self { shared: self.shared.clone(), network: self.shared.log.with(Log::add_network) }
     }
 
+    /// Names the running thread or task: the stream of its events is called so in a check
+    /// [by actor](crate::trace::Check::by_actor), in each run, while numbers depend on which thread comes first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use virtnet::trace::Trace;
+    ///
+    /// let trace = Trace::new();
+    /// let mut check = trace.check().by_actor();
+    /// trace.name_actor("main");
+    /// trace.note("ready");
+    /// check.expect("main", "note: ready").wait()?;
+    /// # Ok::<(), virtnet::trace::Failure>(())
+    /// ```
+    pub fn name_actor(&self, name: &str) {
+        let actor = self.actor();
+        // What it replaces is dropped after the step.
+        let name = self.shared.actor_names.with(|names| names.insert(actor, name.into()));
+        drop(name);
+    }
+
+    /// The name of an actor, or else its number as text.
+    pub(super) fn actor_name(&self, actor: Actor) -> String {
+        let name = self.shared.actor_names.with(|names| names.get(&actor).cloned());
+        name.unwrap_or_else(|| actor.to_string())
+    }
+
+    /// Notes from here on which events checks read.
+    #[cfg(feature = "std")]
+    pub(super) fn follow(&self) {
+        self.shared.followed.with(|followed| *followed = Some(Vec::new()));
+    }
+
+    /// Which events of which streams checks have read.
+    #[cfg(feature = "std")]
+    pub(super) fn followed(&self) -> Vec<(String, u64)> {
+        self.shared.followed.with(|followed| followed.clone().unwrap_or_default())
+    }
+
+    /// A check has read an event of a stream.
+    pub(super) fn read_in(&self, stream: &str, seq: u64) {
+        self.shared.followed.with(|followed| {
+            if let Some(followed) = followed {
+                followed.push((stream.into(), seq));
+            }
+        });
+    }
+
+    /// Some of the events from number `next` on.
+    #[cfg(feature = "std")]
+    pub(super) fn events_from(&self, next: u64) -> Vec<Box<Event>> {
+        self.merge(|log| log.events(next, 64, true).1)
+    }
+
+    /// The thread or task that runs.
+    pub(super) fn actor(&self) -> Actor {
+        let key = self.actor_key(actor::thread());
+        Actor(self.merge(|log| log.actor_of(key)))
+    }
+
+    pub(super) fn holding(&self) -> &Holding {
+        &self.shared.holding
+    }
+
+    /// The number of the network whose events this handle records.
+    pub(super) fn network(&self) -> u16 {
+        self.network
+    }
+
     /// How many tickets are open. Without any, all events that were recorded can be seen.
     #[doc(hidden)]
     #[must_use]
     pub fn open_tickets(&self) -> usize {
         self.shared.shards.open()
+    }
+
+    /// The clock of the networks that record here.
+    pub(super) fn network_clock(&self) -> &NetworkClock {
+        &self.shared.network_clock
     }
 
     /// The networks that record here, printed.
@@ -199,38 +288,53 @@ impl Trace {
 
     fn file_text(&self, raw: Raw, text: &dyn fmt::Display) {
         if !self.paused() {
-            self.file(None, raw, line(&text.to_string()).as_bytes(), false);
+            self.file(None, raw, Load::Bytes(line(&text.to_string()).as_bytes()), false);
         }
     }
 
     /// Records an event, with its ticket or with a new one.
-    fn file(&self, ticket: Option<Ticket>, raw: Raw, bytes: &[u8], hidden: bool) {
+    #[inline]
+    fn file(&self, ticket: Option<Ticket>, raw: Raw, load: Load<'_>, hidden: bool) {
         let shared = &*self.shared;
         let thread = actor::thread();
-        let actor = shared.actors.as_ref().map_or_else(|| actor::current(thread), |actors| actors());
-        let at = shared.clock.as_ref().map_or(NO_TIME, |clock| clock().as_nanos() as u64);
-        let item = Item { ticket: 0, at, actor, network: self.network, bytes: (0, 0), hidden, raw };
+        let actor = self.actor_key(thread);
+        let now = shared.clock.as_ref().map(|clock| clock()).or_else(|| shared.network_clock.now());
+        let at = now.map_or(NO_TIME, |now| now.as_nanos() as u64);
+        let item = Item::new(raw, self.network, actor, at, hidden);
         let held = match ticket {
-            Some(ticket) => shared.shards.record(ticket, item, bytes),
-            None => shared.shards.record_now(thread, item, bytes),
+            Some(ticket) => shared.shards.record(ticket, item, load),
+            None => shared.shards.record_now(thread, item, load),
         };
         self.after(held);
     }
 
-    /// Merges if the shard is full, or if a task waits for events.
+    /// The key of the thread or task that runs.
+    fn actor_key(&self, thread: u64) -> u64 {
+        self.shared.actors.as_ref().map_or_else(|| actor::current(thread), |actors| actors())
+    }
+
+    /// Merges if a task waits for events, and gathers them if the shard is full.
+    #[inline]
     fn after(&self, held: usize) {
-        let Shared { watched, merging, .. } = &*self.shared;
-        if held >= FULL || watched.load(Ordering::SeqCst) {
+        if held >= MERGE || self.shared.watched.load(Ordering::SeqCst) {
+            self.gather(held);
+        }
+    }
+
+    #[cold]
+    fn gather(&self, held: usize) {
+        let Shared { log, shards, watched, merging, .. } = &*self.shared;
+        if watched.load(Ordering::SeqCst) {
             self.merge(|_| ());
-        } else if held >= MERGE && !merging.swap(true, Ordering::Acquire) {
-            self.merge(|_| ());
+        } else if held >= FULL || !merging.swap(true, Ordering::Acquire) {
+            log.with(|log| log.gather(shards)).into_iter().for_each(Wakers::wake);
             merging.store(false, Ordering::Release);
         }
     }
 
     /// An event of the core as it is kept; and whether it is one of those that a pause does not leave out.
-    fn raw(event: &CoreEvent<'_>, end: Option<u32>) -> Option<(Raw, bool)> {
-        let rare = |rare| Some((Raw::Rare(Box::new(rare)), false));
+    fn raw(event: &CoreEvent<'_>, end: Option<u32>) -> Option<(Raw, Option<Rare>, bool)> {
+        let rare = |rare| Some((Raw::Rare, Some(rare), false));
         let host = |name: &str| HostName::valid(name, "");
         match *event {
             CoreEvent::HostMade { host: name } => rare(Rare::HostMade(host(name)?)),
@@ -243,19 +347,24 @@ impl Trace {
             CoreEvent::Withdrawn { src, dst } => rare(Rare::Withdrawn { src: *src, dst: *dst }),
             CoreEvent::Accepted { listener, local, peer } => {
                 let accepted = Rare::Accepted { end: end?, listener: *listener, local: *local, peer: *peer };
-                Some((Raw::Rare(Box::new(accepted)), true))
+                Some((Raw::Rare, Some(accepted), true))
             }
             CoreEvent::Connected { dialled, peer } => {
                 let connected = Rare::Connected { end: end?, dialled: *dialled, peer: *peer };
-                Some((Raw::Rare(Box::new(connected)), true))
+                Some((Raw::Rare, Some(connected), true))
             }
-            CoreEvent::Shut(how, reset) => Some((Raw::Shut { end: end?, how, reset }, false)),
-            CoreEvent::Ended => Some((Raw::Ended { end: end? }, false)),
-            CoreEvent::Failed(error) => Some((Raw::Failed(Box::new(*error), end), false)),
+            CoreEvent::Shut(how, reset) => Some((Raw::Shut { end: end?, how, reset }, None, false)),
+            CoreEvent::Ended => Some((Raw::Ended { end: end? }, None, false)),
+            CoreEvent::Failed(error) => rare(Rare::Failed(*error, end)),
             CoreEvent::NetworkDown(cause) => rare(Rare::NetworkDown(cause)),
-            CoreEvent::NetworkClosed => Some((Raw::NetworkClosed, false)),
+            CoreEvent::NetworkClosed => Some((Raw::NetworkClosed, None, false)),
             CoreEvent::Void => None,
         }
+    }
+
+    /// The bytes of a write or read that are kept.
+    fn kept<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(..self.shared.keep as usize).unwrap_or(bytes)
     }
 
     fn observe(&self, ticket: Option<Ticket>, event: &RawEvent<'_>) {
@@ -264,27 +373,32 @@ impl Trace {
         if paused && matches!(event, RawEvent::Wrote { .. } | RawEvent::Taken { .. } | RawEvent::Read { .. }) {
             return void();
         }
-        let kept = |bytes: &[u8]| bytes.len().min(self.shared.keep as usize);
+        let kept = |bytes| Load::Bytes(self.kept(bytes));
         let small = |count: usize| count.min(u32::MAX as usize) as u32;
         match *event {
             RawEvent::Wrote { end, bytes, of } => {
                 let raw = Raw::Wrote { end, count: small(bytes.len()), of: small(of) };
-                self.file(ticket, raw, &bytes[..kept(bytes)], false);
+                self.file(ticket, raw, kept(bytes), false);
             }
             RawEvent::Read { end, bytes } => {
-                self.file(ticket, Raw::Read { end, count: small(bytes.len()) }, &bytes[..kept(bytes)], false);
+                self.file(ticket, Raw::Read { end, count: small(bytes.len()) }, kept(bytes), false);
             }
             RawEvent::Taken { end, count, of } => {
-                self.file(ticket, Raw::Taken { end, count: small(count), of: small(of) }, &[], false);
+                self.file(ticket, Raw::Taken { end, count: small(count), of: small(of) }, kept(&[]), false);
             }
             RawEvent::Opened { conn, src, dst } => {
                 let opened = Rare::Opened { conn, src: *src, dst: *dst };
-                self.file(ticket, Raw::Rare(Box::new(opened)), &[], paused);
+                self.file(ticket, Raw::Rare, Load::Rare(&opened), paused);
             }
-            RawEvent::Core(event, end) => match Self::raw(event, end) {
-                Some((raw, always)) if always || !paused => self.file(ticket, raw, &[], paused),
-                _ => void(),
-            },
+            RawEvent::Core(event, end) => {
+                match Self::raw(event, end) {
+                    Some((raw, rare, always)) if always || !paused => {
+                        self.file(ticket, raw, rare.as_ref().map_or(kept(&[]), Load::Rare), paused);
+                    }
+                    _ => void(),
+                }
+                self.release_closed(event, end);
+            }
         }
     }
 }
@@ -323,8 +437,21 @@ impl Observer for Trace {
         self.shared.pictures.with(|pictures| pictures.push(picture));
     }
 
+    #[cfg(feature = "sim")]
+    fn clock(&self, clock: &Clock) {
+        self.shared.network_clock.set(clock);
+    }
+
     fn paused(&self) -> bool {
         self.shared.paused.load(Ordering::Relaxed)
+    }
+
+    fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, end: Option<u32>) -> Poll<()> {
+        self.poll_held(cx, intent, end)
+    }
+
+    fn cancel_pass(&self, gone: &Gone<'_>, end: Option<u32>) {
+        self.leave_gate(gone, end);
     }
 }
 
@@ -377,7 +504,7 @@ impl Builder {
         Self { bounds: Bounds { keep, ..self.bounds }, ..self }
     }
 
-    /// Gives events their time.
+    /// Gives events their time. By default it is that of the first network that is made with a clock.
     pub fn clock(self, now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self { clock: Some(Box::new(now)), ..self }
     }
@@ -398,18 +525,28 @@ impl Builder {
     /// Makes the trace.
     #[must_use]
     pub fn build(self) -> Trace {
+        let log = Log::new(self.bounds);
+        self.with(log)
+    }
+
+    /// Makes a trace that goes on from a log.
+    pub(super) fn with(self, log: Log) -> Trace {
         let Self { bounds, clock, actors } = self;
         let shared = Shared {
             shards: Shards::new(),
-            log: Lock::new(Log::new(bounds)),
+            log: Lock::new(log),
             paused: AtomicBool::new(false),
             watched: AtomicBool::new(false),
             merging: AtomicBool::new(false),
             tokens: AtomicUsize::new(0),
             keep: bounds.keep,
             clock,
+            network_clock: NetworkClock::new(),
             actors,
             pictures: Lock::new(Vec::new()),
+            holding: Holding::new(),
+            followed: Lock::new(None),
+            actor_names: Lock::new(BTreeMap::new()),
         };
         Trace { shared: Arc::new(shared), network: 0 }
     }
@@ -422,7 +559,7 @@ impl fmt::Debug for Builder {
 }
 
 /// A text without line breaks and other characters that would make a line look like something else.
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     text.chars()
         .map(
             |character| {
@@ -433,7 +570,7 @@ fn line(text: &str) -> String {
 }
 
 /// Whether a character may stand in a line: controls, line separators and marks of direction may not.
-fn is_plain(character: char) -> bool {
+pub(super) fn is_plain(character: char) -> bool {
     let direction =
         matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}') && !direction

@@ -26,16 +26,27 @@ use crate::trace::text::{write_of, write_shut};
 /// # Examples
 ///
 /// ```
-/// use virtnet::trace::{CoreEvent, EventRing, Observer, RawEvent};
+/// # #[cfg(feature = "pipenet")]
+/// # fn main() -> Result<(), virtnet::Error> {
+/// use virtnet::pipenet::fixed;
+/// use virtnet::trace::EventRing;
 ///
 /// static RING: EventRing<64> = EventRing::new();
+/// static NET: fixed::Network<fixed::Traced> = virtnet::fixed!("t", 2, 4, 2, 64; trace = &RING);
 ///
-/// // A traced network does this.
-/// RING.now(&RawEvent::Core(&CoreEvent::HostMade { host: "a" }, None));
-/// assert!(RING.next(&["a", "b"]).is_some_and(|event| event.is("host a")));
-/// assert!(RING.next(&["a", "b"]).is_none());
+/// let listener: fixed::Listener<fixed::Traced> = NET.host("a")?.listen(":10")?;
+/// assert!(RING.next(&NET).is_some_and(|event| event.is("host a")));
+/// assert_eq!(RING.show(&NET).to_string(), "listen a:10\n");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "pipenet"))]
+/// # fn main() {}
 /// ```
 pub struct EventRing<const N: usize>(Lock<Records<N>>);
+
+/// What a traced network of a fixed size is recorded by: any observer in a static, so that no type names the size of a
+/// ring.
+pub type Recorder = &'static dyn Observer;
 
 struct Records<const N: usize> {
     /// The number of the next ticket, less one.
@@ -49,6 +60,7 @@ struct Records<const N: usize> {
 #[derive(Clone, Copy)]
 struct Record {
     ticket: u32,
+    /// One more than the number of the end, so that a new ring is all zeros.
     end: u32,
     /// The hashes of the local and the remote host.
     hosts: [u32; 2],
@@ -58,10 +70,10 @@ struct Record {
 
 #[derive(Clone, Copy)]
 enum What {
+    /// Its ticket was given back. It is the first, so that a new ring is all zeros.
+    Void,
     /// Its ticket is open.
     Open,
-    /// Its ticket was given back.
-    Void,
     HostMade,
     HostClosed,
     HostDied(bool),
@@ -84,7 +96,12 @@ enum What {
     NetworkClosed,
 }
 
-const NO_END: u32 = u32::MAX;
+const NO_END: u32 = 0;
+
+/// How a record keeps the end of an event.
+fn kept(end: Option<u32>) -> u32 {
+    end.map_or(NO_END, |end| end.wrapping_add(1))
+}
 
 /// The names of a network's hosts.
 pub trait HostNames {
@@ -164,7 +181,7 @@ impl<const N: usize> Records<N> {
             let Some(known) = self.at(event.ticket.wrapping_sub(back)).copied() else { return };
             // A failed read has its addresses in the order of the bytes.
             let is_failure = matches!(known.what, What::Failed(..));
-            if known.end == NO_END || known.end / 2 != event.end / 2 || known.hosts == [0; 2] || is_failure {
+            if known.conn() != event.conn() || known.hosts == [0; 2] || is_failure {
                 continue;
             }
             let ([local, peer], [local_port, peer_port]) = (known.hosts, known.ports);
@@ -230,6 +247,11 @@ impl<const N: usize> Observer for EventRing<N> {
 }
 
 impl Record {
+    /// The connection that it is about, by a number that no event without an end has.
+    fn conn(&self) -> u32 {
+        self.end.wrapping_sub(1) / 2
+    }
+
     /// Whether it is told only once: a failed read, write or accept that is not a timeout.
     fn repeats(&self) -> bool {
         let What::Failed(operation, cause) = self.what else { return false };
@@ -248,8 +270,7 @@ impl Record {
     /// The record of an event; a void one of what the ring does not keep.
     fn new(ticket: u32, event: &RawEvent<'_>) -> Self {
         let small = |count: usize| count.min(u32::MAX as usize) as u32;
-        let bare =
-            |end: Option<u32>, what| Self { ticket, end: end.unwrap_or(NO_END), hosts: [0; 2], ports: [0; 2], what };
+        let bare = |end: Option<u32>, what| Self { ticket, end: kept(end), hosts: [0; 2], ports: [0; 2], what };
         match *event {
             RawEvent::Wrote { end, bytes, of } => bare(Some(end), What::Wrote(small(bytes.len()), small(of))),
             RawEvent::Taken { end, count, of } => bare(Some(end), What::Taken(small(count), small(of))),
@@ -287,7 +308,7 @@ impl Record {
                 let side =
                     |addr: Option<(ErrorText, u16)>| addr.map_or((0, 0), |(host, port)| (hash(host.as_str()), port));
                 let ((source, source_port), (host, port)) = (side(error.source_addr()), side(error.addr()));
-                Self { end: end.unwrap_or(NO_END), hosts: [source, host], ports: [source_port, port], what, ..bare }
+                Self { end: kept(end), hosts: [source, host], ports: [source_port, port], what, ..bare }
             }
             CoreEvent::NetworkDown(cause) => Self { what: What::NetworkDown(PackedCause::of(cause).0), ..bare },
             CoreEvent::NetworkClosed => Self { what: What::NetworkClosed, ..bare },

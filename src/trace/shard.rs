@@ -12,7 +12,6 @@
 //! looked at: were the counter read last, the ticket would be below the watermark and its event missing. Test:
 //! `no_line_below_the_watermark_changes` in `tests/trace/storm.rs`.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 use core::sync::atomic::Ordering;
@@ -25,19 +24,23 @@ use crate::error::cause::Cause;
 use crate::sync::{AtomicUsize, Lock};
 
 /// An event as it was recorded: addresses of ends and offsets are found out when it is merged.
+#[derive(Clone, Copy)]
 pub(super) struct Item {
     pub(super) ticket: u64,
     /// Nanoseconds on the trace's clock; `u64::MAX` if it has none.
     pub(super) at: u64,
     pub(super) actor: u64,
+    /// Where its bytes or its text start, or which of the rare events it is.
+    start: usize,
+    /// How many of its bytes are kept.
+    len: u32,
     pub(super) network: u16,
-    /// Where its bytes or its text start and how many are kept.
-    pub(super) bytes: (usize, usize),
     /// Whether it was recorded during a pause, and shall not be seen.
     pub(super) hidden: bool,
     pub(super) raw: Raw,
 }
 
+#[derive(Clone, Copy)]
 pub(super) enum Raw {
     Wrote {
         end: u32,
@@ -61,8 +64,7 @@ pub(super) enum Raw {
         how: How,
         reset: bool,
     },
-    Failed(Box<Error>, Option<u32>),
-    Rare(Box<Rare>),
+    Rare,
     Note,
     Fault,
     FaultEnded,
@@ -75,6 +77,7 @@ pub(super) enum Raw {
 }
 
 /// Events with names, which are too long to be kept for each event.
+#[derive(Clone, Copy)]
 pub(super) enum Rare {
     Opened { conn: u32, src: Addr, dst: Addr },
     HostMade(HostName),
@@ -87,7 +90,15 @@ pub(super) enum Rare {
     Withdrawn { src: Addr, dst: Addr },
     Accepted { end: u32, listener: Addr, local: Addr, peer: Addr },
     Connected { end: u32, dialled: Addr, peer: Addr },
+    Failed(Error, Option<u32>),
     NetworkDown(Cause),
+}
+
+/// The part of an event that is kept apart.
+#[derive(Clone, Copy)]
+pub(super) enum Load<'a> {
+    Bytes(&'a [u8]),
+    Rare(&'a Rare),
 }
 
 /// How many shards there are. One is enough where there are no threads, and models have no more threads than two.
@@ -112,22 +123,76 @@ struct Part(Lock<Shard>);
 struct Shard {
     /// Tickets that were drawn and neither recorded nor given back.
     open: Vec<u64>,
-    items: Vec<Item>,
-    bytes: Vec<u8>,
+    recorded: Collected,
 }
 
-/// Events that were collected and are not merged yet.
+/// Events that were recorded and are not merged yet.
 #[derive(Default)]
 pub(super) struct Collected {
     pub(super) items: Vec<Item>,
-    pub(super) bytes: Vec<u8>,
+    bytes: Vec<u8>,
+    rares: Vec<Rare>,
+}
+
+impl Item {
+    pub(super) fn new(raw: Raw, network: u16, actor: u64, at: u64, hidden: bool) -> Self {
+        Self { ticket: 0, at, actor, start: 0, len: 0, network, hidden, raw }
+    }
 }
 
 impl Collected {
-    /// Adds an event with its bytes.
-    pub(super) fn push(&mut self, item: Item, bytes: &[u8]) {
-        self.items.push(Item { bytes: (self.bytes.len(), bytes.len()), ..item });
-        self.bytes.extend_from_slice(bytes);
+    /// Adds an event, with its load.
+    #[inline]
+    pub(super) fn push(&mut self, mut item: Item, load: Load<'_>) {
+        match load {
+            Load::Bytes(bytes) => {
+                (item.start, item.len) = (self.bytes.len(), bytes.len() as u32);
+                self.bytes.extend_from_slice(bytes);
+            }
+            Load::Rare(rare) => {
+                item.start = self.rares.len();
+                self.rares.push(*rare);
+            }
+        }
+        self.items.push(item);
+    }
+
+    /// Its bytes, or its text.
+    #[inline]
+    pub(super) fn bytes(&self, item: &Item) -> &[u8] {
+        self.bytes.get(item.start..item.start + item.len as usize).unwrap_or_default()
+    }
+
+    /// The load of an event.
+    pub(super) fn load(&self, item: &Item) -> Load<'_> {
+        let rare = self.rares.get(item.start).filter(|_| matches!(item.raw, Raw::Rare));
+        rare.map_or(Load::Bytes(self.bytes(item)), Load::Rare)
+    }
+
+    /// The memory that the events take, about.
+    pub(super) fn size(&self) -> usize {
+        size_of_val(&*self.items) + self.bytes.len() + size_of_val(&*self.rares)
+    }
+
+    /// Forgets all events, and keeps the memory for others.
+    pub(super) fn clear(&mut self) {
+        self.items.clear();
+        self.bytes.clear();
+        self.rares.clear();
+    }
+
+    /// Moves all events of another here.
+    fn append(&mut self, other: &mut Self) {
+        if self.items.is_empty() {
+            return mem::swap(self, other);
+        }
+        let (bytes, rares, first) = (self.bytes.len(), self.rares.len(), self.items.len());
+        self.bytes.append(&mut other.bytes);
+        self.rares.append(&mut other.rares);
+        self.items.append(&mut other.items);
+        for item in &mut self.items[first..] {
+            item.start += if matches!(item.raw, Raw::Rare) { rares } else { bytes };
+        }
     }
 }
 
@@ -152,22 +217,22 @@ impl Shards {
         self.parts[part(ticket.number())].0.with(|shard| shard.close(ticket.number() >> PART_BITS));
     }
 
-    /// Closes a ticket with an event; returns how many the shard holds now.
+    /// Closes a ticket with an event; returns how many events the shard holds now.
     #[inline]
-    pub(super) fn record(&self, ticket: Ticket, item: Item, bytes: &[u8]) -> usize {
-        let number = ticket.number() >> PART_BITS;
+    pub(super) fn record(&self, ticket: Ticket, mut item: Item, load: Load<'_>) -> usize {
+        item.ticket = ticket.number() >> PART_BITS;
         self.parts[part(ticket.number())].0.with(|shard| {
-            shard.close(number);
-            shard.push(Item { ticket: number, ..item }, bytes)
+            shard.close(item.ticket);
+            shard.push(item, load)
         })
     }
 
     /// Draws a ticket and closes it with an event in one step; returns how many events the shard holds now.
     #[inline]
-    pub(super) fn record_now(&self, thread: u64, item: Item, bytes: &[u8]) -> usize {
+    pub(super) fn record_now(&self, thread: u64, mut item: Item, load: Load<'_>) -> usize {
         self.parts[part(thread)].0.with(|shard| {
-            let number = self.next.fetch_add(1, Ordering::Relaxed) as u64;
-            shard.push(Item { ticket: number, ..item }, bytes)
+            item.ticket = self.next.fetch_add(1, Ordering::Relaxed) as u64;
+            shard.push(item, load)
         })
     }
 
@@ -177,15 +242,7 @@ impl Shards {
         for part in &self.parts {
             part.0.with(|shard| {
                 watermark = shard.open.iter().fold(watermark, |least, &open| least.min(open));
-                if collected.items.is_empty() {
-                    mem::swap(&mut collected.items, &mut shard.items);
-                    mem::swap(&mut collected.bytes, &mut shard.bytes);
-                    return;
-                }
-                let (start, first) = (collected.bytes.len(), collected.items.len());
-                collected.bytes.append(&mut shard.bytes);
-                collected.items.append(&mut shard.items);
-                collected.items[first..].iter_mut().for_each(|item| item.bytes.0 += start);
+                collected.append(&mut shard.recorded);
             });
         }
         watermark
@@ -206,11 +263,10 @@ impl Shard {
     }
 
     #[inline]
-    fn push(&mut self, item: Item, bytes: &[u8]) -> usize {
-        self.items.push(Item { bytes: (self.bytes.len(), bytes.len()), ..item });
-        self.bytes.extend_from_slice(bytes);
-        // Large bytes count as more events, to be merged before they take much memory.
-        self.items.len() + self.bytes.len() / 64
+    fn push(&mut self, item: Item, load: Load<'_>) -> usize {
+        self.recorded.push(item, load);
+        // Large loads count as more events, to be merged before they take much memory.
+        self.recorded.items.len() + self.recorded.bytes.len() / 64 + 4 * self.recorded.rares.len()
     }
 }
 

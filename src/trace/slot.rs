@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
 use crate::addr::Addr;
@@ -10,6 +11,7 @@ use crate::contract::observe::How;
 use crate::error::Error;
 use crate::error::cause::Cause;
 use crate::trace::event::{Actor, End, Event, Kind};
+use crate::trace::text::Moved;
 
 /// A stored event. Which fields count depends on its code.
 #[derive(Clone, Copy, Debug)]
@@ -117,8 +119,26 @@ impl Chunk {
             actor: Actor(slot.actor),
             network: names.network(slot.network),
             end: slot.end(),
+            guessed: slot.code == Code::Accepted && slot.flag,
             kind: self.kind(slot, names),
         }
+    }
+
+    /// Writes the line of the event in a slot.
+    pub(super) fn write_line(&self, slot: &Slot, names: &Names, to: &mut impl fmt::Write) -> fmt::Result {
+        let (verb, of, bytes): (_, _, &[u8]) = match slot.code {
+            Code::Wrote => ("write", slot.of, self.bytes(slot)),
+            Code::Taken => ("written", slot.of, &[]),
+            Code::Read => ("read", slot.count, self.bytes(slot)),
+            _ => return write!(to, "{}", self.event(slot, names)),
+        };
+        // Most events are of bytes, and their lines need no names to be copied.
+        let host = |side: usize| names.hosts.get(slot.hosts[side] as usize).map_or("", |name| name.as_str());
+        let mut ends = [(host(0), slot.ports[0]), (host(1), slot.ports[1])];
+        if slot.code == Code::Read {
+            ends.reverse();
+        }
+        Moved { verb, ends, count: slot.count, of, bytes }.write(to)
     }
 
     fn kind(&self, slot: &Slot, names: &Names) -> Kind {
@@ -207,6 +227,7 @@ pub(super) fn gap(dropped: u64, next: u64) -> Event {
         actor: Actor::default(),
         network: NetworkName::EMPTY,
         end: None,
+        guessed: false,
         kind: Kind::Gap { dropped },
     }
 }

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(feature = "alloc")]
+use crate::addr::text::{write_host_port, write_number};
 use crate::contract::observe::How;
 
 /// The end `local`, whose peer is `peer`, was shut down.
@@ -27,3 +29,41 @@ pub(super) fn write_shut(
 pub(super) fn write_of(f: &mut fmt::Formatter<'_>, count: u32, of: u32) -> fmt::Result {
     if count == of { Ok(()) } else { write!(f, " of {of}") }
 }
+
+/// Bytes that were moved, as their line shows them.
+#[cfg(feature = "alloc")]
+pub(super) struct Moved<'a> {
+    pub(super) verb: &'a str,
+    /// The hosts and ports of the ends from which and to which they flow.
+    pub(super) ends: [(&'a str, u16); 2],
+    pub(super) count: u32,
+    pub(super) of: u32,
+    pub(super) bytes: &'a [u8],
+}
+
+#[cfg(feature = "alloc")]
+impl Moved<'_> {
+    pub(super) fn write(&self, to: &mut impl fmt::Write) -> fmt::Result {
+        let Self { verb, ends: [src, dst], count, of, bytes } = *self;
+        to.write_str(verb)?;
+        to.write_char(' ')?;
+        write_host_port(to, src.0, "", src.1)?;
+        to.write_str("->")?;
+        write_host_port(to, dst.0, "", dst.1)?;
+        to.write_str(": ")?;
+        write_number(to, count)?;
+        if count != of {
+            to.write_str(" of ")?;
+            write_number(to, of)?;
+        }
+        let shown = bytes.get(..SHOWN).unwrap_or(bytes);
+        if shown.is_empty() {
+            return Ok(());
+        }
+        write!(to, " \"{}\"{}", shown.escape_ascii(), if shown.len() < count as usize { "…" } else { "" })
+    }
+}
+
+/// So many bytes of a write or read are in its text.
+#[cfg(feature = "alloc")]
+pub(super) const SHOWN: usize = 32;

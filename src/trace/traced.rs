@@ -12,19 +12,26 @@
 //! A write in a rendezvous is polled several times before its bytes are taken. Its first poll is recorded as the offer,
 //! and what it reports in the end as what was taken. [`Offers`] knows which writes are under way.
 
-use alloc::sync::Weak;
+#[cfg(feature = "alloc")]
+use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::future::Future;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
 use crate::contract::engine::{Engine, FastIo as _, FastPath, LinkStatus, Shutdown};
-use crate::contract::notifier::{Accept, Notifier};
-use crate::contract::observe::{CoreEvent, Intent, Observer, RawEvent, Ticket};
+use crate::contract::layer::Layer;
+use crate::contract::notifier::Notifier;
+use crate::contract::observe::{CoreEvent, Gone, Intent, Observer, RawEvent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::sync::Lock;
+use crate::trace::far::{Far, Open, TracedLink};
+#[cfg(feature = "alloc")]
+use crate::trace::incoming::{FromOutside, Incoming};
 use crate::trace::offers::Offers;
+#[cfg(feature = "sim")]
+use crate::wait::clock::Clock;
 
 /// An engine whose events are told to the observer `O`. It changes nothing else.
 pub struct Traced<E, O> {
@@ -33,35 +40,54 @@ pub struct Traced<E, O> {
     /// How many connections were numbered.
     conns: Lock<u32>,
     offers: Offers,
-}
-
-/// One end of a traced connection.
-#[derive(Clone, Debug)]
-pub struct TracedLink<L> {
-    link: L,
-    /// Twice the number of the connection, and 1 more at the accepted end.
-    end: u32,
-    /// Whether the backend's acknowledgement is the accept of this end: it comes before that of the listener.
-    acknowledged: bool,
+    /// The connections from outside, if the engine within accepts in the background.
+    #[cfg(feature = "alloc")]
+    incoming: Lock<Option<Arc<Incoming>>>,
 }
 
 impl<E, O> Traced<E, O> {
     /// `inner`, which `observer` is told of.
     pub const fn new(inner: E, observer: O) -> Self {
-        Self { inner, observer, conns: Lock::new(0), offers: Offers::new() }
+        Self {
+            inner,
+            observer,
+            conns: Lock::new(0),
+            offers: Offers::new(),
+            #[cfg(feature = "alloc")]
+            incoming: Lock::new(None),
+        }
     }
 
     /// The engine within.
     pub fn inner(&self) -> &E {
         &self.inner
     }
+
+    /// The engine within, to set its options before its network is used.
+    #[cfg(feature = "pipenet")]
+    pub(crate) const fn inner_mut(&mut self) -> &mut E {
+        &mut self.inner
+    }
 }
 
-impl<E: Engine, O: Observer> Engine for Traced<E, O> {
+impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
     type Link = TracedLink<E::Link>;
     type Data = E::Data;
 
     const OBSERVED: bool = true;
+
+    #[cfg(feature = "alloc")]
+    fn start<N>(&self, notifier: impl FnOnce() -> N)
+    where
+        Self: 'static,
+        N: Notifier<Link = Self::Link> + 'static,
+    {
+        self.inner.start(|| {
+            let incoming = Arc::<Incoming>::default();
+            self.incoming.with(|place| *place = Some(incoming.clone()));
+            FromOutside::new(notifier(), self.observer.clone(), incoming)
+        });
+    }
 
     fn new_host<R: Registry<Data = Self::Data>>(
         &self,
@@ -83,12 +109,19 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
             *conns
         });
         self.observer.now(&RawEvent::Opened { conn, src, dst });
+        #[cfg(feature = "alloc")]
+        let incoming = self.incoming.with(|incoming| incoming.clone());
+        #[cfg(feature = "alloc")]
+        let _under_way = incoming.as_deref().map(|incoming| incoming.dials(conn, src, dst));
         let far = Far { notifier, observer: &self.observer, end: 2 * conn + 1 };
         let (link, peer) = self.inner.dial(src, dst, data, &far).await?;
         Ok((TracedLink { link, end: 2 * conn, acknowledged: false }, peer))
     }
 
     fn poll_read(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
+        if self.observer.poll_pass(cx, &Intent::Read, Some(link.end)).is_pending() {
+            return Poll::Pending;
+        }
         let read = match self.inner.fast_io().map(|io| io.fast_read(&link.link, cx.waker(), buf)) {
             Some(FastPath::Done(count)) => Poll::Ready(Ok(count)),
             Some(FastPath::Pending) => return Poll::Pending,
@@ -100,6 +133,9 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
         {
             self.observer.now(&RawEvent::Read { end: link.end, bytes });
         }
+        if read.is_ready() {
+            self.observer.cancel_pass(&Gone::Read(cx.waker()), Some(link.end));
+        }
         read
     }
 
@@ -108,18 +144,18 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
     }
 
     fn poll_write(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
-        if self.observer.paused() {
-            return self.write(link, cx, buf);
+        if self.observer.poll_pass(cx, &Intent::Write(buf), Some(link.end)).is_pending() {
+            return Poll::Pending;
         }
-        if self.inner.is_rendezvous() {
-            return self.offer(link, cx, buf);
-        }
-        let open = Open::draw(&self.observer);
-        let written = self.write(link, cx, buf);
-        if let Poll::Ready(Ok(count)) = written
-            && let Some(bytes @ [_, ..]) = buf.get(..count)
-        {
-            open.record(&RawEvent::Wrote { end: link.end, bytes, of: buf.len() });
+        let written = if self.observer.paused() {
+            self.write(link, cx, buf)
+        } else if self.inner.is_rendezvous() {
+            self.offer(link, cx, buf)
+        } else {
+            self.write_told(link, cx, buf)
+        };
+        if written.is_ready() {
+            self.observer.cancel_pass(&Gone::Write(cx.waker()), Some(link.end));
         }
         written
     }
@@ -137,14 +173,17 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
     }
 
     fn cancel_read(&self, link: &Self::Link, waker: &Waker) {
+        self.observer.cancel_pass(&Gone::Read(waker), Some(link.end));
         self.inner.cancel_read(&link.link, waker);
     }
 
     fn cancel_write(&self, link: &Self::Link, waker: &Waker) {
+        self.observer.cancel_pass(&Gone::Write(waker), Some(link.end));
         self.inner.cancel_write(&link.link, waker);
     }
 
     fn withdraw_write(&self, link: &Self::Link, waker: &Waker) -> usize {
+        self.observer.cancel_pass(&Gone::Write(waker), Some(link.end));
         let taken = self.inner.withdraw_write(&link.link, waker);
         if let Some(of) = self.offers.end(link.end, waker) {
             self.observer.now(&RawEvent::Taken { end: link.end, count: taken, of });
@@ -186,16 +225,37 @@ impl<E: Engine, O: Observer> Engine for Traced<E, O> {
         }
     }
 
+    #[cfg(feature = "alloc")]
     fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
         self.observer.attach(name, picture);
+        #[cfg(feature = "sim")]
+        self.inner.clock().into_iter().for_each(|clock| self.observer.clock(clock));
+    }
+
+    #[cfg(feature = "sim")]
+    fn clock(&self) -> Option<&Clock> {
+        self.inner.clock()
     }
 
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, link: Option<&Self::Link>) -> Poll<()> {
         self.observer.poll_pass(cx, intent, link.map(|link| link.end))
     }
 
+    fn cancel_pass(&self, gone: &Gone<'_>, link: Option<&Self::Link>) {
+        self.observer.cancel_pass(gone, link.map(|link| link.end));
+    }
+
     fn close(&self) -> impl Future<Output = Result<(), Cause>> + Send {
         self.inner.close()
+    }
+}
+
+/// An observer in a static, such as an [`EventRing`](crate::trace::EventRing).
+impl<O: Observer + ?Sized> Layer for &'static O {
+    type Engine<E: Engine + 'static> = Traced<E, Self>;
+
+    fn wrap<E: Engine + 'static>(self, inner: E) -> Traced<E, Self> {
+        Traced::new(inner, self)
     }
 }
 
@@ -206,6 +266,18 @@ impl<E: Engine, O: Observer> Traced<E, O> {
             Some(FastPath::Pending) => Poll::Pending,
             Some(FastPath::Fallback) | None => self.inner.poll_write(&link.link, cx, buf),
         }
+    }
+
+    /// A buffered write, which is recorded if it moved bytes.
+    fn write_told(&self, link: &TracedLink<E::Link>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
+        let open = Open::draw(&self.observer);
+        let written = self.write(link, cx, buf);
+        if let Poll::Ready(Ok(count)) = written
+            && let Some(bytes @ [_, ..]) = buf.get(..count)
+        {
+            open.record(&RawEvent::Wrote { end: link.end, bytes, of: buf.len() });
+        }
+        written
     }
 
     /// A write in a rendezvous: its first poll offers the bytes.
@@ -232,88 +304,5 @@ impl<E: Engine, O: Observer> Traced<E, O> {
 impl<E: fmt::Debug, O> fmt::Debug for Traced<E, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Traced").field(&self.inner).finish()
-    }
-}
-
-/// A ticket that is out. It is given back unless its event is recorded, also by a panic of the inner engine.
-struct Open<'a, O: Observer> {
-    observer: &'a O,
-    ticket: Ticket,
-}
-
-impl<'a, O: Observer> Open<'a, O> {
-    fn draw(observer: &'a O) -> Self {
-        Self { ticket: observer.ticket(), observer }
-    }
-
-    fn record(self, event: &RawEvent<'_>) {
-        self.observer.record(self.ticket, event);
-        core::mem::forget(self);
-    }
-}
-
-impl<O: Observer> Drop for Open<'_, O> {
-    fn drop(&mut self) {
-        self.observer.void(self.ticket);
-    }
-}
-
-/// The notifier of a traced engine: it gives the far end of a connection its number.
-struct Far<'a, N, O> {
-    notifier: &'a N,
-    observer: &'a O,
-    end: u32,
-}
-
-impl<'a, N, L, O> Notifier for Far<'a, N, O>
-where
-    N: Notifier<Link = TracedLink<L>>,
-    L: Clone + Send + Sync,
-    O: Observer,
-{
-    type Link = L;
-    type Accept = FarAccept<'a, N::Accept, O>;
-
-    async fn accept(&self, src: &Addr, dst: &Addr, link: L) -> Result<Self::Accept, Cause> {
-        let Self { notifier, observer, end } = *self;
-        let accept = notifier.accept(src, dst, TracedLink { link, end, acknowledged: true }).await?;
-        Ok(FarAccept { accept, observer, end, src: *src, dst: *dst })
-    }
-
-    fn connect(&self, src: &Addr, dst: &Addr, link: L) -> impl Future<Output = Result<Addr, Cause>> + Send {
-        self.notifier.connect(src, dst, TracedLink { link, end: self.end, acknowledged: false })
-    }
-
-    fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
-        self.notifier.down(cause)
-    }
-}
-
-/// An accept by a traced engine in two phases: the acknowledgement answers the dial, so it is the accept.
-struct FarAccept<'a, A, O> {
-    accept: A,
-    observer: &'a O,
-    end: u32,
-    src: Addr,
-    dst: Addr,
-}
-
-impl<A: Accept, O: Observer> Accept for FarAccept<'_, A, O> {
-    fn local_addr(&self) -> Addr {
-        self.accept.local_addr()
-    }
-
-    fn acknowledge(self) -> Result<(), Cause> {
-        let Self { accept, observer, end, src, dst } = self;
-        let local = accept.local_addr();
-        let open = Open::draw(observer);
-        accept.acknowledge()?;
-        let accepted = CoreEvent::Accepted { listener: &dst, local: &local, peer: &src };
-        open.record(&RawEvent::Core(&accepted, Some(end)));
-        Ok(())
-    }
-
-    fn refuse(self) {
-        self.accept.refuse();
     }
 }

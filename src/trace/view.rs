@@ -148,7 +148,8 @@ impl View {
             if !self.shows(position, slot) {
                 continue;
             }
-            match last.continued(slot, rows.len()).and_then(|row| rows.get_mut(row)).filter(|_| self.merged) {
+            let continued = if self.merged { last.continued(slot, rows.len()) } else { None };
+            match continued.and_then(|continued| rows.get_mut(continued)) {
                 Some(row) => row.more.push(position),
                 None => rows.push(row(Some(position))),
             }
@@ -165,6 +166,14 @@ impl View {
         let mut event = self.frozen.event(position)?;
         row.more.iter().filter_map(|&more| self.frozen.event(more)).for_each(|more| join(&mut event.kind, more.kind));
         Some(event)
+    }
+
+    /// Writes the line of a row.
+    pub(super) fn write_line(&self, row: &Row, to: &mut impl fmt::Write) -> fmt::Result {
+        match row.position {
+            Some(position) if row.more.is_empty() => self.frozen.write_line(position, to),
+            _ => self.event(row).map_or(Ok(()), |event| write!(to, "{event}")),
+        }
     }
 
     fn shows(&self, position: usize, slot: &Slot) -> bool {

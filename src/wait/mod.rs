@@ -33,7 +33,16 @@ use crate::wait::waker::{discard, is_noop, noop_waker, wake};
 
 pub(crate) mod block;
 mod budget;
+#[cfg(feature = "sim")]
+pub mod clock;
+#[cfg(not(feature = "sim"))]
+mod no_clock;
 pub(crate) mod waker;
+
+#[cfg(feature = "sim")]
+pub(crate) use clock::slot::{ClockSlot, NetClock};
+#[cfg(not(feature = "sim"))]
+pub(crate) use no_clock::{ClockSlot, NetClock};
 
 pin_project! {
     /// A pending operation: `.await` it on any executor, or block a thread on it with [`wait`](Op::wait).
@@ -58,21 +67,31 @@ pin_project! {
     pub struct Op<F> {
         #[pin]
         future: F,
+        // The clock of its network.
+        clock: ClockSlot,
     }
 }
 
 impl<F: Future> Op<F> {
     /// Wraps a future, so that a thread can block on it.
     pub fn new(future: F) -> Self {
-        Self { future }
+        Self { future, clock: ClockSlot::EMPTY }
+    }
+
+    /// Its timeouts are measured on the clock of its network.
+    pub(crate) fn on(self, clock: NetClock<'_>) -> Self {
+        Self { clock: clock.to_slot(), ..self }
     }
 
     /// Blocks the thread until the operation completes.
     #[cfg(feature = "std")]
     #[doc(alias = "block_on")]
     pub fn wait(self) -> F::Output {
-        let mut future = core::pin::pin!(self.future);
-        match Parker::with(|parker| parker.wait(|cx| future.as_mut().poll(cx), None, &SpinHistory::default())) {
+        let Self { future, clock } = self;
+        let mut future = core::pin::pin!(future);
+        let wait =
+            |parker: &Parker| parker.wait(|cx| future.as_mut().poll(cx), None, clock.get(), &SpinHistory::default());
+        match Parker::with(wait) {
             Some(output) => output,
             None => unreachable!("a wait without a deadline ends with an outcome"),
         }
@@ -140,7 +159,7 @@ impl<F: OnTimeout> Op<F> {
     /// # Ok::<(), virtnet::Error>(())
     /// ```
     pub fn map<T, M: FnOnce(F::Output) -> T>(self, map: M) -> Op<impl OnTimeout<Output = T> + use<F, T, M>> {
-        Op { future: Map { future: self.future, map: Some(map) } }
+        Op { future: Map { future: self.future, map: Some(map) }, clock: self.clock }
     }
 
     /// Blocks the thread until the operation completes, for at most `timeout`.
@@ -152,11 +171,11 @@ impl<F: OnTimeout> Op<F> {
     /// wait for.
     #[cfg(feature = "std")]
     pub fn wait_timeout(self, timeout: core::time::Duration) -> F::Output {
-        let mut future = core::pin::pin!(self.future);
-        // A deadline that an `Instant` cannot represent is no deadline.
-        let deadline = std::time::Instant::now().checked_add(timeout);
+        let Self { future, clock } = self;
+        let mut future = core::pin::pin!(future);
         Parker::with(|parker| {
-            let outcome = parker.wait(|cx| future.as_mut().poll(cx), deadline, &SpinHistory::default());
+            let history = SpinHistory::default();
+            let outcome = parker.wait(|cx| future.as_mut().poll(cx), Some(timeout), clock.get(), &history);
             outcome.unwrap_or_else(|| future.as_mut().expire(parker.waker()))
         })
     }

@@ -42,6 +42,15 @@ impl<E: Engine> Engine for Counting<E> {
     type Link = E::Link;
     type Data = E::Data;
 
+    fn start<N>(&self, notifier: impl FnOnce() -> N)
+    where
+        Self: 'static,
+        N: Notifier<Link = E::Link> + 'static,
+    {
+        self.calls.count("start");
+        self.inner.start(notifier);
+    }
+
     async fn new_host<R: Registry<Data = E::Data>>(&self, host: &str, registry: &R) -> Result<(), Cause> {
         self.calls.count("new_host");
         self.inner.new_host(host, registry).await

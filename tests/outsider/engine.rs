@@ -1,24 +1,24 @@
 //! The engine: it dials by making a wire and handing its far end to the subnetwork that the registry names.
 
 use std::fmt;
-use std::sync::Weak;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
-use virtnet::{Accept as _, Addr, Cause, Engine, Notifier, Registry, Shutdown};
+use virtnet::{Accept as _, Addr, AnyNotifier, Cause, Engine, Notifier, Registry, Shutdown};
 
-use super::Net;
 use super::wire::{End, Wires};
 
-/// The location of a host: a handle to its subnetwork's notifier, like the address of a process.
+/// The location of a host: where its subnetwork takes connections, like the address of a process.
 #[derive(Clone)]
 pub struct Peer {
     label: &'static str,
-    net: Weak<Net>,
+    /// Empty until the subnetwork is shared.
+    notifier: Arc<OnceLock<AnyNotifier<End>>>,
 }
 
 impl Peer {
-    pub(super) fn new(label: &'static str, net: Weak<Net>) -> Self {
-        Self { label, net }
+    pub(super) fn new(label: &'static str) -> Self {
+        Self { label, notifier: Arc::default() }
     }
 }
 
@@ -28,7 +28,7 @@ impl fmt::Debug for Peer {
     }
 }
 
-/// The engine of one subnetwork.
+/// The engine of one subnetwork. It knows nothing of layers around it.
 #[derive(Debug)]
 pub struct Channels {
     /// The data that the registry keeps for this subnetwork's hosts.
@@ -46,6 +46,10 @@ impl Engine for Channels {
     type Link = End;
     type Data = Peer;
 
+    fn start<N: Notifier<Link = End> + 'static>(&self, notifier: impl FnOnce() -> N) {
+        self.me.notifier.set(AnyNotifier::new(notifier())).expect("an engine is started once");
+    }
+
     async fn new_host<R: Registry<Data = Peer>>(&self, host: &str, registry: &R) -> Result<(), Cause> {
         Ok(registry.announce(host, self.me.clone()).await?)
     }
@@ -57,11 +61,14 @@ impl Engine for Channels {
         data: Peer,
         _: &N,
     ) -> Result<(End, Addr), Cause> {
-        // A dropped subnetwork would drop the far end without releasing it if the `Weak` itself were asked.
-        let net = data.net.upgrade().ok_or(Cause::ConnectionRefused)?;
+        let notifier = data.notifier.get().ok_or(Cause::ConnectionRefused)?;
         let (near, far) = self.wires.wire();
-        let near = Near(Some(near));
-        let accept = net.notifier().accept(src, dst, far).await.map_err(seen_from_here)?;
+        let (near, refused) = (Near(Some(near)), far.clone());
+        let accept = notifier.accept(src, dst, far).await.map_err(|cause| {
+            // A subnetwork that is gone drops the far end without releasing it.
+            refused.discard();
+            seen_from_here(cause)
+        })?;
         let peer = accept.local_addr();
         accept.acknowledge()?;
         Ok((near.keep(), peer))

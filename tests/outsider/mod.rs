@@ -15,16 +15,17 @@ use std::thread;
 use std::time::Duration;
 
 use virtnet::table::Heap;
-use virtnet::{Error, SubNetwork};
+use virtnet::{Bare, Engine, Error, Layer, SubNetwork};
 
 pub use engine::{Channels, Peer};
 pub use registry::Map;
 pub use wire::{End, Wires};
 
-/// A subnetwork of a lab.
-pub type Net = SubNetwork<Channels, Map, Heap<End>>;
+/// A subnetwork of a lab, with layers around its engine.
+pub type Net<L = Bare> = SubNetwork<Layered<L>, Map, Heap<<Layered<L> as Engine>::Link>>;
+type Layered<L> = <L as Layer>::Engine<Channels>;
 /// The handle of a subnetwork, which its hosts, listeners and connections hold.
-pub type Handle = Arc<Net>;
+pub type Handle<L = Bare> = Arc<Net<L>>;
 /// A host of a lab.
 pub type Host = virtnet::Host<Handle>;
 /// A listener of a lab.
@@ -52,15 +53,17 @@ impl Lab {
 
     /// A subnetwork with other options.
     pub fn customized(&self, label: &'static str, options: impl FnOnce(Net) -> Net) -> Handle {
-        Arc::new_cyclic(|net| {
-            let engine = Channels::new(Peer::new(label, net.clone()), self.wires.clone());
-            options(SubNetwork::new(
-                "lab",
-                engine,
-                Map::new(label, self.names.clone(), self.wires.clone()),
-                Heap::new(),
-            ))
-        })
+        options(self.make(label, Bare)).shared()
+    }
+
+    /// A subnetwork with layers around its engine.
+    pub fn layered<L: Layer>(&self, label: &'static str, layers: L) -> Handle<L> {
+        self.make(label, layers).shared()
+    }
+
+    fn make<L: Layer>(&self, label: &'static str, layers: L) -> Net<L> {
+        let engine = layers.wrap(Channels::new(Peer::new(label), self.wires.clone()));
+        SubNetwork::new("lab", engine, Map::new(label, self.names.clone(), self.wires.clone()), Heap::new())
     }
 
     /// Makes a pair of ends, like a dial.

@@ -208,6 +208,15 @@ impl End {
         state == State::Reset
     }
 
+    /// Closes and releases this end, unless that is done.
+    pub fn discard(&self) {
+        let is_released = lock(&self.wire).sides(self.me).0.released;
+        if !is_released {
+            self.shutdown(Shutdown::CloseOrReset);
+            self.release();
+        }
+    }
+
     pub fn release(&self) {
         let mut wire = lock(&self.wire);
         let (me, _) = wire.sides(self.me);

@@ -329,3 +329,29 @@ close network
 ",
     );
 }
+
+#[test]
+fn a_dial_by_ip_address_that_changes_its_port_says_so() {
+    let trace = Trace::new();
+    let net = pipenet::Network::builder("t").share_port(true).layer(trace.clone()).build().unwrap();
+    let (listener, accepted, dialled) = connected(&net);
+    // The port b:1 is free again, but the pair b:1 and a:10 is held.
+    drop(dialled);
+    let before = lines(&trace);
+    let (ip, b) = (net.host("a").unwrap().ip_addr(), net.host("b").unwrap());
+    let mut dialling = pin!(b.dial((ip, 10)));
+    assert!(dialling.as_mut().try_wait().is_none());
+    let second = listener.try_accept().unwrap();
+    let dialled = dialling.try_wait().expect("it is accepted").unwrap();
+    assert_eq!(
+        new_lines(&trace, &before),
+        "\
+dial b:1->a:10
+dial b:1->a:10: withdrawn
+dial b:2->a:10
+accept a:10: a:10<-b:2
+connect b:2->a:10: a:10
+"
+    );
+    drop((accepted, second, dialled));
+}

@@ -4,8 +4,10 @@ mod bridge;
 mod cancel;
 #[path = "../../../examples/grpc/chat.rs"]
 mod chat;
+mod clock;
 mod executor;
 mod fairness;
+mod gate;
 mod grpc;
 mod half;
 mod http1;

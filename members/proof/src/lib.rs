@@ -5,7 +5,9 @@
 
 pub mod address;
 pub mod equality;
+pub mod faults;
 pub mod hostile;
+pub mod json;
 pub mod machine;
 pub mod model;
 pub mod op;
@@ -38,3 +40,4 @@ pub fn say(line: &str) {
 
 pub use address::address;
 pub use hostile::hostile;
+pub use json::json;

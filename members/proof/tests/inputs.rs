@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use virtnet_proof::random::Random;
-use virtnet_proof::{address, equality, hostile, operations, say};
+use virtnet_proof::{address, equality, hostile, json, operations, say};
 
 /// The default number of random inputs for each entry.
 const INPUTS: u64 = 4_000;
@@ -75,6 +75,11 @@ fn operations_agree_with_the_model() {
 #[test]
 fn a_hostile_backend_does_no_harm() {
     run("hostile", hostile, 500);
+}
+
+#[test]
+fn traces_are_read_as_they_were_written() {
+    run("json", json, 200);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "sim")]
+mod clock;
 mod io;
 #[cfg(feature = "stream")]
 mod stream;

@@ -229,6 +229,14 @@ impl PipeMemory for HeapPipes {
     type Wakers = ReusedWakers;
     type Ring = HeapRing;
 
+    #[cfg(feature = "sim")]
+    const DELAYS: bool = true;
+
+    #[cfg(feature = "sim")]
+    fn peer(&self, link: &HeapLink) -> HeapLink {
+        HeapLink { side: !link.side, ..link.clone() }
+    }
+
     fn open(&self, host: &str, rendezvous: bool) -> Result<(HeapLink, HeapLink), Cause> {
         let direction =
             || Lock::new(Direction::new(ReusedWakers::default(), ReusedWakers::default(), HeapRing::new(self.buffer)));
@@ -307,7 +315,8 @@ mod tests {
 
     #[test]
     fn few_directions_keep_their_memory_and_all_others_share_theirs() {
-        let engine = Pipes { memory: HeapPipes::new(1 << 16), rendezvous: false, reset_unread: true };
+        let clock = crate::wait::ClockSlot::EMPTY;
+        let engine = Pipes { memory: HeapPipes::new(1 << 16), rendezvous: false, reset_unread: true, clock };
         let (pipes, mut cx) = (&engine.memory, Context::from_waker(Waker::noop()));
         let mut links: std::vec::Vec<_> =
             (0..KEPT + 3).map(|_| pipes.open("a", false).expect("the heap has room")).collect();

@@ -13,7 +13,7 @@ mod heap;
 mod pool;
 
 pub use fixed::FixedPipes;
-pub(super) use fixed::{FixedLink, PipePool, PipeSlots};
+pub(super) use fixed::{PipePool, PipeSlots};
 #[cfg(feature = "alloc")]
 pub use heap::HeapPipes;
 
@@ -25,6 +25,16 @@ pub trait PipeMemory: FastIo<Self::Link> + Send + Sync {
     type Wakers: Wakers;
     /// The bytes of a direction.
     type Ring: Ring + Send + ?Sized;
+
+    /// Whether bytes of it can be hidden from their reader for a time.
+    #[cfg(feature = "sim")]
+    const DELAYS: bool = false;
+
+    /// The other end of a pipe.
+    #[cfg(feature = "sim")]
+    fn peer(&self, link: &Self::Link) -> Self::Link {
+        link.clone()
+    }
 
     /// Makes a pipe for a dial of `host`, of a rendezvous network or of a buffered one.
     ///

@@ -9,6 +9,8 @@ use crate::wait::waker::{Registration, Task, Wakers};
 
 #[cfg(feature = "alloc")]
 mod fast;
+#[cfg(feature = "sim")]
+mod held;
 
 /// One direction of a connection.
 ///
@@ -56,6 +58,18 @@ enum EndState {
     Closed,
     /// The end has reset the connection.
     Reset,
+    /// The writer is open; what it writes is hidden from the reader.
+    #[cfg(feature = "sim")]
+    Held,
+    /// The writer has ended the stream, and the reader does not know it yet.
+    #[cfg(feature = "sim")]
+    Ending,
+    /// The end is closed, and the other does not know it yet.
+    #[cfg(feature = "sim")]
+    Gone,
+    /// The connection was reset, by neither end.
+    #[cfg(feature = "sim")]
+    Broken,
 }
 
 impl<W, B> Direction<W, B> {
@@ -82,12 +96,23 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         buf: &mut [u8],
         take: bool,
     ) -> (Moved, W::Taken) {
+        #[cfg(feature = "sim")]
+        if self.reader == EndState::Gone {
+            return (Poll::Ready(Err(Failure::Down)), W::Taken::default());
+        }
         if self.ring.len() == 0 {
             let moved = match (self.reader, self.writer) {
                 (EndState::Closed | EndState::Reset, _) => Poll::Ready(Err(Failure::Down)),
                 (_, EndState::Reset) => Poll::Ready(Err(Failure::Reset)),
+                #[cfg(feature = "sim")]
+                (EndState::Broken, _) => Poll::Ready(Err(Failure::Reset)),
+                #[cfg(feature = "sim")]
+                (EndState::Open, EndState::Finished | EndState::Closed) if self.ring.hidden() > 0 => {
+                    registration.register(&mut self.readers);
+                    Poll::Pending
+                }
                 (EndState::Finished, _) | (_, EndState::Finished | EndState::Closed) => Poll::Ready(Ok(0)),
-                (EndState::Open, EndState::Open) => {
+                (_, _) => {
                     registration.register(&mut self.readers);
                     Poll::Pending
                 }
@@ -108,9 +133,17 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     fn write_failure(&self) -> Option<Failure> {
         match (self.writer, self.reader) {
             (EndState::Open, EndState::Open | EndState::Finished) => None,
+            #[cfg(feature = "sim")]
+            (EndState::Gone, _) => Some(Failure::Down),
+            #[cfg(feature = "sim")]
+            (EndState::Broken, _) => Some(Failure::Reset),
             (EndState::Closed | EndState::Reset, _) => Some(Failure::Down),
             (_, EndState::Reset) => Some(Failure::Reset),
             (EndState::Finished, _) | (_, EndState::Closed) => Some(Failure::Broken),
+            #[cfg(feature = "sim")]
+            (EndState::Ending, _) => Some(Failure::Broken),
+            #[cfg(feature = "sim")]
+            _ => None,
         }
     }
 
@@ -197,12 +230,19 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
 
     /// Ready when a write would be done, in a rendezvous network begin, or fail at once.
     pub(in crate::pipenet) fn writable(&mut self, registration: &mut Registration<'_>, rendezvous: bool) -> Poll<()> {
-        let room = if rendezvous { self.ring.len() == 0 } else { self.ring.room() > 0 };
+        let room = if rendezvous { self.ring.len() == 0 } else { self.has_room() };
         if self.write_failure().is_some() || room {
             return Poll::Ready(());
         }
         registration.register(&mut self.writers);
         Poll::Pending
+    }
+
+    fn has_room(&self) -> bool {
+        #[cfg(feature = "sim")]
+        return self.ring.room() > self.ring.hidden();
+        #[cfg(not(feature = "sim"))]
+        return self.ring.room() > 0;
     }
 
     /// Whether it is drained, with memory that it may not keep.
@@ -218,6 +258,8 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         status.read_closed = (self.writer, self.reader) != (EndState::Open, EndState::Open);
         status.reset = self.writer == EndState::Reset;
         status.peer_gone = matches!(self.writer, EndState::Closed | EndState::Reset);
+        #[cfg(feature = "sim")]
+        self.held_reader_status(status);
     }
 
     /// Reports the status of the connection as far as the writer of this direction sees it.
@@ -225,6 +267,10 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         status.to_write = self.ring.len();
         status.writers = self.writers.count() as u32;
         status.write_closed = self.write_failure().is_some();
+        #[cfg(feature = "sim")]
+        {
+            status.to_write += self.ring.hidden();
+        }
     }
 
     /// The tasks that wait to read, for one to be taken out.
@@ -248,6 +294,8 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
             }
             // A reset that came first has left what can still be read.
             (Shutdown::Abort, EndState::Reset) => {}
+            #[cfg(feature = "sim")]
+            _ if self.shut_held_writer(how) => {}
             _ => return (W::default(), W::default()),
         }
         if how != Shutdown::Write {
@@ -277,6 +325,12 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
     #[cfg_attr(feature = "std", inline)]
     pub(in crate::pipenet) fn shut_reader(&mut self, how: &mut Shutdown) -> (W, W) {
         let open = matches!(self.reader, EndState::Open | EndState::Finished);
+        #[cfg(feature = "sim")]
+        if self.reader == EndState::Gone && *how == Shutdown::CloseOrReset {
+            return (W::default(), W::default());
+        }
+        #[cfg(feature = "sim")]
+        let open = open || matches!(self.reader, EndState::Gone | EndState::Broken);
         if *how == Shutdown::CloseOrReset {
             // Where another thread shuts this end down, too, both do the same to its writer.
             let resets = if open { self.ring.len() > 0 } else { self.reader == EndState::Reset };

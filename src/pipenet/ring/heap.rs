@@ -30,12 +30,16 @@ enum Drained {
     Lends,
 }
 
-/// Outcomes of the writes of a rendezvous network, or a second piece of memory where large ones are handed over.
+/// Outcomes of the writes of a rendezvous network, or a second piece of memory where large ones are handed over, or how
+/// many bytes are hidden.
 #[derive(Debug, Default)]
 struct Aside {
     offer: Option<Offer>,
     answers: Vec<Offer>,
     spare: Vec<u8>,
+    /// How many hidden bytes lie behind the buffered ones, in `bytes`.
+    #[cfg(feature = "sim")]
+    hidden: u32,
 }
 
 /// The first size of a ring that grows, and the most that a drained one always keeps.
@@ -235,6 +239,44 @@ impl Ring for HeapRing {
         drop(self.take_memory());
         if let Some(aside) = &mut self.aside {
             aside.spare = Vec::new();
+            #[cfg(feature = "sim")]
+            {
+                aside.hidden = 0;
+            }
+        }
+    }
+
+    #[cfg(feature = "sim")]
+    fn hidden(&self) -> usize {
+        self.aside.as_ref().map_or(0, |aside| aside.hidden as usize)
+    }
+
+    /// A ring with hidden bytes keeps its memory when it is drained, as they are in it.
+    #[cfg(feature = "sim")]
+    fn write_hidden(&mut self, bytes: &[u8]) -> usize {
+        self.keep();
+        let before = self.hidden() as u32;
+        self.len += before;
+        let count = self.write(bytes);
+        let hidden = before + count as u32;
+        self.len -= hidden;
+        self.aside.get_or_insert_default().hidden = hidden;
+        count
+    }
+
+    #[cfg(feature = "sim")]
+    fn hide(&mut self) {
+        self.keep();
+        self.aside.get_or_insert_default().hidden += self.len;
+        self.len = 0;
+    }
+
+    #[cfg(feature = "sim")]
+    fn show(&mut self, count: usize) {
+        if let Some(aside) = &mut self.aside {
+            let shown = aside.hidden.min(count.try_into().unwrap_or(u32::MAX));
+            aside.hidden -= shown;
+            self.len += shown;
         }
     }
 
@@ -288,5 +330,37 @@ mod tests {
         ring.write(&[7; 1000]);
         ring.read(&mut [0; 1000]);
         assert!(!ring.has_spare());
+    }
+
+    #[cfg(feature = "sim")]
+    #[test]
+    fn hidden_bytes_are_read_once_they_are_shown() {
+        let mut ring = HeapRing::new(300);
+        let (mut next, mut read, mut buf) = (0u8, 0u8, [0; 7]);
+        for round in 0..1000 {
+            let bytes: [u8; 5] = core::array::from_fn(|at| next.wrapping_add(at as u8));
+            let count = ring.write_hidden(&bytes);
+            assert_eq!(count, 5.min(300 - ring.len() - (ring.hidden() - count)));
+            next = next.wrapping_add(count as u8);
+            if round % 3 == 0 {
+                ring.show(round % 17);
+            }
+            let visible = ring.len();
+            let count = ring.read(&mut buf);
+            assert_eq!(count, visible.min(7));
+            for &byte in &buf[..count] {
+                assert_eq!(byte, read);
+                read = read.wrapping_add(1);
+            }
+            assert_eq!(
+                ring.len() + ring.hidden(),
+                usize::from(next.wrapping_sub(read)) + (ring.len() + ring.hidden()) / 256 * 256
+            );
+        }
+        ring.show(usize::MAX);
+        assert_eq!(ring.hidden(), 0);
+        ring.write_hidden(&[1; 9]);
+        ring.clear();
+        assert_eq!((ring.len(), ring.hidden()), (0, 0));
     }
 }

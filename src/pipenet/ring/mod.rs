@@ -33,6 +33,28 @@ pub trait Ring {
     /// Drops all bytes.
     fn clear(&mut self);
 
+    /// How many bytes lie behind those that are buffered, and are not yet to be read.
+    #[cfg(feature = "sim")]
+    fn hidden(&self) -> usize {
+        0
+    }
+
+    /// Appends as many of `bytes` as there is room for, behind those that are hidden; returns how many.
+    #[cfg(feature = "sim")]
+    fn write_hidden(&mut self, bytes: &[u8]) -> usize {
+        self.write(bytes)
+    }
+
+    /// Hides all bytes. They are not to be read again.
+    #[cfg(feature = "sim")]
+    fn hide(&mut self) {}
+
+    /// Buffers the first `count` hidden bytes, or all if there are less.
+    #[cfg(feature = "sim")]
+    fn show(&mut self, count: usize) {
+        let _ = count;
+    }
+
     /// Whether it is empty, with memory that it may not keep.
     fn has_spare(&self) -> bool {
         false

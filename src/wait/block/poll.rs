@@ -4,6 +4,7 @@
 use core::marker::PhantomData;
 use core::task::{Context, Poll, Waker};
 
+use crate::wait::NetClock;
 use crate::wait::waker::noop_waker;
 
 /// Polls until there is an outcome, and calls the network's `relax` between two polls.
@@ -21,6 +22,10 @@ pub(crate) fn block_on<R>(
     }
 }
 
+/// A thread uses a network: without clocks that count threads, that is nothing.
+#[inline(always)]
+pub(crate) fn touch(_: NetClock<'_>) {}
+
 /// The timeout of a blocking read or write: there is none, only what to call between two polls.
 pub(crate) struct IoTimeout<'a> {
     relax: fn(),
@@ -28,7 +33,7 @@ pub(crate) struct IoTimeout<'a> {
 }
 
 impl<'a> IoTimeout<'a> {
-    pub(crate) fn new(_: &'a Timeouts, _: Key, _: &'a SpinHistories, relax: fn()) -> Self {
+    pub(crate) fn new(_: &'a Timeouts, _: Key, _: &'a SpinHistories, relax: fn(), _: NetClock<'a>) -> Self {
         Self { relax, timeouts: PhantomData }
     }
 }

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use crate::sync::AtomicU8;
 use crate::sync::thread::{self, Thread};
+use crate::wait::NetClock;
+use crate::wait::block::{Deadline, ThreadClock};
 use crate::wait::waker::noop_waker;
 
 /// Blocks the thread until `poll` is ready or `timeout` has passed; `expired` returns the outcome of a timeout. With
@@ -31,9 +33,9 @@ pub(crate) fn block_on<R>(
         return outcome;
     }
     let limit = timeout.timeouts.get(timeout.key);
-    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
     Parker::with(|parker| {
-        parker.wait(|cx| poll(cx), deadline, timeout.history).unwrap_or_else(|| expired(parker.waker()))
+        let outcome = parker.wait(|cx| poll(cx), limit, timeout.clock, timeout.history);
+        outcome.unwrap_or_else(|| expired(parker.waker()))
     })
 }
 
@@ -43,13 +45,20 @@ pub(crate) struct IoTimeout<'a> {
     timeouts: &'a Timeouts,
     key: Key,
     history: &'a SpinHistory,
+    clock: NetClock<'a>,
 }
 
 impl<'a> IoTimeout<'a> {
     /// Without threads, a wait calls the function in between.
-    pub(crate) fn new(timeouts: &'a Timeouts, key: Key, scores: &'a SpinHistories, _: fn()) -> Self {
+    pub(crate) fn new(
+        timeouts: &'a Timeouts,
+        key: Key,
+        scores: &'a SpinHistories,
+        _: fn(),
+        clock: NetClock<'a>,
+    ) -> Self {
         let (.., writes) = key;
-        Self { timeouts, key, history: &scores.0[usize::from(writes)] }
+        Self { timeouts, key, history: &scores.0[usize::from(writes)], clock }
     }
 }
 
@@ -180,6 +189,7 @@ pub(crate) struct Parker {
 struct Signal {
     state: AtomicU8,
     thread: Thread,
+    clock: ThreadClock,
 }
 
 /// The thread runs, and no wake-up has arrived.
@@ -211,8 +221,15 @@ impl Parker {
         outcome
     }
 
+    /// Drops the thread's spare parker: its waker knows another clock than the thread does from now on.
+    #[cfg(feature = "sim")]
+    pub(crate) fn drop_spare() {
+        let _ = SPARE.try_with(Cell::take);
+    }
+
     fn new() -> Self {
-        let signal = Arc::new(Signal { state: AtomicU8::new(RUNNING), thread: thread::current() });
+        let clock = ThreadClock::current();
+        let signal = Arc::new(Signal { state: AtomicU8::new(RUNNING), thread: thread::current(), clock });
         // Unregistering compares wakers with `will_wake`, which may be false between a waker made from an `Arc` and its
         // clones: depending on how the crates were compiled, their vtables differ. Clones recognize each other.
         let waker = Waker::from(signal.clone()).clone();
@@ -223,30 +240,37 @@ impl Parker {
         &self.waker
     }
 
-    /// Polls and sleeps in turn until there is an outcome. Returns `None` if the deadline passes first.
+    /// Polls and sleeps in turn until there is an outcome. Returns `None` if the limit passes first, on the clock of the
+    /// thread, or else on that of the network.
     pub(crate) fn wait<R>(
         &self,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
-        deadline: Option<Instant>,
+        limit: Option<Duration>,
+        net: NetClock<'_>,
         history: &SpinHistory,
     ) -> Option<R> {
+        let deadline = Deadline::new(limit, &self.signal.clock, net);
         let mut cx = Context::from_waker(&self.waker);
         let mut in_time = true;
         loop {
             match poll(&mut cx) {
                 Poll::Ready(outcome) => return Some(outcome),
-                Poll::Pending if in_time => self.park(deadline, history),
+                Poll::Pending if in_time => in_time = self.park(&deadline, history),
                 Poll::Pending => return None,
             }
-            in_time = deadline.is_none_or(|deadline| !left(deadline).is_zero());
         }
     }
 
-    fn park(&self, deadline: Option<Instant>, history: &SpinHistory) {
-        let state = &self.signal.state;
-        if !self.spin(history) && state.compare_exchange(RUNNING, PARKED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+    /// Sleeps until the thread is woken. Returns whether the deadline is still ahead.
+    fn park(&self, deadline: &Deadline<'_>, history: &SpinHistory) -> bool {
+        let Signal { state, clock, .. } = &*self.signal;
+        let timer = deadline.arm(&self.waker);
+        let fall_asleep = || state.compare_exchange(RUNNING, PARKED, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        // A thread that spins would look busy to a clock that counts it.
+        let spun = !clock.is_counted() && self.spin(history);
+        if !spun && clock.sleep(fall_asleep, || state.store(RUNNING, Ordering::Release)) {
             while state.load(Ordering::Acquire) == PARKED {
-                match deadline.map(left) {
+                match deadline.left() {
                     None => thread::park(),
                     Some(left) if left.is_zero() => break,
                     Some(left) => thread::park_timeout(left),
@@ -254,6 +278,7 @@ impl Parker {
             }
         }
         state.swap(RUNNING, Ordering::AcqRel);
+        deadline.is_ahead(timer)
     }
 
     /// Spins for a moment, if that has paid off lately. Returns whether the thread was woken meanwhile.
@@ -287,7 +312,7 @@ impl Parker {
 
 /// The time left until the deadline. In a loom model it is zero: the model also tries every order in which the wait
 /// ends in time.
-fn left(deadline: Instant) -> Duration {
+pub(crate) fn left(deadline: Instant) -> Duration {
     if cfg!(loom) { Duration::ZERO } else { deadline.saturating_duration_since(Instant::now()) }
 }
 
@@ -297,7 +322,7 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.state.swap(WOKEN, Ordering::AcqRel) == PARKED {
+        if self.clock.wake(|| self.state.swap(WOKEN, Ordering::AcqRel) == PARKED) {
             self.thread.unpark();
         }
     }

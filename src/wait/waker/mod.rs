@@ -216,19 +216,19 @@ pub(crate) fn poll_locked<R>(waker: &Waker, mut step: impl FnMut(&mut Registrati
 /// The identity of a waiting task: the address of its waker's data.
 ///
 /// The vtable is not compared, as one type may have several.
-#[cfg(any(feature = "pipenet", all(feature = "alloc", feature = "trace")))]
+#[cfg(any(feature = "pipenet", feature = "trace"))]
 #[cfg_attr(not(feature = "pipenet"), allow(unreachable_pub, reason = "public for pipenet's rings"))]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Task(core::num::NonZero<usize>);
 
-#[cfg(any(feature = "pipenet", all(feature = "alloc", feature = "trace")))]
+#[cfg(any(feature = "pipenet", feature = "trace"))]
 impl Task {
     pub(crate) fn of(waker: &Waker) -> Self {
         Self(core::num::NonZero::new(waker.data().addr()).unwrap_or(core::num::NonZero::<usize>::MAX))
     }
 }
 
-#[cfg(any(feature = "pipenet", all(feature = "alloc", feature = "trace")))]
+#[cfg(any(feature = "pipenet", feature = "trace"))]
 impl core::fmt::Debug for Task {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Task")

@@ -9,6 +9,8 @@ mod rendezvous;
 mod stream;
 mod table;
 mod task;
+#[cfg(feature = "trace")]
+mod trace;
 
 /// A case and its name.
 type Case = (&'static str, fn());
@@ -39,6 +41,10 @@ pub const CASES: &[Case] = &[
     ("tasks on an own executor", task::side_by_side),
     ("tasks are woken by every close", task::woken_by_close),
     ("three tasks wait for one listener", task::three_acceptors),
+    #[cfg(feature = "trace")]
+    ("a ring has the events of a network", trace::lines),
+    #[cfg(feature = "trace")]
+    ("a ring has both ends of a write in a rendezvous", trace::rendezvous),
     #[cfg(feature = "critical-section")]
     ("an interrupt serves a connection", interrupt::serves),
     #[cfg(feature = "critical-section")]

@@ -4,12 +4,15 @@ use core::hint::black_box;
 use core::pin::pin;
 
 use embedded_io::{Read as _, Write as _};
-use virtnet::Error;
 use virtnet::pipenet::fixed::Network;
+use virtnet::{Engine, Error};
 
 /// With `try_` calls and the blocking traits.
 #[inline(never)]
-pub fn blocking(net: &'static Network<'static>) -> Result<(), Error> {
+pub fn blocking<E>(net: &'static Network<'static, E>) -> Result<(), Error>
+where
+    E: Engine<Data = &'static str>,
+{
     let (a, b) = (net.host("a")?, net.host("b")?);
     let listener = a.listen(":10")?;
     let mut dial = pin!(b.dial("a:10"));

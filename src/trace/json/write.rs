@@ -1,11 +1,15 @@
 //! Views as JSON lines.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use core::fmt::{self, Write};
 
 use crate::addr::Addr;
+use crate::addr::text::write_host_port;
 use crate::contract::observe::How;
+use crate::error::Operation;
 use crate::trace::event::{Event, Kind};
+use crate::trace::json::base64::write_base64;
+use crate::trace::slot::{Code, Slot};
 use crate::trace::view::View;
 
 impl View {
@@ -16,13 +20,19 @@ impl View {
     /// |---|---|
     /// | `seq`, `at_ns` | the event's number, and its time in nanoseconds if the trace has a clock |
     /// | `actor`, `net` | its thread or task, and the full name of its network |
+    /// | `net_no` | of several networks of one name, how many came before; left out for the first |
     /// | `conn`, `end` | the number of its connection, and `dialled` or `accepted` |
     /// | `kind`, `text` | the kind, and the line that the event prints |
     /// | `host`, `addr`, `src`, `dst`, `peer` | the host, or the addresses; bytes flow from `src` to `dst` |
     /// | `off`, `len`, `of`, `bytes` | the offset in the stream, how many bytes of how many, and those that are kept, in base64 |
     /// | `reset` | whether a close reset the connection |
     /// | `cause` | why an operation or the network failed |
+    /// | `guessed` | true if a merge chose the connection by time; else left out |
     /// | `dropped` | the size of a gap |
+    /// | `token` | the number of a token, which a line of the kind `token` made, or one of the kind `join` joined |
+    ///
+    /// Lines of tokens are no events, and have no `text`. A file from which a trace is read again should have
+    /// [`reads`](View::reads), as these are a part of its order.
     ///
     /// In the words of OpenTelemetry, `src` and `dst` are `network.local.address` and `network.peer.address` with their
     /// ports, or the reverse for a read.
@@ -51,10 +61,23 @@ impl View {
     pub fn write_json(&self, to: &mut impl Write) -> fmt::Result {
         let dropped = &self.frozen.dropped;
         writeln!(to, "{{\"virtnet_trace\":1,\"dropped\":{}}}", dropped.end - dropped.start)?;
-        self.events().try_for_each(|event| {
-            write_event(&mut Object { to: &mut *to, empty: true }, &event)?;
-            to.write_str("}\n")
-        })
+        let mut marks = self.frozen.slots().filter(|(.., slot)| !slot.code.is_event()).peekable();
+        let networks = &self.frozen.names().networks;
+        for row in self.rows() {
+            let comes_before = |&(at, _, mark): &(usize, _, &Slot)| match row.position {
+                Some(position) => at < position,
+                None => mark.seq < self.frozen.dropped.start,
+            };
+            while let Some((_, _, mark)) = marks.next_if(comes_before) {
+                write_mark(&mut *to, mark)?;
+            }
+            let Some(event) = self.event(&row) else { continue };
+            let network = row.position.and_then(|at| self.frozen.slot(at)).map_or(0, |(_, slot)| slot.network.into());
+            let before = networks.iter().take(network).filter(|name| **name == event.network).count();
+            write_event(&mut Object { to: &mut *to, empty: true }, &event, before)?;
+            to.write_str("}\n")?;
+        }
+        marks.try_for_each(|(_, _, mark)| write_mark(&mut *to, mark))
     }
 }
 
@@ -101,7 +124,14 @@ impl<W: Write> Object<'_, W> {
     }
 }
 
-fn write_event<W: Write>(to: &mut Object<'_, W>, event: &Event) -> fmt::Result {
+/// A token that was made or joined.
+fn write_mark(to: &mut impl Write, slot: &Slot) -> fmt::Result {
+    let kind = if slot.code == Code::Token { "token" } else { "join" };
+    writeln!(to, r#"{{"seq":{},"actor":{},"kind":"{kind}","token":{}}}"#, slot.seq, slot.actor, slot.offset)
+}
+
+/// `before` networks of the same name came before that of the event.
+fn write_event<W: Write>(to: &mut Object<'_, W>, event: &Event, before: usize) -> fmt::Result {
     to.plain("seq", event.seq)?;
     event.at.map_or(Ok(()), |at| to.plain("at_ns", at.as_nanos()))?;
     if event.actor.0 != 0 {
@@ -109,6 +139,9 @@ fn write_event<W: Write>(to: &mut Object<'_, W>, event: &Event) -> fmt::Result {
     }
     if !event.network.is_empty() {
         to.text("net", event.network)?;
+    }
+    if before != 0 {
+        to.plain("net_no", before)?;
     }
     if let Some(end) = event.end {
         to.plain("conn", end.conn)?;
@@ -124,6 +157,9 @@ fn write_event<W: Write>(to: &mut Object<'_, W>, event: &Event) -> fmt::Result {
         Kind::Dialled { src, dst } | Kind::Withdrawn { src, dst } | Kind::Ended { src, dst } => to.ends(src, dst),
         Kind::Accepted { listener, local, peer } => {
             to.text("addr", listener)?;
+            if event.guessed {
+                to.plain("guessed", true)?;
+            }
             to.ends(local, peer)
         }
         Kind::Connected { src, dialled, peer } => {
@@ -151,7 +187,9 @@ fn write_event<W: Write>(to: &mut Object<'_, W>, event: &Event) -> fmt::Result {
         Kind::Failed { error } => {
             let addrs = [("src", error.source_addr()), ("dst", error.addr())];
             for (key, (host, port)) in addrs.into_iter().filter_map(|(key, addr)| Some((key, addr?))) {
-                to.text(key, format_args!("{host}:{port}"))?;
+                let mut addr = String::new();
+                write_host_port(&mut addr, host.as_str(), host.tail(), port)?;
+                to.text(key, addr)?;
             }
             to.text("cause", error.cause())
         }
@@ -162,7 +200,7 @@ fn write_event<W: Write>(to: &mut Object<'_, W>, event: &Event) -> fmt::Result {
 }
 
 /// The word for a kind.
-fn kind(kind: &Kind) -> alloc::string::String {
+fn kind(kind: &Kind) -> String {
     let word = match kind {
         Kind::HostMade { .. } => "host",
         Kind::HostClosed { .. } => "close_host",
@@ -185,7 +223,7 @@ fn kind(kind: &Kind) -> alloc::string::String {
         Kind::Shut { how: How::Close, .. } => "close",
         Kind::Shut { how: How::Abort, .. } => "abort",
         Kind::Shut { how: How::Drop, .. } => "drop",
-        Kind::Failed { error } => return alloc::format!("{}_failed", error.operation()).replace(' ', "_"),
+        Kind::Failed { error } => return failed(error.operation()),
         Kind::Fault { .. } => "fault",
         Kind::FaultEnded { .. } => "fault_end",
         Kind::NetworkDown { .. } => "network_down",
@@ -194,6 +232,11 @@ fn kind(kind: &Kind) -> alloc::string::String {
         Kind::Gap { .. } => "gap",
     };
     word.to_string()
+}
+
+/// The word for a failed operation.
+pub(super) fn failed(operation: Operation) -> String {
+    alloc::format!("{operation}_failed").replace(' ', "_")
 }
 
 /// Writes the content of a JSON string.
@@ -209,34 +252,5 @@ impl<W: Write> Write for Escaped<'_, W> {
             }
             _ => self.0.write_char(character),
         })
-    }
-}
-
-fn write_base64(to: &mut impl Write, bytes: &[u8]) -> fmt::Result {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    bytes.chunks(3).try_for_each(|chunk| {
-        let group = (0..3).fold(0, |group, at| group << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
-        (0..4).try_for_each(|digit| {
-            let value = (group >> (18 - 6 * digit)) as usize & 63;
-            to.write_char(if digit <= chunk.len() { char::from(DIGITS[value]) } else { '=' })
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use alloc::string::String;
-
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_rfc_4648() {
-        let encoded = |bytes: &str| {
-            let mut text = String::new();
-            write_base64(&mut text, bytes.as_bytes()).expect("a string takes all");
-            text
-        };
-        let texts = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(encoded);
-        assert_eq!(texts, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
     }
 }

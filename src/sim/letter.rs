@@ -1,0 +1,60 @@
+//! Something that arrives once, and the tasks that wait for it.
+
+use core::fmt;
+use core::task::{Context, Poll};
+
+use crate::error::cause::Cause;
+use crate::sync::Lock;
+use crate::wait::waker::{ManyWakers, Wakers, poll_locked};
+
+/// Something that arrives once, or fails. The first outcome stays.
+pub(super) struct Letter(Lock<State>);
+
+#[derive(Default)]
+struct State {
+    outcome: Option<Result<(), Cause>>,
+    waiting: ManyWakers,
+}
+
+impl Letter {
+    pub(super) fn new() -> Self {
+        Self(Lock::new(State::default()))
+    }
+
+    /// It arrives, or fails. Called under no lock.
+    pub(super) fn settle(&self, outcome: Result<(), Cause>) {
+        let woken = self.0.with(|state| {
+            state.outcome.get_or_insert(outcome);
+            state.waiting.take()
+        });
+        woken.wake();
+    }
+
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), Cause>> {
+        poll_locked(cx.waker(), |registration| {
+            self.0.with(|state| match state.outcome {
+                Some(outcome) => Poll::Ready(outcome),
+                None => {
+                    registration.register(&mut state.waiting);
+                    Poll::Pending
+                }
+            })
+        })
+    }
+
+    /// Wakes the tasks that wait, to look at something else.
+    pub(super) fn wake(&self) {
+        self.0.with(|state| state.waiting.take()).wake();
+    }
+
+    /// Whether it has arrived or failed.
+    pub(super) fn is_settled(&self) -> bool {
+        self.0.with(|state| state.outcome.is_some())
+    }
+}
+
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Letter")
+    }
+}

@@ -1,0 +1,195 @@
+//! What carries out what is due.
+
+use alloc::string::ToString;
+use alloc::sync::{Arc, Weak};
+use alloc::task::Wake;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::sim::letter::Letter;
+use crate::sim::letters::{DialRoute, Sent};
+use crate::sim::rule::{Rule, Traffic, Verdict};
+use crate::sim::world::{Action, World};
+use crate::sync::Lock;
+use crate::trace::Trace;
+use crate::wait::clock::{Class, Clock, Time};
+
+/// The world of some faults, with the clock that it follows.
+pub(super) struct Shared {
+    pub(super) clock: Clock,
+    pub(super) trace: Option<Trace>,
+    pub(super) seed: u64,
+    world: Lock<World>,
+    rule: Lock<Option<Arc<Rule>>>,
+}
+
+impl Shared {
+    pub(super) fn new(seed: u64, clock: Clock, trace: Option<Trace>) -> Self {
+        Self { clock, trace, seed, world: Lock::new(World::new(seed)), rule: Lock::new(None) }
+    }
+
+    /// The time, in nanoseconds.
+    fn now(&self) -> u64 {
+        self.clock.now().as_nanos()
+    }
+
+    /// Runs one step on the world, and then what it has left to do.
+    pub(super) fn step<R>(self: &Arc<Self>, step: impl FnOnce(&mut World, u64, &mut Vec<Action>) -> R) -> R {
+        let now = self.now();
+        let mut actions = Vec::new();
+        let (outcome, pending) = self.world.with(|world| {
+            let outcome = step(world, now, &mut actions);
+            (outcome, world.next_at() != world.armed.as_ref().map(|&(at, _, _)| at))
+        });
+        actions.into_iter().for_each(Action::run);
+        if pending {
+            self.run();
+        }
+        outcome
+    }
+
+    /// Makes a change that is recorded, after what is due, and carries out what it makes due.
+    pub(super) fn change(
+        self: &Arc<Self>,
+        ended: bool,
+        text: &dyn fmt::Display,
+        step: impl FnOnce(&mut World, u64, &mut Vec<Action>),
+    ) {
+        self.run();
+        if let Some(trace) = &self.trace {
+            let text = text.to_string();
+            if ended { trace.fault_ended(text) } else { trace.fault(text) }
+        }
+        self.step(step);
+    }
+
+    /// Sets the rule that looks at each dial and each write.
+    pub(super) fn set_rule(self: &Arc<Self>, rule: Option<Arc<Rule>>) {
+        let on = rule.is_some();
+        let before = self.rule.with(|known| core::mem::replace(known, rule));
+        drop(before);
+        self.change(!on, &"rule", |world, _, actions| world.set_ruled(on, actions));
+    }
+
+    /// What the rule says of something, if there is one. It is called under no lock.
+    pub(super) fn judge(&self, traffic: &Traffic<'_>) -> Verdict {
+        let rule = self.rule.with(|rule| rule.clone());
+        rule.map_or(Verdict::Pass, |rule| rule(traffic))
+    }
+
+    /// What the rule says of a write.
+    pub(super) fn judge_write(self: &Arc<Self>, conn: u64, side: usize, bytes: &[u8]) -> Verdict {
+        let hosts = self.step(|world, _, _| if world.ruled { world.hosts(conn, side) } else { None });
+        hosts.map_or(Verdict::Pass, |[from, to]| self.judge(&Traffic::Write { from: &from, to: &to, bytes }))
+    }
+
+    /// The answer of a dial is sent. `None` if it has arrived.
+    pub(super) fn answer(self: &Arc<Self>, route: DialRoute) -> Option<OnItsWay> {
+        self.step(|world, now, _| world.answer(route, now)).map(|sent| OnItsWay::new(self, sent))
+    }
+
+    /// Carries out what is due, one after the other, and sets the timer for what is due next.
+    ///
+    /// One thread does so at a time, so that what arrives at one instant arrives in order. A thread that finds another
+    /// one at it, or itself, as the waker of a task may call back, leaves the rest to that.
+    pub(super) fn run(self: &Arc<Self>) {
+        let first = self.world.with(|world| {
+            world.again = world.running;
+            !core::mem::replace(&mut world.running, true)
+        });
+        if !first {
+            return;
+        }
+        let running = Running(self);
+        let mut actions = Vec::new();
+        loop {
+            let now = self.now();
+            let more = self.world.with(|world| world.take_due(now, &mut actions));
+            actions.drain(..).for_each(Action::run);
+            if !more && self.arm() {
+                return core::mem::forget(running);
+            }
+        }
+    }
+
+    /// Sets the timer for what is due next. Returns whether nothing else is to be done.
+    fn arm(self: &Arc<Self>) -> bool {
+        let rearm = self.world.with(|world| {
+            let (next, armed) = (world.next_at(), world.armed.as_ref().map(|&(at, _, _)| at));
+            if next != armed {
+                world.timers += 1;
+                let before = world.armed.take().and_then(|(_, _, timer)| timer);
+                world.armed = next.map(|at| (at, world.timers, None));
+                return Ok((before, next, world.timers));
+            }
+            world.running = core::mem::take(&mut world.again);
+            Err(!world.running)
+        });
+        let (before, next, number) = match rearm {
+            Ok(rearm) => rearm,
+            Err(done) => return done,
+        };
+        before.into_iter().for_each(|timer| {
+            self.clock.forget(timer);
+        });
+        if let Some(at) = next {
+            let bell = Arc::new(Bell { shared: Arc::downgrade(self), number });
+            let timer = self.clock.wake_at(Time::from_nanos(at), Class::Delivery, bell.into());
+            self.world.with(|world| match &mut world.armed {
+                Some((_, of, known)) if *of == number => *known = Some(timer),
+                _ => {}
+            });
+        }
+        false
+    }
+}
+
+/// A letter on its way, which is taken off it when it is no longer waited for.
+pub(super) struct OnItsWay {
+    shared: Arc<Shared>,
+    pub(super) letter: Arc<Letter>,
+    dir: usize,
+    number: u64,
+}
+
+impl OnItsWay {
+    pub(super) fn new(shared: &Arc<Shared>, (letter, dir, number): Sent) -> Self {
+        Self { shared: shared.clone(), letter, dir, number }
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        if !self.letter.is_settled() {
+            let letter = self.shared.step(|world, _, _| world.take_letter(self.dir, self.number));
+            drop(letter);
+        }
+    }
+}
+
+/// A thread is no longer the one that carries out what is due, also after a panic of an engine.
+struct Running<'a>(&'a Shared);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.world.with(|world| world.running = false);
+    }
+}
+
+/// What the clock wakes.
+struct Bell {
+    shared: Weak<Shared>,
+    number: u64,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        shared.world.with(|world| {
+            if world.armed.as_ref().is_some_and(|&(_, number, _)| number == self.number) {
+                world.armed = None;
+            }
+        });
+        shared.run();
+    }
+}

@@ -1,0 +1,505 @@
+//! All directions, connections and items that faults know, under one lock.
+//!
+//! Nothing here calls an engine, a clock or a waker: a step returns [`Action`]s, which are carried out under no lock.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+
+use crate::addr::name::HostName;
+use crate::contract::engine::Shutdown;
+use crate::error::cause::Cause;
+use crate::sim::direction::{DIAL, Direction, Item, Lane, NEVER, Place};
+use crate::sim::letter::Letter;
+use crate::sim::setting::{Change, Cut, Plan, Settings, Way};
+use crate::wait::clock::Timer;
+
+/// The links of a connection, whatever its engine is.
+pub(super) trait Wire: Send + Sync {
+    /// Shows the reader bytes that the end `side` has written.
+    fn show(&self, side: usize, count: usize);
+    /// Tells the peer of `side` that this end is shut down. If it was also released, releases it.
+    fn end(&self, side: usize, how: Shutdown, released: bool);
+    /// Hides from now on what the end `side` writes, or no longer.
+    fn hold(&self, side: usize, on: bool);
+    /// Sets whether each write of the end `side`, and each read, is looked at.
+    fn look(&self, side: usize, writes: bool, reads: bool);
+    /// Resets both ends.
+    fn break_off(&self);
+    /// Wakes the tasks that wait to write at the end `side` as the limit of its bytes is reached.
+    fn resume(&self, side: usize);
+    /// Ends the operations of one end, which has timed out.
+    fn time_out(&self, side: usize);
+}
+
+/// What is left to be done after a step.
+pub(super) enum Action {
+    Show(Arc<dyn Wire>, usize, usize),
+    End(Arc<dyn Wire>, usize, Shutdown, bool),
+    Hold(Arc<dyn Wire>, usize, bool),
+    Look(Arc<dyn Wire>, usize, bool, bool),
+    Break(Arc<dyn Wire>),
+    Resume(Arc<dyn Wire>, usize),
+    TimeOut(Arc<dyn Wire>, usize),
+    Settle(Arc<Letter>, Result<(), Cause>),
+    /// Nothing but to be dropped.
+    Drop(Arc<Letter>),
+}
+
+impl Action {
+    pub(super) fn run(self) {
+        match self {
+            Self::Show(wire, side, count) => wire.show(side, count),
+            Self::End(wire, side, how, released) => wire.end(side, how, released),
+            Self::Hold(wire, side, on) => wire.hold(side, on),
+            Self::Look(wire, side, writes, reads) => wire.look(side, writes, reads),
+            Self::Break(wire) => wire.break_off(),
+            Self::Resume(wire, side) => wire.resume(side),
+            Self::TimeOut(wire, side) => wire.time_out(side),
+            Self::Settle(letter, outcome) => letter.settle(outcome),
+            Self::Drop(letter) => drop(letter),
+        }
+    }
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Open,
+    /// It ended its stream, by way of its lane.
+    Ended,
+    /// It is closed, and its peer is told later. Whether it was released meanwhile.
+    Leaving(Shutdown, bool),
+    Closed,
+    /// It failed by itself, unknown to its peer.
+    Lost,
+}
+
+pub(super) struct Conn {
+    pub(super) wire: Weak<dyn Wire>,
+    /// The number of its dial among those of its direction, for draws.
+    pub(super) dial: u64,
+    /// The direction in which it was dialled, and the other one: that of the bytes of each side.
+    pub(super) dirs: [usize; 2],
+    pub(super) lanes: [Lane; 2],
+    pub(super) ends: [End; 2],
+}
+
+/// Something that happens at an instant, whatever the time of a direction is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Alarm {
+    /// A timed cut may end.
+    Repair(usize),
+    /// A dial has taken too long.
+    Dial(usize, u64),
+    /// Bytes of this end may have waited for too long.
+    Unseen(u64, usize),
+    /// Connections are reset.
+    Reset([Option<Way>; 2]),
+}
+
+pub(super) struct World {
+    pub(super) seed: u64,
+    pub(super) plan: Plan,
+    index: BTreeMap<(HostName, HostName), usize>,
+    pub(super) dirs: Vec<Direction>,
+    pub(super) conns: BTreeMap<u64, Conn>,
+    /// The first item of each direction: its real time, its number, and the direction.
+    pub(super) agenda: BTreeSet<(u64, u64, usize)>,
+    pub(super) alarms: BTreeMap<Place, Alarm>,
+    /// How many items there were.
+    pub(super) items: u64,
+    last_conn: u64,
+    /// Whether a thread carries out what is due; and whether another one has seen more meanwhile.
+    pub(super) running: bool,
+    pub(super) again: bool,
+    /// What wakes the runner: when, which one, and how to forget it.
+    pub(super) armed: Option<(u64, u64, Option<Timer>)>,
+    /// How many timers there were.
+    pub(super) timers: u64,
+    /// Whether a rule looks at each write, so that each goes through a lane.
+    pub(super) ruled: bool,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            plan: Plan::default(),
+            index: BTreeMap::new(),
+            dirs: Vec::new(),
+            conns: BTreeMap::new(),
+            agenda: BTreeSet::new(),
+            alarms: BTreeMap::new(),
+            items: 0,
+            last_conn: 0,
+            running: false,
+            again: false,
+            armed: None,
+            timers: 0,
+            ruled: false,
+        }
+    }
+
+    pub(super) fn direction(&mut self, from: &HostName, to: &HostName, now: u64) -> usize {
+        let Self { index, dirs, plan, seed, .. } = self;
+        *index.entry((*from, *to)).or_insert_with(|| {
+            dirs.push(Direction::new(*seed, *from, *to, plan.settings(from, to), now));
+            dirs.len() - 1
+        })
+    }
+
+    /// Whether what is sent in a direction goes through lanes.
+    pub(super) fn delays(&self, dir: usize) -> bool {
+        self.ruled || self.dirs[dir].settings.delays()
+    }
+
+    pub(super) fn looks(&self, dir: usize) -> (bool, bool) {
+        let settings = &self.dirs[dir].settings;
+        (self.ruled || settings.looks_at_writes(), settings.short_reads)
+    }
+
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.items += 1;
+        self.items
+    }
+
+    /// Puts an item in the queue of a direction.
+    pub(super) fn post(&mut self, dir: usize, due: u64, item: Item) -> Place {
+        let place = (due, self.next_number());
+        self.dirs[dir].queue.insert(place, item);
+        self.schedule(dir);
+        place
+    }
+
+    /// Brings the place of a direction in the agenda up to date.
+    pub(super) fn schedule(&mut self, dir: usize) {
+        let Direction { scheduled, .. } = &self.dirs[dir];
+        let (before, next) = (*scheduled, self.dirs[dir].next());
+        if before != next {
+            before.iter().for_each(|&(at, number)| {
+                self.agenda.remove(&(at, number, dir));
+            });
+            next.iter().for_each(|&(at, number)| {
+                self.agenda.insert((at, number, dir));
+            });
+            self.dirs[dir].scheduled = next;
+        }
+    }
+
+    /// When the next item arrives or the next alarm goes off.
+    pub(super) fn next_at(&self) -> Option<u64> {
+        let item = self.agenda.first().map(|&(at, _, _)| at);
+        let alarm = self.alarms.first_key_value().map(|(&(at, _), _)| at);
+        item.into_iter().chain(alarm).min()
+    }
+
+    /// Takes out what is due next, if it is due now.
+    pub(super) fn take_due(&mut self, now: u64, actions: &mut Vec<Action>) -> bool {
+        let item = self.agenda.first().copied().filter(|&(at, _, _)| at <= now);
+        let alarm = self.alarms.first_key_value().map(|(&place, _)| place).filter(|&(at, _)| at <= now);
+        match (item, alarm) {
+            (Some((at, _, dir)), alarm) if alarm.is_none_or(|(alarm, _)| at <= alarm) => {
+                let taken = self.dirs[dir].queue.pop_first();
+                self.schedule(dir);
+                taken.into_iter().for_each(|(_, item)| self.arrive(dir, item, now, actions));
+                true
+            }
+            (_, Some(place)) => {
+                let alarm = self.alarms.remove(&place);
+                alarm.into_iter().for_each(|alarm| self.go_off(alarm, now, actions));
+                true
+            }
+            (_, None) => false,
+        }
+    }
+
+    pub(super) fn arrive(&mut self, dir: usize, item: Item, now: u64, actions: &mut Vec<Action>) {
+        match item {
+            Item::Dial(letter, _) | Item::Letter(letter) => actions.push(Action::Settle(letter, Ok(()))),
+            Item::Bytes { conn, side, count } => {
+                let delays = self.delays(dir);
+                let Some(known) = self.conns.get_mut(&conn) else { return };
+                known.lanes[side].marks.pop_front();
+                let Some(wire) = known.wire.upgrade() else { return };
+                if !delays && known.lanes[side].marks.is_empty() {
+                    actions.push(Action::Hold(wire.clone(), side, false));
+                    actions.insert(0, Action::Show(wire, side, count));
+                } else {
+                    actions.push(Action::Show(wire, side, count));
+                }
+                let lost = known.ends[1 - side] == End::Lost;
+                self.watch_unseen(conn, side);
+                if lost {
+                    self.answer_lost(conn, 1 - side, now);
+                }
+            }
+            Item::End { conn, side, how } => {
+                let Some(known) = self.conns.get_mut(&conn) else { return };
+                known.lanes[side].marks.pop_front();
+                let Some(wire) = known.wire.upgrade() else { return };
+                let released = matches!(known.ends[side], End::Leaving(_, true));
+                if how != Shutdown::Write {
+                    known.ends[side] = End::Closed;
+                }
+                actions.push(Action::End(wire, side, how, released));
+                let lost = known.ends[1 - side] == End::Lost;
+                self.watch_unseen(conn, side);
+                if lost {
+                    self.answer_lost(conn, 1 - side, now);
+                }
+            }
+            Item::Break { conn, .. } => self.break_off(conn, actions),
+        }
+    }
+
+    /// Bytes have reached an end that has failed: it answers by a reset.
+    fn answer_lost(&mut self, conn: u64, side: usize, now: u64) {
+        let Some(known) = self.conns.get(&conn) else { return };
+        let (dir, dial) = (known.dirs[side], known.dial);
+        let draws = self.dirs[known.dirs[0]].draws;
+        let direction = &self.dirs[dir];
+        let due = direction.time(now).saturating_add(direction.latency(draws, dial, side == 1, DIAL));
+        self.post(dir, due, Item::Break { conn, side });
+    }
+
+    fn go_off(&mut self, alarm: Alarm, now: u64, actions: &mut Vec<Action>) {
+        match alarm {
+            Alarm::Repair(dir) => {
+                if self.dirs[dir].cut_until.is_some_and(|until| until <= now) {
+                    self.dirs[dir].cut_until = None;
+                    self.change_direction(dir, &Change::Cut(None), now, actions);
+                }
+            }
+            Alarm::Dial(dir, dial) => {
+                let known = self.dirs[dir].dialling.get(&dial);
+                actions.extend(known.map(|(letter, _)| Action::Settle(letter.clone(), Err(Cause::TimedOut))));
+            }
+            Alarm::Unseen(conn, side) => self.lose(conn, side, actions),
+            Alarm::Reset(ways) => ways.iter().flatten().for_each(|way| self.reset(way, actions)),
+        }
+    }
+
+    /// The directions of a way that are known.
+    pub(super) fn known(&self, way: &Way) -> Vec<usize> {
+        if let Way { from: Some(from), to: Some(to) } = way {
+            return self.index.get(&(*from, *to)).copied().into_iter().collect();
+        }
+        let all = self.dirs.iter().enumerate();
+        all.filter(|(_, dir)| way.contains(&dir.from, &dir.to)).map(|(at, _)| at).collect()
+    }
+
+    /// Changes faults of the directions of a way, those that are known and those to come.
+    pub(super) fn change(&mut self, way: Way, change: &Change, now: u64, actions: &mut Vec<Action>) {
+        self.plan.add(way, *change);
+        for dir in self.known(&way) {
+            if matches!(change, Change::Cut(_) | Change::Clear) {
+                self.dirs[dir].cut_until = None;
+            }
+            self.change_direction(dir, change, now, actions);
+        }
+    }
+
+    /// Cuts the known directions of a way for a time. A cut that ends later stays.
+    pub(super) fn cut_for(&mut self, way: Way, length: u64, now: u64, actions: &mut Vec<Action>) {
+        let until = now.saturating_add(length);
+        if let Way { from: Some(from), to: Some(to) } = &way {
+            self.direction(from, to, now);
+        }
+        for dir in self.known(&way) {
+            let direction = &mut self.dirs[dir];
+            let cut = direction.settings.cut.is_some();
+            if cut && direction.cut_until.is_none_or(|known| known >= until) {
+                continue;
+            }
+            direction.cut_until = Some(until);
+            let number = self.next_number();
+            self.alarms.insert((until, number), Alarm::Repair(dir));
+            self.change_direction(dir, &Change::Cut(Some(Cut::Stall)), now, actions);
+        }
+    }
+
+    fn change_direction(&mut self, dir: usize, change: &Change, now: u64, actions: &mut Vec<Action>) {
+        let (delayed, looked) = (self.delays(dir), self.looks(dir));
+        let direction = &mut self.dirs[dir];
+        let before = direction.settings;
+        direction.settings.apply(change);
+        direction.turn(&before, now);
+        let after = direction.settings;
+        if matches!(change, Change::Held(false)) || before.held && !after.held {
+            self.release(dir, now);
+        }
+        let released = matches!(change, Change::Held(false) | Change::Clear) || before.blackhole;
+        if released && !after.blackhole {
+            self.release_dials(dir, now);
+        }
+        if after.cut == Some(Cut::Reset) && before.cut != after.cut {
+            self.reset_direction(dir, actions);
+            let dialling = core::mem::take(&mut self.dirs[dir].dialling);
+            for (letter, alarm) in dialling.into_values() {
+                alarm.and_then(|place| self.alarms.remove(&place));
+                actions.push(Action::Settle(letter, Err(Cause::ConnectionRefused)));
+            }
+        }
+        self.schedule(dir);
+        let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
+        for conn in conns {
+            self.follow(conn, dir, (delayed, looked), (&before, &after), actions);
+            if after.user_timeout != before.user_timeout {
+                (0..2).for_each(|side| self.watch_unseen(conn, side));
+            }
+        }
+    }
+
+    /// A connection follows a change of one of its directions.
+    fn follow(
+        &mut self,
+        conn: u64,
+        dir: usize,
+        (delayed, looked): (bool, (bool, bool)),
+        (before, after): (&Settings, &Settings),
+        actions: &mut Vec<Action>,
+    ) {
+        let (delays, looks) = (self.delays(dir), self.looks(dir));
+        let Some(known) = self.conns.get(&conn) else { return };
+        for side in (0..2).filter(|&side| known.dirs[side] == dir) {
+            if delays != delayed && (delays || known.lanes[side].marks.is_empty()) {
+                actions.extend(known.wire.upgrade().map(|wire| Action::Hold(wire, side, delays)));
+            }
+            if looks != looked {
+                actions.extend(known.wire.upgrade().map(|wire| Action::Look(wire, side, looks.0, looks.1)));
+            }
+            if before.limit != after.limit {
+                actions.extend(known.wire.upgrade().map(|wire| Action::Resume(wire, side)));
+            }
+        }
+    }
+
+    /// Sets whether a rule looks at each write.
+    pub(super) fn set_ruled(&mut self, on: bool, actions: &mut Vec<Action>) {
+        let before: Vec<_> = (0..self.dirs.len()).map(|dir| (self.delays(dir), self.looks(dir))).collect();
+        self.ruled = on;
+        for (dir, before) in before.into_iter().enumerate() {
+            let settings = self.dirs[dir].settings;
+            let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
+            conns.into_iter().for_each(|conn| self.follow(conn, dir, before, (&settings, &settings), actions));
+        }
+    }
+
+    /// Resets the connections of the known directions of a way.
+    pub(super) fn reset(&mut self, way: &Way, actions: &mut Vec<Action>) {
+        self.known(way).into_iter().for_each(|dir| self.reset_direction(dir, actions));
+    }
+
+    /// Resets the connections that there are then.
+    pub(super) fn reset_at(&mut self, ways: [Option<Way>; 2], at: u64) {
+        let number = self.next_number();
+        self.alarms.insert((at, number), Alarm::Reset(ways));
+    }
+
+    fn reset_direction(&mut self, dir: usize, actions: &mut Vec<Action>) {
+        let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
+        conns.into_iter().for_each(|conn| self.break_off(conn, actions));
+    }
+
+    /// Resets a connection, unless both ends are closed.
+    pub(super) fn break_off(&mut self, conn: u64, actions: &mut Vec<Action>) {
+        let wire = self.conns.get(&conn).and_then(|known| known.wire.upgrade());
+        actions.extend(wire.map(Action::Break));
+        self.forget(conn, actions);
+    }
+
+    /// What was due while a direction was held, or waits for its release, arrives now, in the order in which it was sent.
+    fn release(&mut self, dir: usize, now: u64) {
+        let time = self.dirs[dir].time(now);
+        let Direction { queue, .. } = &mut self.dirs[dir];
+        let late = |&(due, _): &Place, item: &Item| due < time || due == NEVER && !matches!(item, Item::Dial(..));
+        let places: Vec<Place> =
+            queue.iter().filter(|(place, item)| late(place, item)).map(|(place, _)| *place).collect();
+        for place in places {
+            self.replace(dir, place, time);
+        }
+        for conn in self.dirs[dir].conns.iter() {
+            let Some(known) = self.conns.get_mut(conn) else { continue };
+            for side in (0..2).filter(|&side| known.dirs[side] == dir) {
+                let lane = &mut known.lanes[side];
+                if lane.last == NEVER {
+                    lane.last = time;
+                }
+            }
+        }
+    }
+
+    /// Dials that wait for the end of a black hole, or for a release, are sent now.
+    fn release_dials(&mut self, dir: usize, now: u64) {
+        let stalled = self.dirs[dir].queue.range((NEVER, 0)..).filter_map(|(place, item)| match item {
+            Item::Dial(_, dial) => Some((*place, *dial)),
+            _ => None,
+        });
+        for (place, dial) in stalled.collect::<Vec<_>>() {
+            let due = self.dirs[dir].dial_due(now, dial, 0);
+            self.replace(dir, place, due);
+        }
+    }
+
+    /// Changes when an item is due.
+    pub(super) fn replace(&mut self, dir: usize, place: Place, due: u64) {
+        let Some(item) = self.dirs[dir].queue.remove(&place) else { return };
+        let lane = match &item {
+            Item::Bytes { conn, side, .. } | Item::End { conn, side, .. } => Some((*conn, *side)),
+            Item::Break { .. } | Item::Dial(..) | Item::Letter(_) => None,
+        };
+        self.dirs[dir].queue.insert((due, place.1), item);
+        let lane = lane.and_then(|(conn, side)| Some(&mut self.conns.get_mut(&conn)?.lanes[side]));
+        let mark = lane.and_then(|lane| lane.marks.iter_mut().rev().find(|mark| mark.place == place));
+        mark.into_iter().for_each(|mark| mark.place.0 = due);
+    }
+
+    /// A number for a connection.
+    pub(super) fn next_conn(&mut self) -> u64 {
+        self.last_conn += 1;
+        self.last_conn
+    }
+
+    /// Registers a connection.
+    pub(super) fn open(
+        &mut self,
+        conn: u64,
+        wire: Weak<dyn Wire>,
+        dirs: [usize; 2],
+        dial: u64,
+        actions: &mut Vec<Action>,
+    ) {
+        for (side, dir) in dirs.into_iter().enumerate() {
+            self.dirs[dir].conns.insert(conn);
+            let looks = self.looks(dir);
+            if self.delays(dir) {
+                actions.extend(wire.upgrade().map(|wire| Action::Hold(wire, side, true)));
+            }
+            if looks != (false, false) {
+                actions.extend(wire.upgrade().map(|wire| Action::Look(wire, side, looks.0, looks.1)));
+            }
+        }
+        let lanes = [Lane::default(), Lane::default()];
+        self.conns.insert(conn, Conn { wire, dial, dirs, lanes, ends: [End::Open; 2] });
+    }
+
+    /// Forgets a connection, with all that is on its way. Ends that have left are shut down at once.
+    pub(super) fn forget(&mut self, conn: u64, actions: &mut Vec<Action>) {
+        let Some(known) = self.conns.remove(&conn) else { return };
+        for (side, lane) in known.lanes.iter().enumerate() {
+            let dir = known.dirs[side];
+            for mark in &lane.marks {
+                self.dirs[dir].queue.remove(&mark.place);
+            }
+            self.dirs[dir].conns.remove(&conn);
+            self.schedule(dir);
+            lane.alarm.and_then(|place| self.alarms.remove(&place));
+        }
+        for (side, end) in known.ends.into_iter().enumerate() {
+            if let End::Leaving(how, released) = end {
+                actions.extend(known.wire.upgrade().map(|wire| Action::End(wire, side, how, released)));
+            }
+        }
+    }
+}

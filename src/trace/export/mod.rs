@@ -1,0 +1,16 @@
+//! Traces in the formats of others.
+
+mod chart;
+mod escape;
+#[cfg(feature = "std")]
+mod files;
+mod mark;
+mod mermaid;
+mod page;
+#[cfg(feature = "pcapng")]
+mod pcapng;
+mod picture;
+mod shiviz;
+
+#[cfg(feature = "pcapng")]
+pub use pcapng::Pcapng;

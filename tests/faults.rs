@@ -1,0 +1,16 @@
+//! Faults as a layer, over in-process networks.
+#![cfg(all(feature = "pipenet", feature = "sim", feature = "std"))]
+
+#[path = "faults/bed.rs"]
+mod bed;
+#[cfg(feature = "testing")]
+#[path = "faults/conformance.rs"]
+mod conformance;
+#[path = "faults/rendezvous.rs"]
+mod rendezvous;
+#[path = "faults/reset.rs"]
+mod reset;
+#[path = "faults/scenario.rs"]
+mod scenario;
+#[path = "faults/shape.rs"]
+mod shape;

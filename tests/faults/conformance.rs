@@ -1,0 +1,74 @@
+//! The conformance suite with all faults off, and with everything through lanes though nothing delays it.
+
+use virtnet::pipenet::{Builder, NetHandle, Network};
+use virtnet::sim::Faults;
+use virtnet::testing::{Setup, Waiting, links_by_dial};
+use virtnet::{Bare, Layer};
+
+type Net = NetHandle<(Faults, Bare)>;
+
+fn over<L: Layer>(builder: Builder<'_, L>, faults: Faults) -> Setup<NetHandle<(Faults, L)>> {
+    let net = builder.layer(faults).build().expect("valid options");
+    Setup::new(net.subnetwork().clone()).links(links_by_dial)
+}
+
+fn buffered() -> Builder<'static> {
+    Network::builder("t")
+}
+
+/// Everything goes through lanes, though no fault delays it.
+fn lanes() -> Faults {
+    let faults = Faults::new();
+    faults.all().lanes(true);
+    faults
+}
+
+fn off_buffered() -> Setup<Net> {
+    over(buffered(), Faults::new()).buffer(64 << 10).resets_unread()
+}
+
+fn off_rendezvous() -> Setup<Net> {
+    over(buffered().rendezvous(true), Faults::new()).waiting(Waiting::Futures)
+}
+
+fn lanes_buffered() -> Setup<Net> {
+    over(buffered(), lanes()).buffer(64 << 10).resets_unread()
+}
+
+fn lanes_buffered_futures() -> Setup<Net> {
+    over(buffered(), lanes()).waiting(Waiting::Futures).resets_unread()
+}
+
+fn lanes_small() -> Setup<Net> {
+    over(buffered().buffer(3).backlog(2), lanes()).buffer(3).resets_unread()
+}
+
+fn lanes_polite() -> Setup<Net> {
+    over(buffered().reset_unread(false), lanes())
+}
+
+fn lanes_shared_port() -> Setup<Net> {
+    over(buffered().share_port(true), lanes()).waiting(Waiting::Futures).resets_unread()
+}
+
+fn lanes_rendezvous() -> Setup<Net> {
+    over(buffered().rendezvous(true), lanes())
+}
+
+fn lanes_rendezvous_futures() -> Setup<Net> {
+    over(buffered().rendezvous(true), lanes()).waiting(Waiting::Futures)
+}
+
+virtnet::conformance!(off_on_threads, off_buffered, [buffered, unread_resets, fresh_port, sized_buffer, links]);
+virtnet::conformance!(off_in_rendezvous, off_rendezvous, [rendezvous, fresh_port, links]);
+virtnet::conformance!(lanes_on_threads, lanes_buffered, [buffered, unread_resets, fresh_port, sized_buffer, links]);
+virtnet::conformance!(lanes_as_futures, lanes_buffered_futures, [buffered, unread_resets, fresh_port, links]);
+virtnet::conformance!(
+    lanes_of_3_bytes,
+    lanes_small,
+    [buffered, unread_resets, fresh_port, sized_buffer, small_backlog, links]
+);
+virtnet::conformance!(lanes_that_are_polite, lanes_polite, [buffered, fresh_port, links]);
+virtnet::conformance!(lanes_with_shared_ports, lanes_shared_port, [buffered, unread_resets, shared_port, links]);
+virtnet::conformance!(lanes_in_rendezvous, lanes_rendezvous, [rendezvous, fresh_port, links]);
+virtnet::conformance!(lanes_in_rendezvous_as_futures, lanes_rendezvous_futures, [rendezvous, fresh_port, links]);
