@@ -11,11 +11,13 @@
 use alloc::sync::Weak;
 #[cfg(feature = "alloc")]
 use core::fmt;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
 use crate::error::Error;
 use crate::error::cause::Cause;
+#[cfg(all(feature = "alloc", feature = "sim"))]
+use crate::wait::clock::Clock;
 
 /// The place of an event in the record: a number that an [`Observer`] draws, greater than all numbers drawn before.
 ///
@@ -107,8 +109,8 @@ impl How {
 #[allow(missing_docs, reason = "a variant explains its fields")]
 #[non_exhaustive]
 pub enum Intent<'a> {
-    /// To dial `dst` from a host.
-    Dial { host: &'a str, dst: &'a Addr },
+    /// To dial `dst` from a host. `dial` is a number that no other dial under way has.
+    Dial { dial: usize, host: &'a str, dst: &'a Addr },
     /// To accept.
     Accept { listener: &'a Addr },
     /// To read.
@@ -117,13 +119,28 @@ pub enum Intent<'a> {
     Write(&'a [u8]),
 }
 
+/// An operation that no longer waits to pass: it was dropped or expired, or it is done.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Gone<'a> {
+    /// The dial of this number, also when it is in the queue of its listener.
+    Dial(usize),
+    /// An accept of this listener, by the task of the waker.
+    Accept(&'a Addr, &'a Waker),
+    /// A read by the task of the waker.
+    Read(&'a Waker),
+    /// A write by the task of the waker.
+    Write(&'a Waker),
+}
+
 /// An event as an observer gets it: an event of the core, or bytes that were moved. Each connection has a number, and
 /// its ends have the numbers `2 * conn`, the dialling one, and `2 * conn + 1`.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "a variant explains its fields")]
 #[non_exhaustive]
 pub enum RawEvent<'a> {
-    /// A dial got the number of its connection. This is no event of the network: it gives an end its addresses.
+    /// A dial got the number of its connection, or one from elsewhere did, whose numbers begin at [`ELSEWHERE`]. This is
+    /// no event of the network: it gives an end its addresses.
     Opened { conn: u32, src: &'a Addr, dst: &'a Addr },
     /// An event of the core, and the end that it is about.
     Core(&'a CoreEvent<'a>, Option<u32>),
@@ -134,6 +151,10 @@ pub enum RawEvent<'a> {
     /// An end read `bytes`.
     Read { end: u32, bytes: &'a [u8] },
 }
+
+/// The first number of connections that were dialled in another subnetwork.
+#[cfg_attr(not(feature = "trace"), allow(dead_code, unreachable_pub, reason = "only traces count from it"))]
+pub const ELSEWHERE: u32 = 1 << 30;
 
 /// Records the events of a network, in the order of their tickets.
 ///
@@ -159,6 +180,13 @@ pub trait Observer: Send + Sync {
         let _ = (name, picture);
     }
 
+    /// The clock of the network, if it has one. Called once, when the network is made, if it grows.
+    #[cfg(all(feature = "alloc", feature = "sim"))]
+    #[doc(hidden)]
+    fn clock(&self, clock: &Clock) {
+        let _ = clock;
+    }
+
     /// Whether nothing but `Opened`, `Accepted` and `Connected` has to be recorded at the moment.
     fn paused(&self) -> bool {
         false
@@ -169,10 +197,15 @@ pub trait Observer: Send + Sync {
         let _ = (cx, intent, end);
         Poll::Ready(())
     }
+
+    /// The operation no longer waits in [`poll_pass`](Observer::poll_pass), or has done what it was let to do.
+    fn cancel_pass(&self, gone: &Gone<'_>, end: Option<u32>) {
+        let _ = (gone, end);
+    }
 }
 
 /// A reference to an observer, such as to one in a static.
-impl<O: Observer> Observer for &O {
+impl<O: Observer + ?Sized> Observer for &O {
     fn ticket(&self) -> Ticket {
         O::ticket(self)
     }
@@ -194,11 +227,20 @@ impl<O: Observer> Observer for &O {
         O::attach(self, name, picture);
     }
 
+    #[cfg(all(feature = "alloc", feature = "sim"))]
+    fn clock(&self, clock: &Clock) {
+        O::clock(self, clock);
+    }
+
     fn paused(&self) -> bool {
         O::paused(self)
     }
 
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, end: Option<u32>) -> Poll<()> {
         O::poll_pass(self, cx, intent, end)
+    }
+
+    fn cancel_pass(&self, gone: &Gone<'_>, end: Option<u32>) {
+        O::cancel_pass(self, gone, end);
     }
 }
