@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::addr::name::NetworkName;
-use crate::contract::layer::Bare;
+use crate::contract::layer::{Bare, Layer};
 use crate::error::kind::ErrorKind;
 use crate::lonet::directory::Directory;
 use crate::lonet::error::{Failure, JoinError};
@@ -30,20 +30,21 @@ use crate::wire::sockets::{SocketOptions, Sockets};
 ///
 /// See the [module](crate::lonet).
 pub fn join(name: &str) -> Join {
-    Join { name: name.into(), dir: None, options: Options::DEFAULT, sockets: SOCKETS }
+    Join { name: name.into(), layer: Bare, dir: None, options: Options::DEFAULT, sockets: SOCKETS }
 }
 
 /// A network that is to be joined, with its options.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is joined unless it is awaited or waited for"]
-pub struct Join {
+pub struct Join<L = Bare> {
     name: String,
+    layer: L,
     dir: Option<PathBuf>,
     options: Options,
     sockets: SocketOptions,
 }
 
-impl Join {
+impl<L: Layer> Join<L> {
     /// The folder in which networks have theirs. By default the folder `lonet` in the system's folder for temporary files,
     /// which is that of other implementations.
     pub fn dir(mut self, path: impl Into<PathBuf>) -> Self {
@@ -86,13 +87,19 @@ impl Join {
         self
     }
 
+    /// Puts a layer around the engine, outside of earlier ones.
+    pub fn layer<A: Layer>(self, layer: A) -> Join<(A, L)> {
+        let Self { name, layer: inner, dir, options, sockets } = self;
+        Join { name, layer: (layer, inner), dir, options, sockets }
+    }
+
     /// Joins, and blocks the thread until it is done. That takes as long as other processes keep the network's file
     /// locked, up to 10 seconds.
     ///
     /// # Errors
     ///
     /// An invalid name, a folder or file that cannot be used, or no more file descriptors or threads.
-    pub fn wait(self) -> Result<Network, JoinError> {
+    pub fn wait(self) -> Result<Network<L>, JoinError> {
         self.op().wait()
     }
 
@@ -101,12 +108,12 @@ impl Join {
     /// # Errors
     ///
     /// Those of [`wait`](Self::wait), and `timed out`.
-    pub fn wait_timeout(self, timeout: Duration) -> Result<Network, JoinError> {
+    pub fn wait_timeout(self, timeout: Duration) -> Result<Network<L>, JoinError> {
         self.op().wait_timeout(timeout)
     }
 
     /// The operation that joins.
-    fn op(self) -> Op<impl OnTimeout<Output = Result<Network, JoinError>> + Send> {
+    fn op(self) -> Op<impl OnTimeout<Output = Result<Network<L>, JoinError>> + Send> {
         let name = self.name.clone();
         Op::new(Expiring {
             future: self.make(),
@@ -114,12 +121,12 @@ impl Join {
         })
     }
 
-    async fn make(self) -> Result<Network, JoinError> {
+    async fn make(self) -> Result<Network<L>, JoinError> {
         let name = self.name.clone();
         self.try_make().await.map_err(|failure| failure.of(&name))
     }
 
-    async fn try_make(self) -> Result<Network, Failure> {
+    async fn try_make(self) -> Result<Network<L>, Failure> {
         let base = Base::new(self.dir);
         let (name, folder) = if self.name.is_empty() {
             base.fresh()?
@@ -133,15 +140,14 @@ impl Join {
         let reactor = Reactor::get().map_err(failed)?;
         let directory = Directory::open(&folder, valid("", &name)?, reactor.shared().clone()).await?;
         let engine = Sockets::open(valid(PREFIX, &name)?, self.sockets).map_err(failed)?;
-        let net = SubNetwork::<Bare>::with_options(PREFIX, &name, engine, directory, Heap::new(), self.options);
-        let handle: NetHandle = NetHandle::new(net);
-        handle.engine.serve(handle.downgrade());
-        Ok(Network::over(handle))
+        let net =
+            SubNetwork::<L>::with_options(PREFIX, &name, self.layer.wrap(engine), directory, Heap::new(), self.options);
+        Ok(Network::over(NetHandle::new(net)))
     }
 }
 
-impl IntoFuture for Join {
-    type Output = Result<Network, JoinError>;
+impl<L: Layer> IntoFuture for Join<L> {
+    type Output = Result<Network<L>, JoinError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {

@@ -62,11 +62,6 @@ impl Sockets {
         Ok(Self { reactor, listening, reset_unread })
     }
 
-    /// Hands over connections from outside to `notifier`.
-    pub(crate) fn serve(&self, notifier: impl Notifier<Link = SocketLink> + Clone + 'static) {
-        self.shared().spawn(accept_all(self.listening.clone(), notifier));
-    }
-
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         self.reactor.shared()
     }
@@ -143,7 +138,7 @@ fn address(data: &str) -> Result<SocketAddr, Failure> {
 }
 
 /// Accepts connections until the subnetwork is closed.
-async fn accept_all(listening: Arc<Listening>, notifier: impl Notifier<Link = SocketLink> + Clone + 'static) {
+async fn accept_all(listening: Arc<Listening>, notifier: Arc<impl Notifier<Link = SocketLink> + 'static>) {
     let common = &listening.common;
     loop {
         match poll_fn(|cx| listening.poll_accept(cx)).await {
@@ -151,7 +146,7 @@ async fn accept_all(listening: Arc<Listening>, notifier: impl Notifier<Link = So
                 if let Ok(socket) = Socket::new(stream, common) {
                     let place = common.unfinished.enter(socket.ready().clone());
                     let (listening, notifier) = (listening.clone(), notifier.clone());
-                    common.shared.spawn(async move { serve(&listening, &notifier, socket, place).await });
+                    common.shared.spawn(async move { serve(&listening, &*notifier, socket, place).await });
                 }
             }
             Ok(None) => return,
@@ -168,6 +163,13 @@ impl Engine for Sockets {
 
     /// Where the host's subnetwork listens: an address of the operating system.
     type Data = String;
+
+    fn start<N>(&self, notifier: impl FnOnce() -> N)
+    where
+        N: Notifier<Link = SocketLink> + 'static,
+    {
+        self.shared().spawn(accept_all(self.listening.clone(), Arc::new(notifier())));
+    }
 
     async fn new_host<R: Registry<Data = Self::Data>>(&self, host: &str, registry: &R) -> Result<(), Cause> {
         self.check()?;

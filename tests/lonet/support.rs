@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use virtnet::lonet::{self, Network};
+use virtnet::lonet::{self, Join, Network};
 
 /// A folder of a test, removed when it is dropped.
 pub(crate) struct Folder(PathBuf);
@@ -33,7 +33,12 @@ impl Folder {
 
 /// Joins a network in a folder.
 pub(crate) fn join_in(folder: &Path, name: &str) -> Network {
-    lonet::join(name).dir(folder).linger(LINGER).buffer(16 << 10).wait().expect("joined")
+    joining(folder, name).wait().expect("joined")
+}
+
+/// A network in a folder, with the options of tests.
+pub(crate) fn joining(folder: &Path, name: &str) -> Join {
+    lonet::join(name).dir(folder).linger(LINGER).buffer(16 << 10)
 }
 
 impl Drop for Folder {
