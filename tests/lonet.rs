@@ -3,6 +3,8 @@
 
 #[path = "lonet/basic.rs"]
 mod basic;
+#[path = "lonet/limits.rs"]
+mod limits;
 #[path = "lonet/process.rs"]
 mod process;
 #[path = "lonet/registry.rs"]
