@@ -137,7 +137,8 @@
 //!
 //! # Where to look
 //!
-//! - [`pipenet`]: networks within a process, growable or [fixed-size](pipenet::fixed).
+//! - [`pipenet`]: networks within a process, growable or [fixed-size](pipenet::fixed). The module `lonet`: networks of
+//!   several processes.
 //! - [`Host`], [`Listener`], [`Conn`], [`Op`]: the types that every user needs. [`Error`], [`ErrorKind`],
 //!   [`CloseError`]: their errors.
 //! - [`Snapshot`](snapshot::Snapshot): which tasks wait for what, when a test hangs; without a heap,

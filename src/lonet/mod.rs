@@ -26,6 +26,60 @@
 //! # std::fs::remove_dir_all(net.registry_path().parent().unwrap())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! A test starts itself again as further processes by [`Child`]. The example `lonet` has a server and two clients in
+//! three processes, one of which is killed.
+//!
+//! # How it works
+//!
+//! A network has a folder with an SQLite file, in which each host's name stands beside the address of its subnetwork: one
+//! port of 127.0.0.1 for all hosts that were made by one [`join`]. A dial looks for the name, connects to that port, and
+//! says in one line which host and port it wants; the answer comes when a listener accepts. From then on, the connection
+//! is one of the operating system's TCP. One thread of the process waits for all sockets, for blocking threads and for
+//! any executor alike. It ends with the last network.
+//!
+//! File and lines are those of programs in Go and Python that join the same networks. Folder and file are never deleted,
+//! and a name that a host has had stays taken, also when its process has ended: to run a program again, join a network
+//! without a name, or remove the folder of [`registry_path`](Network::registry_path) when no process uses it.
+//!
+//! # What differs from networks within a process
+//!
+//! | | here |
+//! |---|---|
+//! | writes after the peer was closed | succeed until the peer has read all and its end is gone, for at most the time of [`linger`](Join::linger); then `broken pipe` |
+//! | the size of buffers | the system decides; [`buffer`](Join::buffer) asks for one. A full connection has room again when about a third of it is free |
+//! | a [snapshot](crate::snapshot) | does not know what the peer has not read, and counts at most 4096 bytes that can be read |
+//! | [`abort`](crate::Conn::abort), and closing with bytes unread | the peer first reads what had arrived. After the end of the stream, it is told of a closed peer instead |
+//! | a dial that is refused | takes the time of a round trip, so a timeout of zero comes first |
+//! | a process that is killed | its connections end, as if it had closed them; with bytes unread there, they are reset |
+//! | a dialling process that is killed before its dial is accepted | its dial is accepted all the same, and the connection then ends |
+//! | [`number`](crate::Conn::number) | connections have none |
+//!
+//! All else is as the types say; the conformance suite, with the group `raw` for these rows, runs over it.
+//!
+//! # Errors
+//!
+//! [`JoinError`] names the file or folder that is in the way. Later errors call the registry `lonet/NAME`, since a path
+//! would take all the room that they have; [`registry_path`](Network::registry_path) has it.
+//!
+//! | situation | cause |
+//! |---|---|
+//! | the name is taken, in any process | `lonet/net: announce ["a" "127.0.0.1:4567"]: host already registered` |
+//! | no process has made the host | `lonet/net: query ["a"]: no such host` |
+//! | its process has ended, or closed the network; no listener is there | `connection refused` |
+//! | it ended while the dial waited | `connection refused`, or `loconnect 127.0.0.1:4567: unexpected EOF` |
+//! | another program has the port now | `loconnect 127.0.0.1:4567: ` and what is wrong with its answer |
+//! | another process has the file locked for 10 seconds | `lonet/net: database is locked` |
+//! | the file was removed | `lonet/net: registry.db was removed` |
+//!
+//! # Limits
+//!
+//! The network's name has at most 26 bytes. A request has 5 seconds to arrive, and 256 of them may be under way; the oldest
+//! is cut for another. At most 1,000 closed connections wait for their peers. If the process has no file descriptor left,
+//! it accepts again when it has. SQLite's file needs a local file system.
+//!
+//! A dial from a host that can be none here, such as one with a name of more than 63 bytes, is answered with `protocol
+//! error: src address invalid`.
 
 use alloc::string::String;
 use core::time::Duration;
