@@ -108,7 +108,54 @@
 //!
 //! The crate never iterates over a hash map. Hosts are closed in the order in which they were made, their sockets in
 //! the order of their table, and tasks that wait for one event are woken in the order of a list. Timeouts are the only
-//! use of a clock, and there are no random numbers.
+//! use of a clock, by default of the machine's, and there are no random numbers.
+//!
+//! # Time
+//!
+//! Timeouts are measured in real time. With the feature `sim`, they are measured on a clock instead, which is a value:
+//! a network gets one from its builder, a thread by taking part in one.
+//!
+//! | clock | its time moves | for |
+//! |---|---|---|
+//! | `Clock::auto()` | to the next deadline, when none of the threads that take part in it can run | tests with threads: hours pass in no time, each timeout takes exactly its length, and a deadlock is reported at once |
+//! | `Clock::tokio()`, with the feature `tokio` | as that of a tokio runtime | tests with `start_paused`, whose timeouts are tokio's |
+//! | `Clock::manual()`, and `ManualClock` without a heap | when the program advances it | one step at a time; executors without a clock; firmware |
+//! | `Clock::real()` | as that of the machine | faults in real time |
+//! | `Clock::of(source)` | as its source says | clocks of other libraries |
+//!
+//! ```
+//! # #[cfg(all(feature = "sim", feature = "pipenet", feature = "std"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use virtnet::{Clock, pipenet};
+//!
+//! let (clock, hour) = (Clock::auto(), Duration::from_secs(3600));
+//! let _me = clock.enter();
+//! let net = pipenet::Network::builder("t").clock(clock.clone()).build()?;
+//! let (a, b) = (net.host("a")?, net.host("b")?);
+//! let listener = a.listen(":10")?;
+//! let server = clock.spawn({
+//!     let clock = clock.clone();
+//!     move || {
+//!         clock.sleep(2 * hour).wait();
+//!         listener.accept().wait().map(drop)
+//!     }
+//! });
+//! assert_eq!(b.dial("a:10").wait_timeout(hour).unwrap_err().to_string(), "dial pipet b:1->a:10: timed out");
+//! b.dial("a:10").wait_timeout(2 * hour)?;
+//! assert_eq!(clock.now().to_string(), "7200.000s");
+//! server.join().unwrap()?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "sim", feature = "pipenet", feature = "std")))]
+//! # fn main() {}
+//! ```
+//!
+//! What can be relied on: the time never goes back. On `Clock::auto()` it stands still while a thread that takes part
+//! runs, and stops at each deadline. At one instant, what arrives comes before timeouts, and an outcome that is there
+//! wins over an expired timeout. What cannot: two threads that run at once still race for ports and the order of
+//! accepts, and no clock knows of a thread that waits in a lock, a channel of std, a file or a real socket. Time then
+//! stands still, and after 5 seconds a report on stderr names the thread. The module `clock` has the details.
 //!
 //! # Limits
 //!
@@ -143,7 +190,7 @@
 //!   [`CloseError`]: their errors.
 //! - [`Snapshot`](snapshot::Snapshot): which tasks wait for what, when a test hangs; without a heap,
 //!   [`LiveView`](snapshot::LiveView).
-//! - The module `trace`: what happened, and expectations on it.
+//! - The module `trace`: what happened, and expectations on it. The module `clock`: time as a value.
 //! - [`Networker`], [`NetListener`], [`NetStream`], [`Tcp`]: one function over any network. The module `bridge` joins
 //!   virtual hosts and real ports.
 //!
@@ -265,7 +312,7 @@ pub use contract::layer::{Bare, Layer};
 pub use contract::networker::{NetListener, NetStream, Networker};
 pub use contract::notifier::{Accept, Notifier};
 #[doc(hidden)]
-pub use contract::observe::{CoreEvent, Gone, How, Intent, Observer, RawEvent, Ticket};
+pub use contract::observe::{CoreEvent, ELSEWHERE, Gone, How, Intent, Observer, RawEvent, Ticket};
 pub use contract::registry::Registry;
 pub use error::cause::{Cause, InvalidInput, Resource};
 pub use error::close::CloseError;

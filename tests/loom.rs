@@ -2,7 +2,7 @@
 //! values that reads without a lock can see.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg loom" cargo test --release --features loom,trace --test loom -- --nocapture
+//! RUSTFLAGS="--cfg loom" cargo test --release --features loom,sim --test loom -- --nocapture
 //! ```
 //!
 //! A model is a small program of two to four threads. It is run many times, each time in an order that differs in
@@ -18,6 +18,9 @@
 mod act;
 #[path = "loom/backend.rs"]
 mod backend;
+#[cfg(feature = "sim")]
+#[path = "loom/clock.rs"]
+mod clock;
 #[path = "loom/close.rs"]
 mod close;
 #[path = "loom/dial.rs"]
@@ -41,5 +44,8 @@ mod rendezvous;
 #[cfg(feature = "trace")]
 #[path = "loom/trace.rs"]
 mod trace;
+#[cfg(feature = "trace")]
+#[path = "loom/traced.rs"]
+mod traced;
 #[path = "loom/wire.rs"]
 mod wire;

@@ -24,8 +24,9 @@ fn setup<N: NetRef + 'static>(lab: &Lab, net: N) -> Setup<N> {
 }
 
 fn one_outside() -> Setup<Handle<Outside>> {
-    let lab = Lab::with_buffer(16);
-    setup(&lab, lab.layered("only", (Trace::new(), (Calls::default(), Bare))))
+    let (lab, trace) = (Lab::with_buffer(16), Trace::new());
+    let setup = setup(&lab, lab.layered("only", (trace.clone(), (Calls::default(), Bare))));
+    setup.traced(move || trace.view().reads(true).to_string())
 }
 
 fn two_inside() -> Setup<Handle<Inside>> {
@@ -34,7 +35,11 @@ fn two_inside() -> Setup<Handle<Inside>> {
     setup(&lab, layered("left")).second(layered("right")).waiting(Waiting::Futures)
 }
 
-virtnet::conformance!(traced_outside_on_threads, one_outside, [buffered, unread_resets, fresh_port, sized_buffer]);
+virtnet::conformance!(
+    traced_outside_on_threads,
+    one_outside,
+    [buffered, unread_resets, fresh_port, sized_buffer, trace]
+);
 virtnet::conformance!(
     traced_inside_as_futures,
     two_inside,

@@ -156,6 +156,8 @@ in_copy() { # in_copy TEST [OPTION...]
             ;;
         trace | bridge) options=(-p virtnet --features "$1" --test "$1") ;;
         export) options=(-p virtnet --features pcapng --test trace) ;;
+        clock) options=(-p virtnet --features sim --test clock) ;;
+        layer | outsider_traced) options=(-p virtnet --features testing,trace --test "$1") ;;
         unit) options=(-p virtnet --features testing --lib) ;;
         *) options=(-p virtnet --features testing --test "$1") ;;
     esac

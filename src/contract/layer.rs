@@ -9,6 +9,10 @@ use crate::contract::engine::Engine;
 /// of such a network are the same types with the layers as a parameter: `pipenet::Conn<(Recorder, Bare)>` has `Recorder`
 /// around the engine itself, `pipenet::Conn` is short for `pipenet::Conn<Bare>`.
 ///
+/// A layer passes on every method of the engine that it does not change, those with a default implementation included. If
+/// it has links of its own, it makes them of the links within where a connection appears: in [`Engine::dial`], of the near
+/// end that it returns and the far end that it hands to the notifier, and by wrapping the notifier in [`Engine::start`].
+///
 /// The value is the user's handle to the layer. Clone it before it is given to a builder if it is needed later.
 ///
 /// # Examples

@@ -340,13 +340,8 @@ impl<N: NetRef> DialState<N> {
         let asked = self.target(addr).ok_or(cause)?;
         let target = self.host.meant(&asked).ok_or(cause)?;
         self.parsed = Parsed::Meaning;
-        if !self.host.net.options.share_port {
-            Ok((source, target))
-        } else if N::Engine::OBSERVED {
-            Ok((self.exchange_again(source, &target)?, target))
-        } else {
-            Ok((self.exchange(source, &target, None)?, target))
-        }
+        let source = if self.host.net.options.share_port { self.exchange(source, &target, None)? } else { source };
+        Ok((source, target))
     }
 
     /// The address that is dialled, if it is known.
@@ -365,6 +360,9 @@ impl<N: NetRef> DialState<N> {
         target: &Addr,
         ticket: Option<Ticket>,
     ) -> Result<(u32, u16), Cause> {
+        if N::Engine::OBSERVED && self.parsed == Parsed::Meaning {
+            return self.exchange_again((slot, port), target);
+        }
         let Host { net, host } = &self.host;
         let there = net.tables.hosts(|hosts| hosts.find(target.host.as_bytes()).and_then(|id| hosts.host(id)));
         let Some(there) = there else {

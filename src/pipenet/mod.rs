@@ -97,6 +97,7 @@ where
     /// Makes a host, unless one of this name is `known` and will do. All in one step, as the engine makes nothing for a
     /// host and the registry is a view of the tables: so no caller waits for a thread that lost its CPU, or for code
     /// that an interrupt interrupted.
+    #[cfg_attr(feature = "std", inline)]
     fn make_host(&self, name: &str, known: bool) -> Result<CoreHost<S::Ref<'_>>, Error> {
         if known && let Some(host) = self.get_host(name) {
             return Ok(host);

@@ -28,6 +28,12 @@ pub(super) fn all<N: NetRef + 'static>() -> Vec<Behaviour<N>> {
     crate::__virtnet_behaviours!([add] [] fixed);
     crate::__virtnet_behaviours!([add] [] links);
     crate::__virtnet_behaviours!([add] [] two_subnetworks);
+    #[cfg(feature = "trace")]
+    {
+        use super::trace::*;
+        crate::__virtnet_behaviours!([add] [] trace);
+        crate::__virtnet_behaviours!([add] [] trace_rendezvous);
+    }
     list
 }
 
@@ -237,6 +243,27 @@ macro_rules! __virtnet_behaviours {
             a_dial_across_that_fails_leaves_no_name
             the_end_of_one_subnetwork_is_the_end_of_the_stream_for_the_other
             closing_one_end_ends_the_stream_across
+        }
+    };
+    ([$($do:tt)*] $args:tt trace) => {
+        $($do)*! { $args trace
+            the_quick_start_is_fourteen_lines
+            recorded_failures_have_the_text_of_their_errors
+            a_dial_without_a_port_never_began_where_the_capacity_is_known
+            a_dial_that_is_dropped_or_times_out_is_told
+            half_close_then_drop_is_told
+            an_abort_is_told_once
+            a_close_tells_that_it_resets_where_it_does
+            a_full_buffer_cuts_a_write_where_its_size_is_known
+            a_closed_host_is_one_line
+            a_second_close_is_not_told
+        }
+    };
+    ([$($do:tt)*] $args:tt trace_rendezvous) => {
+        $($do)*! { $args trace_rendezvous
+            a_rendezvous_is_told_at_both_ends
+            a_closed_host_is_one_line
+            a_second_close_is_not_told
         }
     };
 }

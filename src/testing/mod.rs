@@ -19,6 +19,8 @@
 //! | `fixed` | [there is room for so much](Setup::capacity), and no more |
 //! | `links` | [both ends of a connection](Setup::links) can be made without a dial |
 //! | `two_subnetworks` | there is [another subnetwork](Setup::second) of the same network |
+//! | `trace` | the events of a buffered network without shared ports are [recorded](Setup::traced) |
+//! | `trace_rendezvous` | the same in a rendezvous |
 //!
 //! # Examples
 //!
@@ -78,6 +80,8 @@ mod step;
 mod stream;
 mod subnet;
 mod task;
+#[cfg(feature = "trace")]
+mod trace;
 
 pub use link::links_by_dial;
 use list::all;

@@ -36,12 +36,21 @@ pub struct Setup<N: NetRef> {
     pub(super) raw: bool,
     links: Option<MakeLinks<N>>,
     held: Option<Box<dyn Fn() -> usize + Send>>,
+    #[cfg(feature = "trace")]
+    pub(super) lines: Option<Lines>,
     pub(super) limit: Duration,
     /// The hosts made so far: none of them may have a socket left in the end.
     hosts: RefCell<Vec<Host<N>>>,
 }
 
 type MakeLinks<N> = Box<dyn Fn(&N) -> (LinkOf<N>, LinkOf<N>) + Send>;
+
+/// How the events of a network are looked at: what prints all lines so far, and whether they have the bytes.
+#[cfg(feature = "trace")]
+pub(super) struct Lines {
+    pub(super) print: Box<dyn Fn() -> String + Send>,
+    pub(super) bytes: bool,
+}
 
 /// The capacity of a fixed-size network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +76,8 @@ impl<N: NetRef + 'static> Setup<N> {
             raw: false,
             links: None,
             held: None,
+            #[cfg(feature = "trace")]
+            lines: None,
             limit: Duration::from_secs(60),
             hosts: RefCell::default(),
         }
@@ -116,6 +127,32 @@ impl<N: NetRef + 'static> Setup<N> {
         self
     }
 
+    /// Sets a function that prints all events of the network's trace so far, reads included, a line for each.
+    #[cfg(feature = "trace")]
+    #[must_use]
+    pub fn traced(mut self, print: impl Fn() -> String + Send + 'static) -> Self {
+        self.lines = Some(Lines { print: Box::new(print), bytes: true });
+        self
+    }
+
+    /// As [`traced`](Setup::traced), for a trace that keeps no bytes and no texts of the backend, as an
+    /// [`EventRing`](crate::trace::EventRing) does.
+    #[cfg(feature = "trace")]
+    #[must_use]
+    pub fn traced_without_bytes(mut self, print: impl Fn() -> String + Send + 'static) -> Self {
+        self.lines = Some(Lines { print: Box::new(print), bytes: false });
+        self
+    }
+
+    /// The group of recorded lines that applies, if any.
+    fn trace_group(&self) -> Option<&'static str> {
+        #[cfg(feature = "trace")]
+        if self.lines.is_some() && !self.shares_ports() {
+            return Some(if self.is_rendezvous() { "trace_rendezvous" } else { "trace" });
+        }
+        None
+    }
+
     /// Declares that an end closed with bytes unread resets the connection.
     #[must_use]
     pub fn resets_unread(mut self) -> Self {
@@ -152,6 +189,7 @@ impl<N: NetRef + 'static> Setup<N> {
             if_any(self.capacity.is_some(), "fixed"),
             if_any(self.links.is_some(), "links"),
             if_any(self.second.is_some(), "two_subnetworks"),
+            self.trace_group(),
         ];
         groups.into_iter().flatten().collect()
     }

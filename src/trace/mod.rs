@@ -109,6 +109,67 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! # My test fails once in a hundred runs
+//!
+//! Two clients dial a server, and the test expects the one that it started first to be accepted first. That is red once in
+//! a hundred runs, when the operating system lets the other thread dial first. [`verify`] finds it in three runs: it holds
+//! the dial that came first, and sees that the other one happens all the same.
+//!
+//! ```
+//! # #[cfg(all(feature = "pipenet", feature = "std"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::error::Error;
+//! use std::thread;
+//! use virtnet::pipenet::Network;
+//! use virtnet::trace::{self, Trace};
+//!
+//! type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+//!
+//! fn two_clients(trace: &Trace) -> Outcome {
+//!     let net = Network::builder("t").layer(trace.clone()).build()?;
+//!     let (x, y) = (net.host("x")?, net.host("y")?);
+//!     let server = net.host("a")?.listen(":10")?;
+//!     let first = thread::spawn(move || x.dial("a:10").wait());
+//!     let second = thread::spawn(move || y.dial("a:10").wait());
+//!     // The test goes on with the first one as if it were `x`.
+//!     let accepted = [server.accept().wait()?, server.accept().wait()?];
+//!     first.join().unwrap()?;
+//!     second.join().unwrap()?;
+//!     drop(accepted);
+//!     Ok(())
+//! }
+//!
+//! let red = trace::verify(two_clients).unwrap_err().to_string();
+//! // The one that has happened first stands first.
+//! assert!(red.contains("dial x:1->a:10 and dial y:1->a:10") || red.contains("dial y:1->a:10 and dial x:1->a:10"), "{red}");
+//! assert!(red.contains("happen in both orders"));
+//!
+//! // Mended: the second client starts when the first one is accepted.
+//! fn one_after_the_other(trace: &Trace) -> Outcome {
+//!     let net = Network::builder("t").layer(trace.clone()).build()?;
+//!     let (x, y) = (net.host("x")?, net.host("y")?);
+//!     let server = net.host("a")?.listen(":10")?;
+//!     let first = thread::spawn(move || x.dial("a:10").wait());
+//!     let accepted = server.accept().wait()?;
+//!     let second = thread::spawn(move || y.dial("a:10").wait());
+//!     let also = server.accept().wait()?;
+//!     first.join().unwrap()?;
+//!     second.join().unwrap()?;
+//!     drop((accepted, also));
+//!     Ok(())
+//! }
+//!
+//! let green = trace::verify(one_after_the_other)?;
+//! assert!(green.races.is_empty(), "{green}");
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "pipenet", feature = "std")))]
+//! # fn main() {}
+//! ```
+//!
+//! Where both orders are right, a test may also expect each of them on purpose: [`Trace::gate`] holds dials, accepts,
+//! writes and reads until the test lets them run, one after the other.
+//!
 //! # Order
 //!
 //! An event never comes before its cause, also under threads. [`Order`] says which events come before which: those of one
@@ -120,6 +181,42 @@
 //!
 //! [`View::write_json`] writes events as JSON lines. With the feature `json`, `Trace::from_json` reads them, and
 //! `Trace::merge_json` makes one trace of the files of several processes.
+//!
+//! # Without a heap
+//!
+//! An [`EventRing`] in a static keeps the newest events of a network. [`fixed!`](crate::fixed) makes a network that tells
+//! its events to it, or to any other [`Observer`] in a static.
+//!
+//! ```
+//! # #[cfg(feature = "pipenet")]
+//! # fn main() -> Result<(), virtnet::Error> {
+//! use virtnet::pipenet::fixed::{Network, Traced};
+//! use virtnet::trace::EventRing;
+//!
+//! static RING: EventRing<64> = EventRing::new();
+//! static NET: Network<Traced> = virtnet::fixed!("t", 2, 4, 2, 64; trace = &RING);
+//!
+//! NET.host("a")?;
+//! // Takes the oldest event. A `*` stands for any characters.
+//! assert!(RING.next(&NET).is_some_and(|event| event.is("host *")));
+//! NET.host("b")?;
+//! // Shows events and leaves them.
+//! assert_eq!(RING.show(&NET).to_string(), "host b\n");
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "pipenet"))]
+//! # fn main() {}
+//! ```
+//!
+//! A ring records an event in the same order as a trace. It keeps no bytes, no texts of a backend, and names as hashes: a
+//! name that no host of the network has is shown as `?`. Recording an event of a connection looks for its addresses among
+//! the events of the ring, from the newest on.
+//!
+//! # Several subnetworks
+//!
+//! Each subnetwork has a trace of what happens in it: a connection from another subnetwork begins with its accept. An
+//! engine that accepts in the background hands such connections over by the notifier that
+//! [`Engine::start`](crate::Engine::start) gave to it.
 //!
 //! # Events
 //!

@@ -69,3 +69,24 @@ fn push(list: &mut List, offer: Offer) {
         *first = offer;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_under_way_is_offered_once() {
+        let (offers, waker) = (Offers::new(), Waker::noop());
+        assert_eq!([5, 5, 4].map(|of| offers.begin(1, waker, of)), [true, false, true]);
+        assert_eq!((offers.end(1, waker), offers.end(1, waker)), (Some(4), None));
+    }
+
+    #[test]
+    fn the_newest_eight_writes_under_way_are_known() {
+        let (offers, waker) = (Offers::new(), Waker::noop());
+        assert!((0..9).all(|end| offers.begin(end, waker, 1)));
+        assert!((1..9).all(|end| !offers.begin(end, waker, 1)));
+        // With a heap, all are.
+        assert_eq!(offers.begin(0, waker, 1), cfg!(not(feature = "alloc")));
+    }
+}

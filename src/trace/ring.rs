@@ -119,8 +119,7 @@ impl<const N: usize> EventRing<N> {
     /// A ring without events.
     #[must_use]
     pub const fn new() -> Self {
-        let record = Record { ticket: 0, end: NO_END, hosts: [0; 2], ports: [0; 2], what: What::Void };
-        Self(Lock::new(Records { drawn: 0, taken: 0, dropped: 0, records: [record; N] }))
+        Self(Lock::new(Records { drawn: 0, taken: 0, dropped: 0, records: [Record::VOID; N] }))
     }
 
     /// Takes the oldest event, if there is one below the lowest open ticket.
@@ -157,7 +156,7 @@ impl<const N: usize> Records<N> {
         self.drawn = self.drawn.wrapping_add(1);
         let ticket = self.drawn;
         if let Some(record) = self.at(ticket) {
-            *record = Record { ticket, end: NO_END, hosts: [0; 2], ports: [0; 2], what };
+            *record = Record { ticket, what, ..Record::VOID };
         }
         ticket
     }
@@ -167,8 +166,9 @@ impl<const N: usize> Records<N> {
         if filled.end != NO_END && filled.hosts == [0; 2] {
             self.address(&mut filled);
         }
-        if filled.repeats() && self.records.iter().any(|known| known.is_same_failure(&filled)) {
-            filled.what = What::Void;
+        if filled.repeats() && self.records.iter().any(|known| known.is_repeated_by(&filled)) {
+            // Without its end: its addresses may be in the order of the bytes.
+            filled = Record { ticket: filled.ticket, ..Record::VOID };
         }
         if let Some(record) = self.at(filled.ticket).filter(|record| record.ticket == filled.ticket) {
             *record = filled;
@@ -247,23 +247,33 @@ impl<const N: usize> Observer for EventRing<N> {
 }
 
 impl Record {
+    const VOID: Self = Self { ticket: 0, end: NO_END, hosts: [0; 2], ports: [0; 2], what: What::Void };
+
     /// The connection that it is about, by a number that no event without an end has.
     fn conn(&self) -> u32 {
         self.end.wrapping_sub(1) / 2
     }
 
-    /// Whether it is told only once: a failed read, write or accept that is not a timeout.
+    /// Whether it is told only once: a failed read, write or accept that is not a timeout, and a half close.
     fn repeats(&self) -> bool {
-        let What::Failed(operation, cause) = self.what else { return false };
-        let is_polled = matches!(operation, Operation::Read | Operation::Write | Operation::Accept);
-        is_polled && cause.cause(ErrorText::EMPTY) != Cause::TimedOut
+        match self.what {
+            What::Failed(Operation::Read | Operation::Write | Operation::Accept, cause) => {
+                cause.cause(ErrorText::EMPTY) != Cause::TimedOut
+            }
+            What::Shut(How::Shutdown | How::ShutdownRead, _) => true,
+            _ => false,
+        }
     }
 
-    fn is_same_failure(&self, other: &Self) -> bool {
-        let (What::Failed(operation, cause), What::Failed(others, other_cause)) = (self.what, other.what) else {
-            return false;
+    /// Whether an event that is told only once is the same as this one.
+    fn is_repeated_by(&self, other: &Self) -> bool {
+        let is_same = match (self.what, other.what) {
+            (What::Failed(operation, cause), What::Failed(others, other_cause)) => {
+                (operation, cause) == (others, other_cause)
+            }
+            (What::Shut(how, _), What::Shut(other_how, _)) => how == other_how,
+            _ => false,
         };
-        let is_same = (operation, cause) == (others, other_cause);
         is_same && (self.end, self.hosts, self.ports) == (other.end, other.hosts, other.ports)
     }
 
@@ -388,7 +398,11 @@ impl fmt::Display for RingEvent {
                     write!(f, "{before}{at}")?;
                     before = "->";
                 }
-                write!(f, ": {}", cause.cause(ErrorText::EMPTY))
+                match cause.cause(ErrorText::EMPTY) {
+                    // What was asked for is not kept.
+                    Cause::Registry(error) => f.write_str(error.reason().text()),
+                    cause => write!(f, ": {cause}"),
+                }
             }
             What::NetworkDown(cause) => write!(f, "network down: {}", cause.cause(ErrorText::EMPTY)),
             What::NetworkClosed => f.write_str("close network"),

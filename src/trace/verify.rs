@@ -48,6 +48,10 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// operations that may never complete then a timeout. A scenario makes its networks itself, in the same way each time,
 /// with the trace that it is given.
 ///
+/// If the environment variable `VIRTNET_TRACE` names a folder, the trace of a first run that fails, or has a race, is
+/// written there as [`write_files`](Trace::write_files) does, with the name `verify`, and the paths are printed to the
+/// standard error.
+///
 /// # Errors
 ///
 /// The scenario's own error, in its first run; else the events that happen in both orders, like
@@ -76,7 +80,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 pub fn verify(scenario: impl Fn(&Trace) -> Result<(), Failed>) -> Result<Verdict, Failed> {
     let trace = Trace::new();
     trace.follow();
-    scenario(&trace)?;
+    scenario(&trace).inspect_err(|_| leave(&trace))?;
     let mut verdict = Verdict { runs: 1, ..Verdict::default() };
     for candidate in candidates(&trace) {
         let pair = candidate.to_string();
@@ -91,7 +95,20 @@ pub fn verify(scenario: impl Fn(&Trace) -> Result<(), Failed>) -> Result<Verdict
             Flip::NotReached => verdict.untried.push(pair),
         }
     }
-    if verdict.races.is_empty() { Ok(verdict) } else { Err(verdict.into()) }
+    if verdict.races.is_empty() {
+        return Ok(verdict);
+    }
+    leave(&trace);
+    Err(verdict.into())
+}
+
+/// Writes the trace into the folder that the environment names, if it does.
+fn leave(trace: &Trace) {
+    let Some(folder) = std::env::var_os("VIRTNET_TRACE") else { return };
+    match trace.write_files(&folder, "verify") {
+        Ok(paths) => paths.iter().for_each(|path| std::eprintln!("virtnet: see {}", path.display())),
+        Err(error) => std::eprintln!("virtnet: VIRTNET_TRACE={}: {error}", folder.display()),
+    }
 }
 
 /// The outcome of [`verify`].

@@ -329,6 +329,66 @@ fn at_the_same_instant_a_delivery_wins() {
 }
 
 #[test]
+fn a_wake_up_in_vain_at_the_deadline_does_not_end_the_wait() {
+    within_a_minute(|| {
+        let clock = Clock::auto();
+        let net = network(&clock);
+        let (a, b) = (net.host("a").unwrap(), net.host("b").unwrap());
+        let listener = a.listen(":10").unwrap();
+        let dialled = Mutex::new(None);
+        clock.scope(|scope| {
+            let accept = scope.spawn(|| listener.accept().wait_timeout(ms(5)).map(drop).map_err(|error| error.kind()));
+            let in_vain = Arc::new(Flag::default());
+            let dial = Arc::new(Flag::default());
+            for flag in [&in_vain, &dial] {
+                let flag = flag.clone();
+                clock.wake_at(at(5), Class::Delivery, calls(move || flag.set()));
+            }
+            in_vain.wait();
+            // The accept is woken, and finds that the dial was withdrawn.
+            assert!(pin!(b.dial("a:10")).try_wait().is_none());
+            dial.wait();
+            let mut dial = Box::pin(b.dial("a:10"));
+            assert!(dial.as_mut().try_wait().is_none());
+            *dialled.lock().unwrap() = Some(dial);
+            assert_eq!((accept.join().unwrap(), clock.now()), (Ok(()), at(5)));
+        });
+    });
+}
+
+#[test]
+fn a_thread_that_ends_calls_no_waker_that_may_wait() {
+    within_a_minute(|| {
+        for _ in 0..50 {
+            let clock = Clock::auto();
+            let _me = clock.enter();
+            let flag = Arc::new(Flag::default());
+            let waits = {
+                let (clock, flag) = (clock.clone(), flag.clone());
+                calls(move || {
+                    flag.set();
+                    clock.sleep(ms(1)).wait();
+                })
+            };
+            let child = clock.spawn({
+                let clock = clock.clone();
+                move || {
+                    // The other thread is about to sleep.
+                    while clock.timers() == Ok(0) {
+                        thread::yield_now();
+                    }
+                    Numbers(7).work(100_000);
+                }
+            });
+            clock.wake_at(at(1), Class::Timeout, waits);
+            flag.wait();
+            child.join().unwrap();
+            assert_eq!((clock.now(), clock.timers()), (at(2), Ok(0)));
+        }
+    });
+}
+
+#[test]
 fn a_join_leaves_nothing_behind() {
     within_a_minute(|| {
         let clock = Clock::auto();

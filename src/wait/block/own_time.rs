@@ -57,10 +57,10 @@ impl ThreadClock {
     }
 
     /// Puts the thread to sleep by `park`, unless that returns `false`: it was woken. `back` is called after `park`, if
-    /// the thread has to run once more.
-    pub(crate) fn sleep(&self, park: impl Fn() -> bool, back: impl Fn()) -> bool {
+    /// the thread has to run once more. `waker` wakes it.
+    pub(crate) fn sleep(&self, waker: &Waker, park: impl Fn() -> bool, back: impl Fn()) -> bool {
         match self.seat() {
-            Some((auto, seat)) => auto.sleep(seat, park, back),
+            Some((auto, seat)) => auto.sleep(seat, waker, park, back),
             None => park(),
         }
     }

@@ -19,7 +19,7 @@ impl ThreadClock {
         false
     }
 
-    pub(crate) fn sleep(&self, park: impl Fn() -> bool, _: impl Fn()) -> bool {
+    pub(crate) fn sleep(&self, _: &Waker, park: impl Fn() -> bool, _: impl Fn()) -> bool {
         park()
     }
 

@@ -268,7 +268,7 @@ impl Parker {
         let fall_asleep = || state.compare_exchange(RUNNING, PARKED, Ordering::AcqRel, Ordering::Acquire).is_ok();
         // A thread that spins would look busy to a clock that counts it.
         let spun = !clock.is_counted() && self.spin(history);
-        if !spun && clock.sleep(fall_asleep, || state.store(RUNNING, Ordering::Release)) {
+        if !spun && clock.sleep(&self.waker, fall_asleep, || state.store(RUNNING, Ordering::Release)) {
             while state.load(Ordering::Acquire) == PARKED {
                 match deadline.left() {
                     None => thread::park(),

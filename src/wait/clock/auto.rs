@@ -13,6 +13,8 @@
 //! - **The thread that moves the time counts while it does.** It first takes back that it sleeps: a waker that it calls
 //!   may wait, or wake this very thread, which would then count although it sleeps. Tests: `nested_waits`,
 //!   `woken_by_an_outsider`.
+//! - **A thread that leaves moves no time.** It has one that sleeps do it: a waker that waits would keep the thread from
+//!   ending, while another one joins it and counts. Test: `nested_waits`.
 //! - **One timer at a time.** The next one fires when all threads sleep again, so that those woken at one instant do not
 //!   race. Test: `at_the_same_instant_a_delivery_wins`.
 
@@ -20,7 +22,7 @@ use core::{fmt, mem};
 use std::panic::Location;
 use std::string::{String, ToString};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::Duration;
 use std::vec::Vec;
@@ -63,10 +65,13 @@ struct State {
 
 /// What a thread is counted by.
 pub(crate) struct Seat {
-    name: Option<String>,
+    /// The name of the thread, once it has started.
+    name: OnceLock<String>,
     place: &'static Location<'static>,
     /// Written under the lock of the clock.
     doing: AtomicU8,
+    /// What wakes the thread where it slept last. It holds this seat: it is dropped when the thread leaves.
+    waker: Lock<Option<Waker>>,
 }
 
 const RUNS: u8 = 0;
@@ -110,8 +115,8 @@ impl Auto {
     }
 
     /// Counts a thread that runs, or is about to.
-    pub(crate) fn take_seat(self: &Arc<Self>, name: Option<String>, place: &'static Location<'static>) -> Arc<Seat> {
-        let seat = Arc::new(Seat { name, place, doing: AtomicU8::new(RUNS) });
+    pub(crate) fn take_seat(self: &Arc<Self>, place: &'static Location<'static>) -> Arc<Seat> {
+        let seat = Arc::new(Seat { name: OnceLock::new(), place, doing: AtomicU8::new(RUNS), waker: Lock::new(None) });
         let kept = seat.clone();
         self.state.with(|state| {
             state.steps += 1;
@@ -133,7 +138,8 @@ impl Auto {
             at.map(|at| state.seats.swap_remove(at))
         });
         drop(gone);
-        self.settle();
+        self.hand_over();
+        drop(seat.waker.with(Option::take));
     }
 
     /// A thread that takes part lets go of the time.
@@ -144,7 +150,7 @@ impl Auto {
             state.running -= 1;
             seat.doing.store(IS_OUTSIDE, Ordering::Relaxed);
         });
-        self.settle();
+        self.hand_over();
     }
 
     /// It takes part again.
@@ -168,9 +174,10 @@ impl Auto {
     }
 
     /// Puts the running thread to sleep by `park`, unless that returns `false`. Moves the time if it is the last one to
-    /// fall asleep: before it wakes a task it is `back`.
-    pub(crate) fn sleep(&self, seat: &Seat, park: impl Fn() -> bool, back: impl Fn()) -> bool {
+    /// fall asleep: before it wakes a task it is `back`. `waker` wakes the thread.
+    pub(crate) fn sleep(&self, seat: &Seat, waker: &Waker, park: impl Fn() -> bool, back: impl Fn()) -> bool {
         loop {
+            seat.set_waker(waker);
             let next = self.state.with(|state| {
                 state.steps += 1;
                 if !park() {
@@ -209,6 +216,21 @@ impl Auto {
             }
             slept
         })
+    }
+
+    /// Called by a thread that does not count, or no longer. If no thread runs, one that sleeps is woken to move the time.
+    /// The caller does so only if there is none: a waker may wait, and the caller may have reported that it ended.
+    fn hand_over(&self) {
+        let sleeper = self.state.with(|state| {
+            let sleeps = |seat: &&Arc<Seat>| seat.doing.load(Ordering::Relaxed) == WAITS;
+            let is_idle = state.running == 0;
+            is_idle.then(|| state.seats.iter().find(sleeps).cloned())
+        });
+        match sleeper {
+            None => {}
+            Some(None) => self.settle(),
+            Some(Some(seat)) => seat.waker.with(|waker| waker.clone()).into_iter().for_each(wake),
+        }
     }
 
     /// Moves the time for as long as no thread runs, on a thread that does not count otherwise.
@@ -329,7 +351,7 @@ impl TimeSource for Arc<Auto> {
             (timer, state.running == 0)
         });
         if idle {
-            self.settle();
+            self.hand_over();
         }
         timer
     }
@@ -354,9 +376,24 @@ impl TimeSource for Arc<Auto> {
     }
 }
 
+impl Seat {
+    /// The thread is about to sleep. It may have slept elsewhere before, in a waker that it called.
+    fn set_waker(&self, waker: &Waker) {
+        let is_known = self.waker.with(|known| known.as_ref().is_some_and(|known| known.will_wake(waker)));
+        if !is_known {
+            let waker = Some(waker.clone());
+            drop(self.waker.with(|known| mem::replace(known, waker)));
+        }
+    }
+
+    pub(crate) fn set_name(&self, name: Option<&str>) {
+        name.into_iter().for_each(|name| drop(self.name.set(name.into())));
+    }
+}
+
 impl fmt::Display for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name.as_deref().unwrap_or("a thread");
+        let name = self.name.get().map_or("a thread", |name| name);
         let doing = match self.doing.load(Ordering::Relaxed) {
             WAITS => "waits",
             IS_OUTSIDE => "is outside",

@@ -52,7 +52,7 @@ pub use manual::ManualClock;
 #[doc(hidden)]
 pub use member::Member;
 #[cfg(feature = "std")]
-pub use participant::Entered;
+pub use participant::{Entered, Invitation};
 pub use sleep::Sleep;
 pub use source::{TimeSource, Timer};
 #[cfg(feature = "std")]

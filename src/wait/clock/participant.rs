@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::string::String;
 use std::sync::Arc;
 
 use crate::sync::thread::{self, ThreadId};
@@ -34,7 +33,7 @@ impl Clock {
     /// use virtnet::Clock;
     ///
     /// let clock = Clock::auto();
-    /// let hours = |hours| Duration::from_secs(3600 * hours);
+    /// let hours = |hours: u64| Duration::from_secs(3600 * hours);
     /// clock.scope(|scope| {
     ///     scope.spawn(|| {
     ///         clock.sleep(hours(1)).wait();
@@ -60,11 +59,37 @@ impl Clock {
         if self.counting().is_some_and(|auto| !is_outside(auto)) {
             return Entered { before: None, seat: None, stays: None, thread: PhantomData };
         }
-        let part = self.part(current.name().map(String::from), Location::caller());
-        if let Some((auto, _)) = &part.seat {
+        let part = self.part(Location::caller());
+        if let Some((auto, seat)) = &part.seat {
+            seat.set_name(current.name());
             auto.welcome(current.id());
         }
         Entered::new(part, Some(current.id()))
+    }
+
+    /// Counts a thread that is not started yet as one that runs. It takes part from when it [enters](Invitation::enter)
+    /// on. [`spawn`](Clock::spawn) does so by itself; this is for threads that are started in another way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use std::time::Duration;
+    /// use virtnet::Clock;
+    ///
+    /// let clock = Clock::auto();
+    /// let (invitation, sleeps) = (clock.invite(), clock.clone());
+    /// let sleeper = thread::Builder::new().name("sleeper".into()).spawn(move || {
+    ///     let _me = invitation.enter();
+    ///     sleeps.sleep(Duration::from_secs(3600)).wait();
+    /// })?;
+    /// sleeper.join().unwrap();
+    /// assert_eq!(clock.now().to_string(), "3600.000s");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn invite(&self) -> Invitation {
+        Invitation::new(self, Location::caller())
     }
 
     /// Waits for a future, and takes part in the clock meanwhile. While the future is pending, the thread waits: an
@@ -84,9 +109,42 @@ impl Clock {
     }
 
     /// A part for a thread to take, which is counted from now on.
-    pub(super) fn part(&self, name: Option<String>, place: &'static Location<'static>) -> Part {
-        let seat = self.counting().map(|auto| (auto.clone(), auto.take_seat(name, place)));
+    fn part(&self, place: &'static Location<'static>) -> Part {
+        let seat = self.counting().map(|auto| (auto.clone(), auto.take_seat(place)));
         Part { clock: self.clone(), seat }
+    }
+}
+
+/// A thread that is counted by a clock before it is started; see [`Clock::invite`]. Dropping it counts the thread no
+/// longer.
+#[must_use = "no thread is counted once this is dropped"]
+pub struct Invitation(Option<Part>);
+
+impl Invitation {
+    /// A thread that is started at `place`.
+    pub(super) fn new(clock: &Clock, place: &'static Location<'static>) -> Self {
+        Self(Some(clock.part(place)))
+    }
+
+    /// The running thread takes part in the clock while it holds what is returned. It is meant to end then.
+    pub fn enter(mut self) -> Entered {
+        let part = self.0.take().expect("it is taken once");
+        if let Some((_, seat)) = &part.seat {
+            seat.set_name(thread::current().name());
+        }
+        Entered::new(part, None)
+    }
+}
+
+impl Drop for Invitation {
+    fn drop(&mut self) {
+        drop(self.0.take().map(|part| Entered::new(part, None)));
+    }
+}
+
+impl fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Invitation")
     }
 }
 
@@ -103,7 +161,7 @@ pub struct Entered {
 
 impl Entered {
     /// The running thread takes this part.
-    pub(super) fn new(part: Part, stays: Option<ThreadId>) -> Self {
+    fn new(part: Part, stays: Option<ThreadId>) -> Self {
         let seat = part.seat.clone();
         let before = ThreadClock(Some(part)).make_current();
         Self { before: Some(before), seat, stays, thread: PhantomData }

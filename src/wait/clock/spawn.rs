@@ -9,9 +9,8 @@ use std::thread;
 
 use crate::sync::Lock;
 use crate::wait::Op;
-use crate::wait::block::Part;
 use crate::wait::clock::handle::Clock;
-use crate::wait::clock::participant::Entered;
+use crate::wait::clock::participant::Invitation;
 use crate::wait::waker::{ManyWakers, Wakers as _, poll_locked};
 
 impl Clock {
@@ -170,38 +169,29 @@ impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
 
 /// A thread that was counted by its parent, and that others may wait for.
 struct Child {
-    /// Until it starts.
-    part: Option<Part>,
+    invitation: Invitation,
     ended: Ended,
 }
 
 impl Child {
     fn new(clock: &Clock, place: &'static Location<'static>, counts: [Option<Arc<Unfinished>>; 2]) -> Self {
         counts.iter().flatten().for_each(|count| count.add());
-        Self { part: Some(clock.part(None, place)), ended: Ended(counts) }
+        Self { invitation: Invitation::new(clock, place), ended: Ended(counts) }
     }
 
-    fn run<T>(mut self, run: impl FnOnce() -> T) -> T {
-        let _entered = self.part.take().map(|part| Entered::new(part, None));
-        // What is declared last is dropped first: the waiting threads count before this one leaves.
-        let _child = self;
+    fn run<T>(self, run: impl FnOnce() -> T) -> T {
+        let _entered = self.invitation.enter();
+        // It is dropped first: threads that wait for this one count before it leaves.
+        let _ended = self.ended;
         run()
     }
 }
 
-/// The system did not start the thread, or it has ended.
-impl Drop for Child {
-    fn drop(&mut self) {
-        self.ended.tell();
-        drop(self.part.take().map(|part| Entered::new(part, None)));
-    }
-}
-
-/// Those that count the thread.
+/// Tells those that wait for a thread, when this is dropped.
 struct Ended([Option<Arc<Unfinished>>; 2]);
 
-impl Ended {
-    fn tell(&self) {
+impl Drop for Ended {
+    fn drop(&mut self) {
         self.0.iter().flatten().for_each(|count| count.finish());
     }
 }
