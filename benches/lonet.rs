@@ -86,7 +86,9 @@ fn connect_tcp() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let dialled = TcpStream::connect(listener.local_addr().expect("it is bound")).expect("connected");
     let accepted = listener.accept().expect("accepted").0;
-    [&dialled, &accepted].map(|end| end.set_nodelay(true).expect("a socket"));
+    for end in [&dialled, &accepted] {
+        end.set_nodelay(true).expect("a socket");
+    }
     (dialled, accepted)
 }
 

@@ -94,7 +94,7 @@ fn files_of_other_implementations_are_joined() {
     for script in [
         format!("PRAGMA journal_mode = wal; {TABLES}{META}"),
         // Not all entries are there yet.
-        format!("{TABLES}"),
+        TABLES.into(),
         format!("{TABLES} INSERT INTO meta VALUES ('network', 'net');"),
         format!("{TABLES} INSERT INTO meta VALUES ('schemaver', NULL), ('network', '');"),
         "CREATE TABLE hosts (hostname TEXT NON NULL PRIMARY KEY, osladdr TEXT NON NULL);".into(),
