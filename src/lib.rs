@@ -184,7 +184,8 @@
 //!
 //! # Where to look
 //!
-//! - [`pipenet`]: networks within a process, growable or [fixed-size](pipenet::fixed).
+//! - [`pipenet`]: networks within a process, growable or [fixed-size](pipenet::fixed). The module `lonet`: networks of
+//!   several processes.
 //! - [`Host`], [`Listener`], [`Conn`], [`Op`]: the types that every user needs. [`Error`], [`ErrorKind`],
 //!   [`CloseError`]: their errors.
 //! - [`Snapshot`](snapshot::Snapshot): which tasks wait for what, when a test hangs; without a heap,
@@ -215,6 +216,8 @@
 //! | `alloc` (by `std`) | growable networks |
 //! | `pipenet` (default) | networks within a process |
 //! | `trace` | what happened in a network, and expectations on it |
+//! | `lonet` | networks of several processes of one machine |
+//! | `lonet-bundled` | `lonet` with SQLite compiled in |
 //! | `pcapng` | traces as captures for Wireshark |
 //! | `sim` | faults such as partitions and latency, and clocks: time that moves when nothing else can happen |
 //! | `json` | traces read from JSON lines, and merged |
@@ -265,6 +268,9 @@ pub mod table;
 // Level 3: around any engine.
 #[cfg(feature = "trace")]
 pub mod trace;
+#[cfg(any(all(feature = "lonet", unix), loom))]
+#[cfg_attr(loom, allow(dead_code, reason = "models use a part of it"))]
+mod wire;
 
 // Level 4: what users hold.
 mod net;
@@ -281,6 +287,8 @@ pub mod bridge;
 pub mod sim;
 
 // Level 7: backends, and the suite that proves them.
+#[cfg(all(feature = "lonet", unix))]
+pub mod lonet;
 #[cfg(feature = "pipenet")]
 pub mod pipenet;
 #[cfg(feature = "testing")]
@@ -334,6 +342,9 @@ pub use tcp::{TokioTcp, TokioTcpListener, TokioTcpStream};
 #[cfg(feature = "sim")]
 pub use wait::clock::{self, Clock};
 pub use wait::{OnTimeout, Op};
+#[cfg(loom)]
+#[doc(hidden)]
+pub use wire::model as wire_model;
 
 // With tokio and sim, as some of its programs are written for them.
 #[cfg(all(doctest, feature = "pipenet", feature = "sim", feature = "tokio"))]

@@ -47,3 +47,5 @@ mod trace;
 #[cfg(feature = "trace")]
 #[path = "loom/traced.rs"]
 mod traced;
+#[path = "loom/wire.rs"]
+mod wire;

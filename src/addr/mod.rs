@@ -127,7 +127,7 @@ pub(crate) fn host_name(host: &str, input: &str) -> Result<HostName, AddrError> 
 }
 
 /// Splits `host:port` as Go's `net.SplitHostPort` does.
-fn split(text: &str) -> Result<(&str, &str), AddrReason> {
+pub(crate) fn split(text: &str) -> Result<(&str, &str), AddrReason> {
     let colon = last(text, b':').ok_or(AddrReason::MissingPort)?;
     let (before, port) = around(text, colon);
     let (host, inside, after) = match text.strip_prefix("[") {

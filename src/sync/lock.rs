@@ -69,6 +69,23 @@ impl<T: ?Sized> Lock<T> {
     }
 }
 
+/// A lock that may be held for a call of the operating system: waiting threads sleep. A panic does not poison it.
+#[cfg(feature = "lonet")]
+pub(crate) struct SleepLock<T>(std::sync::Mutex<T>);
+
+#[cfg(feature = "lonet")]
+impl<T> SleepLock<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::sync::Mutex::new(value))
+    }
+
+    /// Runs one step on the content.
+    #[inline]
+    pub(crate) fn with<R>(&self, step: impl FnOnce(&mut T) -> R) -> R {
+        step(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
 impl<T: ?Sized> fmt::Debug for Lock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Lock")

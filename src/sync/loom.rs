@@ -40,6 +40,9 @@ impl<T: ?Sized> Lock<T> {
     }
 }
 
+/// A lock that may be held for a call of the operating system. A model makes none.
+pub(crate) use Lock as SleepLock;
+
 impl<T: ?Sized> fmt::Debug for Lock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Lock")

@@ -60,6 +60,7 @@ fn is_down<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>, cause: &str
 fn is_over<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) {
     // Bytes in flight come first.
     assert!(net.wait(read_all(conn.clone(), usize::MAX)).is_ok());
+    net.closed_at_peer(conn);
     for _ in 0..2 {
         assert_eq!(net.wait(read(conn, 9)), Ok(vec![]));
         assert_eq!(text(net.wait(write(conn, b"x"))), failed("write", conn, "broken pipe"));

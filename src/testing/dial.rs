@@ -6,7 +6,7 @@ use std::string::ToString;
 use std::vec::Vec;
 
 use super::setup::Setup;
-use super::step::{accept, server, text, until};
+use super::step::{PATIENCE, accept, server, text, until};
 use super::task::{Task, Waiting};
 use crate::error::kind::ErrorKind;
 use crate::net::net_ref::NetRef;
@@ -215,7 +215,8 @@ pub(super) fn an_accept_that_timed_out_leaves_no_trace<N: NetRef + 'static>(net:
 pub(super) fn a_ready_outcome_wins_over_an_expired_timeout<N: NetRef + 'static>(net: &Setup<N>) {
     let (n, a, b) = (net.name(), net.host("a"), net.host("b"));
     let listener = a.listen(":1").expect("a free port");
-    let refused = b.dial("a:2").wait_timeout(Duration::ZERO);
+    // Sockets take time.
+    let refused = b.dial("a:2").wait_timeout(if net.raw { PATIENCE } else { Duration::ZERO });
     assert_eq!(text(refused), format!("dial {n} b:1->a:2: connection refused"));
     let unknown = b.dial("γ:1").wait_timeout(Duration::ZERO).expect_err("no host has that name");
     assert_eq!(unknown.kind(), ErrorKind::NoSuchHost);

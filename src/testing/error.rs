@@ -20,6 +20,7 @@ pub(super) fn an_error_names_operation_addresses_and_cause<N: NetRef + 'static>(
     let reading = net.wait(read(a, 9)).expect_err("it is closed");
     assert_eq!((reading.operation(), reading.kind()), (Operation::Read, ErrorKind::SocketDown));
     assert_eq!((reading.source_addr(), reading.addr()), (Some(("b".into(), 1)), Some(("a".into(), port))));
+    net.closed_at_peer(b);
     let writing = net.wait(write(b, b"x")).expect_err("the peer does not read");
     assert_eq!((writing.operation(), writing.kind()), (Operation::Write, ErrorKind::BrokenPipe));
     assert_eq!((writing.source_addr(), writing.addr()), (Some(("b".into(), 1)), Some(("a".into(), port))));
@@ -71,6 +72,7 @@ pub(super) fn an_error_is_one_of_std_and_of_embedded_io<N: NetRef + 'static>(net
     note(net.wait(net.net.new_host("a")).expect_err("the name is taken"));
     note(pair.listener.accept().wait_timeout(super::step::SHORT).expect_err("no dial arrives"));
     b.close();
+    net.closed_at_peer(a);
     note(net.wait(write(a, b"x")).expect_err("the peer does not read"));
     note(net.wait(write(b, b"x")).expect_err("it is closed"));
     let (dialled, accepted) = net.connect(&pair.b, &pair.listener);

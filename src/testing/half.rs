@@ -38,6 +38,7 @@ pub(super) fn connections_are_std_streams<N: NetRef + 'static>(net: &Setup<N>) {
     sent.expect("all is sent");
     assert_eq!(got.expect("all is read"), "hello");
     b.close();
+    net.closed_at_peer(&a);
     let error = a.write(b"x").expect_err("the peer does not read");
     assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::BrokenPipe, failed("write", &a, "broken pipe")));
     let inner =
@@ -61,6 +62,7 @@ pub(super) fn connections_are_embedded_streams<N: NetRef + 'static>(net: &Setup<
     assert_eq!((sent, got), (Ok(()), Ok(*b"hello")));
     pair.accepted.close();
     assert_eq!((pair.accepted.as_ref().read_ready(), b.read_ready()), (Ok(true), Ok(true)));
+    net.closed_at_peer(b);
     let error = embedded_io::Write::write(&mut b, b"x").expect_err("the peer does not read");
     assert_eq!(embedded_io::Error::kind(&error), embedded_io::ErrorKind::BrokenPipe);
 }
@@ -122,6 +124,7 @@ pub(super) fn available_bytes_win_over_a_short_timeout<N: NetRef + 'static>(net:
     assert_eq!((&**a).read(&mut [0; 9]).map_err(|error| error.kind()), Ok(3));
     assert_eq!(offered.outcome(), Ok(3));
     a.close();
+    net.closed_at_peer(b);
     assert_eq!((&**b).write(b"x").map_err(|error| error.kind()), Err(io::ErrorKind::BrokenPipe));
     assert_eq!((&**b).read(&mut [0]).map_err(|error| error.kind()), Ok(0));
 }
@@ -173,6 +176,7 @@ pub(super) fn a_dropped_write_half_ends_the_stream<N: NetRef + 'static>(net: &Se
     assert_eq!(offered.outcome(), Ok(2));
     drop(read_half);
     // The other half is dropped, too.
+    net.closed_at_peer(a);
     assert_eq!(net.wait(write(a, b"x")).map_err(|error| error.kind()), Err(ErrorKind::BrokenPipe));
     assert_eq!(pair.b.sockets(), 0);
 }

@@ -3,7 +3,7 @@
 use std::vec::Vec;
 
 use super::{
-    super::*, Behaviour, buffer::*, close::*, dial::*, error::*, half::*, ip::*, notifier::*, port::*, shut::*,
+    super::*, Behaviour, buffer::*, close::*, dial::*, error::*, half::*, ip::*, notifier::*, port::*, raw::*, shut::*,
     stream::*, subnet::*,
 };
 use crate::net::net_ref::NetRef;
@@ -22,6 +22,7 @@ pub(super) fn all<N: NetRef + 'static>() -> Vec<Behaviour<N>> {
     crate::__virtnet_behaviours!([add] [] unread_resets);
     crate::__virtnet_behaviours!([add] [] fresh_port);
     crate::__virtnet_behaviours!([add] [] shared_port);
+    crate::__virtnet_behaviours!([add] [] raw);
     crate::__virtnet_behaviours!([add] [] sized_buffer);
     crate::__virtnet_behaviours!([add] [] small_backlog);
     crate::__virtnet_behaviours!([add] [] fixed);
@@ -181,6 +182,15 @@ macro_rules! __virtnet_behaviours {
             a_pair_in_use_is_not_dialled_again
             a_pair_is_free_when_a_dial_for_it_was_withdrawn
             a_pair_in_use_is_not_dialled_again_by_an_ip_address
+        }
+    };
+    ([$($do:tt)*] $args:tt raw) => {
+        $($do)*! { $args raw
+            writes_succeed_while_a_closed_peer_lingers
+            a_full_socket_has_room_again_once_its_bytes_were_read
+            a_socket_does_not_know_what_its_peer_has_read
+            bytes_that_arrived_before_an_abort_are_read
+            a_reset_after_the_end_of_the_stream_is_a_broken_pipe
         }
     };
     ([$($do:tt)*] $args:tt sized_buffer) => {

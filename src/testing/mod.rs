@@ -13,6 +13,7 @@
 //! | `fresh_port` | an accepted connection takes a port of its own |
 //! | `unread_resets` | [an end that is closed with bytes unread resets](Setup::resets_unread) |
 //! | `shared_port` | an accepted connection keeps the listener's port |
+//! | `raw` | [connections are sockets](Setup::raw), and deviate as these behaviours say |
 //! | `sized_buffer` | [the size of the buffers](Setup::buffer) is known |
 //! | `small_backlog` | at most 4 dials may wait at a listener |
 //! | `fixed` | [there is room for so much](Setup::capacity), and no more |
@@ -72,6 +73,7 @@ mod link;
 mod list;
 mod notifier;
 mod port;
+mod raw;
 mod setup;
 mod shut;
 mod step;

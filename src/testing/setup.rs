@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Instant;
 use std::vec::Vec;
 
-use super::step::{PATIENCE, server, until, write};
+use super::step::{LONG, PATIENCE, server, until, write};
 use super::task::{Started, Task, Waiting, along};
 use crate::contract::engine::{Engine, Shutdown};
 use crate::error::Error;
@@ -33,6 +33,7 @@ pub struct Setup<N: NetRef> {
     pub(super) buffer: Option<usize>,
     pub(super) capacity: Option<Capacity>,
     pub(super) resets_unread: bool,
+    pub(super) raw: bool,
     links: Option<MakeLinks<N>>,
     held: Option<Box<dyn Fn() -> usize + Send>>,
     #[cfg(feature = "trace")]
@@ -72,6 +73,7 @@ impl<N: NetRef + 'static> Setup<N> {
             buffer: None,
             capacity: None,
             resets_unread: false,
+            raw: false,
             links: None,
             held: None,
             #[cfg(feature = "trace")]
@@ -158,6 +160,14 @@ impl<N: NetRef + 'static> Setup<N> {
         self
     }
 
+    /// Declares that connections are sockets of the operating system, and deviate as the behaviours of the group `raw`
+    /// say.
+    #[must_use]
+    pub fn raw(mut self) -> Self {
+        self.raw = true;
+        self
+    }
+
     /// Sets the time limit of a behaviour, which is 60 seconds by default.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
@@ -173,6 +183,7 @@ impl<N: NetRef + 'static> Setup<N> {
             either(self.is_rendezvous(), "rendezvous", "buffered"),
             either(self.shares_ports(), "shared_port", "fresh_port"),
             if_any(self.resets_unread, "unread_resets"),
+            if_any(self.raw, "raw"),
             if_any(self.buffer.is_some(), "sized_buffer"),
             if_any(self.backlog() <= SMALL_BACKLOG, "small_backlog"),
             if_any(self.capacity.is_some(), "fixed"),
@@ -268,6 +279,9 @@ impl<N: NetRef + 'static> Setup<N> {
 
     /// Writes until the next write would have to wait; returns the bytes written.
     pub(super) fn fill(&self, conn: &Conn<N>) -> Vec<u8> {
+        if self.raw {
+            return fill_socket(conn);
+        }
         let mut written = Vec::new();
         while !self.is_rendezvous() {
             match conn.try_write(b"fill") {
@@ -279,6 +293,13 @@ impl<N: NetRef + 'static> Setup<N> {
             }
         }
         written
+    }
+
+    /// After the peer of `conn` was closed: a socket's writes succeed until it hears of that.
+    pub(super) fn closed_at_peer(&self, conn: &Conn<N>) {
+        if self.raw {
+            until(|| conn.try_write(b"x").is_err_and(|error| error.kind() != ErrorKind::WouldBlock));
+        }
     }
 
     pub(super) fn shares_ports(&self) -> bool {
@@ -338,6 +359,26 @@ impl<N: NetRef> fmt::Debug for Setup<N> {
         shown.field("network", &self.net.network_name()).field("waiting", &self.waiting).field("buffer", &self.buffer);
         shown.field("capacity", &self.capacity).finish_non_exhaustive()
     }
+}
+
+/// Writes until a socket has no room. It may have room for more when the peer's system has taken what it got.
+fn fill_socket<N: NetRef>(conn: &Conn<N>) -> Vec<u8> {
+    let (chunk, mut written, mut failed) = (b"fill".repeat(16 << 10), Vec::new(), 0);
+    while failed < 3 {
+        match conn.try_write(&chunk[written.len() % 4..]) {
+            Ok(count) => {
+                written.extend(&chunk[written.len() % 4..][..count]);
+                failed = 0;
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                failed += 1;
+                // Its outcome does not matter: the next write tells.
+                let _ = conn.writable().wait_timeout(LONG / 4);
+            }
+        }
+    }
+    written
 }
 
 /// The outcome of a dial.

@@ -83,7 +83,7 @@ pub(super) fn a_dial_across_that_fails_leaves_no_name<N: NetRef + 'static>(net: 
     assert!(net.wait(b.dial("a:1")).is_err());
     let listener = server(&a, ":1");
     let mut dial = Task::start(b.dial("a:1"));
-    let mut accepting = Task::start(accept(&listener));
+    let mut accepting = Task::new(accept(&listener));
     until(|| {
         accepting.turn();
         a.sockets() == 2
@@ -104,6 +104,7 @@ pub(super) fn the_end_of_one_subnetwork_is_the_end_of_the_stream_for_the_other<N
     net.wait(net.net.close()).expect("closing goes well");
     assert_eq!(reading.outcome(), Ok(vec![]));
     let failed = format!("write {n} {}->{}: broken pipe", dialled.local_addr(), dialled.peer_addr());
+    net.closed_at_peer(&dialled);
     assert_eq!(text(net.wait(write(&dialled, b"x"))), failed);
     assert_eq!(text(net.wait(read(&accepted, 9))).split(": ").last(), Some("network is down"));
     // The other subnetwork continues.

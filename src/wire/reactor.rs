@@ -1,0 +1,305 @@
+//! The thread that waits for all sockets of the process.
+//!
+//! It is started by the first network that needs it and ends when the last one is gone and closed connections are
+//! drained. It runs the handshakes and other background work as tasks of a small executor of its own. User code runs on
+//! it only when a waker is called.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, btree_map::Entry};
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Wake;
+use std::time::Instant;
+use std::{io, process, thread};
+
+use mio::event::{Event, Source};
+use mio::{Events, Interest, Poll as Poller, Registry, Token};
+
+use crate::sync::{AtomicBool, Lock, SleepLock};
+use crate::wait::waker::{discard, wake};
+use crate::wire::ready::Ready;
+use crate::wire::roster::Roster;
+
+/// A user's reference to the reactor.
+pub(crate) struct Reactor(Arc<Shared>);
+
+/// What the thread and its users share.
+pub(crate) struct Shared {
+    registry: Registry,
+    waker: mio::Waker,
+    /// A child that was forked without the thread is told apart by it.
+    pid: u32,
+    sources: Lock<Sources>,
+    roster: Roster<Work>,
+    /// The tasks to poll.
+    queue: Lock<Vec<u64>>,
+    timers: Lock<BTreeMap<(Instant, u64), Waker>>,
+    next_timer: AtomicU64,
+}
+
+/// The registered sockets, by their tokens. No token is used twice, as events of a closed socket may be under way.
+#[derive(Default)]
+struct Sources {
+    next: usize,
+    all: BTreeMap<usize, Arc<Ready>>,
+}
+
+/// A task of the reactor.
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The reactor of this process, if it runs.
+static CURRENT: SleepLock<Weak<Shared>> = SleepLock::new(Weak::new());
+
+impl Reactor {
+    /// The reactor of this process; starts it if it does not run.
+    pub(crate) fn get() -> io::Result<Self> {
+        CURRENT.with(|current| {
+            if let Some(shared) = current.upgrade().filter(|shared| !shared.is_forked() && shared.roster.join()) {
+                return Ok(Self(shared));
+            }
+            let (poller, shared) = Shared::new()?;
+            thread::Builder::new().name(NAME.into()).spawn({
+                let shared = shared.clone();
+                move || run(poller, &shared)
+            })?;
+            *current = Arc::downgrade(&shared);
+            Ok(Self(shared))
+        })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        self.0.roster.leave();
+        self.0.notify();
+    }
+}
+
+impl Shared {
+    fn new() -> io::Result<(Poller, Arc<Self>)> {
+        let poller = Poller::new()?;
+        let registry = poller.registry().try_clone()?;
+        let waker = mio::Waker::new(&registry, WAKER)?;
+        let shared = Self {
+            registry,
+            waker,
+            pid: process::id(),
+            sources: Lock::new(Sources::default()),
+            roster: Roster::new(),
+            queue: Lock::new(Vec::new()),
+            timers: Lock::new(BTreeMap::new()),
+            next_timer: AtomicU64::new(0),
+        };
+        Ok((poller, Arc::new(shared)))
+    }
+
+    /// Whether this process was forked from the one with the thread.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.pid != process::id()
+    }
+
+    /// Registers a socket, until [`deregister`](Self::deregister).
+    pub(crate) fn register(&self, source: &mut impl Source) -> io::Result<(Token, Arc<Ready>)> {
+        let ready = Arc::new(Ready::new());
+        let token = self.sources.with(|sources| {
+            let token = sources.next;
+            sources.next += 1;
+            sources.all.insert(token, ready.clone());
+            Token(token)
+        });
+        match self.registry.register(source, token, Interest::READABLE | Interest::WRITABLE) {
+            Ok(()) => Ok((token, ready)),
+            Err(error) => {
+                self.deregister(token);
+                Err(error)
+            }
+        }
+    }
+
+    /// Forgets a socket that is about to be closed.
+    pub(crate) fn deregister(&self, token: Token) {
+        let gone = self.sources.with(|sources| sources.all.remove(&token.0));
+        drop(gone);
+    }
+
+    /// Runs a task on the reactor. If the thread has ended, drops it.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if self.roster.submit(Box::pin(task)).is_ok() {
+            self.notify();
+        }
+    }
+
+    /// Ready at `deadline`.
+    pub(crate) fn sleep_until(self: &Arc<Self>, deadline: Instant) -> Sleep {
+        let id = self.next_timer.fetch_add(1, Ordering::Relaxed);
+        Sleep { shared: self.clone(), key: (deadline, id) }
+    }
+
+    /// Ready after `duration`.
+    pub(crate) fn sleep(self: &Arc<Self>, duration: Duration) -> Sleep {
+        self.sleep_until(Instant::now() + duration)
+    }
+
+    /// The outcome of `future`, or `None` if it has none at `deadline`.
+    pub(crate) async fn until<T>(self: &Arc<Self>, deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        let mut sleep = pin!(self.sleep_until(deadline));
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
+        })
+        .await
+    }
+
+    /// Wakes the thread.
+    fn notify(&self) {
+        // It fails only if the thread's queue of events is full: then the thread is about to wake up.
+        let _ = self.waker.wake();
+    }
+
+    /// Wakes the tasks whose time has come. Returns how long it is until the next.
+    fn fire(&self) -> Option<Duration> {
+        loop {
+            let now = Instant::now();
+            let first = self.timers.with(|timers| match timers.first_entry() {
+                Some(first) if first.key().0 <= now => Err(first.remove()),
+                first => Ok(first.map(|first| first.key().0 - now)),
+            });
+            match first {
+                Ok(next) => return next,
+                Err(waker) => wake(waker),
+            }
+        }
+    }
+
+    /// Tells the tasks that wait for the socket of an event.
+    fn dispatch(&self, event: &Event) {
+        let ready = self.sources.with(|sources| sources.all.get(&event.token().0).cloned());
+        let Some(ready) = ready else { return };
+        if event.is_error() || (event.is_read_closed() && event.is_write_closed()) {
+            ready.set_gone();
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            ready.read.change();
+        }
+        if event.is_writable() || event.is_write_closed() || event.is_error() {
+            ready.write.change();
+        }
+    }
+}
+
+/// The loop of the thread.
+fn run(mut poller: Poller, shared: &Arc<Shared>) {
+    let mut events = Events::with_capacity(256);
+    let mut tasks: BTreeMap<u64, Work> = BTreeMap::new();
+    let mut next = 0;
+    loop {
+        for work in shared.roster.take_new() {
+            tasks.insert(next, work);
+            shared.queue.with(|queue| queue.push(next));
+            next += 1;
+        }
+        let queued = shared.queue.with(core::mem::take);
+        let idle = queued.is_empty();
+        for id in queued {
+            if let Entry::Occupied(mut task) = tasks.entry(id) {
+                poll_task(shared, task.get_mut().as_mut(), id).then(|| finish(shared, task.remove()));
+            }
+        }
+        let timeout = shared.fire();
+        if idle && shared.roster.try_end() {
+            return;
+        }
+        let timeout = if idle { timeout } else { Some(Duration::ZERO) };
+        // An interrupted wait is like one without events. Any other failure is one of the system; it may pass.
+        if poller.poll(&mut events, timeout).is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
+            thread::sleep(PAUSE);
+        }
+        events.iter().filter(|event| event.token() != WAKER).for_each(|event| shared.dispatch(event));
+    }
+}
+
+/// Polls a task once. Returns whether it is done.
+fn poll_task(shared: &Arc<Shared>, task: Pin<&mut (dyn Future<Output = ()> + Send)>, id: u64) -> bool {
+    let waker = Waker::from(Arc::new(TaskWaker { shared: Arc::downgrade(shared), id, woken: AtomicBool::new(false) }));
+    // A task that panics is given up; the other tasks continue.
+    catch_unwind(AssertUnwindSafe(|| task.poll(&mut Context::from_waker(&waker)).is_ready())).unwrap_or(true)
+}
+
+/// Drops a task that is done.
+fn finish(shared: &Shared, task: Work) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
+    shared.roster.done();
+}
+
+/// Wakes a task of the reactor. There is one for each poll.
+struct TaskWaker {
+    shared: Weak<Shared>,
+    id: u64,
+    woken: AtomicBool,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.woken.swap(true, Ordering::AcqRel)
+            && let Some(shared) = self.shared.upgrade()
+        {
+            shared.queue.with(|queue| queue.push(self.id));
+            shared.notify();
+        }
+    }
+}
+
+/// A future that is ready at a time.
+pub(crate) struct Sleep {
+    shared: Arc<Shared>,
+    key: (Instant, u64),
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if Instant::now() >= self.key.0 {
+            return Poll::Ready(());
+        }
+        let waker = cx.waker().clone();
+        let (before, is_first) = self.shared.timers.with(|timers| {
+            let before = timers.insert(self.key, waker);
+            (before, timers.first_key_value().is_some_and(|(key, _)| *key == self.key))
+        });
+        before.into_iter().for_each(discard);
+        if is_first {
+            self.shared.notify();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        let left = self.shared.timers.with(|timers| timers.remove(&self.key));
+        left.into_iter().for_each(discard);
+    }
+}
+
+/// The name of the thread.
+const NAME: &str = "virtnet-wire";
+/// The token of the thread's waker.
+const WAKER: Token = Token(usize::MAX);
+/// How long to wait after the system failed to wait.
+const PAUSE: Duration = Duration::from_millis(10);

@@ -1,0 +1,218 @@
+//! Sockets of the operating system that are registered at the reactor.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::future::poll_fn;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
+use std::time::Instant;
+
+use mio::Token;
+use mio::net::TcpStream;
+use socket2::SockRef;
+
+use crate::wire::line::MAX_LINE;
+use crate::wire::link::{Link, Stream, retried};
+use crate::wire::reactor::Shared;
+use crate::wire::ready::Ready;
+use crate::wire::room::Room;
+
+/// What the sockets of a network have in common.
+pub(crate) struct Common {
+    pub(crate) shared: Arc<Shared>,
+    /// The size of each buffer of the system, unless it decides.
+    pub(crate) buffer: Option<usize>,
+    /// How long the peer of a closed connection may take to read what was written.
+    pub(crate) linger: Duration,
+    /// Closed sockets whose peers still read.
+    pub(crate) draining: Arc<Room>,
+    /// Accepted sockets whose request has not come.
+    pub(crate) unfinished: Arc<Room>,
+    /// How many sockets are open.
+    pub(crate) open: AtomicUsize,
+}
+
+/// A connected socket.
+pub(crate) struct Socket {
+    stream: TcpStream,
+    token: Token,
+    ready: Arc<Ready>,
+    common: Arc<Common>,
+}
+
+impl Socket {
+    pub(crate) fn new(mut stream: TcpStream, common: &Arc<Common>) -> io::Result<Arc<Self>> {
+        let (token, ready) = common.shared.register(&mut stream)?;
+        common.open.fetch_add(1, Ordering::Relaxed);
+        let socket = Self { stream, token, ready, common: common.clone() };
+        socket.stream.set_nodelay(true)?;
+        if let Some(bytes) = common.buffer {
+            let options = SockRef::from(&socket.stream);
+            options.set_send_buffer_size(bytes)?;
+            options.set_recv_buffer_size(bytes)?;
+        }
+        Ok(Arc::new(socket))
+    }
+
+    /// Connects to a listener of the system.
+    pub(crate) async fn connect(addr: SocketAddr, common: &Arc<Common>) -> io::Result<Arc<Self>> {
+        let socket = Self::new(TcpStream::connect(addr)?, common)?;
+        poll_fn(|cx| socket.ready.write.poll(cx.waker(), || socket.connected())).await?;
+        // A socket may connect to itself, if its own port happens to be the one at which no socket listens any more.
+        if socket.stream.local_addr()? == socket.stream.peer_addr()? {
+            socket.reset();
+            return Err(ErrorKind::ConnectionRefused.into());
+        }
+        Ok(socket)
+    }
+
+    /// Whether the connection is established.
+    fn connected(&self) -> Poll<io::Result<()>> {
+        match self.stream.take_error() {
+            Ok(None) => {}
+            Ok(Some(error)) | Err(error) => return Poll::Ready(Err(error)),
+        }
+        match self.stream.peer_addr() {
+            Ok(_) => Poll::Ready(Ok(())),
+            Err(error) if error.kind() == ErrorKind::NotConnected => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    pub(crate) fn ready(&self) -> &Arc<Ready> {
+        &self.ready
+    }
+
+    /// Reads a line, and nothing behind it. A line that is too long ends where it became so.
+    pub(crate) async fn read_line(&self) -> io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        poll_fn(|cx| self.ready.read.poll(cx.waker(), || self.read_more(&mut line))).await?;
+        Ok(line)
+    }
+
+    fn read_more(&self, line: &mut Vec<u8>) -> Poll<io::Result<()>> {
+        let mut buf = [0; MAX_LINE];
+        loop {
+            let room = &mut buf[..MAX_LINE - line.len()];
+            let got = match retried(|| self.stream.peek(room)) {
+                Ok(0) => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
+                Ok(got) => got,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
+            let end = room[..got].iter().position(|&byte| byte == b'\n');
+            let part = &mut room[..end.map_or(got, |end| end + 1)];
+            // These bytes are there, and no other task reads.
+            match retried(|| (&self.stream).read(part)) {
+                Ok(read) => line.extend(&part[..read]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            if line.ends_with(b"\n") || line.len() == MAX_LINE {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Writes all of `bytes`.
+    pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let mut attempt = || match retried(|| (&self.stream).write(bytes)) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
+                outcome => Poll::Ready(outcome),
+            };
+            let count = poll_fn(|cx| self.ready.write.poll(cx.waker(), &mut attempt)).await?;
+            bytes = bytes.get(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Ready once the peer is gone, in both directions. A peer that only writes no more is not.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let is_gone = || {
+            let reset = matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() != ErrorKind::WouldBlock && error.kind() != ErrorKind::Interrupted);
+            if reset || self.ready.is_gone() { Poll::Ready(()) } else { Poll::Pending }
+        };
+        self.ready.read.poll(cx.waker(), is_gone)
+    }
+
+    /// Reads and drops what arrives. Ready at the end of the stream.
+    fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.ready.read.poll(cx.waker(), || if self.ready.is_cut() { Poll::Ready(()) } else { self.drain(cx) })
+    }
+
+    fn drain(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut buf = [0; DRAINED];
+        for _ in 0..DRAINS {
+            match retried(|| (&self.stream).read(&mut buf)) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
+                Ok(0) | Err(_) => return Poll::Ready(()),
+            }
+        }
+        // Others have a turn, too.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Stream for Socket {
+    #[inline]
+    fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        (&self.stream).read(buf)
+    }
+
+    fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.stream.peek(buf)
+    }
+
+    #[inline]
+    fn write(&self, buf: &[u8]) -> io::Result<usize> {
+        (&self.stream).write(buf)
+    }
+
+    fn shut_write(&self) {
+        // It fails if the connection is over already.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    fn reset(self: Arc<Self>) {
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// The system would reset the connection at the next byte from the peer, and drop what the peer has not read. So the
+    /// socket lives until the peer has closed its end, or for a while.
+    fn finish(self: Arc<Self>) {
+        self.shut_write();
+        let mut noop = Context::from_waker(crate::wait::waker::noop_waker());
+        if self.poll_drained(&mut noop).is_ready() {
+            return;
+        }
+        let common = self.common.clone();
+        common.shared.clone().spawn(async move {
+            let _place = self.common.draining.enter(self.ready.clone());
+            let deadline = Instant::now() + self.common.linger;
+            let _: Option<()> = self.common.shared.until(deadline, poll_fn(|cx| self.poll_drained(cx))).await;
+        });
+    }
+
+    fn discard(link: Link<Self>) {
+        let Some(common) = link.socket().map(|socket| socket.common.clone()) else { return };
+        common.shared.spawn(poll_fn(move |cx| link.poll_discard(cx.waker())));
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.common.shared.deregister(self.token);
+        self.common.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many bytes are dropped at once.
+const DRAINED: usize = 4096;
+/// How often, before another task has its turn.
+const DRAINS: usize = 64;

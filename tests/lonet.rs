@@ -1,0 +1,13 @@
+//! Networks of several processes, as their users see them.
+#![cfg(all(feature = "lonet", unix))]
+
+#[path = "lonet/basic.rs"]
+mod basic;
+#[path = "lonet/limits.rs"]
+mod limits;
+#[path = "lonet/process.rs"]
+mod process;
+#[path = "lonet/registry.rs"]
+mod registry;
+#[path = "lonet/support.rs"]
+mod support;

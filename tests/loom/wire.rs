@@ -1,0 +1,124 @@
+//! Sockets: waiting for them, closing them, and the end of the thread that waits.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use virtnet::Op;
+use virtnet::wire_model::{End, Thread};
+
+use crate::act::*;
+use crate::explore::*;
+
+fn read(end: &End) -> String {
+    told(Op::new(poll_fn(|cx| end.poll_read(cx))).wait())
+}
+
+fn write(end: &End) -> String {
+    told(Op::new(poll_fn(|cx| end.poll_write(cx))).wait())
+}
+
+/// Runs `act` on another thread, beside `here`.
+fn beside<T>(end: &End, act: impl FnOnce(&End) -> T + 'static, here: impl FnOnce(&End) -> String) -> (String, T)
+where
+    T: 'static,
+{
+    let other = spawn({
+        let end = end.clone();
+        move || act(&end)
+    });
+    (here(end), join(other))
+}
+
+#[test]
+fn a_change_between_attempt_and_registration_is_seen() {
+    let model = || beside(&End::default(), |end| end.arrive(1), read).0;
+    assert_eq!(explore(All, model), set(["1"]));
+}
+
+#[test]
+fn each_of_two_readers_gets_its_byte() {
+    let model = || {
+        let end = End::default();
+        let other = spawn({
+            let end = end.clone();
+            move || read(&end)
+        });
+        let (mine, ()) = beside(&end, |end| end.arrive(2), read);
+        format!("{mine} {}", join(other))
+    };
+    assert_eq!(explore(Preemptions(3), model), set(["1 1"]));
+}
+
+#[test]
+fn a_close_wakes_a_reader() {
+    let model = || {
+        let (got, reset) = beside(&End::default(), End::close, read);
+        format!("{got} {reset}")
+    };
+    assert_eq!(explore(All, model), set(["socket is down false"]));
+}
+
+#[test]
+fn a_close_wakes_a_reader_whose_byte_arrives_meanwhile() {
+    let model = || {
+        let end = End::default();
+        let arriving = spawn({
+            let end = end.clone();
+            move || end.arrive(1)
+        });
+        let (got, reset) = beside(&end, End::close, read);
+        join(arriving);
+        format!("{got} {reset}")
+    };
+    // The byte was read before the close, was unread at the close, or came after it.
+    assert_eq!(explore(Preemptions(3), model), set(["1 false", "socket is down true", "socket is down false"]));
+}
+
+#[test]
+fn a_reset_is_reported_in_both_directions() {
+    let model = || {
+        let end = End::default();
+        let other = spawn({
+            let end = end.clone();
+            move || write(&end)
+        });
+        let (got, ()) = beside(&end, End::reset_by_peer, read);
+        format!("{got}, {}", join(other))
+    };
+    assert_eq!(explore(Preemptions(3), model), set(["connection reset, connection reset"]));
+}
+
+#[test]
+fn the_last_release_leaves_no_drain_behind() {
+    let model = || {
+        let thread = Arc::new(Thread::default());
+        let user = spawn({
+            let thread = thread.clone();
+            move || {
+                thread.leave();
+                thread.submit()
+            }
+        });
+        let mut done = 0;
+        let mut rounds = 0;
+        // A thread that is woken: after the user's last call, a round ends it.
+        let ended = loop {
+            let (count, ended) = thread.round();
+            done += count;
+            rounds += 1;
+            if ended || rounds == 2 {
+                break ended;
+            }
+        };
+        let taken = join(user);
+        if !ended {
+            let (count, ended) = thread.round();
+            done += count;
+            assert!(ended, "nobody needs it");
+        }
+        assert_eq!(done, usize::from(taken), "work that was taken is done, and no other");
+        assert!(!thread.join(), "it has ended");
+        format!("{taken}")
+    };
+    assert_eq!(explore(All, model), set(["true", "false"]));
+}
