@@ -136,6 +136,15 @@ fn hosts_have_their_names() {
 }
 
 #[test]
+fn two_networks_are_two_interfaces() {
+    let Some(capture) = Capture::new("two networks", &capture(&virtnet_trace::two_networks(), "")) else { return };
+    assert_eq!(capture.show(&["-Y", "tcp.analysis.flags || _ws.malformed"]), "");
+    let fields =
+        ["-Y", "tcp.flags.syn==1 && tcp.flags.ack==0", "-T", "fields", "-e", "frame.interface_name", "-e", "ip.dst"];
+    assert_eq!(capture.lines(&fields), ["pipeeast\t10.0.0.1", "pipewest\t10.0.0.3"]);
+}
+
+#[test]
 fn each_connection_is_a_row() {
     let Some(capture) = Capture::new("conversations", &capture(&traffic().trace, "")) else { return };
     let rows = capture.lines(&["-q", "-z", "conv,tcp", "-N", "n"]);
