@@ -125,6 +125,20 @@ fn tshark_finds_nothing_wrong() {
 }
 
 #[test]
+fn a_capture_with_accepted_ports_is_clean() {
+    let (mut file, view) = (Vec::new(), traffic().trace.view().reads(true));
+    view.pcapng().accepted_ports().write(&mut file).expect("a vector takes all");
+    let Some(capture) = Capture::new("accepted ports", &file) else { return };
+    capture.is_clean();
+    let ports = capture.lines(&["-Y", "tcp.flags.syn==1 && tcp.flags.ack==1", "-T", "fields", "-e", "tcp.srcport"]);
+    let accepted = view.events().filter_map(|event| match event.kind {
+        Kind::Accepted { local, .. } => Some(local.port().to_string()),
+        _ => None,
+    });
+    assert_eq!(ports, accepted.collect::<Vec<_>>());
+}
+
+#[test]
 fn hosts_have_their_names() {
     let Some(capture) = Capture::new("names", &capture(&traffic().trace, "")) else { return };
     let hosts = capture.lines(&["-q", "-z", "hosts"]);

@@ -40,7 +40,7 @@ impl View {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn pcapng(&self) -> Pcapng<'_> {
-        Pcapng { view: self, keys: String::new(), decode: Vec::new(), offset: 0 }
+        Pcapng { view: self, keys: String::new(), decode: Vec::new(), offset: 0, accepted: false }
     }
 }
 
@@ -67,6 +67,7 @@ pub struct Pcapng<'a> {
     /// Ports with the protocol that is spoken there.
     decode: Vec<(u16, String)>,
     offset: u16,
+    accepted: bool,
 }
 
 impl Pcapng<'_> {
@@ -89,6 +90,12 @@ impl Pcapng<'_> {
     /// protocols, so Wireshark may take a client's port for a service: with 40000 it does not.
     pub fn port_offset(self, offset: u16) -> Self {
         Self { offset, ..self }
+    }
+
+    /// Gives connections the port that their listener took for them, and not the port that was dialled. By default all
+    /// of a service have its port, as with TCP, so that Wireshark knows its protocol.
+    pub fn accepted_ports(self) -> Self {
+        Self { accepted: true, ..self }
     }
 
     /// The command that reads the file, with the protocols that [`decode`](Pcapng::decode) named. A port of a client
@@ -119,7 +126,7 @@ impl Pcapng<'_> {
     ///
     /// Those of the writer.
     pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        let mut writer = Writer::new(self.view, self.offset, to);
+        let mut writer = Writer::new(self.view, self.offset, self.accepted, to);
         writer.write_head(&self.keys)?;
         self.view.events().try_for_each(|event| writer.write_event(&event))?;
         writer.flush()

@@ -34,6 +34,8 @@ pub(super) struct Writer<W> {
     networks: Vec<NetworkName>,
     /// The number of each host, from 1 on.
     hosts: BTreeMap<(NetworkName, HostName), u32>,
+    /// The port to which each dial is, by its event, where that is not the one that was dialled.
+    accepted: BTreeMap<u64, u16>,
     /// Networks with rendezvous.
     meeting: BTreeSet<NetworkName>,
     /// The bytes on offer in a rendezvous: by flow, side and offset.
@@ -52,13 +54,14 @@ pub(super) struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Writes events of a view, and adds an offset to each port.
-    pub(super) fn new(view: &View, offset: u16, to: W) -> Self {
+    /// Writes events of a view, and adds an offset to each port. With `accepted`, dials are to the port that was taken.
+    pub(super) fn new(view: &View, offset: u16, accepted: bool, to: W) -> Self {
         let mut writer = Self {
             offset,
             blocks: Blocks::new(to),
             networks: Vec::new(),
             hosts: BTreeMap::new(),
+            accepted: BTreeMap::new(),
             meeting: BTreeSet::new(),
             offers: BTreeMap::new(),
             flows: Vec::new(),
@@ -69,11 +72,21 @@ impl<W: Write> Writer<W> {
             comment: String::new(),
             clock: None,
         };
-        let (frozen, mut known) = (&view.frozen, BTreeSet::new());
+        let (frozen, mut known, mut dials) = (&view.frozen, BTreeSet::new(), BTreeMap::new());
         for (_, _, slot) in frozen.slots() {
             let network = frozen.names().network(slot.network);
-            if slot.code == Code::Taken {
-                writer.meeting.insert(network);
+            match slot.code {
+                Code::Taken => {
+                    writer.meeting.insert(network);
+                }
+                Code::Dialled if accepted => {
+                    dials.insert((slot.network, slot.hosts[0], slot.ports[0]), slot.seq);
+                }
+                Code::Accepted => {
+                    let dial = dials.remove(&(slot.network, slot.hosts[1], slot.ports[1]));
+                    writer.accepted.extend(dial.map(|dial| (dial, slot.ports[0])));
+                }
+                _ => {}
             }
             for host in slot.hosts.into_iter().filter(|&host| host != 0 && known.insert((slot.network, host))) {
                 writer.number(network, frozen.names().host(host));
@@ -158,7 +171,8 @@ impl<W: Write> Writer<W> {
     fn segments(&mut self, event: &Event) -> (Option<usize>, Vec<Sent>) {
         match &event.kind {
             Kind::Dialled { src, dst } => {
-                let sides = [self.side(event, src), self.side(event, dst)];
+                let mut sides = [self.side(event, src), self.side(event, dst)];
+                sides[1].port = self.accepted.get(&event.seq).copied().unwrap_or(dst.port);
                 let flow = self.open(sides);
                 self.dials.insert(sides[0], flow);
                 return (Some(flow), [self.flows[flow].dial()].into());
