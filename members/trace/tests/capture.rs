@@ -125,6 +125,20 @@ fn tshark_finds_nothing_wrong() {
 }
 
 #[test]
+fn a_capture_with_accepted_ports_is_clean() {
+    let (mut file, view) = (Vec::new(), traffic().trace.view().reads(true));
+    view.pcapng().accepted_ports().write(&mut file).expect("a vector takes all");
+    let Some(capture) = Capture::new("accepted ports", &file) else { return };
+    capture.is_clean();
+    let ports = capture.lines(&["-Y", "tcp.flags.syn==1 && tcp.flags.ack==1", "-T", "fields", "-e", "tcp.srcport"]);
+    let accepted = view.events().filter_map(|event| match event.kind {
+        Kind::Accepted { local, .. } => Some(local.port().to_string()),
+        _ => None,
+    });
+    assert_eq!(ports, accepted.collect::<Vec<_>>());
+}
+
+#[test]
 fn hosts_have_their_names() {
     let Some(capture) = Capture::new("names", &capture(&traffic().trace, "")) else { return };
     let hosts = capture.lines(&["-q", "-z", "hosts"]);
@@ -133,6 +147,15 @@ fn hosts_have_their_names() {
     assert_eq!(hosts.into_iter().collect::<Vec<_>>(), ["10.0.0.1 a", "10.0.0.2 b"]);
     let interfaces = capture.lines(&["-T", "fields", "-e", "frame.interface_name"]);
     assert!(interfaces.iter().filter(|name| !name.is_empty()).all(|name| name == "pipet"), "{interfaces:?}");
+}
+
+#[test]
+fn two_networks_are_two_interfaces() {
+    let Some(capture) = Capture::new("two networks", &capture(&virtnet_trace::two_networks(), "")) else { return };
+    assert_eq!(capture.show(&["-Y", "tcp.analysis.flags || _ws.malformed"]), "");
+    let fields =
+        ["-Y", "tcp.flags.syn==1 && tcp.flags.ack==0", "-T", "fields", "-e", "frame.interface_name", "-e", "ip.dst"];
+    assert_eq!(capture.lines(&fields), ["pipeeast\t10.0.0.1", "pipewest\t10.0.0.3"]);
 }
 
 #[test]
