@@ -426,6 +426,30 @@ fn two_clocks_do_not_know_each_other() {
 }
 
 #[test]
+fn clocks_may_be_left_in_any_order() {
+    within_a_minute(|| {
+        let (first, second) = (Clock::auto(), Clock::auto());
+        let (in_first, in_second) = (first.enter(), second.enter());
+        drop(in_first);
+        // The thread still takes part in the second one.
+        second.sleep(hours(1)).wait();
+        let sleeper = second.spawn({
+            let second = second.clone();
+            move || second.sleep(hours(1)).wait()
+        });
+        while second.timers() == Ok(0) {
+            thread::yield_now();
+        }
+        assert_eq!((first.now(), second.now()), (Time::ZERO, Time::ZERO + hours(1)));
+        drop(in_second);
+        // And now in none: these waits are those of an outsider.
+        first.sleep(hours(1)).wait();
+        sleeper.join().unwrap();
+        assert_eq!((first.now(), second.now()), (Time::ZERO + hours(1), Time::ZERO + hours(2)));
+    });
+}
+
+#[test]
 fn time_passes_for_a_thread_that_lets_go_of_it() {
     within_a_minute(|| {
         let clock = Clock::auto();
