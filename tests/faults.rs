@@ -16,3 +16,5 @@ mod scenario;
 mod seen;
 #[path = "faults/shape.rs"]
 mod shape;
+#[path = "faults/stream.rs"]
+mod stream;
