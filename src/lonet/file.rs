@@ -6,6 +6,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::time::Duration;
 use std::fs;
 use std::io::ErrorKind;
@@ -22,6 +23,8 @@ use crate::lonet::folder::random;
 pub(super) struct File {
     db: Connection,
     path: PathBuf,
+    /// Whether a name was announced.
+    announced: Cell<bool>,
     /// Device and number of the file, to notice that it was removed.
     identity: (u64, u64),
 }
@@ -52,16 +55,21 @@ impl File {
         set_up(&mut db, name)?;
         // In this mode readers and writers do not wait for each other. If others use the file, it stays as it is.
         let _ = db.pragma_update(None, "journal_mode", "wal");
-        db.pragma_update(None, "synchronous", "normal")?;
+        // SQLite would have the disk write the head of a new log before the first name stands in it. If the machine crashed,
+        // a log without a head would be as good as none.
+        db.pragma_update(None, "synchronous", "off")?;
         // A file of another form is told now, and not at the first dial.
         query(&db, "")?;
         let identity = identity(&path)?;
-        Ok(Self { db, path, identity })
+        Ok(Self { db, path, announced: Cell::new(false), identity })
     }
 
     pub(super) fn announce(&self, host: &str, data: &str) -> Result<(), Fault> {
         self.check()?;
         self.db.execute("INSERT INTO hosts (hostname, osladdr) VALUES (?, ?)", [host, data])?;
+        if !self.announced.replace(true) {
+            self.db.pragma_update(None, "synchronous", "normal")?;
+        }
         Ok(())
     }
 

@@ -14,7 +14,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 use std::task::Wake;
+use std::thread::ThreadId;
 use std::time::Instant;
 use std::{io, process, thread};
 
@@ -33,6 +35,8 @@ pub(crate) struct Reactor(Arc<Shared>);
 pub(crate) struct Shared {
     registry: Registry,
     waker: mio::Waker,
+    /// The reactor's thread, once it runs.
+    thread: OnceLock<ThreadId>,
     /// A child that was forked without the thread is told apart by it.
     pid: u32,
     sources: Lock<Sources>,
@@ -93,6 +97,7 @@ impl Shared {
         let shared = Self {
             registry,
             waker,
+            thread: OnceLock::new(),
             pid: process::id(),
             sources: Lock::new(Sources::default()),
             roster: Roster::new(),
@@ -161,10 +166,12 @@ impl Shared {
         .await
     }
 
-    /// Wakes the thread.
+    /// Wakes the thread, unless this is it: it looks for work before it sleeps.
     fn notify(&self) {
-        // It fails only if the thread's queue of events is full: then the thread is about to wake up.
-        let _ = self.waker.wake();
+        if self.thread.get() != Some(&thread::current().id()) {
+            // It fails only if the thread's queue of events is full: then the thread is about to wake up.
+            let _ = self.waker.wake();
+        }
     }
 
     /// Wakes the tasks whose time has come. Returns how long it is until the next.
@@ -203,7 +210,10 @@ fn run(mut poller: Poller, shared: &Arc<Shared>) {
     let mut events = Events::with_capacity(256);
     let mut tasks: BTreeMap<u64, Work> = BTreeMap::new();
     let mut next = 0;
+    // It is set once, by this thread.
+    let _ = shared.thread.set(thread::current().id());
     loop {
+        let timeout = shared.fire();
         for work in shared.roster.take_new() {
             tasks.insert(next, work);
             shared.queue.with(|queue| queue.push(next));
@@ -216,7 +226,6 @@ fn run(mut poller: Poller, shared: &Arc<Shared>) {
                 poll_task(shared, task.get_mut().as_mut(), id).then(|| finish(shared, task.remove()));
             }
         }
-        let timeout = shared.fire();
         if idle && shared.roster.try_end() {
             return;
         }

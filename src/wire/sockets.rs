@@ -145,6 +145,9 @@ async fn accept_all(listening: Arc<Listening>, notifier: Arc<impl Notifier<Link 
             Ok(Some(stream)) => {
                 if let Ok(socket) = Socket::new(stream, common) {
                     let place = common.unfinished.enter(socket.ready().clone());
+                    if listening.is_closed() {
+                        socket.ready().cut();
+                    }
                     let (listening, notifier) = (listening.clone(), notifier.clone());
                     common.shared.spawn(async move { serve(&listening, &*notifier, socket, place).await });
                 }
