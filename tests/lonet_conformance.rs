@@ -30,25 +30,31 @@ fn setup<L: Layer>(
     nets.fold(setup.resets_unread().raw(), Setup::second)
 }
 
+/// A network without layers.
+fn bare(subnetworks: usize, options: impl Fn(Join) -> Join) -> Setup<NetHandle> {
+    let setup = setup(subnetworks, options, |net| net.engine().open_sockets());
+    setup.links(|net| net.engine().link_pair().expect("a connection"))
+}
+
 fn one() -> Setup<NetHandle> {
-    setup(1, |join| join, |net| net.engine().open_sockets())
+    bare(1, |join| join)
 }
 
 fn one_shared_port() -> Setup<NetHandle> {
-    setup(1, |join| join.share_port(true).backlog(2), |net| net.engine().open_sockets())
+    bare(1, |join| join.share_port(true).backlog(2))
 }
 
 fn two() -> Setup<NetHandle> {
-    setup(2, |join| join, |net| net.engine().open_sockets()).waiting(Waiting::Futures)
+    bare(2, |join| join).waiting(Waiting::Futures)
 }
 
-virtnet::conformance!(one_on_threads, one, [buffered, unread_resets, fresh_port, raw]);
+virtnet::conformance!(one_on_threads, one, [buffered, unread_resets, fresh_port, raw, links]);
 virtnet::conformance!(
     one_shared_port_on_threads,
     one_shared_port,
-    [buffered, unread_resets, shared_port, small_backlog, raw]
+    [buffered, unread_resets, shared_port, small_backlog, raw, links]
 );
-virtnet::conformance!(two_as_futures, two, [buffered, unread_resets, fresh_port, raw, two_subnetworks]);
+virtnet::conformance!(two_as_futures, two, [buffered, unread_resets, fresh_port, raw, links, two_subnetworks]);
 
 #[cfg(feature = "trace")]
 mod traced {

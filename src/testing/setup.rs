@@ -364,7 +364,7 @@ impl<N: NetRef> fmt::Debug for Setup<N> {
 /// Writes until a socket has no room. It may have room for more when the peer's system has taken what it got.
 fn fill_socket<N: NetRef>(conn: &Conn<N>) -> Vec<u8> {
     let (chunk, mut written, mut failed) = (b"fill".repeat(16 << 10), Vec::new(), 0);
-    while failed < 3 {
+    while failed < QUIET {
         match conn.try_write(&chunk[written.len() % 4..]) {
             Ok(count) => {
                 written.extend(&chunk[written.len() % 4..][..count]);
@@ -380,6 +380,9 @@ fn fill_socket<N: NetRef>(conn: &Conn<N>) -> Vec<u8> {
     }
     written
 }
+
+/// How many writes in a row have to fail: the system asks a peer without room again and again, with growing pauses.
+const QUIET: u32 = 10;
 
 /// The outcome of a dial.
 pub(super) type Dialled<N> = Result<Conn<N>, Error>;

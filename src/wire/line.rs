@@ -142,6 +142,52 @@ mod tests {
         assert_eq!(Reply::parse(&line), Some(reply("E", "connection refused")));
     }
 
+    /// Lines with some bytes changed, taken out or put in: none of them panics, and one that is read is read again as it is
+    /// sent.
+    #[test]
+    fn random_lines_are_read_or_refused() {
+        let whole = [
+            Request::line("lonetnet", "β:1", "[a:b]:10"),
+            Reply::connected("n", "α\u{85}:1"),
+            b"> lonet `n` dial \"\\x41\\u03b1\" \"\\'\"\r\n".to_vec(),
+        ];
+        let mut seed = 1_u64;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % below
+        };
+        let mut read = 0;
+        for round in 0..50_000 {
+            let mut line = whole[round % whole.len()].clone();
+            for _ in 0..1 + random(3) {
+                let at = random(line.len());
+                let byte = b"\"\\`' \t\r\n>xuU07[:]\xce\xff\0"[random(20)];
+                match random(3) {
+                    0 => line[at] = byte,
+                    1 => line.insert(at, byte),
+                    _ => drop(line.remove(at)),
+                }
+            }
+            if let Some(request) = Request::parse(&line) {
+                let text = |bytes: &[u8]| alloc::string::String::from_utf8_lossy(bytes).into_owned();
+                let [network, src, dst] = [&request.network, &request.src, &request.dst].map(|part| text(part));
+                let again = Request::parse(&Request::line(&network, &src, &dst));
+                let want = Request { network: network.into(), src: src.into(), dst: dst.into() };
+                assert_eq!(again, Some(want), "{line:?}");
+                read += 1;
+            }
+            if let Some(reply) = Reply::parse(&line) {
+                assert_eq!(
+                    Reply::parse(&Reply::refused("n", &reply.text)).map(|again| again.text),
+                    Some(reply.text),
+                    "{line:?}"
+                );
+                read += 1;
+            }
+        }
+        assert!(read > 5_000, "{read}");
+    }
+
     #[test]
     fn blanks_may_be_many_and_the_rest_is_exact() {
         let accepted = |line: &str| Request::parse(line.as_bytes()).is_some();

@@ -79,6 +79,28 @@ impl Sockets {
         &self.listening.addr
     }
 
+    /// Both ends of a connection that was not dialled, for the conformance suite.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the system.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn link_pair(&self) -> io::Result<(SocketLink, SocketLink)> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let near = std::net::TcpStream::connect(listener.local_addr()?)?;
+        let (far, _) = listener.accept()?;
+        let link = |stream: std::net::TcpStream| {
+            stream.set_nonblocking(true)?;
+            let socket = Socket::new(mio::net::TcpStream::from_std(stream), &self.listening.common)?;
+            let link = Link::vacant(socket.ready().clone());
+            // A new link is not closed.
+            let _ = link.install(socket);
+            Ok::<_, io::Error>(SocketLink(link))
+        };
+        Ok((link(near)?, link(far)?))
+    }
+
     /// Fails in a process that was forked, in which no thread waits for sockets.
     fn check(&self) -> Result<(), Cause> {
         if self.shared().is_forked() { Err(Cause::backend(&"used after a fork")) } else { Ok(()) }
