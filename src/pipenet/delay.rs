@@ -77,7 +77,12 @@ mod tests {
     type Link = <HeapPipes as PipeMemory>::Link;
 
     fn pipe(buffer: usize) -> (Engine, Link, Link) {
-        let engine = Pipes { memory: HeapPipes::new(buffer), rendezvous: false, reset_unread: true };
+        let engine = Pipes {
+            memory: HeapPipes::new(buffer),
+            rendezvous: false,
+            reset_unread: true,
+            clock: crate::wait::ClockSlot::EMPTY,
+        };
         let (near, far) = engine.memory.open("a", false).expect("the heap has room");
         (engine, near, far)
     }
