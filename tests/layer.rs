@@ -66,30 +66,34 @@ fn layered() -> virtnet::testing::Setup<pipenet::NetHandle<(Calls, (Calls, Bare)
     let builder = pipenet::Network::builder("t").layer(Calls::default()).layer(Calls::default());
     let net = builder.build().expect("valid options");
     let setup = virtnet::testing::Setup::new(net.subnetwork().clone());
-    setup.links(virtnet::testing::links_by_dial).resets_unread()
+    setup.restarts().links(virtnet::testing::links_by_dial).resets_unread()
 }
 
 #[cfg(feature = "testing")]
-virtnet::conformance!(layered_on_threads, layered, [buffered, unread_resets, fresh_port, links]);
+virtnet::conformance!(layered_on_threads, layered, [buffered, unread_resets, fresh_port, death, links]);
 
 /// The engine within a recorder.
 #[cfg(all(feature = "testing", feature = "trace"))]
 fn traced() -> virtnet::testing::Setup<pipenet::NetHandle<(virtnet::trace::Trace, Bare)>> {
     let net = pipenet::Network::builder("t").layer(virtnet::trace::Trace::new()).build().expect("valid options");
-    virtnet::testing::Setup::new(net.subnetwork().clone()).links(virtnet::testing::links_by_dial).resets_unread()
+    virtnet::testing::Setup::new(net.subnetwork().clone())
+        .restarts()
+        .links(virtnet::testing::links_by_dial)
+        .resets_unread()
 }
 
 #[cfg(all(feature = "testing", feature = "trace"))]
-virtnet::conformance!(traced_on_threads, traced, [buffered, unread_resets, fresh_port, links]);
+virtnet::conformance!(traced_on_threads, traced, [buffered, unread_resets, fresh_port, death, links]);
 
 /// The engine of a rendezvous within a recorder.
 #[cfg(all(feature = "testing", feature = "trace"))]
 fn traced_rendezvous() -> virtnet::testing::Setup<pipenet::NetHandle<(virtnet::trace::Trace, Bare)>> {
     let builder = pipenet::Network::builder("t").rendezvous(true).layer(virtnet::trace::Trace::new());
     let net = builder.build().expect("valid options");
-    let setup = virtnet::testing::Setup::new(net.subnetwork().clone()).links(virtnet::testing::links_by_dial);
+    let setup =
+        virtnet::testing::Setup::new(net.subnetwork().clone()).restarts().links(virtnet::testing::links_by_dial);
     setup.waiting(virtnet::testing::Waiting::Futures)
 }
 
 #[cfg(all(feature = "testing", feature = "trace"))]
-virtnet::conformance!(traced_rendezvous_as_futures, traced_rendezvous, [rendezvous, fresh_port, links]);
+virtnet::conformance!(traced_rendezvous_as_futures, traced_rendezvous, [rendezvous, fresh_port, death, links]);
