@@ -147,7 +147,7 @@ fn connect<N: NetRef>(
         let src = host.addr(port);
         let (link, peer) = net.engine.dial(&src, &dst, data, &net.notifier()).await?;
         if let Err(cause) = complete_dial(&host, slot, &link, &dst, &peer) {
-            net.discard(&link);
+            net.discard(&link, host.ending());
             return Err(cause);
         }
         Ok(Conn::new(SocketRef::new(host, slot), link))

@@ -6,7 +6,7 @@ use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
 use crate::addr::to_addr::{ToAddr, to_listen_addr};
-use crate::contract::engine::Engine;
+use crate::contract::engine::{Engine, Shutdown};
 use crate::contract::observe::{CoreEvent, Gone, Intent, Ticket};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
@@ -231,7 +231,7 @@ impl<N: NetRef> Listener<N> {
         if let Some(ticket) = told {
             place.net.tell(ticket, None, &CoreEvent::ListenerClosed { addr: &self.local_addr(), dropped });
         }
-        place.net.refuse_all(&place.host, slot);
+        place.net.refuse_all(&place.host, slot, Shutdown::CloseOrReset);
         let before = place.socket(|socket| core::mem::replace(&mut socket.state, State::Closed));
         if let Some(State::Listener(queue)) = before {
             queue.into_value().acceptors.wake();
