@@ -48,7 +48,7 @@ impl<B: Backend, L: Layer> NetHandle<B, L> {
             net.engine.attach(net.network_name(), picture);
         }
         #[cfg(feature = "sim")]
-        net.later.call_once(|| Arc::new(LaterRequests(Arc::downgrade(&net))));
+        net.later.with(|later| later.replace(Arc::new(LaterRequests(Arc::downgrade(&net)))));
         touch(net.clock());
         net.clock().attach(|| -> Weak<LayeredNet<B, L>> { Arc::downgrade(&net) });
         Self(Arc::new(net))
