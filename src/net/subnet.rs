@@ -17,7 +17,7 @@ use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::error::close::CloseError;
 #[cfg(all(feature = "alloc", feature = "sim"))]
-use crate::sync::Once;
+use crate::sync::Lock;
 use crate::table::{Closed, Closing, Directory, Hosts, MaybeBoxed, Ports, SocketLayout, State, Tables, refuse_next};
 use crate::wait::block::Timeouts;
 use crate::wait::waker::{Wakers, noop_waker, poll_locked};
@@ -42,7 +42,7 @@ where
     pub(crate) timeouts: Timeouts,
     /// Hands over connections that are on their way.
     #[cfg(all(feature = "alloc", feature = "sim"))]
-    pub(crate) later: Once<Arc<dyn Later<E::Link>>>,
+    pub(crate) later: Lock<Option<Arc<dyn Later<E::Link>>>>,
     pub(crate) engine: E,
     pub(crate) registry: R,
     pub(crate) tables: T,
@@ -97,7 +97,7 @@ where
             options,
             timeouts: Timeouts::new(),
             #[cfg(all(feature = "alloc", feature = "sim"))]
-            later: Once::new(),
+            later: Lock::new(None),
             engine,
             registry,
             tables,
