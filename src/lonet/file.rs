@@ -172,8 +172,12 @@ fn query(db: &Connection, host: &str) -> Result<Option<String>, Fault> {
 
 /// The first column of at most two rows.
 fn rows(db: &Connection, statement: &str, values: &[&dyn ToSql]) -> Result<Vec<Option<String>>, Fault> {
-    let mut statement = db.prepare(statement)?;
-    let found = statement.query_map(values, text)?;
+    let mut prepared = db.prepare(statement).map_err(|error| match error.into() {
+        // Newer versions of SQLite tell the statement, too.
+        Fault::Other(text) => Fault::Other(text.split(&format!(" in {statement}")).next().unwrap_or_default().into()),
+        fault => fault,
+    })?;
+    let found = prepared.query_map(values, text)?;
     Ok(found.take(2).collect::<Result<_, _>>()?)
 }
 

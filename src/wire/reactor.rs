@@ -273,6 +273,20 @@ impl Wake for TaskWaker {
     }
 }
 
+/// Lets other tasks have a turn.
+pub(crate) async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// A future that is ready at a time.
 pub(crate) struct Sleep {
     shared: Arc<Shared>,

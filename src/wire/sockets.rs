@@ -20,7 +20,7 @@ use crate::wire::handshake::{Failure, accepted, serve};
 use crate::wire::line::Request;
 use crate::wire::link::{Link, Stream as _};
 use crate::wire::listening::{Listening, SocketLink};
-use crate::wire::reactor::{Reactor, Shared};
+use crate::wire::reactor::{Reactor, Shared, yield_now};
 use crate::wire::room::Room;
 use crate::wire::socket::{Common, Socket};
 
@@ -162,7 +162,11 @@ fn address(data: &str) -> Result<SocketAddr, Failure> {
 /// Accepts connections until the subnetwork is closed.
 async fn accept_all(listening: Arc<Listening>, notifier: Arc<impl Notifier<Link = SocketLink> + 'static>) {
     let common = &listening.common;
-    loop {
+    for number in 1_u64.. {
+        if number % ROUND == 0 {
+            // The handshakes have a turn, too.
+            yield_now().await;
+        }
         match poll_fn(|cx| listening.poll_accept(cx)).await {
             Ok(Some(stream)) => {
                 if let Ok(socket) = Socket::new(stream, common) {
@@ -271,6 +275,8 @@ impl fmt::Debug for Sockets {
     }
 }
 
+/// How many connections are accepted in a row.
+const ROUND: u64 = 64;
 /// Closed connections whose peers still read, at most.
 const MOST_DRAINING: usize = 1000;
 /// Accepted sockets whose request has not come, at most.

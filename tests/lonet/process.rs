@@ -8,7 +8,7 @@ use std::{env, thread};
 use virtnet::ErrorKind;
 use virtnet::lonet::{Child, Conn, Host, Network, child_name};
 
-use crate::support::{Folder, LIMIT, join_in};
+use crate::support::{Folder, LIMIT, join_in, joining};
 
 /// The network of a child, whose parent has told its folder.
 fn joined() -> Network {
@@ -161,6 +161,63 @@ fn a_process_that_is_stopped_continues_where_it_was() {
     conn.read_exact(&mut buf).unwrap();
     assert!(buf.iter().all(|&byte| byte == 7));
     assert_eq!(dial(&client, "server:1").local_addr(), "client:2");
+}
+
+/// How many processes there are, and hosts in each.
+fn crowd() -> [usize; 2] {
+    let number = |name: &str, default| env::var(name).map_or(default, |number| number.parse().expect("a number"));
+    [number("VIRTNET_PROCESSES", 4), number("VIRTNET_HOSTS", 20)]
+}
+
+/// One of the processes: its hosts serve for ever, and each dials one host of every process.
+fn crowded(name: &str) {
+    let ([processes, each], own) = (crowd(), name.parse().expect("a number"));
+    let folder = env::var_os("FOLDER").expect("the parent tells it");
+    // Each connection is known by both its ends, so that all ports are known beforehand.
+    let net = joining(folder.as_ref(), "net").share_port(true).wait().expect("joined");
+    let of = |process: usize, at: usize| format!("h{process}-{at}");
+    let hosts: Vec<_> = (0..each).map(|at| net.host(&of(own, at)).wait().expect("a new host")).collect();
+    for host in &hosts {
+        let listener = host.listen(":1").expect("a free port");
+        thread::spawn(move || {
+            for conn in listener.incoming() {
+                let mut conn = conn.expect("accepted");
+                let text = format!("{}<-{}", conn.local_addr(), conn.peer_addr());
+                conn.write_all(text.as_bytes()).expect("room for it");
+            }
+        });
+    }
+    let all = |step: &str| {
+        net.host(&format!("{step}{own}")).wait().expect("a new host");
+        for process in 0..processes {
+            net.wait_for(&format!("{step}{process}")).wait_timeout(3 * LIMIT).expect("all processes come so far");
+        }
+    };
+    all("ready");
+    for (at, host) in hosts.iter().enumerate() {
+        for process in 0..processes {
+            let peer = of(process, (at + process) % each);
+            let mut conn = host.dial((peer.as_str(), 1)).wait_timeout(LIMIT).expect("accepted");
+            let mut text = String::new();
+            conn.read_to_string(&mut text).expect("a greeting");
+            assert_eq!(text, format!("{peer}:1<-{}:2", host.name()));
+            assert_eq!((conn.local_addr().port(), conn.peer_addr().port()), (2, 1));
+        }
+    }
+    all("done");
+}
+
+#[test]
+fn hosts_of_many_processes_dial_each_other() {
+    if let Some(name) = child_name() {
+        return crowded(&name);
+    }
+    let (folder, [processes, each]) = (Folder::new(), crowd());
+    let mut children: Vec<_> = (0..processes).map(|at| start(&at.to_string(), &folder)).collect();
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    println!("{} hosts of {processes} processes made {} dials", processes * each, processes * processes * each);
 }
 
 #[test]
