@@ -80,7 +80,7 @@ impl Pair {
         let bytes: Vec<u8> = (stream.written..).map(|offset| byte(side, offset)).take(len).collect();
         match conn.try_write(&bytes) {
             Ok(count) => {
-                assert!(count > 0 && !(stream.ended && !stream.may_end), "a write after the end of the stream");
+                assert!(count > 0 && (stream.may_end || !stream.ended), "a write after the end of the stream");
                 stream.written += count as u64;
                 stream.due.push_back((stream.written, now + least));
             }
