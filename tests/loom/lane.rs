@@ -12,7 +12,7 @@ use crate::explore::*;
 type Faulty = pipenet::NetHandle<(Faults, Bare)>;
 
 /// Runs a model on a network with faults, whose time is advanced by the model.
-fn explore_faulty(model: fn(&Faulty, &Faults, &Clock) -> String) -> Seen {
+fn explore_faulty(model: impl Fn(&Faulty, &Faults, &Clock) -> String + Send + Sync + 'static) -> Seen {
     explore_named(std::any::type_name_of_val(&model), Preemptions(2), move || {
         let (clock, faults) = (Clock::manual(), Faults::new());
         let faults = faults.clock(clock.clone());
