@@ -33,6 +33,9 @@ mod half;
 mod host;
 #[path = "loom/idle.rs"]
 mod idle;
+#[cfg(feature = "sim")]
+#[path = "loom/lane.rs"]
+mod lane;
 #[path = "loom/notifier.rs"]
 mod notifier;
 #[path = "loom/park.rs"]

@@ -29,19 +29,19 @@ impl Faults {
         Self(Arc::new(Shared::new(seed, clock, trace)))
     }
 
-    /// New faults with another seed.
+    /// New faults with another seed, and none of those set so far.
     #[must_use]
     pub fn seed(&self, seed: u64) -> Self {
         Self::with(seed, self.0.clock().cloned(), self.0.trace.clone())
     }
 
-    /// New faults with another clock.
+    /// New faults with another clock, and none of those set so far.
     #[must_use]
     pub fn clock(&self, clock: Clock) -> Self {
         Self::with(self.0.seed, Some(clock), self.0.trace.clone())
     }
 
-    /// New faults that are recorded.
+    /// New faults whose changes are events of `trace`, and none of those set so far.
     #[must_use]
     pub fn trace(&self, trace: &Trace) -> Self {
         Self::with(self.0.seed, self.0.clock().cloned(), Some(trace.clone()))

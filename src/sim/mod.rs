@@ -104,6 +104,8 @@
 //! Without `alloc` there are no faults yet. Both ends of a connection must be in networks with the same [`Faults`].
 //! Directions are kept from their first dial on; pairs of hosts that never talk cost nothing.
 #[cfg(feature = "alloc")]
+mod change;
+#[cfg(feature = "alloc")]
 mod conn;
 #[cfg(feature = "alloc")]
 mod dial;

@@ -10,9 +10,9 @@ use alloc::vec::Vec;
 use crate::addr::name::HostName;
 use crate::contract::engine::Shutdown;
 use crate::error::cause::Cause;
-use crate::sim::direction::{DIAL, Direction, Item, Lane, NEVER, Place};
+use crate::sim::direction::{DIAL, Direction, Item, Lane, Place};
 use crate::sim::letter::Letter;
-use crate::sim::setting::{Change, Cut, Plan, Settings, Way};
+use crate::sim::setting::{Change, Plan, Way};
 use crate::wait::clock::Timer;
 
 /// The links of a connection, whatever its engine is.
@@ -104,7 +104,7 @@ pub(super) enum Alarm {
 pub(super) struct World {
     pub(super) seed: u64,
     pub(super) plan: Plan,
-    index: BTreeMap<(HostName, HostName), usize>,
+    pub(super) index: BTreeMap<(HostName, HostName), usize>,
     pub(super) dirs: Vec<Direction>,
     pub(super) conns: BTreeMap<u64, Conn>,
     /// The first item of each direction: its real time, its number, and the direction.
@@ -281,185 +281,6 @@ impl World {
             Alarm::Unseen(conn, side) => self.lose(conn, side, actions),
             Alarm::Reset(ways) => ways.iter().flatten().for_each(|way| self.reset(way, actions)),
         }
-    }
-
-    /// The directions of a way that are known.
-    pub(super) fn known(&self, way: &Way) -> Vec<usize> {
-        if let Way { from: Some(from), to: Some(to) } = way {
-            return self.index.get(&(*from, *to)).copied().into_iter().collect();
-        }
-        let all = self.dirs.iter().enumerate();
-        all.filter(|(_, dir)| way.contains(&dir.from, &dir.to)).map(|(at, _)| at).collect()
-    }
-
-    /// Changes faults of the directions of a way, those that are known and those to come.
-    pub(super) fn change(&mut self, way: Way, change: &Change, now: u64, actions: &mut Vec<Action>) {
-        self.plan.add(way, *change);
-        for dir in self.known(&way) {
-            if matches!(change, Change::Cut(_) | Change::Clear) {
-                self.dirs[dir].cut_until = None;
-            }
-            self.change_direction(dir, change, now, actions);
-        }
-    }
-
-    /// Cuts the known directions of a way for a time. A cut that ends later stays.
-    pub(super) fn cut_for(&mut self, way: Way, length: u64, now: u64, actions: &mut Vec<Action>) {
-        let until = now.saturating_add(length);
-        if let Way { from: Some(from), to: Some(to) } = &way {
-            self.direction(from, to, now);
-        }
-        for dir in self.known(&way) {
-            let direction = &mut self.dirs[dir];
-            let cut = direction.settings.cut.is_some();
-            if cut && direction.cut_until.is_none_or(|known| known >= until) {
-                continue;
-            }
-            direction.cut_until = Some(until);
-            let number = self.next_number();
-            self.alarms.insert((until, number), Alarm::Repair(dir));
-            self.change_direction(dir, &Change::Cut(Some(Cut::Stall)), now, actions);
-        }
-    }
-
-    fn change_direction(&mut self, dir: usize, change: &Change, now: u64, actions: &mut Vec<Action>) {
-        let (delayed, looked) = (self.delays(dir), self.looks(dir));
-        let direction = &mut self.dirs[dir];
-        let before = direction.settings;
-        direction.settings.apply(change);
-        direction.turn(&before, now);
-        let after = direction.settings;
-        if matches!(change, Change::Held(false)) || before.held && !after.held {
-            self.release(dir, now);
-        }
-        let released = matches!(change, Change::Held(false) | Change::Clear) || before.blackhole;
-        if released && !after.blackhole {
-            self.release_dials(dir, now);
-        }
-        if after.cut == Some(Cut::Reset) && before.cut != after.cut {
-            self.reset_direction(dir, actions);
-            let dialling = core::mem::take(&mut self.dirs[dir].dialling);
-            for (letter, alarm) in dialling.into_values() {
-                alarm.and_then(|place| self.alarms.remove(&place));
-                actions.push(Action::Settle(letter, Err(Cause::ConnectionRefused)));
-            }
-        }
-        self.schedule(dir);
-        let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
-        for conn in conns {
-            self.follow(conn, dir, (delayed, looked), (&before, &after), actions);
-            if after.user_timeout != before.user_timeout {
-                (0..2).for_each(|side| self.watch_unseen(conn, side));
-            }
-        }
-    }
-
-    /// A connection follows a change of one of its directions.
-    fn follow(
-        &mut self,
-        conn: u64,
-        dir: usize,
-        (delayed, looked): (bool, (bool, bool)),
-        (before, after): (&Settings, &Settings),
-        actions: &mut Vec<Action>,
-    ) {
-        let (delays, looks) = (self.delays(dir), self.looks(dir));
-        let Some(known) = self.conns.get(&conn) else { return };
-        for side in (0..2).filter(|&side| known.dirs[side] == dir) {
-            if delays != delayed && (delays || known.lanes[side].marks.is_empty()) {
-                actions.extend(known.wire.upgrade().map(|wire| Action::Hold(wire, side, delays)));
-            }
-            if looks != looked {
-                actions.extend(known.wire.upgrade().map(|wire| Action::Look(wire, side, looks.0, looks.1)));
-            }
-            if before.limit != after.limit {
-                actions.extend(known.wire.upgrade().map(|wire| Action::Resume(wire, side)));
-            }
-        }
-    }
-
-    /// Sets whether a rule looks at each write.
-    pub(super) fn set_ruled(&mut self, on: bool, actions: &mut Vec<Action>) {
-        let before: Vec<_> = (0..self.dirs.len()).map(|dir| (self.delays(dir), self.looks(dir))).collect();
-        self.ruled = on;
-        for (dir, before) in before.into_iter().enumerate() {
-            let settings = self.dirs[dir].settings;
-            let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
-            conns.into_iter().for_each(|conn| self.follow(conn, dir, before, (&settings, &settings), actions));
-        }
-    }
-
-    /// Resets the connections of the known directions of a way.
-    pub(super) fn reset(&mut self, way: &Way, actions: &mut Vec<Action>) {
-        self.known(way).into_iter().for_each(|dir| self.reset_direction(dir, actions));
-    }
-
-    /// Resets the connections that there are then.
-    pub(super) fn reset_at(&mut self, ways: [Option<Way>; 2], at: u64) {
-        let number = self.next_number();
-        self.alarms.insert((at, number), Alarm::Reset(Box::new(ways)));
-    }
-
-    fn reset_direction(&mut self, dir: usize, actions: &mut Vec<Action>) {
-        let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
-        for conn in conns {
-            if self.conns.get(&conn).is_some_and(|known| known.live) {
-                self.break_off(conn, actions);
-            }
-        }
-    }
-
-    /// Resets a connection, unless both ends are closed.
-    pub(super) fn break_off(&mut self, conn: u64, actions: &mut Vec<Action>) {
-        let wire = self.conns.get(&conn).and_then(|known| known.wire.upgrade());
-        actions.extend(wire.map(Action::Break));
-        self.forget(conn, actions);
-    }
-
-    /// What was due while a direction was held, or waits for its release, arrives now, in the order in which it was sent.
-    fn release(&mut self, dir: usize, now: u64) {
-        let time = self.dirs[dir].time(now);
-        let Direction { queue, .. } = &mut self.dirs[dir];
-        let late = |&(due, _): &Place, item: &Item| due < time || due == NEVER && !matches!(item, Item::Dial(..));
-        let places: Vec<Place> =
-            queue.iter().filter(|(place, item)| late(place, item)).map(|(place, _)| *place).collect();
-        for place in places {
-            self.replace(dir, place, time);
-        }
-        for conn in self.dirs[dir].conns.iter() {
-            let Some(known) = self.conns.get_mut(conn) else { continue };
-            for side in (0..2).filter(|&side| known.dirs[side] == dir) {
-                let lane = &mut known.lanes[side];
-                if lane.last == NEVER {
-                    lane.last = time;
-                }
-            }
-        }
-    }
-
-    /// Dials that wait for the end of a black hole, or for a release, are sent now.
-    fn release_dials(&mut self, dir: usize, now: u64) {
-        let stalled = self.dirs[dir].queue.range((NEVER, 0)..).filter_map(|(place, item)| match item {
-            Item::Dial(_, dial) => Some((*place, *dial)),
-            _ => None,
-        });
-        for (place, dial) in stalled.collect::<Vec<_>>() {
-            let due = self.dirs[dir].dial_due(now, dial, 0);
-            self.replace(dir, place, due);
-        }
-    }
-
-    /// Changes when an item is due.
-    pub(super) fn replace(&mut self, dir: usize, place: Place, due: u64) {
-        let Some(item) = self.dirs[dir].queue.remove(&place) else { return };
-        let lane = match &item {
-            Item::Bytes { conn, side, .. } | Item::End { conn, side, .. } => Some((*conn, *side)),
-            Item::Break { .. } | Item::Dial(..) | Item::Letter(_) => None,
-        };
-        self.dirs[dir].queue.insert((due, place.1), item);
-        let lane = lane.and_then(|(conn, side)| Some(&mut self.conns.get_mut(&conn)?.lanes[side]));
-        let mark = lane.and_then(|lane| lane.marks.iter_mut().rev().find(|mark| mark.place == place));
-        mark.into_iter().for_each(|mark| mark.place.0 = due);
     }
 
     /// A number for a connection.
