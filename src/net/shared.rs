@@ -109,7 +109,7 @@ impl<B, S: Holder<Tables: Renewable>> Network<B, S> {
     /// let (conn, _accepted) = connect(server.listen(":80")?)?;
     ///
     /// net.crash("server")?;
-    /// assert_eq!(conn.read(&mut [0]).wait().unwrap_err().kind(), ErrorKind::ConnectionReset);
+    /// assert_eq!(conn.try_read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     /// assert_eq!(server.listen(":80").unwrap_err().kind(), ErrorKind::HostDown);
     /// assert_eq!(client.dial("server:80").wait().unwrap_err().kind(), ErrorKind::ConnectionRefused);
     ///
