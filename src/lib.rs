@@ -108,7 +108,7 @@
 //!
 //! The crate never iterates over a hash map. Hosts are closed in the order in which they were made, their sockets in
 //! the order of their table, and tasks that wait for one event are woken in the order of a list. Timeouts are the only
-//! use of a clock, by default of the machine's, and there are no random numbers.
+//! use of a clock, by default of the machine's. Only faults draw random numbers, as a function of their seed.
 //!
 //! # Time
 //!
@@ -190,7 +190,8 @@
 //!   [`CloseError`]: their errors.
 //! - [`Snapshot`](snapshot::Snapshot): which tasks wait for what, when a test hangs; without a heap,
 //!   [`LiveView`](snapshot::LiveView).
-//! - The module `trace`: what happened, and expectations on it. The module `clock`: time as a value.
+//! - The module `trace`: what happened, and expectations on it. The module `clock`: time as a value. The module `sim`:
+//!   partitions, slow networks and other faults.
 //! - [`Networker`], [`NetListener`], [`NetStream`], [`Tcp`]: one function over any network. The module `bridge` joins
 //!   virtual hosts and real ports.
 //!
@@ -218,7 +219,7 @@
 //! | `lonet` | networks of several processes of one machine |
 //! | `lonet-bundled` | `lonet` with SQLite compiled in |
 //! | `pcapng` | traces as captures for Wireshark |
-//! | `sim` | clocks: time that the program moves, or that moves when nothing else can happen |
+//! | `sim` | faults such as partitions and latency, and clocks: time that moves when nothing else can happen |
 //! | `json` | traces read from JSON lines, and merged |
 //! | `critical-section` | locks that interrupts may take, also without compare-and-swap |
 //! | `embedded-io-async` | async reads and writes of embedded-io-async |
@@ -307,6 +308,8 @@ pub use addr::to_addr::{ToAddr, ToHost};
 pub use addr::{Addr, AddrError, AddrReason};
 #[cfg(feature = "alloc")]
 pub use contract::any_notifier::{AnyAccept, AnyNotifier};
+#[cfg(feature = "sim")]
+pub use contract::engine::DelayStatus;
 pub use contract::engine::{Engine, LinkStatus, Shutdown};
 pub use contract::layer::{Bare, Layer};
 pub use contract::networker::{NetListener, NetStream, Networker};
@@ -343,8 +346,8 @@ pub use wait::{OnTimeout, Op};
 #[doc(hidden)]
 pub use wire::model as wire_model;
 
-// With tokio, as some of its programs are written for it.
-#[cfg(all(doctest, feature = "pipenet", feature = "tokio"))]
+// With tokio and sim, as some of its programs are written for them.
+#[cfg(all(doctest, feature = "pipenet", feature = "sim", feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

@@ -12,5 +12,9 @@ mod rendezvous;
 mod reset;
 #[path = "faults/scenario.rs"]
 mod scenario;
+#[path = "faults/seen.rs"]
+mod seen;
 #[path = "faults/shape.rs"]
 mod shape;
+#[path = "faults/stream.rs"]
+mod stream;

@@ -66,11 +66,11 @@ fn layered() -> virtnet::testing::Setup<pipenet::NetHandle<(Calls, (Calls, Bare)
     let builder = pipenet::Network::builder("t").layer(Calls::default()).layer(Calls::default());
     let net = builder.build().expect("valid options");
     let setup = virtnet::testing::Setup::new(net.subnetwork().clone());
-    setup.links(virtnet::testing::links_by_dial).resets_unread()
+    setup.restarts().links(virtnet::testing::links_by_dial).resets_unread()
 }
 
 #[cfg(feature = "testing")]
-virtnet::conformance!(layered_on_threads, layered, [buffered, unread_resets, fresh_port, links]);
+virtnet::conformance!(layered_on_threads, layered, [buffered, unread_resets, fresh_port, death, links]);
 
 #[cfg(all(feature = "testing", feature = "trace"))]
 #[path = "layer/traced.rs"]

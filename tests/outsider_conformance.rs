@@ -13,6 +13,7 @@ fn setup(lab: &Lab, net: Handle, buffer: usize) -> Setup<Handle> {
     let (wires, ends) = (lab.clone(), lab.clone());
     let held = move || usize::try_from(ends.ends()).expect("no end is released twice");
     Setup::new(net)
+        .restarts()
         .limit(Duration::from_secs(10))
         .buffer(buffer)
         .links(move |_| wires.wire())
@@ -56,25 +57,29 @@ fn two_shared_port() -> Setup<Handle> {
     divided(16, |net| net.share_port(true)).waiting(Waiting::Futures)
 }
 
-virtnet::conformance!(one_on_threads, one, [buffered, unread_resets, fresh_port, sized_buffer, links]);
+virtnet::conformance!(one_on_threads, one, [buffered, unread_resets, fresh_port, sized_buffer, death, links]);
 virtnet::conformance!(
     one_small_as_futures,
     one_small,
-    [buffered, unread_resets, fresh_port, sized_buffer, small_backlog, links]
+    [buffered, unread_resets, fresh_port, sized_buffer, small_backlog, death, links]
 );
 virtnet::conformance!(
     one_shared_port_on_threads,
     one_shared_port,
-    [buffered, unread_resets, shared_port, sized_buffer, links]
+    [buffered, unread_resets, shared_port, sized_buffer, death, links]
 );
-virtnet::conformance!(two_on_threads, two, [buffered, unread_resets, fresh_port, sized_buffer, links, two_subnetworks]);
+virtnet::conformance!(
+    two_on_threads,
+    two,
+    [buffered, unread_resets, fresh_port, sized_buffer, death, links, two_subnetworks]
+);
 virtnet::conformance!(
     two_small_as_futures,
     two_small,
-    [buffered, unread_resets, fresh_port, sized_buffer, small_backlog, links, two_subnetworks]
+    [buffered, unread_resets, fresh_port, sized_buffer, small_backlog, death, links, two_subnetworks]
 );
 virtnet::conformance!(
     two_shared_port_as_futures,
     two_shared_port,
-    [buffered, unread_resets, shared_port, sized_buffer, links, two_subnetworks]
+    [buffered, unread_resets, shared_port, sized_buffer, death, links, two_subnetworks]
 );

@@ -405,3 +405,16 @@ fn bytes_keep_their_order_whatever_the_sizes_of_writes_and_reads() {
     }
     assert_eq!((at, sent.join().expect("it does not panic").expect("the reader is there")), (total, total));
 }
+
+#[test]
+fn an_accepted_dial_of_a_host_that_crashed_is_reset() {
+    let net = Network::new("t");
+    let (a, b) = (net.host("a").expect("a host"), net.host("b").expect("a host"));
+    let listener = b.listen(":9").expect("a free port");
+    let mut dial = pin!(a.dial("b:9"));
+    assert!(dial.as_mut().try_wait().is_none());
+    let accepted = listener.try_accept().expect("a dial waits");
+    net.crash("a").expect("there is such a host");
+    assert_eq!(text(dial.try_wait().expect("woken")), "dial pipet a:1->b:9: host is down");
+    assert_eq!(text(accepted.try_read(&mut [0])), "read pipet a:1->b:1: connection reset");
+}

@@ -311,3 +311,25 @@ fn accepted_connections_may_share_their_port() {
         ]
     );
 }
+
+#[cfg(feature = "alloc")]
+#[test]
+fn a_snapshot_shows_the_newest_host_of_a_name() {
+    let net = virtnet::pipenet::Network::new("t");
+    let (a, b) = (net.host("a").expect("a host"), net.host("b").expect("a host"));
+    let listener = a.listen(":10").expect("a free port");
+    let (_dialled, _accepted) = connect(&b, &listener);
+    net.crash("a").expect("there is such a host");
+    assert!(net.snapshot().to_string().contains("host a: closed"));
+    let new = net.restart("a").expect("it is down");
+    let _listener = new.listen(":10").expect("the old listener has no port of the new host");
+    assert_eq!((a.sockets(), new.sockets()), (2, 1));
+    drop(_dialled);
+    let shown = "\
+network pipet: up
+State       Recv-Q  Send-Q  Waiting               Address
+host b: open
+host a: open
+listening        0    4096  -                     a:10";
+    assert_eq!(net.snapshot().to_string(), shown);
+}

@@ -154,9 +154,10 @@ in_copy() { # in_copy TEST [OPTION...]
         model | inputs | found)
             options=(-p virtnet-proof --all-features --test "$1" --config profile.dev.package.virtnet-proof.opt-level=0)
             ;;
-        trace | bridge) options=(-p virtnet --features "$1" --test "$1") ;;
+        bridge) options=(-p virtnet --features bridge --test bridge) ;;
+        trace) options=(-p virtnet --features json --test trace) ;;
         export) options=(-p virtnet --features pcapng --test trace) ;;
-        clock) options=(-p virtnet --features sim --test clock) ;;
+        clock | faults) options=(-p virtnet --features sim --test "$1") ;;
         layer | outsider_traced) options=(-p virtnet --features testing,trace --test "$1") ;;
         unit) options=(-p virtnet --features testing --lib) ;;
         *) options=(-p virtnet --features testing --test "$1") ;;

@@ -245,6 +245,13 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// Whether the core has to ask in [`poll_pass`](Engine::poll_pass) at the moment.
+    #[doc(hidden)]
+    #[inline]
+    fn holds(&self) -> bool {
+        false
+    }
+
     /// Ready when the core may do what it is about to do, to `link` if it is about one.
     #[doc(hidden)]
     #[inline]
@@ -403,6 +410,38 @@ pub struct LinkStatus {
     pub reset: bool,
     /// Whether the peer is closed, and not only its stream ended.
     pub peer_gone: bool,
+    /// What faults do to the bytes that this end sends, if they do anything.
+    #[cfg(feature = "sim")]
+    pub delay: Option<DelayStatus>,
+}
+
+/// What faults do to the bytes that one end sends. Prints like `5 in flight, cut, held, 50ms`, with what there is.
+#[cfg(feature = "sim")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct DelayStatus {
+    /// How many bytes are on their way.
+    pub in_flight: usize,
+    /// Whether the direction is cut.
+    pub cut: bool,
+    /// Whether the direction is held.
+    pub held: bool,
+    /// The least latency, in nanoseconds.
+    pub latency: u64,
+}
+
+#[cfg(feature = "sim")]
+impl fmt::Display for DelayStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in flight", self.in_flight)?;
+        f.write_str(if self.cut { ", cut" } else { "" })?;
+        f.write_str(if self.held { ", held" } else { "" })?;
+        match self.latency {
+            0 => Ok(()),
+            nanos => write!(f, ", {:?}", core::time::Duration::from_nanos(nanos)),
+        }
+    }
 }
 
 /// How to shut a connection down, seen from the end that does it. All waiting tasks that are affected are woken.

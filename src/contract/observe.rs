@@ -192,6 +192,11 @@ pub trait Observer: Send + Sync {
         false
     }
 
+    /// Whether any operation has to ask in [`poll_pass`](Observer::poll_pass) at the moment.
+    fn holds(&self) -> bool {
+        false
+    }
+
     /// Ready when the operation may do what it is about to do, on this end if it has one.
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, end: Option<u32>) -> Poll<()> {
         let _ = (cx, intent, end);
@@ -234,6 +239,10 @@ impl<O: Observer + ?Sized> Observer for &O {
 
     fn paused(&self) -> bool {
         O::paused(self)
+    }
+
+    fn holds(&self) -> bool {
+        O::holds(self)
     }
 
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, end: Option<u32>) -> Poll<()> {

@@ -189,7 +189,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.operation {
-            Operation::NewHost | Operation::Resolve => {
+            Operation::NewHost | Operation::Resolve | Operation::Crash | Operation::Restart => {
                 write!(f, "virtnet {:?}: {} {:?}", self.network_name(), self.operation, self.words.get(2))?;
             }
             Operation::NewNetwork | Operation::AutoClose => {
@@ -261,6 +261,10 @@ pub enum Operation {
     /// Waiting until no socket is in use: [`Host::idle`](crate::Host::idle) and
     /// [`NetRefExt::idle`](crate::NetRefExt::idle).
     Idle,
+    /// [`NetRefExt::crash`](crate::NetRefExt::crash).
+    Crash,
+    /// [`NetRefExt::restart`](crate::NetRefExt::restart).
+    Restart,
 }
 
 impl Operation {
@@ -277,6 +281,8 @@ impl Operation {
             Self::AutoClose => "auto close",
             Self::Resolve => "resolve",
             Self::Idle => "idle",
+            Self::Crash => "crash",
+            Self::Restart => "restart",
         }
     }
 }

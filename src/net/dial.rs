@@ -147,7 +147,7 @@ fn connect<N: NetRef>(
         let src = host.addr(port);
         let (link, peer) = net.engine.dial(&src, &dst, data, &net.notifier()).await?;
         if let Err(cause) = complete_dial(&host, slot, &link, &dst, &peer) {
-            net.discard(&link);
+            net.discard(&link, host.ending());
             return Err(cause);
         }
         Ok(Conn::new(SocketRef::new(host, slot), link))
@@ -226,7 +226,7 @@ where
         let state = this.state;
         let starts = this.running.is_none();
         if starts {
-            if N::Engine::OBSERVED && state.is_held(addr, cx) {
+            if state.host.net.engine.holds() && state.is_held(addr, cx) {
                 return Poll::Pending;
             }
             match state.start(addr, cx.waker()) {
@@ -360,7 +360,7 @@ impl<N: NetRef> DialState<N> {
         target: &Addr,
         ticket: Option<Ticket>,
     ) -> Result<(u32, u16), Cause> {
-        if N::Engine::OBSERVED && self.parsed == Parsed::Meaning {
+        if N::Engine::OBSERVED && N::Tables::GROWS && self.parsed == Parsed::Meaning {
             return self.exchange_again((slot, port), target);
         }
         let Host { net, host } = &self.host;

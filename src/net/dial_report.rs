@@ -27,7 +27,7 @@ impl<N: NetRef> DialState<N> {
     /// Tells an observer that the dial waits at the listener, or is over.
     #[inline(always)]
     pub(super) fn leave_gate(&self) {
-        if N::Engine::OBSERVED {
+        if self.host.net.engine.holds() {
             self.host.net.engine.cancel_pass(&Gone::Dial(self.number()), None);
         }
     }

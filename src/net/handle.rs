@@ -45,7 +45,7 @@ impl<B: Backend, L: Layer> NetHandle<B, L> {
         touch(net.clock());
         let net = net.shared();
         #[cfg(feature = "sim")]
-        net.later.call_once(|| Arc::new(LaterRequests(Arc::downgrade(&net))));
+        net.later.with(|later| later.replace(Arc::new(LaterRequests(Arc::downgrade(&net)))));
         net.clock().attach(|| -> Weak<LayeredNet<B, L>> { Arc::downgrade(&net) });
         Self(Arc::new(net))
     }

@@ -70,8 +70,9 @@ impl<N: NetRef> Host<N> {
 
     /// Closes the host, once the operation is awaited or waited for. Pending operations on it are woken and fail with
     /// `host is down`, and its peers see their connections closed. The sockets keep their ports until each is closed.
-    /// The name stays registered, the handles stay valid, and the host cannot be opened again. A server that will
-    /// listen again closes its listener and connections instead.
+    /// The name stays registered, the handles stay valid, and the host cannot be opened again: a growable network can
+    /// make another [in its place](crate::NetRefExt::restart). A server that will listen again closes its listener and
+    /// connections instead.
     ///
     /// If it was the last open host and [`NetRefExt::auto_close`](crate::NetRefExt::auto_close) was called, this closes
     /// the network too.

@@ -98,7 +98,7 @@ fn is_idle<N: NetRef>(net: &N, host: Option<&HostOf<N>>) -> bool {
         Some(host) => is_idle(host),
         None => {
             let count = net.tables.hosts(|hosts| hosts.count());
-            (0..count).filter_map(|id| net.tables.hosts(|hosts| hosts.host(id))).all(|host| is_idle(&host))
+            (0..count).filter_map(|id| net.tables.hosts(|hosts| hosts.newest(id))).all(|host| is_idle(&host))
         }
     }
 }

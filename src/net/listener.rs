@@ -6,7 +6,7 @@ use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
 use crate::addr::to_addr::{ToAddr, to_listen_addr};
-use crate::contract::engine::Engine;
+use crate::contract::engine::{Engine, Shutdown};
 use crate::contract::observe::{CoreEvent, Gone, Intent, Ticket};
 use crate::error::cause::Cause;
 use crate::error::{Error, Operation};
@@ -153,7 +153,7 @@ impl<N: NetRef> Listener<N> {
     ///
     /// Those of [`accept`](Listener::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<Conn<N>, Error>> {
-        if N::Engine::OBSERVED {
+        if self.place.net.engine.holds() {
             let intent = Intent::Accept { listener: &self.local_addr() };
             if self.place.net.engine.poll_pass(cx, &intent, None).is_pending() {
                 return Poll::Pending;
@@ -169,7 +169,7 @@ impl<N: NetRef> Listener<N> {
     /// Tells an observer that the task's accept does not wait any more.
     #[inline]
     fn cancel_pass(&self, waker: &Waker) {
-        if N::Engine::OBSERVED {
+        if self.place.net.engine.holds() {
             self.place.net.engine.cancel_pass(&Gone::Accept(&self.local_addr(), waker), None);
         }
     }
@@ -231,7 +231,7 @@ impl<N: NetRef> Listener<N> {
         if let Some(ticket) = told {
             place.net.tell(ticket, None, &CoreEvent::ListenerClosed { addr: &self.local_addr(), dropped });
         }
-        place.net.refuse_all(&place.host, slot);
+        place.net.refuse_all(&place.host, slot, Shutdown::CloseOrReset);
         let before = place.socket(|socket| core::mem::replace(&mut socket.state, State::Closed));
         if let Some(State::Listener(queue)) = before {
             queue.into_value().acceptors.wake();

@@ -4,6 +4,7 @@
 mod clock;
 pub(crate) mod conn;
 pub(crate) mod conn_ref;
+mod death;
 pub(crate) mod dial;
 mod dial_report;
 pub(crate) mod half;

@@ -6,12 +6,13 @@ use crate::contract::observe::{CoreEvent, Ticket};
 use crate::error::cause::{Cause, InvalidInput};
 use crate::error::close::CloseError;
 use crate::error::{Error, Operation};
+use crate::net::death;
 use crate::net::host::Host;
 #[cfg(feature = "alloc")]
 use crate::net::idle::idle;
 use crate::net::net_ref::NetRef;
 use crate::net::subnet::Naming;
-use crate::table::{Directory, Hosts, Tables};
+use crate::table::{Directory, Hosts, Renewable, Tables};
 use crate::wait::{Expiring, OnTimeout, Op};
 
 /// The methods of a reference to a subnetwork; implemented for every [`NetRef`].
@@ -66,6 +67,57 @@ pub trait NetRefExt: NetRef {
             Err(cause)
         });
         asked.map_err(|cause| Error::subnet(Operation::AutoClose, self.shown_name(), &ErrorText::EMPTY, cause))
+    }
+
+    /// Crashes a host: its process dies, and its machine answers in its place. In growable networks.
+    ///
+    /// Pending and later operations on the host, its listeners and its connections fail with `host is down`, and do so
+    /// for ever. Peers get `connection reset`, and lose the bytes that they have not read; dials that wait at its
+    /// listeners, and later ones, `connection refused`. Nothing that the dead host's handles do from now on is seen by
+    /// a peer. Its sockets count in [`Host::sockets`] until they are dropped.
+    ///
+    /// The name stays registered, and [`restart`](NetRefExt::restart) makes the host anew. To crash a host that is dead
+    /// or closed does nothing. A crash never closes the network, not even after [`auto_close`](NetRefExt::auto_close).
+    ///
+    /// # Errors
+    ///
+    /// `network is down`; `no such host` in this subnetwork, printed like
+    /// `virtnet "pipet": crash "a": no such host`.
+    fn crash(&self, host: &str) -> Result<(), Error>
+    where
+        Self::Tables: Renewable,
+    {
+        death::crash(self, host)
+    }
+
+    /// Makes a host anew that crashed or was closed: with the same name and IP address, ports from 1, and no listener.
+    /// In growable networks. The registry is not asked again.
+    ///
+    /// From now on the name means the new host, also in [`get_host`](NetRefExt::get_host). Handles of the old one are
+    /// equal to no handle of the new one, and stay `host is down`. Each restart takes memory for a host.
+    ///
+    /// # Errors
+    ///
+    /// `network is down`; `no such host` in this subnetwork; `host already registered` if the host is open, printed like
+    /// `virtnet "pipet": restart "a": host already registered`.
+    fn restart(&self, host: &str) -> Result<Host<Self>, Error>
+    where
+        Self::Tables: Renewable,
+    {
+        death::restart(self, host)
+    }
+
+    /// Crashes a host, and makes it anew: [`crash`](NetRefExt::crash), then [`restart`](NetRefExt::restart).
+    ///
+    /// # Errors
+    ///
+    /// Those of the two.
+    fn bounce(&self, host: &str) -> Result<Host<Self>, Error>
+    where
+        Self::Tables: Renewable,
+    {
+        death::crash(self, host)?;
+        death::restart(self, host)
     }
 
     /// Closes the network: all its hosts, then the engine, then the registry, each once. Pending and later operations

@@ -80,7 +80,7 @@ impl<N: NetRef> Notifier for SubNetworkNotifier<N> {
     where
         Self::Link: 'static,
     {
-        self.0.later.get().cloned()
+        self.0.later.with(|later| later.clone())
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {

@@ -28,6 +28,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::addr::{Addr, AddrError, AddrReason};
+use crate::contract::engine::Shutdown;
 use crate::contract::notifier::Accept;
 use crate::error::cause::Cause;
 use crate::net::host::Host;
@@ -65,7 +66,7 @@ impl<N: NetRef> QueuedRequest<N> {
         match queued {
             Ok((host, slot)) => Ok(Self { settled: false, place: SocketRef::new(Host::new(net, host), slot) }),
             Err(cause) => {
-                link.iter().for_each(|link| net.discard(link));
+                link.iter().for_each(|link| net.discard(link, Shutdown::CloseOrReset));
                 Err(cause)
             }
         }
@@ -120,7 +121,7 @@ impl<N: NetRef> QueuedRequest<N> {
             })
         });
         if let Some(left) = gone {
-            place.net.scrap(left);
+            place.net.scrap(left, Shutdown::CloseOrReset);
             place.net.check_idle(&place.host);
         }
         answer.map(|answer| match answer {
@@ -159,7 +160,7 @@ impl<N: NetRef> Drop for QueuedRequest<N> {
             let (gone, acceptors) = self.place.ports(|ports| drop_request(ports, self.place.slot()));
             acceptors.wake();
             if let Some(left) = gone {
-                self.place.net.scrap(left);
+                self.place.net.scrap(left, Shutdown::CloseOrReset);
                 self.place.net.check_idle(&self.place.host);
             }
         }

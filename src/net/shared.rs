@@ -14,7 +14,7 @@ use crate::net::network::NetRefExt as _;
 use crate::net::subnet::SubNetwork;
 #[cfg(feature = "trace")]
 use crate::table::Hosts as _;
-use crate::table::Tables;
+use crate::table::{Renewable, Tables};
 #[cfg(feature = "trace")]
 use crate::trace::HostNames;
 #[cfg(feature = "alloc")]
@@ -79,6 +79,64 @@ impl<B, S: Holder> Network<B, S> {
     #[cfg(feature = "alloc")]
     pub fn idle(&self) -> Op<impl OnTimeout<Output = Result<(), Error>> + Send + use<'_, B, S>> {
         self.net.host_ref().idle()
+    }
+}
+
+impl<B, S: Holder<Tables: Renewable>> Network<B, S> {
+    /// Crashes a host; see [`NetRefExt::crash`](crate::NetRefExt::crash).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`NetRefExt::crash`](crate::NetRefExt::crash).
+    ///
+    /// # Examples
+    ///
+    /// A client gets a reset, and connects again once the server is back:
+    ///
+    /// ```
+    /// use std::thread;
+    /// use virtnet::{ErrorKind, pipenet};
+    ///
+    /// let net = pipenet::Network::new("t");
+    /// let (server, client) = (net.host("server")?, net.host("client")?);
+    /// let connect = |listener: pipenet::Listener| {
+    ///     let dial = client.dial("server:80");
+    ///     thread::scope(|scope| {
+    ///         let accepting = scope.spawn(|| listener.accept().wait());
+    ///         Ok::<_, virtnet::Error>((dial.wait()?, accepting.join().unwrap()?))
+    ///     })
+    /// };
+    /// let (conn, _accepted) = connect(server.listen(":80")?)?;
+    ///
+    /// net.crash("server")?;
+    /// assert_eq!(conn.read(&mut [0]).wait().unwrap_err().kind(), ErrorKind::ConnectionReset);
+    /// assert_eq!(server.listen(":80").unwrap_err().kind(), ErrorKind::HostDown);
+    /// assert_eq!(client.dial("server:80").wait().unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    ///
+    /// let server = net.restart("server")?;
+    /// connect(server.listen(":80")?)?;
+    /// # Ok::<(), virtnet::Error>(())
+    /// ```
+    pub fn crash(&self, host: &str) -> Result<(), Error> {
+        self.net.host_ref().crash(host)
+    }
+
+    /// Makes a host anew that crashed or was closed; see [`NetRefExt::restart`](crate::NetRefExt::restart).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`NetRefExt::restart`](crate::NetRefExt::restart).
+    pub fn restart(&self, host: &str) -> Result<Host<S::Ref<'_>>, Error> {
+        self.net.host_ref().restart(host)
+    }
+
+    /// Crashes a host, and makes it anew: [`crash`](Network::crash), then [`restart`](Network::restart).
+    ///
+    /// # Errors
+    ///
+    /// Those of the two.
+    pub fn bounce(&self, host: &str) -> Result<Host<S::Ref<'_>>, Error> {
+        self.net.host_ref().bounce(host)
     }
 }
 

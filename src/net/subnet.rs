@@ -17,7 +17,7 @@ use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::error::close::CloseError;
 #[cfg(all(feature = "alloc", feature = "sim"))]
-use crate::sync::Once;
+use crate::sync::Lock;
 use crate::table::{Closed, Closing, Directory, Hosts, MaybeBoxed, Ports, SocketLayout, State, Tables, refuse_next};
 use crate::wait::block::Timeouts;
 use crate::wait::waker::{Wakers, noop_waker, poll_locked};
@@ -42,7 +42,7 @@ where
     pub(crate) timeouts: Timeouts,
     /// Hands over connections that are on their way.
     #[cfg(all(feature = "alloc", feature = "sim"))]
-    pub(crate) later: Once<Arc<dyn Later<E::Link>>>,
+    pub(crate) later: Lock<Option<Arc<dyn Later<E::Link>>>>,
     pub(crate) engine: E,
     pub(crate) registry: R,
     pub(crate) tables: T,
@@ -97,7 +97,7 @@ where
             options,
             timeouts: Timeouts::new(),
             #[cfg(all(feature = "alloc", feature = "sim"))]
-            later: Once::new(),
+            later: Lock::new(None),
             engine,
             registry,
             tables,
@@ -203,25 +203,26 @@ where
         waiters.wake();
     }
 
-    /// Discards the state of a socket that was removed from its table.
-    pub(crate) fn scrap(&self, left: State<E::Link, T::Wakers>) {
+    /// Discards the state of a socket that was removed from its table. The connection of a request is shut down in the
+    /// way `how`.
+    pub(crate) fn scrap(&self, left: State<E::Link, T::Wakers>, how: Shutdown) {
         if let State::Request(request) = &left {
-            self.discard(&request.value().link);
+            self.discard(&request.value().link, how);
         }
         left.discard();
     }
 
     /// Closes an end of a connection that has no handle.
-    pub(crate) fn discard(&self, link: &E::Link) {
-        self.engine.shutdown(link, Shutdown::CloseOrReset);
+    pub(crate) fn discard(&self, link: &E::Link, how: Shutdown) {
+        self.engine.shutdown(link, how);
         self.engine.release(link);
     }
 
     /// Refuses every request queued at a listener.
-    pub(crate) fn refuse_all(&self, host: &T::Host, listener: u32) {
+    pub(crate) fn refuse_all(&self, host: &T::Host, listener: u32, how: Shutdown) {
         while let Some((backend, gone)) = self.tables.ports(host, |ports| refuse_next(ports, listener)) {
             backend.wake();
-            gone.into_iter().for_each(|left| self.scrap(left));
+            gone.into_iter().for_each(|left| self.scrap(left, how));
         }
     }
 
@@ -241,15 +242,15 @@ where
                 let down = self.tables.hosts(|hosts| hosts.closed().network);
                 self.tell(ticket, None, &if down { CoreEvent::Void } else { CoreEvent::HostClosed { host: &name } });
             }
-            self.close_sockets(host);
+            self.close_sockets(host, Shutdown::CloseOrReset);
             self.tables.directory(|directory| directory.network().open_hosts -= 1);
         }
         was_open
     }
 
-    /// Wakes every task that waits on a socket of a closed host, and shuts down its connections. The sockets keep their
-    /// ports.
-    fn close_sockets(&self, host: &T::Host) {
+    /// Wakes every task that waits on a socket of a closed host, and shuts down its connections in the way `how`. The
+    /// sockets keep their ports.
+    pub(super) fn close_sockets(&self, host: &T::Host, how: Shutdown) {
         let mut from = 0;
         while let Some((slot, found)) = self.tables.ports(host, |ports| {
             let slot = ports.next(from)?;
@@ -259,10 +260,10 @@ where
                 Some(Teardown::Dial(wakers)) => wakers.wake(),
                 Some(Teardown::Listener(acceptors)) => {
                     acceptors.wake();
-                    self.refuse_all(host, slot);
+                    self.refuse_all(host, slot, how);
                 }
                 Some(Teardown::Link(link)) => {
-                    self.engine.shutdown(&link, Shutdown::CloseOrReset);
+                    self.engine.shutdown(&link, how);
                 }
                 Some(Teardown::Nothing) | None => {}
             }
@@ -293,7 +294,7 @@ where
             let Some(host) = self.tables.hosts(|hosts| hosts.host(id)) else { continue };
             if !self.close_host(&host) {
                 // Another task may still be closing the host. All its sockets have to be closed before the engine is.
-                self.close_sockets(&host);
+                self.close_sockets(&host, Shutdown::CloseOrReset);
             }
         }
         was_up

@@ -72,17 +72,14 @@ mod tests {
     use super::*;
     use crate::contract::engine::{Engine as _, FastIo as _, FastPath};
     use crate::pipenet::HeapPipes;
+    use crate::wait::ClockSlot;
 
     type Engine = Pipes<HeapPipes>;
     type Link = <HeapPipes as PipeMemory>::Link;
 
     fn pipe(buffer: usize) -> (Engine, Link, Link) {
-        let engine = Pipes {
-            memory: HeapPipes::new(buffer),
-            rendezvous: false,
-            reset_unread: true,
-            clock: crate::wait::ClockSlot::EMPTY,
-        };
+        let engine =
+            Pipes { memory: HeapPipes::new(buffer), rendezvous: false, reset_unread: true, clock: ClockSlot::EMPTY };
         let (near, far) = engine.memory.open("a", false).expect("the heap has room");
         (engine, near, far)
     }

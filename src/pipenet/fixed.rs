@@ -12,6 +12,8 @@ use crate::contract::engine::Engine;
 use crate::net::subnet::Options;
 use crate::table::{Fixed, FixedMemory};
 use crate::wait::ClockSlot;
+#[cfg(feature = "sim")]
+use crate::wait::clock::TimeSource;
 
 /// The engine of a [`Network`] without layers.
 pub type Plain<'m> = Pipes<FixedPipes<'m>>;
@@ -83,6 +85,30 @@ impl<'m> Network<'m> {
     #[must_use]
     pub const fn reset_unread(mut self, on: bool) -> Self {
         self.net.engine.reset_unread = on;
+        self
+    }
+
+    /// As [`Builder::clock`](super::Builder::clock), a clock in a static. Without the feature `std` there are no timeouts.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use virtnet::clock::ManualClock;
+    /// use virtnet::pipenet::fixed::Network;
+    ///
+    /// static CLOCK: ManualClock = ManualClock::new();
+    /// static NET: Network<'static> = virtnet::fixed!("t", 2, 4, 2, 64).with_clock(&CLOCK);
+    ///
+    /// CLOCK.advance(Duration::from_millis(5));
+    /// assert_eq!(NET.clock().map(|clock| clock.now()), Some(CLOCK.now()));
+    /// ```
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub const fn with_clock(mut self, clock: &'static dyn TimeSource) -> Self {
+        let before = core::mem::replace(&mut self.net.engine.clock, ClockSlot::of_static(clock));
+        // A constant function drops nothing, and there was no clock or one in a static.
+        core::mem::forget(before);
         self
     }
 

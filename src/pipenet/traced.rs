@@ -2,6 +2,8 @@
 
 use super::fixed::{Memory, Network, Traced};
 use crate::trace::Recorder;
+#[cfg(feature = "sim")]
+use crate::wait::{ClockSlot, clock::TimeSource};
 
 impl Network<'static, Traced> {
     /// As [`Network::new`], with a trace: `observer` is told the events, such as an [`EventRing`](crate::trace::EventRing).
@@ -25,6 +27,16 @@ impl Network<'static, Traced> {
     #[must_use]
     pub const fn reset_unread(mut self, on: bool) -> Self {
         self.net.engine.inner_mut().reset_unread = on;
+        self
+    }
+
+    /// As [`Network::with_clock`] of a network without a trace.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub const fn with_clock(mut self, clock: &'static dyn TimeSource) -> Self {
+        let before = core::mem::replace(&mut self.net.engine.inner_mut().clock, ClockSlot::of_static(clock));
+        // A constant function drops nothing, and there was no clock or one in a static.
+        core::mem::forget(before);
         self
     }
 

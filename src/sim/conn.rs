@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 
 use crate::addr::name::HostName;
-use crate::contract::engine::Shutdown;
+use crate::contract::engine::{DelayStatus, Shutdown};
 use crate::error::cause::Cause;
 use crate::sim::direction::{Item, MARKS, Mark, NEVER, slice};
 use crate::sim::draw::Drawer;
-use crate::sim::setting::Limit;
+use crate::sim::setting::{Limit, Settings};
 use crate::sim::world::{Action, Alarm, End, World};
 
 /// What may be done of a write.
@@ -203,6 +203,17 @@ impl World {
             most = most.min(slice(sizes, draws.draw(Drawer::Slice, known.dial, side == 1, lane.slices)));
         }
         Look::Write(most)
+    }
+
+    /// What faults do to the bytes that the end `side` sends, but for how many are on their way.
+    pub(super) fn status(&self, conn: u64, side: usize) -> Option<DelayStatus> {
+        let known = self.conns.get(&conn)?;
+        let dir = known.dirs[side];
+        if !self.delays(dir) && known.lanes[side].marks.is_empty() {
+            return None;
+        }
+        let Settings { cut, held, latency, .. } = self.dirs[dir].settings;
+        Some(DelayStatus { cut: cut.is_some(), held, latency: latency.0, ..DelayStatus::default() })
     }
 
     /// The hosts of a connection, from the end `side` on.

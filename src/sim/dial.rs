@@ -132,6 +132,7 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
                     Some(links) => links,
                     None => self.open([Some(link.clone()), None]),
                 };
+                self.faulty.shared().step(|world, _, _| world.accepted(links.conn));
                 links.set(0, link.clone());
                 Ok((Near { faulty: self.faulty, end: Some(FaultyLink { link, links, side: 0 }) }, peer))
             }
@@ -253,7 +254,12 @@ where
         let voyage = Voyage::begin(async move {
             // A dial that fails on its way is dropped.
             if poll_fn(|cx| request.poll(cx)).await.is_ok() {
-                let connected = later.connect(&src, &dst, held.pass()).await;
+                let far = held.pass();
+                let conn = far.links.conn;
+                let connected = later.connect(&src, &dst, far).await;
+                if connected.is_ok() {
+                    shared.step(|world, _, _| world.accepted(conn));
+                }
                 let way = shared.answer(route);
                 answer.with(|answer| answer.replace(way));
                 sent.1.with(|sent| *sent = Some(connected));
@@ -261,7 +267,7 @@ where
             }
         });
         poll_fn(|cx| outcome.0.poll(cx)).await?;
-        left.accepted = true;
+        left.done = true;
         drop(voyage);
         outcome.1.with(|connected| *connected).unwrap_or(Err(REFUSED))
     }
@@ -279,7 +285,7 @@ where
         let Open { faulty, .. } = *self.open;
         let near = faulty.inner.delay_io().map(|io| io.peer(&link));
         let links = self.open.open([near, Some(link.clone())]);
-        let left = Left { faulty, links: links.clone(), accepted: false };
+        let left = Left { faulty, links: links.clone(), done: false };
         (FaultyLink { link, links, side: 1 }, left)
     }
 }
@@ -295,7 +301,7 @@ where
     async fn accept(&self, src: &Addr, dst: &Addr, link: E::Link) -> Result<Self::Accept, Cause> {
         let (far, mut left) = self.far(link).await?;
         let accept = self.notifier.accept(src, dst, far).await;
-        left.accepted = true;
+        left.settle(accept.is_ok());
         accept
     }
 
@@ -305,7 +311,7 @@ where
         }
         let (far, mut left) = self.far(link).await?;
         let connected = self.notifier.connect(src, dst, far).await;
-        left.accepted = true;
+        left.settle(connected.is_ok());
         connected
     }
 
@@ -345,12 +351,22 @@ struct Left<'a, E: Engine + 'static> {
     faulty: &'a Faulty<E>,
     links: Arc<Links<E>>,
     /// Whether there is an outcome.
-    accepted: bool,
+    done: bool,
+}
+
+impl<E: Engine + 'static> Left<'_, E> {
+    /// There is an outcome: a listener has accepted, or not.
+    fn settle(&mut self, accepted: bool) {
+        self.done = true;
+        if accepted {
+            self.faulty.shared().step(|world, _, _| world.accepted(self.links.conn));
+        }
+    }
 }
 
 impl<E: Engine + 'static> Drop for Left<'_, E> {
     fn drop(&mut self) {
-        if self.accepted {
+        if self.done {
             return;
         }
         let Links { conn, .. } = *self.links;

@@ -9,7 +9,7 @@ use core::future::Future;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
-use crate::contract::engine::{Engine, FastIo, FastPath, LinkStatus, Shutdown};
+use crate::contract::engine::{DelayIo, DelayStatus, Engine, FastIo, FastPath, LinkStatus, Shutdown};
 use crate::contract::notifier::Notifier;
 use crate::contract::observe::{CoreEvent, Gone, Intent, Ticket};
 use crate::contract::registry::Registry;
@@ -125,7 +125,13 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
     }
 
     fn status(&self, link: &Self::Link) -> LinkStatus {
-        self.inner.status(&link.link)
+        let FaultyLink { link, links, side } = link;
+        let mut status = self.inner.status(link);
+        status.delay = self
+            .shared()
+            .look(|world| world.status(links.conn, *side))
+            .map(|delay| DelayStatus { in_flight: self.inner.delay_io().map_or(0, |io| io.hidden(link)), ..delay });
+        status
     }
 
     fn number(&self, link: &Self::Link) -> u64 {
@@ -161,7 +167,12 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
     }
 
     fn clock(&self) -> Option<&Clock> {
-        Some(&self.shared().clock)
+        self.shared().clock()
+    }
+
+    #[inline]
+    fn holds(&self) -> bool {
+        self.inner.holds()
     }
 
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, link: Option<&Self::Link>) -> Poll<()> {

@@ -22,29 +22,29 @@ impl Faults {
     /// No faults yet.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(0, default_clock(), None)
+        Self::with(0, None, None)
     }
 
-    fn with(seed: u64, clock: Clock, trace: Option<Trace>) -> Self {
+    fn with(seed: u64, clock: Option<Clock>, trace: Option<Trace>) -> Self {
         Self(Arc::new(Shared::new(seed, clock, trace)))
     }
 
     /// New faults with another seed.
     #[must_use]
     pub fn seed(&self, seed: u64) -> Self {
-        Self::with(seed, self.0.clock.clone(), self.0.trace.clone())
+        Self::with(seed, self.0.clock().cloned(), self.0.trace.clone())
     }
 
     /// New faults with another clock.
     #[must_use]
     pub fn clock(&self, clock: Clock) -> Self {
-        Self::with(self.0.seed, clock, self.0.trace.clone())
+        Self::with(self.0.seed, Some(clock), self.0.trace.clone())
     }
 
     /// New faults that are recorded.
     #[must_use]
     pub fn trace(&self, trace: &Trace) -> Self {
-        Self::with(self.0.seed, self.0.clock.clone(), Some(trace.clone()))
+        Self::with(self.0.seed, self.0.clock().cloned(), Some(trace.clone()))
     }
 
     /// Both directions between two hosts.
@@ -123,12 +123,13 @@ impl Layer for Faults {
     type Engine<E: Engine + 'static> = Faulty<E>;
 
     fn wrap<E: Engine + 'static>(self, inner: E) -> Faulty<E> {
+        self.0.start(|| inner.clock().cloned().unwrap_or_else(default_clock));
         Faulty::new(inner, self.0)
     }
 }
 
 impl fmt::Debug for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Faults").field("seed", &self.0.seed).field("clock", &self.0.clock).finish_non_exhaustive()
+        f.debug_struct("Faults").field("seed", &self.0.seed).field("clock", &self.0.clock()).finish_non_exhaustive()
     }
 }

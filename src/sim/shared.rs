@@ -10,13 +10,14 @@ use crate::sim::letter::Letter;
 use crate::sim::letters::{DialRoute, Sent};
 use crate::sim::rule::{Rule, Traffic, Verdict};
 use crate::sim::world::{Action, World};
-use crate::sync::Lock;
+use crate::sync::{Lock, Once};
 use crate::trace::Trace;
 use crate::wait::clock::{Class, Clock, Time};
 
 /// The world of some faults, with the clock that it follows.
 pub(super) struct Shared {
-    pub(super) clock: Clock,
+    /// Its clock, once it has one.
+    clock: Once<Clock>,
     pub(super) trace: Option<Trace>,
     pub(super) seed: u64,
     world: Lock<World>,
@@ -24,13 +25,29 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(seed: u64, clock: Clock, trace: Option<Trace>) -> Self {
-        Self { clock, trace, seed, world: Lock::new(World::new(seed)), rule: Lock::new(None) }
+    pub(super) fn new(seed: u64, clock: Option<Clock>, trace: Option<Trace>) -> Self {
+        let shared =
+            Self { clock: Once::new(), trace, seed, world: Lock::new(World::new(seed)), rule: Lock::new(None) };
+        clock.into_iter().for_each(|clock| {
+            shared.clock.call_once(|| clock);
+        });
+        shared
     }
 
-    /// The time, in nanoseconds.
+    /// From now on the time is that of its clock, or of `clock` if it has none.
+    pub(super) fn start(self: &Arc<Self>, clock: impl FnOnce() -> Clock) {
+        self.clock.call_once(clock);
+        self.run();
+    }
+
+    /// Its clock, once there is a network.
+    pub(super) fn clock(&self) -> Option<&Clock> {
+        self.clock.get()
+    }
+
+    /// The time, in nanoseconds; that of a start as long as there is no clock.
     fn now(&self) -> u64 {
-        self.clock.now().as_nanos()
+        self.clock.get().map_or(0, |clock| clock.now().as_nanos())
     }
 
     /// Runs one step on the world, and then what it has left to do.
@@ -46,6 +63,11 @@ impl Shared {
             self.run();
         }
         outcome
+    }
+
+    /// Looks at the world, and changes nothing.
+    pub(super) fn look<R>(&self, look: impl FnOnce(&World) -> R) -> R {
+        self.world.with(|world| look(world))
     }
 
     /// Makes a change that is recorded, after what is due, and carries out what it makes due.
@@ -115,7 +137,8 @@ impl Shared {
     /// Sets the timer for what is due next. Returns whether nothing else is to be done.
     fn arm(self: &Arc<Self>) -> bool {
         let rearm = self.world.with(|world| {
-            let (next, armed) = (world.next_at(), world.armed.as_ref().map(|&(at, _, _)| at));
+            let next = self.clock.get().and_then(|_| world.next_at());
+            let (next, armed) = (next, world.armed.as_ref().map(|&(at, _, _)| at));
             if next != armed {
                 world.timers += 1;
                 let before = world.armed.take().and_then(|(_, _, timer)| timer);
@@ -129,12 +152,14 @@ impl Shared {
             Ok(rearm) => rearm,
             Err(done) => return done,
         };
+        // Without a clock, nothing is on its way yet.
+        let Some(clock) = self.clock.get() else { return false };
         before.into_iter().for_each(|timer| {
-            self.clock.forget(timer);
+            clock.forget(timer);
         });
         if let Some(at) = next {
             let bell = Arc::new(Bell { shared: Arc::downgrade(self), number });
-            let timer = self.clock.wake_at(Time::from_nanos(at), Class::Delivery, bell.into());
+            let timer = clock.wake_at(Time::from_nanos(at), Class::Delivery, bell.into());
             self.world.with(|world| match &mut world.armed {
                 Some((_, of, known)) if *of == number => *known = Some(timer),
                 _ => {}

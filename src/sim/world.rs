@@ -2,6 +2,7 @@
 //!
 //! Nothing here calls an engine, a clock or a waker: a step returns [`Action`]s, which are carried out under no lock.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -83,10 +84,12 @@ pub(super) struct Conn {
     pub(super) dirs: [usize; 2],
     pub(super) lanes: [Lane; 2],
     pub(super) ends: [End; 2],
+    /// Whether a listener has accepted it.
+    pub(super) live: bool,
 }
 
 /// Something that happens at an instant, whatever the time of a direction is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) enum Alarm {
     /// A timed cut may end.
     Repair(usize),
@@ -95,7 +98,7 @@ pub(super) enum Alarm {
     /// Bytes of this end may have waited for too long.
     Unseen(u64, usize),
     /// Connections are reset.
-    Reset([Option<Way>; 2]),
+    Reset(Box<[Option<Way>; 2]>),
 }
 
 pub(super) struct World {
@@ -394,12 +397,16 @@ impl World {
     /// Resets the connections that there are then.
     pub(super) fn reset_at(&mut self, ways: [Option<Way>; 2], at: u64) {
         let number = self.next_number();
-        self.alarms.insert((at, number), Alarm::Reset(ways));
+        self.alarms.insert((at, number), Alarm::Reset(Box::new(ways)));
     }
 
     fn reset_direction(&mut self, dir: usize, actions: &mut Vec<Action>) {
         let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
-        conns.into_iter().for_each(|conn| self.break_off(conn, actions));
+        for conn in conns {
+            if self.conns.get(&conn).is_some_and(|known| known.live) {
+                self.break_off(conn, actions);
+            }
+        }
     }
 
     /// Resets a connection, unless both ends are closed.
@@ -481,7 +488,12 @@ impl World {
             }
         }
         let lanes = [Lane::default(), Lane::default()];
-        self.conns.insert(conn, Conn { wire, dial, dirs, lanes, ends: [End::Open; 2] });
+        self.conns.insert(conn, Conn { wire, dial, dirs, lanes, ends: [End::Open; 2], live: false });
+    }
+
+    /// A listener has accepted a connection.
+    pub(super) fn accepted(&mut self, conn: u64) {
+        self.conns.get_mut(&conn).into_iter().for_each(|known| known.live = true);
     }
 
     /// Forgets a connection, with all that is on its way. Ends that have left are shut down at once.

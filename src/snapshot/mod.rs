@@ -76,10 +76,11 @@ impl<N: NetRef> LiveView<N> {
         self.net.tables.directory(|directory| directory.network().auto_close)
     }
 
-    /// The hosts created in this subnetwork, in the order in which their names were first used.
+    /// The hosts created in this subnetwork, in the order in which their names were first used or the
+    /// hosts [restarted](crate::NetRefExt::restart).
     pub fn hosts(&self) -> impl Iterator<Item = LiveHost<N>> + use<N> {
         let net = self.net.clone();
-        let host = move |id| net.tables.hosts(|hosts| (id < hosts.count()).then(|| hosts.host(id)));
+        let host = move |id| net.tables.hosts(|hosts| (id < hosts.count()).then(|| hosts.newest(id)));
         let net = self.net.clone();
         (0..).map_while(host).flatten().map(move |host| {
             let open = net.tables.ports(&host, |ports| ports.is_open());

@@ -115,7 +115,12 @@ impl fmt::Display for SocketRow {
         line(f, [name, told], [&received, &sent, &self.local])?;
         self.peer.map_or(Ok(()), |peer| write!(f, " {arrow} {peer}"))?;
         let peer_gone = matches!(self.state, SocketState::Connected(status) if status.peer_gone);
-        f.write_str(if peer_gone { " (peer is gone)" } else { "" })
+        f.write_str(if peer_gone { " (peer is gone)" } else { "" })?;
+        #[cfg(feature = "sim")]
+        if let SocketState::Connected(LinkStatus { delay: Some(delay), .. }) = self.state {
+            write!(f, " ({delay})")?;
+        }
+        Ok(())
     }
 }
 

@@ -9,8 +9,8 @@ use core::sync::atomic::Ordering;
 use super::list::{FIRST, List};
 use super::sockets::{CAPACITY, Sockets};
 use super::{
-    Bind, Closed, Directory, HostFlags, Hosts, MaybeBoxed, NetworkState, Peer, Ports, Socket, SocketLayout, State,
-    Tables,
+    Bind, Closed, Directory, HostFlags, Hosts, MaybeBoxed, NetworkState, Peer, Ports, Renewable, Socket, SocketLayout,
+    State, Tables,
 };
 use crate::addr::name::HostName;
 use crate::error::cause::{Cause, Resource};
@@ -167,6 +167,24 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
     }
 }
 
+impl<L: Clone + Send + Sync> Renewable for Heap<L> {
+    fn kill(ports: &mut HeapPorts<L>) -> bool {
+        let was_open = ports.close();
+        ports.dead |= was_open;
+        was_open
+    }
+
+    fn renew(directory: &mut HeapDirectory<'_, L>, id: u32) -> Option<u32> {
+        let (_, old) = directory.hosts.get(id)?;
+        let host = HeapHost::new();
+        for (flag, before) in [(&host.announced, &old.announced), (&host.own, &old.own)] {
+            flag.store(before.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        host.ip.store(old.ip.load(Ordering::Relaxed), Ordering::Relaxed);
+        directory.hosts.list.replace(id + FIRST, host)
+    }
+}
+
 struct SharedTables<L> {
     hosts: HeapHosts<L>,
     network: Lock<NetworkState<ManyWakers>>,
@@ -206,6 +224,18 @@ struct HeapHost<L> {
     nth: [AtomicU32; 2],
     /// Its sockets, if it is the name of a local host.
     ports: Lock<HeapPorts<L>>,
+}
+
+impl<L> HeapHost<L> {
+    fn new() -> Self {
+        Self {
+            announced: AtomicBool::new(false),
+            own: AtomicBool::new(false),
+            ip: AtomicU32::new(0),
+            nth: [0; 2].map(AtomicU32::new),
+            ports: Lock::new(HeapPorts::default()),
+        }
+    }
 }
 
 impl<L> HeapHosts<L> {
@@ -251,6 +281,10 @@ impl<L> Hosts for HeapHosts<L> {
         self.get(id).filter(|(_, host)| host.own.load(Ordering::Acquire)).map(|_| id + FIRST)
     }
 
+    fn newest(&self, id: u32) -> Option<u32> {
+        self.host(id).filter(|_| self.find(self.name(id).as_bytes()) == Some(id))
+    }
+
     fn ip(&self, id: u32) -> u32 {
         self.get(id).map_or(0, |(_, host)| host.ip.load(Ordering::Acquire))
     }
@@ -293,14 +327,7 @@ impl<L> Directory for HeapDirectory<'_, L> {
     }
 
     fn intern(&mut self, name: &HostName) -> Result<u32, Cause> {
-        let host = || HeapHost {
-            announced: AtomicBool::new(false),
-            own: AtomicBool::new(false),
-            ip: AtomicU32::new(0),
-            nth: [0; 2].map(AtomicU32::new),
-            ports: Lock::new(HeapPorts::default()),
-        };
-        let place = self.hosts.list.find_or_push(*name, host);
+        let place = self.hosts.list.find_or_push(*name, HeapHost::new);
         place.map(|place| place - FIRST).ok_or(Cause::Full(Resource::Hosts, self.hosts.count()))
     }
 
@@ -330,13 +357,14 @@ impl<L> Directory for HeapDirectory<'_, L> {
 /// The sockets of one host, under lock.
 pub struct HeapPorts<L> {
     open: bool,
+    dead: bool,
     /// Allocated with the first socket: there may be many hosts, most of them idle.
     sockets: Option<Box<Sockets<L>>>,
 }
 
 impl<L> Default for HeapPorts<L> {
     fn default() -> Self {
-        Self { open: true, sockets: None }
+        Self { open: true, dead: false, sockets: None }
     }
 }
 
@@ -382,6 +410,10 @@ impl<L> Ports for HeapPorts<L> {
 
     fn close(&mut self) -> bool {
         core::mem::take(&mut self.open)
+    }
+
+    fn is_dead(&self) -> bool {
+        self.dead
     }
 
     #[inline]

@@ -1,4 +1,7 @@
 //! A list of named items that is read without a lock while it grows.
+//!
+//! An item may be replaced by a later one of its name. It keeps its place, and a search by name finds the later one.
+//! Invariant: an index has one place for each name. So an item that was replaced is not entered into a later index.
 
 use alloc::boxed::Box;
 use core::sync::atomic::Ordering;
@@ -6,7 +9,7 @@ use core::{array, fmt};
 
 use super::hash::hash;
 use crate::addr::name::HostName;
-use crate::sync::{AtomicU32, Once};
+use crate::sync::{AtomicBool, AtomicU32, Once};
 
 /// Items with a name and a place. The list only grows, one item at a time, and readers never wait for a writer.
 ///
@@ -18,6 +21,8 @@ pub(super) struct List<T> {
     pieces: [Once<Piece<T>>; 64],
     /// The first free place. The index of the place before it covers all items.
     end: AtomicU32,
+    /// Whether an item was replaced. Only then does a new index leave items out.
+    replaced: AtomicBool,
 }
 
 struct Piece<T> {
@@ -55,7 +60,7 @@ fn indexed(place: u32) -> usize {
 
 impl<T> List<T> {
     pub(super) fn new() -> Self {
-        Self { pieces: array::from_fn(|_| Once::new()), end: AtomicU32::new(FIRST) }
+        Self { pieces: array::from_fn(|_| Once::new()), end: AtomicU32::new(FIRST), replaced: AtomicBool::new(false) }
     }
 
     /// The first free place.
@@ -115,7 +120,27 @@ impl<T> List<T> {
         Some(place)
     }
 
-    /// A new piece. If it has an index, all items before it are entered there.
+    /// Adds an item with the name of the one in `old`, which stays in its place: from now on, a search finds the new
+    /// one. Returns its place, or `None` if there is no room. The caller makes sure that only one call runs at a time,
+    /// and that a search finds `old`.
+    #[cold]
+    pub(super) fn replace(&self, old: u32, item: T) -> Option<u32> {
+        let (name, _) = self.get(old)?;
+        let place = self.end();
+        let (piece, at) = Some(split(place)).filter(|_| place < LAST)?;
+        self.pieces[piece].call_once(|| self.piece(piece)).items[at].0.call_once(|| (*name, item));
+        let index = self.index(place)?;
+        let mut at = hash(name.as_bytes()) as usize & (index.len() - 1);
+        while index[at].load(Ordering::Relaxed) != old {
+            at = (at + 1) & (index.len() - 1);
+        }
+        index[at].store(place, Ordering::Release);
+        self.replaced.store(true, Ordering::Relaxed);
+        self.end.store(place + 1, Ordering::Release);
+        Some(place)
+    }
+
+    /// A new piece. If it has an index, all items before it that a search finds are entered there.
     fn piece(&self, piece: usize) -> Piece<T> {
         let room = 1 << (piece / 2 - 1);
         let items = (0..room).map(|_| Item(Once::new())).collect();
@@ -123,8 +148,11 @@ impl<T> List<T> {
             return Piece { items, index: Box::default() };
         }
         let index: Box<[_]> = (0..16 * room).map(|_| AtomicU32::new(0)).collect();
+        let replaced = self.replaced.load(Ordering::Relaxed);
         for place in FIRST..self.end() {
-            if let Some((name, _)) = self.get(place) {
+            if let Some((name, _)) = self.get(place)
+                && (!replaced || self.find(name.as_bytes()) == Some(place))
+            {
                 enter(&index, name, place);
             }
         }
@@ -170,6 +198,30 @@ mod tests {
             }
         }
         assert!(split(u32::MAX).0 < 64);
+    }
+
+    #[test]
+    fn the_last_item_of_a_name_is_found_in_every_index() {
+        const END: u32 = if cfg!(miri) { 100 } else { 3000 };
+        let list = List::new();
+        assert_eq!(list.find_or_push(name(0), || 0), Some(FIRST));
+        let mut newest = FIRST;
+        while list.end() < END {
+            let place = list.end();
+            // One name is replaced again and again, between names that are not.
+            if place % 3 == 0 {
+                assert_eq!(list.find_or_push(name(place), || place), Some(place));
+            } else {
+                assert_eq!(list.replace(newest, place), Some(place));
+                newest = place;
+            }
+            assert_eq!(list.find(name(0).as_bytes()), Some(newest));
+            assert_eq!(list.find_or_push(name(0), || 0), Some(newest));
+        }
+        assert_eq!(list.get(FIRST), Some(&(name(0), 0)));
+        for place in (FIRST + 1..END).filter(|place| place % 3 == 0) {
+            assert_eq!(list.find(name(place).as_bytes()), Some(place));
+        }
     }
 
     #[test]

@@ -103,6 +103,19 @@ pub trait Tables: Send + Sync {
     fn intern_within(&self, ports: &mut Self::Ports<'_>, name: &HostName) -> Result<u32, Cause>;
 }
 
+/// Tables in which a host can die, and be made anew. Sealed, as [`Tables`] is.
+///
+/// Each life of a host has a number of its own, and sockets of its own under a lock of its own. So references to an
+/// earlier life stay valid, and what they do is not seen in a later one.
+pub trait Renewable: Tables {
+    /// Closes a host that dies. Returns whether it was open.
+    fn kill(ports: &mut Self::Ports<'_>) -> bool;
+
+    /// Makes a host with the name, the IP address and the flags of the one with this number, which is closed. From now
+    /// on its name means the new one. Returns `None` if there is no room.
+    fn renew(directory: &mut Self::Directory<'_>, id: u32) -> Option<Self::Host>;
+}
+
 /// The hosts of a subnetwork. They are numbered from 0 in the order in which their names were first seen. Numbers and
 /// names are never removed.
 pub trait Hosts {
@@ -123,6 +136,11 @@ pub trait Hosts {
 
     /// The host with that number, if it is local.
     fn host(&self, id: u32) -> Option<Self::Host>;
+
+    /// The host with that number, if it is local and was not [made anew](Renewable::renew) since.
+    fn newest(&self, id: u32) -> Option<Self::Host> {
+        self.host(id)
+    }
 
     /// The distance of the host's IP address from 10.0.0.0.
     fn ip(&self, id: u32) -> u32 {
@@ -246,6 +264,11 @@ pub trait Ports {
 
     /// Closes the host. Returns whether it was open.
     fn close(&mut self) -> bool;
+
+    /// Whether the host died, and was not only closed.
+    fn is_dead(&self) -> bool {
+        false
+    }
 
     /// Puts a socket into a free slot, with the port that `bind` asks for. Returns the slot.
     ///

@@ -15,20 +15,20 @@ use crate::net::net_ref::NetRef;
 use crate::net::network::NetRefExt as _;
 
 /// A pending read and a pending write.
-struct Blocked {
+pub(super) struct Blocked {
     reading: Started<Result<Vec<u8>, crate::error::Error>>,
     writing: Started<Result<usize, crate::error::Error>>,
 }
 
 impl Blocked {
-    fn on<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) -> Self {
+    pub(super) fn on<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>) -> Self {
         net.fill(conn);
         Self { reading: net.start(read(conn, 9)), writing: net.start(write(conn, b"x")) }
     }
 
     /// Asserts that both failed for the same cause.
     #[track_caller]
-    fn fails<N: NetRef>(self, conn: &Conn<N>, cause: &str) {
+    pub(super) fn fails<N: NetRef>(self, conn: &Conn<N>, cause: &str) {
         let reading = self.reading.outcome().map_err(|error| error.to_string());
         let writing = self.writing.outcome().map_err(|error| error.to_string());
         assert_eq!((reading, writing), (Err(failed("read", conn, cause)), Err(failed("write", conn, cause))));
@@ -47,7 +47,7 @@ impl Blocked {
 
 /// Asserts that reading and writing fail for the same cause.
 #[track_caller]
-fn is_down<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>, cause: &str) {
+pub(super) fn is_down<N: NetRef + 'static>(net: &Setup<N>, conn: &Arc<Conn<N>>, cause: &str) {
     for _ in 0..2 {
         assert_eq!(text(net.wait(read(conn, 9))), failed("read", conn, cause));
         assert_eq!(text(net.wait(write(conn, b"x"))), failed("write", conn, cause));

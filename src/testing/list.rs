@@ -3,8 +3,8 @@
 use std::vec::Vec;
 
 use super::{
-    super::*, Behaviour, buffer::*, close::*, dial::*, error::*, half::*, ip::*, notifier::*, port::*, raw::*, shut::*,
-    stream::*, subnet::*,
+    super::*, Behaviour, buffer::*, close::*, death::*, dial::*, error::*, half::*, ip::*, notifier::*, port::*,
+    raw::*, shut::*, stream::*, subnet::*,
 };
 use crate::net::net_ref::NetRef;
 
@@ -26,6 +26,7 @@ pub(super) fn all<N: NetRef + 'static>() -> Vec<Behaviour<N>> {
     crate::__virtnet_behaviours!([add] [] sized_buffer);
     crate::__virtnet_behaviours!([add] [] small_backlog);
     crate::__virtnet_behaviours!([add] [] fixed);
+    crate::__virtnet_behaviours!([add] [] death);
     crate::__virtnet_behaviours!([add] [] links);
     crate::__virtnet_behaviours!([add] [] two_subnetworks);
     #[cfg(feature = "trace")]
@@ -208,6 +209,19 @@ macro_rules! __virtnet_behaviours {
             a_full_port_table_refuses
             a_full_host_table_refuses
             a_full_pool_of_connections_refuses
+        }
+    };
+    ([$($do:tt)*] $args:tt death) => {
+        $($do)*! { $args death
+            a_crash_resets_peers_and_a_restart_is_new
+            what_a_dead_host_drops_is_not_seen
+            a_crash_refuses_queued_dials
+            a_crash_withdraws_the_hosts_dials
+            a_restarted_host_connects_from_port_1_again
+            the_name_means_the_newest_host
+            only_a_host_that_is_down_is_restarted
+            a_crash_never_closes_the_network
+            a_host_that_restarts_while_peers_dial_loses_no_dial
         }
     };
     ([$($do:tt)*] $args:tt links) => {

@@ -17,6 +17,7 @@
 //! | `sized_buffer` | [the size of the buffers](Setup::buffer) is known |
 //! | `small_backlog` | at most 4 dials may wait at a listener |
 //! | `fixed` | [there is room for so much](Setup::capacity), and no more |
+//! | `death` | [hosts can crash and come back](Setup::restarts) |
 //! | `links` | [both ends of a connection](Setup::links) can be made without a dial |
 //! | `two_subnetworks` | there is [another subnetwork](Setup::second) of the same network |
 //! | `trace` | the events of a buffered network without shared ports are [recorded](Setup::traced) |
@@ -65,6 +66,7 @@ use crate::net::net_ref::NetRef;
 
 mod buffer;
 mod close;
+mod death;
 mod dial;
 mod error;
 mod half;

@@ -20,7 +20,8 @@ use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::listener::Listener;
 use crate::net::net_ref::{LinkOf, NetRef};
-use crate::net::network::NetRefExt as _;
+use crate::net::network::NetRefExt;
+use crate::table::Renewable;
 
 /// A network under test, new and without hosts, and its properties.
 ///
@@ -35,12 +36,20 @@ pub struct Setup<N: NetRef> {
     pub(super) resets_unread: bool,
     pub(super) raw: bool,
     links: Option<MakeLinks<N>>,
+    death: Option<Death<N>>,
     held: Option<Box<dyn Fn() -> usize + Send>>,
     #[cfg(feature = "trace")]
     pub(super) lines: Option<Lines>,
     pub(super) limit: Duration,
     /// The hosts made so far: none of them may have a socket left in the end.
     hosts: RefCell<Vec<Host<N>>>,
+}
+
+/// How a host dies and comes back, in a network that can do that.
+struct Death<N: NetRef> {
+    crash: fn(&N, &str) -> Result<(), Error>,
+    restart: fn(&N, &str) -> Result<Host<N>, Error>,
+    bounce: fn(&N, &str) -> Result<Host<N>, Error>,
 }
 
 type MakeLinks<N> = Box<dyn Fn(&N) -> (LinkOf<N>, LinkOf<N>) + Send>;
@@ -75,6 +84,7 @@ impl<N: NetRef + 'static> Setup<N> {
             resets_unread: false,
             raw: false,
             links: None,
+            death: None,
             held: None,
             #[cfg(feature = "trace")]
             lines: None,
@@ -168,6 +178,16 @@ impl<N: NetRef + 'static> Setup<N> {
         self
     }
 
+    /// Declares that [hosts can crash and come back](NetRefExt::crash), as they can in all growable networks.
+    #[must_use]
+    pub fn restarts(mut self) -> Self
+    where
+        N::Tables: Renewable,
+    {
+        self.death = Some(Death { crash: N::crash, restart: N::restart, bounce: N::bounce });
+        self
+    }
+
     /// Sets the time limit of a behaviour, which is 60 seconds by default.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
@@ -187,6 +207,7 @@ impl<N: NetRef + 'static> Setup<N> {
             if_any(self.buffer.is_some(), "sized_buffer"),
             if_any(self.backlog() <= SMALL_BACKLOG, "small_backlog"),
             if_any(self.capacity.is_some(), "fixed"),
+            if_any(self.death.is_some(), "death"),
             if_any(self.links.is_some(), "links"),
             if_any(self.second.is_some(), "two_subnetworks"),
             self.trace_group(),
@@ -211,9 +232,7 @@ impl<N: NetRef + 'static> Setup<N> {
 
     /// Makes a host of one of the subnetworks.
     pub(super) fn host_on(&self, net: &N, name: &str) -> Host<N> {
-        let host = self.wait(net.new_host(name)).expect("a host of a new name");
-        self.hosts.borrow_mut().push(host.clone());
-        host
+        self.made(self.wait(net.new_host(name)).expect("a host of a new name"))
     }
 
     /// Makes two hosts `a` and `b`, and a connection that `b` dialled to `a:1`.
@@ -240,6 +259,42 @@ impl<N: NetRef + 'static> Setup<N> {
     pub(super) fn shut(&self, link: &LinkOf<N>) {
         self.net.engine().shutdown(link, Shutdown::Close);
         self.net.engine().release(link);
+    }
+
+    fn death(&self) -> &Death<N> {
+        self.death.as_ref().expect("a behaviour of the group `death` has it")
+    }
+
+    pub(super) fn try_crash(&self, name: &str) -> Result<(), Error> {
+        (self.death().crash)(&self.net, name)
+    }
+
+    pub(super) fn try_restart(&self, name: &str) -> Result<Host<N>, Error> {
+        (self.death().restart)(&self.net, name)
+    }
+
+    /// Crashes a host.
+    #[track_caller]
+    pub(super) fn crash(&self, name: &str) {
+        self.try_crash(name).expect("there is such a host");
+    }
+
+    /// Makes a host anew.
+    #[track_caller]
+    pub(super) fn restart(&self, name: &str) -> Host<N> {
+        self.made(self.try_restart(name).expect("the host is down"))
+    }
+
+    /// Crashes a host, and makes it anew.
+    #[track_caller]
+    pub(super) fn bounce(&self, name: &str) -> Host<N> {
+        self.made((self.death().bounce)(&self.net, name).expect("there is such a host"))
+    }
+
+    /// Remembers a host, which may have no socket left in the end.
+    fn made(&self, host: Host<N>) -> Host<N> {
+        self.hosts.borrow_mut().push(host.clone());
+        host
     }
 
     pub(super) fn wait<T: Send>(&self, future: impl Future<Output = T> + Send) -> T {

@@ -5,12 +5,16 @@
 //! through the network (locks, channels, joins) is not seen, unless a token tells it.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::addr::name::ErrorText;
+use crate::addr::text::write_host_port;
 use crate::contract::observe::How;
-use crate::error::Operation;
 use crate::error::kind::ErrorKind;
+use crate::error::{Error, Operation};
 use crate::trace::slot::{Chunk, Code, NO_END, NO_OFFSET, Slot};
 
 /// Why one event comes before another.
@@ -29,6 +33,8 @@ pub enum Reason {
     Closed,
     /// The second has the port that the first gave back, or fails as the first has it.
     Port,
+    /// The second fails for the fault that the first injected, and names it.
+    Fault,
     /// A token of the program orders them.
     Token,
 }
@@ -42,6 +48,7 @@ impl fmt::Display for Reason {
             Self::Bytes => "the bytes",
             Self::Closed => "finds it closed",
             Self::Port => "the port",
+            Self::Fault => "the fault",
             Self::Token => "a token",
         })
     }
@@ -64,6 +71,8 @@ pub(super) struct Causes {
     /// When a port was taken, and given back.
     ports: BTreeMap<Place, [Option<usize>; 2]>,
     ends: BTreeMap<(u16, u32), EndState>,
+    /// The texts of faults.
+    faults: Vec<(String, usize)>,
     tokens: BTreeMap<u64, usize>,
 }
 
@@ -154,7 +163,10 @@ impl Causes {
                 add(self.end(network, slot.end).begun, Reason::Made);
                 self.add_of_end(position, slot, &mut add);
             }
-            Code::Fault | Code::FaultEnded | Code::Note => {}
+            Code::Fault => {
+                self.faults.push((String::from_utf8_lossy(chunk.text(slot, slot.count)).into(), position));
+            }
+            Code::FaultEnded | Code::Note => {}
         }
     }
 
@@ -248,11 +260,35 @@ impl Causes {
             _ => None,
         };
         add(cause, Reason::Closed);
+        if cause.is_none() {
+            let begun = if of_end { self.end(network, end).begun } else { None };
+            add(self.fault(error, begun), Reason::Fault);
+        }
         if operation == Operation::Dial && self.dials.contains_key(&own) {
             add(self.dials.remove(&own), Reason::Made);
             self.withdrawn.insert(own, position);
             self.give_port(own, position);
         }
+    }
+
+    /// The first fault, after the connection began, that the failure names: by its text, or as the reset of its ends.
+    fn fault(&self, error: &Error, begun: Option<usize>) -> Option<usize> {
+        if self.faults.is_empty() {
+            return None;
+        }
+        let addr = |addr: Option<(ErrorText, u16)>| {
+            let mut text = String::new();
+            // A string takes all.
+            addr.map(|(host, port)| write_host_port(&mut text, host.as_str(), host.tail(), port).ok());
+            text
+        };
+        let (source, addr) = (addr(error.source_addr()), addr(error.addr()));
+        let resets = [format!("reset {source}->{addr}"), format!("reset {addr}->{source}")];
+        let cause = error.cause().to_string();
+        let is_reset = error.kind() == ErrorKind::ConnectionReset;
+        let names = |text: &String| *text == cause || is_reset && resets.contains(text);
+        let after = |at: usize| begun.is_none_or(|begun| begun < at);
+        self.faults.iter().find(|(text, at)| after(*at) && names(text)).map(|(_, at)| *at)
     }
 
     fn set_host(&mut self, network: u16, host: u32, position: usize) {

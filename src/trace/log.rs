@@ -90,8 +90,8 @@ impl Log {
         }
     }
 
-    /// Moves all events from the shards into the log, and merges them if they are many or awaited: they are interpreted
-    /// when somebody looks, which costs the threads that record nothing.
+    /// Moves all events from the shards into the log, and merges them if they are many or awaited. Else a view merges
+    /// them, so that interpreting them costs the recording threads nothing.
     pub(super) fn gather(&mut self, shards: &Shards) -> Option<ManyWakers> {
         let watermark = shards.collect(&mut self.collected);
         let Bounds { events, memory, .. } = self.bounds;
@@ -139,7 +139,7 @@ impl Log {
 
     /// Of at most `most` events from number `next` on those that are wanted. Also returns how many from there on were
     /// dropped, and the number of the event that follows.
-    pub(super) fn events(&self, next: u64, most: usize, reads: bool) -> (u64, Vec<Box<Event>>, u64) {
+    pub(super) fn events(&self, next: u64, most: usize, reads: bool) -> (u64, VecDeque<Box<Event>>, u64) {
         let dropped = self.dropped();
         let lost = if dropped.contains(&next) { dropped.end - next } else { 0 };
         let next = next + lost;
@@ -151,11 +151,11 @@ impl Log {
             chunk.slots[start..].iter().map(move |slot| (chunk, slot))
         });
         let slots = slots.filter(|(_, slot)| slot.code.is_event()).take_while(|(_, slot)| slot.seq < end).take(most);
-        let (mut events, mut after) = (Vec::new(), next);
+        let (mut events, mut after) = (VecDeque::new(), next);
         for (chunk, slot) in slots {
             after = slot.seq + 1;
             if reads || slot.code != Code::Read {
-                events.push(Box::new(chunk.event(slot, &self.names)));
+                events.push_back(Box::new(chunk.event(slot, &self.names)));
             }
         }
         (lost, events, after)

@@ -229,7 +229,7 @@
 //! | `listen a:10`, `close a:10`, `drop a:10` | a listener was made, closed, dropped |
 //! | `dial b:1->a:10` | a dial has its port and is being queued |
 //! | `dial b:1->a:10: withdrawn` | it was dropped. A listener that accepts at the same moment has a connection that ends |
-//! | `accept a:10: a:1<-b:1` | a listener accepted |
+//! | `accept a:10: a:1<-b:1` | a listener accepted; a merge of files adds ` ?` where it guessed which dial |
 //! | `connect b:1->a:10: a:1` | the dial is done |
 //! | `write b:1->a:1: 5 "hello"`, `write b:1->a:1: 4 of 5 "hell"` | bytes were written, or are on offer in a rendezvous |
 //! | `written b:1->a:1: 5` | the peer has taken what was on offer |

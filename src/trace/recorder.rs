@@ -2,6 +2,8 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+#[cfg(feature = "std")]
+use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -208,7 +210,7 @@ impl Trace {
 
     /// Some of the events from number `next` on.
     #[cfg(feature = "std")]
-    pub(super) fn events_from(&self, next: u64) -> Vec<Box<Event>> {
+    pub(super) fn events_from(&self, next: u64) -> VecDeque<Box<Event>> {
         self.merge(|log| log.events(next, 64, true).1)
     }
 
@@ -444,6 +446,11 @@ impl Observer for Trace {
 
     fn paused(&self) -> bool {
         self.shared.paused.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn holds(&self) -> bool {
+        self.holding().is_up()
     }
 
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, end: Option<u32>) -> Poll<()> {

@@ -119,7 +119,8 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
     }
 
     fn poll_read(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
-        if self.observer.poll_pass(cx, &Intent::Read, Some(link.end)).is_pending() {
+        let holds = self.observer.holds();
+        if holds && self.observer.poll_pass(cx, &Intent::Read, Some(link.end)).is_pending() {
             return Poll::Pending;
         }
         let read = match self.inner.fast_io().map(|io| io.fast_read(&link.link, cx.waker(), buf)) {
@@ -133,7 +134,7 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
         {
             self.observer.now(&RawEvent::Read { end: link.end, bytes });
         }
-        if read.is_ready() {
+        if holds && read.is_ready() {
             self.observer.cancel_pass(&Gone::Read(cx.waker()), Some(link.end));
         }
         read
@@ -144,7 +145,8 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
     }
 
     fn poll_write(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
-        if self.observer.poll_pass(cx, &Intent::Write(buf), Some(link.end)).is_pending() {
+        let holds = self.observer.holds();
+        if holds && self.observer.poll_pass(cx, &Intent::Write(buf), Some(link.end)).is_pending() {
             return Poll::Pending;
         }
         let written = if self.observer.paused() {
@@ -154,7 +156,7 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
         } else {
             self.write_told(link, cx, buf)
         };
-        if written.is_ready() {
+        if holds && written.is_ready() {
             self.observer.cancel_pass(&Gone::Write(cx.waker()), Some(link.end));
         }
         written
@@ -235,6 +237,11 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
     #[cfg(feature = "sim")]
     fn clock(&self) -> Option<&Clock> {
         self.inner.clock()
+    }
+
+    #[inline]
+    fn holds(&self) -> bool {
+        self.observer.holds()
     }
 
     fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, link: Option<&Self::Link>) -> Poll<()> {

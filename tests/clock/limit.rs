@@ -4,7 +4,8 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::thread;
 
 use virtnet::Clock;
-use virtnet::clock::Time;
+use virtnet::clock::{Class, ManualClock, Time};
+use virtnet::pipenet::fixed;
 
 use super::bed::*;
 
@@ -36,6 +37,24 @@ fn a_timeout_is_measured_on_the_clock_of_the_network() {
         });
         drop(other);
         assert_eq!(clock.timers(), Ok(0));
+    });
+}
+
+#[test]
+fn a_network_in_a_static_has_a_clock_in_a_static() {
+    static CLOCK: ManualClock = ManualClock::new();
+    static NET: fixed::Network<'static> = virtnet::fixed!("t", 2, 4, 2, 64).with_clock(&CLOCK);
+
+    within_a_minute(|| {
+        let listener = NET.host("a").unwrap().listen(":10").unwrap();
+        thread::scope(|scope| {
+            let accept = scope.spawn(|| listener.accept().wait_timeout(hours(1)).map(drop).unwrap_err().to_string());
+            while !CLOCK.advance_to_next() {
+                thread::yield_now();
+            }
+            assert_eq!(accept.join().unwrap(), "accept pipet a:10: timed out");
+        });
+        assert_eq!((CLOCK.now(), CLOCK.timers()), (Time::ZERO + hours(1), 0));
     });
 }
 
@@ -79,7 +98,7 @@ fn an_outcome_that_is_there_wins_over_an_expired_timeout() {
         accepted.set_read_timeout(Some(ms(10))).unwrap();
         // The bytes come when the clock is at the deadline already.
         let write = calls(move || assert_eq!(dialled.try_write(b"hi").unwrap(), 2));
-        clock.wake_at(at(10), virtnet::clock::Class::Delivery, write);
+        clock.wake_at(at(10), Class::Delivery, write);
         thread::scope(|scope| {
             let read = scope.spawn(|| accepted.read(&mut [0; 8]).unwrap());
             while clock.timers() != Ok(2) {

@@ -23,6 +23,7 @@ pub(crate) const fn ms(millis: u64) -> Duration {
 pub(crate) struct Bed {
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
+    net: pipenet::Network<Layers>,
     pub(crate) a: Host,
     pub(crate) b: Host,
     pub(crate) listener: Listener,
@@ -39,7 +40,7 @@ impl Bed {
         let net = builder.layer(faults.clone()).build().expect("valid options");
         let [a, b] = ["a", "b"].map(|name| net.host(name).expect("a new host"));
         let listener = a.listen(":10").expect("a free port");
-        Self { clock, faults, a, b, listener }
+        Self { clock, faults, net, a, b, listener }
     }
 
     /// With the latency [`L`] between both hosts.
@@ -82,6 +83,11 @@ impl Bed {
         let accepted = self.listener.try_accept().expect("a dial waits");
         let dialled = dial.as_mut().try_wait().expect("it is accepted").expect("it is not refused");
         [dialled, accepted]
+    }
+
+    /// The network as it is.
+    pub(crate) fn snapshot(&self) -> String {
+        self.net.live().to_string()
     }
 
     /// Drops what is left, and checks that nothing stays behind.

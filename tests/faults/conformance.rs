@@ -9,7 +9,7 @@ type Net = NetHandle<(Faults, Bare)>;
 
 fn over<L: Layer>(builder: Builder<'_, L>, faults: Faults) -> Setup<NetHandle<(Faults, L)>> {
     let net = builder.layer(faults).build().expect("valid options");
-    Setup::new(net.subnetwork().clone()).links(links_by_dial)
+    Setup::new(net.subnetwork().clone()).restarts().links(links_by_dial)
 }
 
 fn buffered() -> Builder<'static> {
@@ -59,16 +59,20 @@ fn lanes_rendezvous_futures() -> Setup<Net> {
     over(buffered().rendezvous(true), lanes()).waiting(Waiting::Futures)
 }
 
-virtnet::conformance!(off_on_threads, off_buffered, [buffered, unread_resets, fresh_port, sized_buffer, links]);
-virtnet::conformance!(off_in_rendezvous, off_rendezvous, [rendezvous, fresh_port, links]);
-virtnet::conformance!(lanes_on_threads, lanes_buffered, [buffered, unread_resets, fresh_port, sized_buffer, links]);
-virtnet::conformance!(lanes_as_futures, lanes_buffered_futures, [buffered, unread_resets, fresh_port, links]);
+virtnet::conformance!(off_on_threads, off_buffered, [buffered, unread_resets, fresh_port, sized_buffer, death, links]);
+virtnet::conformance!(off_in_rendezvous, off_rendezvous, [rendezvous, fresh_port, death, links]);
+virtnet::conformance!(
+    lanes_on_threads,
+    lanes_buffered,
+    [buffered, unread_resets, fresh_port, sized_buffer, death, links]
+);
+virtnet::conformance!(lanes_as_futures, lanes_buffered_futures, [buffered, unread_resets, fresh_port, death, links]);
 virtnet::conformance!(
     lanes_of_3_bytes,
     lanes_small,
-    [buffered, unread_resets, fresh_port, sized_buffer, small_backlog, links]
+    [buffered, unread_resets, fresh_port, sized_buffer, small_backlog, death, links]
 );
-virtnet::conformance!(lanes_that_are_polite, lanes_polite, [buffered, fresh_port, links]);
-virtnet::conformance!(lanes_with_shared_ports, lanes_shared_port, [buffered, unread_resets, shared_port, links]);
-virtnet::conformance!(lanes_in_rendezvous, lanes_rendezvous, [rendezvous, fresh_port, links]);
-virtnet::conformance!(lanes_in_rendezvous_as_futures, lanes_rendezvous_futures, [rendezvous, fresh_port, links]);
+virtnet::conformance!(lanes_that_are_polite, lanes_polite, [buffered, fresh_port, death, links]);
+virtnet::conformance!(lanes_with_shared_ports, lanes_shared_port, [buffered, unread_resets, shared_port, death, links]);
+virtnet::conformance!(lanes_in_rendezvous, lanes_rendezvous, [rendezvous, fresh_port, death, links]);
+virtnet::conformance!(lanes_in_rendezvous_as_futures, lanes_rendezvous_futures, [rendezvous, fresh_port, death, links]);

@@ -49,7 +49,7 @@ fn a_write_is_offered_when_it_arrives() {
     // The task was woken, and offers its bytes.
     assert!(write.as_mut().poll(&mut cx()).is_pending());
     assert_eq!(read(&a), Ok("hello".into()));
-    assert!(write.as_mut().poll(&mut cx()).is_ready_and(|outcome| outcome == Ok(5)));
+    assert!(write.as_mut().poll(&mut cx()).ready_and(|outcome| outcome == Ok(5)));
     drop(write);
     drop((a, b));
     bed.finish();
@@ -70,7 +70,7 @@ fn a_partition_delays_the_offer() {
     bed.at(250);
     assert!(write.as_mut().poll(&mut cx()).is_pending());
     assert_eq!(read(&a), Ok("hello".into()));
-    assert!(write.as_mut().poll(&mut cx()).is_ready_and(|outcome| outcome == Ok(5)));
+    assert!(write.as_mut().poll(&mut cx()).ready_and(|outcome| outcome == Ok(5)));
     drop(write);
     drop((a, b));
     bed.finish();
@@ -96,7 +96,7 @@ fn a_write_that_times_out_on_its_way_has_written_nothing() {
     assert!(waits(&a));
     let mut write = writing!(&b, b"again");
     assert_eq!(read(&a), Ok("again".into()));
-    assert!(write.as_mut().poll(&mut cx()).is_ready_and(|outcome| outcome == Ok(5)));
+    assert!(write.as_mut().poll(&mut cx()).ready_and(|outcome| outcome == Ok(5)));
     drop(write);
     drop((a, b));
     bed.finish();
@@ -111,7 +111,7 @@ fn a_close_withdraws_what_is_on_its_way_and_arrives_itself() {
     bed.at(10);
     b.close();
     let outcome = pin!(write.as_mut()).poll(&mut cx());
-    assert!(outcome.is_ready_and(|outcome| outcome.unwrap_err().to_string().ends_with("socket is down")));
+    assert!(outcome.ready_and(|outcome| outcome.unwrap_err().to_string().ends_with("socket is down")));
     bed.before(60);
     assert!(waits(&a));
     bed.at(60);
@@ -122,11 +122,11 @@ fn a_close_withdraws_what_is_on_its_way_and_arrives_itself() {
 }
 
 trait ReadyAnd<T> {
-    fn is_ready_and(self, check: impl FnOnce(T) -> bool) -> bool;
+    fn ready_and(self, check: impl FnOnce(T) -> bool) -> bool;
 }
 
 impl<T> ReadyAnd<T> for std::task::Poll<T> {
-    fn is_ready_and(self, check: impl FnOnce(T) -> bool) -> bool {
+    fn ready_and(self, check: impl FnOnce(T) -> bool) -> bool {
         match self {
             std::task::Poll::Ready(value) => check(value),
             std::task::Poll::Pending => false,

@@ -11,7 +11,7 @@ use crate::counting::Calls;
 /// A network that grows with these layers.
 fn layered<L: Layer>(layers: L, rendezvous: bool) -> Setup<pipenet::NetHandle<(L, Bare)>> {
     let net = pipenet::Network::builder("t").rendezvous(rendezvous).buffer(16).layer(layers).build();
-    let setup = Setup::new(net.expect("valid options").subnetwork().clone()).buffer(16).links(links_by_dial);
+    let setup = Setup::new(net.expect("valid options").subnetwork().clone()).restarts().buffer(16).links(links_by_dial);
     if rendezvous { setup.waiting(Waiting::Futures) } else { setup.resets_unread() }
 }
 
@@ -81,18 +81,22 @@ fn fixed_polite_shared_port() -> Setup<fixed::NetHandle<'static, 'static, Traced
 virtnet::conformance!(
     heap_buffered_on_threads,
     heap_buffered,
-    [buffered, unread_resets, fresh_port, sized_buffer, links, trace]
+    [buffered, unread_resets, fresh_port, sized_buffer, death, links, trace]
 );
 virtnet::conformance!(
     heap_rendezvous_as_futures,
     heap_rendezvous,
-    [rendezvous, fresh_port, sized_buffer, links, trace_rendezvous]
+    [rendezvous, fresh_port, sized_buffer, death, links, trace_rendezvous]
 );
-virtnet::conformance!(between_on_threads, between, [buffered, unread_resets, fresh_port, sized_buffer, links, trace]);
+virtnet::conformance!(
+    between_on_threads,
+    between,
+    [buffered, unread_resets, fresh_port, sized_buffer, death, links, trace]
+);
 virtnet::conformance!(
     heap_ring_on_threads,
     heap_ring,
-    [buffered, unread_resets, fresh_port, sized_buffer, links, trace]
+    [buffered, unread_resets, fresh_port, sized_buffer, death, links, trace]
 );
 virtnet::conformance!(
     fixed_buffered_as_futures,

@@ -125,6 +125,16 @@ fn without_clocks_causes_come_first() {
 }
 
 #[test]
+fn a_refusal_comes_after_the_close_of_its_listener() {
+    let mut processes = Processes::timeless(2);
+    quick_start(&processes);
+    processes.0.reverse();
+    let merged = processes.merged();
+    let [close, refusal] = ["drop a:10", "*: connection refused"].map(|line| merged.one(line).expect("one"));
+    assert!(merged.before(close, refusal));
+}
+
+#[test]
 fn resets_and_broken_pipes_come_after_the_close() {
     let processes = Processes::timeless(2);
     let [a, b] = &processes.0[..] else { panic!("two processes") };

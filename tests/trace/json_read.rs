@@ -85,6 +85,8 @@ fn each_failure_is_read_as_it_was_written() {
         Operation::AutoClose,
         Operation::Resolve,
         Operation::Idle,
+        Operation::Crash,
+        Operation::Restart,
     ];
     for operation in operations {
         for addrs in [[Some(short), Some(long)], [Some(long), Some(long)], [None, Some(addr("[b:c]:1"))], [None; 2]] {

@@ -126,3 +126,24 @@ fn no_event_of_a_network_comes_before_its_cause() {
 fn no_event_of_a_rendezvous_comes_before_its_cause() {
     storm(true);
 }
+
+#[test]
+fn crashes_and_restarts_are_told_once() {
+    let trace = Trace::new();
+    let net = pipenet::Network::builder("t").layer(trace.clone()).build().expect("valid options");
+    let (a, b) = (net.host("a").expect("a host"), net.host("b").expect("a host"));
+    let listener = a.listen(":10").expect("a free port");
+    let mut dial = std::pin::pin!(b.dial("a:10"));
+    assert!(dial.as_mut().try_wait().is_none());
+    let accepted = listener.try_accept().expect("a dial waits");
+    let dialled = dial.try_wait().expect("it is accepted").expect("it is accepted");
+    net.crash("a").expect("there is such a host");
+    assert_eq!(dialled.try_read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+    drop((accepted, listener));
+    net.restart("a").expect("it is down");
+    net.crash("a").expect("there is such a host");
+    net.crash("a").expect("there is such a host");
+    let lines: Vec<_> = trace.view().reads(true).events().map(|event| event.to_string()).collect();
+    let from = lines.iter().position(|line| line == "crash a").expect("the crash is told");
+    assert_eq!(lines[from..], ["crash a", "read a:1->b:1: connection reset", "restart a", "crash a"]);
+}

@@ -1,6 +1,7 @@
 //! Which events come before which.
 
 use virtnet::trace::{CoreEvent, How, Reason};
+use virtnet::{Cause, Error, Operation};
 
 use crate::feed::*;
 
@@ -10,6 +11,40 @@ fn is_edge(feed: &Feed, first: &str, second: &str, reason: Reason) -> bool {
     let (first, second) = (feed.one(first), feed.one(second));
     assert!(!order.before(&second, &first), "a cause does not come after its consequence");
     order.path(&first, &second).is_some_and(|path| path.steps.len() == 1 && path.steps[0].0 == reason)
+}
+
+#[test]
+fn a_fault_comes_before_the_failures_that_name_it() {
+    let (feed, act) = Feed::acting();
+    act(2);
+    let (a, b) = feed.pair();
+    feed.trace.fault("reset b:2->a:1");
+    act(3);
+    feed.trace.fault("reset b:1->a:1");
+    feed.trace.fault("the cable is cut");
+    feed.trace.fault("partition a | b");
+    act(4);
+    let fail = |operation, src: &str, dst: &str, cause, end| {
+        feed.fail(Error::new(operation, "pipet", Some(addr(src)), Some(addr(dst)), cause), end);
+    };
+    fail(Operation::Read, "b:1", "a:1", Cause::ConnectionReset, Some(a));
+    act(5);
+    fail(Operation::Write, "b:1", "a:1", Cause::ConnectionReset, Some(b));
+    act(6);
+    fail(Operation::Dial, "b:3", "a:10", Cause::backend(&"the cable is cut"), None);
+    let order = feed.trace.order();
+    for (fault, failure, before) in [
+        ("fault reset b:1->a:1", "read b:1->a:1: connection reset", true),
+        ("fault reset b:1->a:1", "write b:1->a:1: connection reset", true),
+        ("fault the cable is cut", "dial b:3->a:10: the cable is cut", true),
+        ("fault partition a | b", "read b:1->a:1: connection reset", false),
+        ("fault partition a | b", "dial b:3->a:10: the cable is cut", false),
+    ] {
+        assert_eq!(order.before(feed.one(fault), feed.one(failure)), before, "{fault} {failure}");
+    }
+    let path = order.path(feed.one("fault the cable is cut"), feed.one("dial b:3->a:10: the cable is cut"));
+    let steps: Vec<_> = path.expect("the fault").steps.iter().map(|(reason, _)| *reason).collect();
+    assert_eq!(steps, [Reason::Fault]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("many", virtnet_trace::many()),
         ("failures", virtnet_trace::failures()),
         ("hostile", virtnet_trace::hostile()),
+        ("two_networks", virtnet_trace::two_networks()),
     ];
     for (name, trace) in traces {
         for path in trace.write_files(&folder, name)? {

@@ -329,3 +329,21 @@ pub fn pictures() -> [(&'static str, String); 2] {
         (name, picture)
     })
 }
+
+/// Two networks in one trace, each with a host of the same name.
+#[must_use]
+pub fn two_networks() -> Trace {
+    let trace = Trace::new();
+    for name in ["east", "west"] {
+        let net = pipenet::Network::builder(name).layer(trace.clone()).build().expect("valid options");
+        let (gate, inner) = (net.host("gate").expect("a new host"), net.host("inner").expect("a new host"));
+        let listener = gate.listen(":80").expect("a free port");
+        let mut dialling = pin!(inner.dial("gate:80"));
+        assert!(dialling.as_mut().try_wait().is_none(), "nothing accepted yet");
+        let mut accepted = listener.try_accept().expect("a dial waits");
+        let mut dialled = dialling.try_wait().expect("an answer").expect("accepted");
+        dialled.write_all(name.as_bytes()).expect("room for it");
+        accepted.read_exact(&mut [0; 4]).expect("the bytes are there");
+    }
+    trace
+}

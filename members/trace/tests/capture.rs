@@ -17,21 +17,21 @@ fn traffic() -> &'static Traffic {
     TRAFFIC.get_or_init(Traffic::new)
 }
 
-fn capture(trace: &Trace, keys: &str) -> Vec<u8> {
+pub(crate) fn capture(trace: &Trace, keys: &str) -> Vec<u8> {
     let mut file = Vec::new();
     trace.view().reads(true).pcapng().keys(keys).write(&mut file).expect("a vector takes all");
     file
 }
 
 /// A capture on disk, and tshark.
-struct Capture {
+pub(crate) struct Capture {
     tshark: PathBuf,
     folder: Folder,
     options: Vec<String>,
 }
 
 impl Capture {
-    fn new(name: &str, content: &[u8]) -> Option<Self> {
+    pub(crate) fn new(name: &str, content: &[u8]) -> Option<Self> {
         let (tshark, folder) = (installed("tshark")?, Folder::new());
         folder.write("t.pcapng", content);
         checked("tshark", name);
@@ -52,7 +52,7 @@ impl Capture {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn lines(&self, options: &[&str]) -> Vec<String> {
+    pub(crate) fn lines(&self, options: &[&str]) -> Vec<String> {
         self.show(options).lines().map(|line| line.trim().to_owned()).collect()
     }
 
@@ -64,7 +64,7 @@ impl Capture {
     }
 
     /// Nothing that an analyser complains about.
-    fn is_clean(&self) {
+    pub(crate) fn is_clean(&self) {
         let sums = ["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
         let bad = "tcp.checksum.status==0 || ip.checksum.status==0";
         assert_eq!(self.show(&["-Y", "tcp.analysis.flags && !tcp.analysis.reused_ports"]), "");
@@ -125,6 +125,20 @@ fn tshark_finds_nothing_wrong() {
 }
 
 #[test]
+fn a_capture_with_accepted_ports_is_clean() {
+    let (mut file, view) = (Vec::new(), traffic().trace.view().reads(true));
+    view.pcapng().accepted_ports().write(&mut file).expect("a vector takes all");
+    let Some(capture) = Capture::new("accepted ports", &file) else { return };
+    capture.is_clean();
+    let ports = capture.lines(&["-Y", "tcp.flags.syn==1 && tcp.flags.ack==1", "-T", "fields", "-e", "tcp.srcport"]);
+    let accepted = view.events().filter_map(|event| match event.kind {
+        Kind::Accepted { local, .. } => Some(local.port().to_string()),
+        _ => None,
+    });
+    assert_eq!(ports, accepted.collect::<Vec<_>>());
+}
+
+#[test]
 fn hosts_have_their_names() {
     let Some(capture) = Capture::new("names", &capture(&traffic().trace, "")) else { return };
     let hosts = capture.lines(&["-q", "-z", "hosts"]);
@@ -133,6 +147,15 @@ fn hosts_have_their_names() {
     assert_eq!(hosts.into_iter().collect::<Vec<_>>(), ["10.0.0.1 a", "10.0.0.2 b"]);
     let interfaces = capture.lines(&["-T", "fields", "-e", "frame.interface_name"]);
     assert!(interfaces.iter().filter(|name| !name.is_empty()).all(|name| name == "pipet"), "{interfaces:?}");
+}
+
+#[test]
+fn two_networks_are_two_interfaces() {
+    let Some(capture) = Capture::new("two networks", &capture(&virtnet_trace::two_networks(), "")) else { return };
+    assert_eq!(capture.show(&["-Y", "tcp.analysis.flags || _ws.malformed"]), "");
+    let fields =
+        ["-Y", "tcp.flags.syn==1 && tcp.flags.ack==0", "-T", "fields", "-e", "frame.interface_name", "-e", "ip.dst"];
+    assert_eq!(capture.lines(&fields), ["pipeeast\t10.0.0.1", "pipewest\t10.0.0.3"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod capture;
 mod page;
+mod storm;
 mod text;
 mod tool;
 mod traffic;

@@ -42,7 +42,7 @@ fn flows(events: &[Event]) -> (BTreeSet<(u64, u64)>, BTreeSet<u64>) {
         let sender = write.end.expect("a write has an end");
         let reads = events.iter().filter(|read| match (&read.kind, read.end) {
             (Kind::Read { offset: Some(start), count: taken, .. }, Some(end)) => {
-                (end.conn, end.accepted) == (sender.conn, !sender.accepted)
+                (end.network, end.conn, end.accepted) == (sender.network, sender.conn, !sender.accepted)
                     && *start < from + u64::from(count)
                     && from < start + u64::from(*taken)
             }
@@ -103,6 +103,11 @@ fn twelve_hosts_with_a_thousand_events_are_a_picture() {
 #[test]
 fn failures_are_a_picture() {
     check("failures", &virtnet_trace::failures());
+}
+
+#[test]
+fn hosts_of_two_networks_are_columns_of_their_own() {
+    check("two networks", &virtnet_trace::two_networks());
 }
 
 #[test]

@@ -98,6 +98,7 @@ fn each_shiviz_log_keeps_its_rules() {
         ("many", virtnet_trace::many()),
         ("failures", virtnet_trace::failures()),
         ("hostile", virtnet_trace::hostile()),
+        ("two networks", virtnet_trace::two_networks()),
     ];
     for (name, trace) in traces {
         let log = parse(&shiviz(&trace)).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -77,6 +77,6 @@ pub(super) fn is_arrow(from: &Event, to: &Event, reason: Reason) -> bool {
             (Kind::HostDied { .. } | Kind::HostClosed { .. }, Kind::Ended { .. }) => true,
             _ => false,
         },
-        Reason::Program | Reason::Made | Reason::Port => false,
+        Reason::Program | Reason::Made | Reason::Port | Reason::Fault => false,
     }
 }

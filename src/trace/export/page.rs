@@ -109,7 +109,8 @@ impl View {
         let mut names: Vec<_> = hosts.iter().map(|(network, _)| *network).collect();
         names.dedup();
         let mut title = String::from("trace");
-        names.iter().filter(|name| !name.is_empty()).for_each(|name| title.extend([" of ", name]));
+        let named = names.iter().filter(|name| !name.is_empty()).enumerate();
+        named.for_each(|(at, name)| title.extend([if at == 0 { " of " } else { ", " }, name]));
         to.write_str("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")?;
         to.write_str(
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; ",
@@ -120,7 +121,9 @@ impl View {
         write!(Limited::new(&mut Xml(to), 100), "{title}")?;
         write!(to, "</title>\n<style>\n{PICTURE_STYLE}{PAGE_STYLE}</style>\n</head>\n<body>\n<header>\n<h1>")?;
         write!(Limited::new(&mut Xml(to), 100), "{title}")?;
-        writeln!(to, " <span>{} hosts, {} connections, {rows} rows</span></h1>", hosts.len(), picture.conns.len())?;
+        let [hosts, conns, rows] = [(hosts.len(), "host"), (picture.conns.len(), "connection"), (rows, "row")]
+            .map(|(count, thing)| counted(count, thing));
+        writeln!(to, " <span>{hosts}, {conns}, {rows}</span></h1>")?;
         write_controls(to, picture)?;
         to.write_str("<details><summary>Legend</summary>\n<ul class=\"legend\">\n")?;
         for (symbol, colour, meaning) in LEGEND {
@@ -139,6 +142,11 @@ impl View {
         picture.write_body(to)?;
         write!(to, "</svg>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n")
     }
+}
+
+/// `1 host`, `2 hosts`.
+fn counted(count: usize, thing: &str) -> String {
+    alloc::format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn write_controls(to: &mut dyn Write, picture: &Picture) -> fmt::Result {

@@ -83,8 +83,8 @@ impl Picture {
             let more = self.chart.hosts.len() - at;
             write!(to, "<g class=\"host\"><title>")?;
             write!(Xml(to), "host {host} of network {network}")?;
-            write!(to, "</title><rect x=\"{}\" y=\"6\" width=\"{}\" height=\"22\" rx=\"5\"/>", x - half, 2 * half)?;
-            write!(to, "<text x=\"{x}\" y=\"21\">")?;
+            write!(to, "</title><rect x=\"{}\" y=\"4\" width=\"{}\" height=\"20\" rx=\"5\"/>", x - half, 2 * half)?;
+            write!(to, "<text x=\"{x}\" y=\"18\">")?;
             let room = (2 * half - 8) / CHARACTER;
             if at == Self::COLUMNS && more > 1 {
                 write!(to, "{more} more")?;
@@ -98,7 +98,7 @@ impl Picture {
             }
             write!(to, "</text>")?;
             if networks {
-                write!(to, "<text class=\"net\" x=\"{x}\" y=\"34\">")?;
+                write!(to, "<text class=\"net\" x=\"{x}\" y=\"32\">")?;
                 write!(Limited::new(&mut Xml(to), room * 4 / 3), "{network}")?;
                 write!(to, "</text>")?;
             }

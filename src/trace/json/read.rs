@@ -68,7 +68,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Line>, JsonError> {
 /// The values of a line.
 struct Fields(Map<String, Value>);
 
-const OPERATIONS: [Operation; 11] = [
+const OPERATIONS: [Operation; 13] = [
     Operation::Dial,
     Operation::Listen,
     Operation::Accept,
@@ -80,6 +80,8 @@ const OPERATIONS: [Operation; 11] = [
     Operation::AutoClose,
     Operation::Resolve,
     Operation::Idle,
+    Operation::Crash,
+    Operation::Restart,
 ];
 
 impl Fields {

@@ -51,6 +51,11 @@ impl ThreadClock {
         self.0.as_ref().and_then(|part| part.seat.as_ref())
     }
 
+    /// Whether the thread took part, and has left.
+    pub(crate) fn has_left(&self) -> bool {
+        self.seat().is_some_and(|(_, seat)| seat.has_left())
+    }
+
     /// Whether a clock counts the thread as one that runs.
     pub(crate) fn is_counted(&self) -> bool {
         self.seat().is_some()

@@ -77,6 +77,7 @@ pub(crate) struct Seat {
 const RUNS: u8 = 0;
 const WAITS: u8 = 1;
 const IS_OUTSIDE: u8 = 2;
+const HAS_LEFT: u8 = 3;
 
 /// What a thread does that finds no other thread running.
 enum Next {
@@ -91,8 +92,8 @@ enum Next {
 const DEADLOCK: &str = "deadlock: no participant can run";
 
 /// The watchdog looks so often, and reports when it has seen nothing happen so many times.
-const LOOK: Duration = Duration::from_secs(1);
-const STALLED: u32 = 5;
+const LOOK: Duration = Duration::from_millis(500);
+const STALLED: u32 = 10;
 
 /// So many outsiders are kept apart.
 const OUTSIDERS: usize = 64;
@@ -139,6 +140,7 @@ impl Auto {
         });
         drop(gone);
         self.hand_over();
+        self.state.with(|_| seat.doing.store(HAS_LEFT, Ordering::Relaxed));
         drop(seat.waker.with(Option::take));
     }
 
@@ -377,6 +379,10 @@ impl TimeSource for Arc<Auto> {
 }
 
 impl Seat {
+    pub(crate) fn has_left(&self) -> bool {
+        self.doing.load(Ordering::Relaxed) == HAS_LEFT
+    }
+
     /// The thread is about to sleep. It may have slept elsewhere before, in a waker that it called.
     fn set_waker(&self, waker: &Waker) {
         let is_known = self.waker.with(|known| known.as_ref().is_some_and(|known| known.will_wake(waker)));

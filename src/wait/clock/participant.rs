@@ -171,10 +171,16 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         // The thread may move the time once more, as one that takes part.
-        if let Some((auto, seat)) = self.seat.take() {
-            auto.leave(&seat, self.stays);
+        if let Some((auto, seat)) = &self.seat {
+            auto.leave(seat, self.stays);
         }
-        drop(self.before.take().map(ThreadClock::make_current));
+        // Clocks may be left in any order: the thread may take part in a later one, or have left the one before.
+        let is_over = self.seat.is_none() || ThreadClock::current().has_left();
+        if let Some(before) = self.before.take()
+            && is_over
+        {
+            drop(if before.has_left() { ThreadClock(None) } else { before }.make_current());
+        }
     }
 }
 

@@ -6,6 +6,8 @@ use alloc::sync::Weak;
 use crate::wait::clock::handle::Clock;
 #[cfg(feature = "alloc")]
 use crate::wait::clock::member::Member;
+#[cfg(feature = "pipenet")]
+use crate::wait::clock::source::TimeSource;
 
 /// The clock of a network or an operation, if it has one.
 #[derive(Clone, Debug)]
@@ -15,6 +17,11 @@ pub(crate) struct ClockSlot(Option<Clock>);
 #[cfg_attr(not(any(feature = "pipenet", feature = "std")), allow(dead_code, reason = "nothing has a clock then"))]
 impl ClockSlot {
     pub(crate) const EMPTY: Self = Self(None);
+
+    #[cfg(feature = "pipenet")]
+    pub(crate) const fn of_static(source: &'static dyn TimeSource) -> Self {
+        Self(Some(Clock::of_static(source)))
+    }
 
     #[cfg(all(feature = "alloc", feature = "pipenet"))]
     pub(crate) fn new(clock: Clock) -> Self {

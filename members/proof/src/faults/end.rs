@@ -125,10 +125,10 @@ impl Pair {
                 assert!(stream.read <= stream.written, "bytes that were not written");
                 let shut = stream.shut_at.is_none_or(|most| stream.read <= most);
                 assert!(shut, "bytes arrived through a cut");
-                while let Some((_, due)) = stream.due.front().filter(|_| true)
-                    && stream.due.front().is_some_and(|(upto, _)| *upto <= stream.read)
+                while let Some(&(upto, due)) = stream.due.front()
+                    && upto <= stream.read
                 {
-                    assert!(*due <= now, "bytes arrived before they can have");
+                    assert!(due <= now, "bytes arrived before they can have");
                     stream.due.pop_front();
                 }
                 report.count("bytes", count as u64);
@@ -147,7 +147,7 @@ impl Pair {
 
     /// How many bytes wait at an end.
     fn available(conn: &Conn) -> usize {
-        let mut buf = vec![0; 1 << 16];
+        let mut buf = vec![0; 1 << 13];
         match Box::pin(conn.peek(&mut buf)).as_mut().try_wait() {
             Some(Ok(count)) => count,
             _ => 0,

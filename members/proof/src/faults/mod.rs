@@ -162,7 +162,10 @@ impl World {
                         None => drop(conn),
                     }
                 }
-                Err(error) => self.report.note(error.to_string().len() as u64),
+                Err(error) => {
+                    self.report.note(error.to_string().len() as u64);
+                    self.pairs.iter_mut().for_each(|pair| pair.withdrawn(route));
+                }
             }
         }
     }
@@ -226,7 +229,7 @@ impl World {
             for _ in 0..4 {
                 let now = self.now();
                 for pair in &mut self.pairs {
-                    (0..2).for_each(|side| while pair.read(side, 1 << 16, now, &mut self.report) {});
+                    (0..2).for_each(|side| while pair.read(side, 4096, now, &mut self.report) {});
                 }
             }
         }

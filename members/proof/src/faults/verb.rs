@@ -181,7 +181,7 @@ impl Links {
                 "clear"
             }
         };
-        ways.iter().zip(links).for_each(|(&way, link)| drop(self.0.insert(way, link)));
+        self.0.extend(ways.iter().copied().zip(links));
         Change { name, ways, resets }
     }
 }

@@ -109,12 +109,20 @@ impl Flow {
             Sent { side, segment, payload: (from, len as usize) }
         };
         let mut parts: Vec<_> = starts.map(part).collect();
-        self.sent[side] = start + count;
+        self.sent[side] = self.sent[side].max(start + count);
         // The peer is gone.
         if self.closed[1 - side] && self.deaf[1 - side] {
             parts.push(self.reset(1 - side));
         }
         parts
+    }
+
+    /// Bytes of a rendezvous are known to have gone out: those up to the end of these that were not sent yet.
+    pub(super) fn deliver(&mut self, side: usize, offset: Option<u64>, count: u64) -> Vec<Sent> {
+        let skip = self.sent[side].saturating_sub(offset.unwrap_or(self.sent[side])).min(count);
+        let mut sent = self.write(side, offset.map(|offset| offset + skip), count - skip);
+        sent.iter_mut().for_each(|sent| sent.payload.0 += skip);
+        sent
     }
 
     /// A side has read bytes.
