@@ -33,7 +33,7 @@ fn setup<L: Layer>(
 /// A network without layers.
 fn bare(subnetworks: usize, options: impl Fn(Join) -> Join) -> Setup<NetHandle> {
     let setup = setup(subnetworks, options, |net| net.engine().open_sockets());
-    setup.links(|net| net.engine().link_pair().expect("a connection"))
+    setup.links(|net| net.engine().link_pair().expect("a connection")).restarts()
 }
 
 fn one() -> Setup<NetHandle> {
@@ -48,13 +48,13 @@ fn two() -> Setup<NetHandle> {
     bare(2, |join| join).waiting(Waiting::Futures)
 }
 
-virtnet::conformance!(one_on_threads, one, [buffered, unread_resets, fresh_port, raw, links]);
+virtnet::conformance!(one_on_threads, one, [buffered, unread_resets, fresh_port, raw, links, death]);
 virtnet::conformance!(
     one_shared_port_on_threads,
     one_shared_port,
-    [buffered, unread_resets, shared_port, small_backlog, raw, links]
+    [buffered, unread_resets, shared_port, small_backlog, raw, links, death]
 );
-virtnet::conformance!(two_as_futures, two, [buffered, unread_resets, fresh_port, raw, links, two_subnetworks]);
+virtnet::conformance!(two_as_futures, two, [buffered, unread_resets, fresh_port, raw, links, death, two_subnetworks]);
 
 #[cfg(feature = "trace")]
 mod traced {

@@ -204,8 +204,6 @@ impl From<rusqlite::Error> for Fault {
             _ => match error {
                 // Without the statement, and the text of the code.
                 rusqlite::Error::SqliteFailure(_, Some(text)) => Self::Other(text),
-                #[cfg(feature = "lonet-bundled")]
-                rusqlite::Error::SqlInputError { msg, .. } => Self::Other(msg),
                 error => Self::Other(error.to_string()),
             },
         }

@@ -36,6 +36,8 @@ pub(crate) async fn serve(
     let network = &*listening.network;
     let refused = match read_request(listening, &socket, place).await {
         Some(Ok((src, dst))) => match hand_over(notifier, &src, &dst, &socket, network).await {
+            // It is not made yet, so nothing listens there.
+            Some(cause) if cause == no_such_host(&dst) && listening.has(&dst.host) => REFUSED.into(),
             Some(cause) => cause,
             None => return,
         },
@@ -133,6 +135,11 @@ async fn hand_over(
         Err(_) => accept.refuse(),
     }
     None
+}
+
+/// The error with which a dial to a host is answered that the subnetwork does not have.
+fn no_such_host(dst: &Addr) -> Vec<u8> {
+    [b"address ", dst.to_string().as_bytes(), b": no such host"].concat()
 }
 
 /// The error with which a dial is answered that is refused for this cause.

@@ -1,5 +1,6 @@
 //! The listener of a subnetwork.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -11,7 +12,7 @@ use mio::Token;
 use mio::net::{TcpListener, TcpStream};
 
 use crate::addr::name::NetworkName;
-use crate::sync::{AtomicBool, SleepLock};
+use crate::sync::{AtomicBool, Lock, SleepLock};
 use crate::wire::link::Link;
 use crate::wire::ready::Ready;
 use crate::wire::socket::{Common, Socket};
@@ -27,6 +28,8 @@ pub(crate) struct Listening {
     /// Where other subnetworks reach it.
     pub(crate) addr: String,
     closed: AtomicBool,
+    /// The hosts that were announced. For a moment, the subnetwork does not know them yet.
+    announced: Lock<BTreeSet<String>>,
 }
 
 /// One end of a connection through a socket.
@@ -40,7 +43,16 @@ impl Listening {
         let addr = listener.local_addr()?.to_string();
         let (token, ready) = common.shared.register(&mut listener)?;
         let (common, listener) = (Arc::new(common), SleepLock::new(Some(listener)));
-        Ok(Self { common, network, listener, ready, token, addr, closed: AtomicBool::new(false) })
+        Ok(Self {
+            common,
+            network,
+            listener,
+            ready,
+            token,
+            addr,
+            closed: AtomicBool::new(false),
+            announced: Lock::new(BTreeSet::new()),
+        })
     }
 
     /// The next connection that the system has accepted; `None` once the listener is closed.
@@ -57,6 +69,22 @@ impl Listening {
                 Err(error) => Poll::Ready(Err(error)),
             }
         })
+    }
+
+    /// Notes a host that is about to be announced.
+    pub(crate) fn add(&self, host: &str) {
+        let name = String::from(host);
+        self.announced.with(|announced| announced.insert(name));
+    }
+
+    /// Forgets a host that could not be announced.
+    pub(crate) fn remove(&self, host: &str) {
+        let gone = self.announced.with(|announced| announced.take(host));
+        drop(gone);
+    }
+
+    pub(crate) fn has(&self, host: &str) -> bool {
+        self.announced.with(|announced| announced.contains(host))
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -202,7 +202,13 @@ impl Engine for Sockets {
 
     async fn new_host<R: Registry<Data = Self::Data>>(&self, host: &str, registry: &R) -> Result<(), Cause> {
         self.check()?;
-        Ok(registry.announce(host, self.listening.addr.clone()).await?)
+        let known = self.listening.has(host);
+        self.listening.add(host);
+        let announced = registry.announce(host, self.listening.addr.clone()).await;
+        if announced.is_err() && !known {
+            self.listening.remove(host);
+        }
+        Ok(announced?)
     }
 
     async fn dial<N: Notifier<Link = Self::Link>>(

@@ -1,7 +1,10 @@
 //! Hosts dial each other.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::thread;
+
+use virtnet::{Engine as _, Op};
 
 use crate::support::{Folder, LIMIT};
 
@@ -28,6 +31,24 @@ fn hosts_of_two_subnetworks_dial_each_other() {
         ("β:1".into(), "α:1".into(), "pong")
     );
     assert_eq!(server.join().unwrap(), ("α:1".into(), "β:1".into(), *b"ping"));
+}
+
+#[test]
+fn a_host_that_is_announced_and_not_made_yet_refuses() {
+    let folder = Folder::new();
+    let (left, right) = (folder.join("net"), folder.join("net"));
+    let net = left.subnetwork();
+    Op::new(net.engine().new_host("a", net.registry())).wait().unwrap();
+    let b = right.host("b").wait().unwrap();
+    let refused = |addr: &str| b.dial(addr).wait_timeout(LIMIT).unwrap_err().to_string();
+    assert_eq!(refused("a:1"), "dial lonetnet b:1->a:1: connection refused");
+    // One that this subnetwork could not announce is none of its hosts.
+    Op::new(net.engine().new_host("b", net.registry())).wait().unwrap_err();
+    let mut stream = TcpStream::connect(net.engine().addr()).unwrap();
+    stream.write_all(b"> lonet \"lonetnet\" dial \"x:1\" \"b:1\"\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "< lonet \"lonetnet\" E \"address b:1: no such host\"\n");
 }
 
 #[test]

@@ -180,6 +180,29 @@ std::thread_local! {
     static SPARE: Cell<Option<Parker>> = const { Cell::new(None) };
 }
 
+#[cfg(feature = "lonet")]
+std::thread_local! {
+    /// Whether what the thread waits for comes by way of another thread.
+    static FAR: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The next wake-up of this thread comes by way of another thread, which needs a CPU to come: spinning would be in its
+/// way.
+#[cfg(feature = "lonet")]
+pub(crate) fn set_far() {
+    // The thread-local is gone while the thread exits.
+    let _ = FAR.try_with(|far| far.set(true));
+}
+
+/// Whether [`set_far`] was called since it was last asked.
+#[inline]
+fn take_far() -> bool {
+    #[cfg(feature = "lonet")]
+    return FAR.try_with(Cell::take).unwrap_or(false);
+    #[cfg(not(feature = "lonet"))]
+    false
+}
+
 /// Puts the thread that created it to sleep until its waker is called.
 pub(crate) struct Parker {
     signal: Arc<Signal>,
@@ -292,10 +315,11 @@ impl Parker {
                 self.signal.state.load(Ordering::Acquire) == WOKEN
             })
         };
+        let is_far = take_far();
         if woken_soon() {
             return true;
         }
-        if !history.says_spin() {
+        if is_far || !history.says_spin() {
             return false;
         }
         let start = Instant::now();
