@@ -36,6 +36,9 @@ pub(crate) fn touch(_: NetClock<'_>) {}
 #[cfg(feature = "trace")]
 pub(crate) fn serve() {}
 
+/// What a clock would wake a thread by. Real time needs none.
+pub(crate) struct NoTimer;
+
 /// The end of a wait, if it has one.
 pub(crate) struct Deadline<'a>(Option<Instant>, PhantomData<&'a ()>);
 
@@ -45,10 +48,12 @@ impl<'a> Deadline<'a> {
         Self(limit.and_then(|limit| Instant::now().checked_add(limit)), PhantomData)
     }
 
-    pub(crate) fn arm(&self, _: &Waker) {}
+    pub(crate) fn arm(&self, _: &Waker) -> NoTimer {
+        NoTimer
+    }
 
     /// Whether the wait goes on.
-    pub(crate) fn is_ahead(&self, (): ()) -> bool {
+    pub(crate) fn is_ahead(&self, _: NoTimer) -> bool {
         self.0.is_none_or(|deadline| !left(deadline).is_zero())
     }
 
