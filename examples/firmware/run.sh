@@ -36,6 +36,7 @@ qemu-system-arm --version | head -n 1
 run thumbv7m-none-eabi ""
 run thumbv7m-none-eabi trace
 run thumbv7m-none-eabi critical-section,trace
+run thumbv6m-none-eabi critical-section
 run thumbv6m-none-eabi critical-section,trace
 
 breaks thumbv7m-none-eabi ""
