@@ -26,8 +26,8 @@ main() {
     each_mutation check
     [[ $misfits == 0 ]] || give_up "$misfits mutations do not fit the code any more"
     mkdir -p "$CARGO_TARGET_DIR"
-    # Each group compiles packages of its own, so both together take little more than the longer one.
-    for group in crate proof; do
+    # Each group compiles packages or features of its own, mostly on one core.
+    for group in crate layers proof; do
         try_group "$group" >"$CARGO_TARGET_DIR/$group.table" &
         jobs+=($!)
     done
@@ -36,14 +36,14 @@ main() {
     done
     echo "| | mutation | caught by | seconds |"
     echo "|--:|---|---|--:|"
-    sort -t'|' -k2n "$CARGO_TARGET_DIR"/{crate,proof}.table
-    tried=$(cat "$CARGO_TARGET_DIR"/{crate,proof}.table | wc -l)
-    caught=$(cat "$CARGO_TARGET_DIR"/{crate,proof}.table | grep -vcF '**it survives**' || true)
+    sort -t'|' -k2n "$CARGO_TARGET_DIR"/{crate,layers,proof}.table
+    tried=$(cat "$CARGO_TARGET_DIR"/{crate,layers,proof}.table | wc -l)
+    caught=$(cat "$CARGO_TARGET_DIR"/{crate,layers,proof}.table | grep -vcF '**it survives**' || true)
     echo "$tried mutations, $caught caught"
     [[ $failed == 0 && $tried -gt 0 && $caught == "$tried" ]]
 }
 
-# Tries the mutations that tests of one package have to catch, in a copy and a target directory of its own.
+# Tries the mutations that tests of one package, or of its layers, have to catch, in a copy and a target directory of its own.
 try_group() { # try_group GROUP
     local group=$1 test tests=()
     export CARGO_TARGET_DIR="$CARGO_TARGET_DIR/$group"
@@ -62,6 +62,7 @@ is_chosen() {
     [[ ${#chosen[@]} == 0 || " ${chosen[*]} " == *" $number "* ]] || return 1
     case ${mutation[caught by]%% *} in
         model | inputs | found) [[ $group == proof ]] ;;
+        trace | export | clock | faults | bridge | layer | outsider_traced) [[ $group == layers ]] ;;
         *) [[ $group == crate ]] ;;
     esac
 }

@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use crate::addr::ip::ipv4_text;
 use crate::addr::name::{ErrorText, HostName};
 use crate::addr::text::write_host_port;
+use crate::addr::to_addr::ToAddr as _;
 use crate::addr::{Addr, AddrError, AddrReason};
 use crate::contract::registry::Registry;
 use crate::error::cause::{Cause, InvalidInput};
@@ -32,10 +33,9 @@ impl<N: NetRef> Host<N> {
 
     /// Dials an IP address. In a growing network, the name of a host wins over it.
     pub(crate) async fn dial_ip(&self, remote: SocketAddr) -> Result<Conn<N>, Error> {
-        if N::Tables::GROWS {
-            return self.dial(remote).await;
-        }
-        match self.resolve(remote) {
+        // As an address of one type: each type of address has a dial of its own.
+        let resolved = if N::Tables::GROWS { remote.to_addr().map_err(Cause::Addr) } else { self.resolve(remote) };
+        match resolved {
             Ok(addr) => self.dial(addr).await,
             Err(cause) => Err(Error::new(Operation::Dial, self.network_name(), None, None, cause)),
         }

@@ -117,7 +117,7 @@
 //!
 //! ```
 //! # #[cfg(all(feature = "pipenet", feature = "std"))]
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 //! use std::error::Error;
 //! use std::thread;
 //! use virtnet::pipenet::Network;
