@@ -48,10 +48,12 @@ fn server() -> Result<(), Box<dyn Error>> {
 fn answer(mut conn: lonet::Conn) -> io::Result<usize> {
     let mut lines = 0;
     for line in BufReader::new(conn.try_clone()?).lines() {
-        // A process that was killed may have left an answer unread.
+        // A process that is killed may not have read its answer, or not all of it has been written.
         let Ok(line) = line else { break };
         lines += 1;
-        writeln!(conn, "{line}, {}", conn.peer_addr())?;
+        if writeln!(conn, "{line}, {}", conn.peer_addr()).is_err() {
+            break;
+        }
     }
     Ok(lines)
 }
