@@ -3,22 +3,13 @@
 
 mod outsider;
 
-use std::time::Duration;
-
 use outsider::{Handle, Lab, Net};
 use virtnet::testing::{Setup, Waiting};
 
 /// The properties of a lab's network.
 fn setup(lab: &Lab, net: Handle, buffer: usize) -> Setup<Handle> {
-    let (wires, ends) = (lab.clone(), lab.clone());
-    let held = move || usize::try_from(ends.ends()).expect("no end is released twice");
-    Setup::new(net)
-        .restarts()
-        .limit(Duration::from_secs(10))
-        .buffer(buffer)
-        .links(move |_| wires.wire())
-        .held(held)
-        .resets_unread()
+    let wires = lab.clone();
+    lab.setup(net, buffer).restarts().links(move |_| wires.wire())
 }
 
 /// A network of one subnetwork.

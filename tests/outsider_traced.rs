@@ -5,34 +5,25 @@
 mod counting;
 mod outsider;
 
-use std::time::Duration;
-
 use counting::Calls;
 use outsider::{Handle, Lab, connect};
 use virtnet::testing::{Setup, Waiting};
 use virtnet::trace::Trace;
-use virtnet::{Bare, NetRef, NetRefExt as _};
+use virtnet::{Bare, NetRefExt as _};
 
 type Outside = (Trace, (Calls, Bare));
 type Inside = (Calls, (Trace, Bare));
 
-/// The properties of a lab's network.
-fn setup<N: NetRef + 'static>(lab: &Lab, net: N) -> Setup<N> {
-    let ends = lab.clone();
-    let held = move || usize::try_from(ends.ends()).expect("no end is released twice");
-    Setup::new(net).limit(Duration::from_secs(10)).buffer(16).held(held).resets_unread()
-}
-
 fn one_outside() -> Setup<Handle<Outside>> {
     let (lab, trace) = (Lab::with_buffer(16), Trace::new());
-    let setup = setup(&lab, lab.layered("only", (trace.clone(), (Calls::default(), Bare))));
+    let setup = lab.setup(lab.layered("only", (trace.clone(), (Calls::default(), Bare))), 16);
     setup.traced(move || trace.view().reads(true).to_string())
 }
 
 fn two_inside() -> Setup<Handle<Inside>> {
     let lab = Lab::with_buffer(16);
     let layered = |label| lab.layered(label, (Calls::default(), (Trace::new(), Bare)));
-    setup(&lab, layered("left")).second(layered("right")).waiting(Waiting::Futures)
+    lab.setup(layered("left"), 16).second(layered("right")).waiting(Waiting::Futures)
 }
 
 virtnet::conformance!(

@@ -76,6 +76,14 @@ impl Lab {
         self.wires.ends()
     }
 
+    /// What the conformance suite knows of the lab's network `net`, whose wires hold `buffer` bytes.
+    #[cfg(feature = "testing")]
+    pub fn setup<N: virtnet::NetRef + 'static>(&self, net: N, buffer: usize) -> virtnet::testing::Setup<N> {
+        let lab = self.clone();
+        let held = move || usize::try_from(lab.ends()).expect("no end is released twice");
+        virtnet::testing::Setup::new(net).limit(Duration::from_secs(10)).buffer(buffer).held(held).resets_unread()
+    }
+
     /// The closed engines and registries, in the order of their closing.
     pub fn closed(&self) -> Vec<String> {
         self.wires.closed()
