@@ -283,7 +283,7 @@ pub mod snapshot;
 // Level 6: real ports and virtual hosts joined, and faults.
 #[cfg(feature = "bridge")]
 pub mod bridge;
-#[cfg(feature = "sim")]
+#[cfg(all(feature = "alloc", feature = "sim"))]
 pub mod sim;
 
 // Level 7: backends, and the suite that proves them.

@@ -1,12 +1,6 @@
 //! The contract through which a backend reports events to the core.
 
-#[cfg(feature = "alloc")]
-use alloc::boxed::Box;
-#[cfg(feature = "alloc")]
-use alloc::sync::Arc;
 use core::future::Future;
-#[cfg(feature = "alloc")]
-use core::pin::Pin;
 
 use crate::addr::Addr;
 use crate::error::cause::Cause;
@@ -14,7 +8,8 @@ use crate::error::cause::Cause;
 /// Through it, a backend hands over incoming connections to the core and reports that the network failed.
 ///
 /// [`SubNetwork::notifier`](crate::SubNetwork::notifier) gives one. So does a `Weak` of a subnetwork, which does not
-/// keep it alive. An engine is given one for its background threads by [`Engine::start`](crate::Engine::start). Once the subnetwork is gone, every call fails with
+/// keep it alive. An engine is given one for its background threads by [`Engine::start`](crate::Engine::start). Once the
+/// subnetwork is gone, every call fails with
 /// [`Cause::NetworkDown`], and a link that is handed over is only dropped. A pending accept, and an accept that waits
 /// to be acknowledged, keep the subnetwork alive.
 ///
@@ -61,31 +56,12 @@ pub trait Notifier: Send + Sync {
     /// Dropping the future withdraws the connection, unless a listener has it already.
     fn connect(&self, src: &Addr, dst: &Addr, link: Self::Link) -> impl Future<Output = Result<Addr, Cause>> + Send;
 
-    /// Hands over connections when this notifier is gone. By default, and where nothing lives longer than it, there is
-    /// none.
-    #[cfg(feature = "alloc")]
-    #[doc(hidden)]
-    fn later(&self) -> Option<Arc<dyn Later<Self::Link>>>
-    where
-        Self::Link: 'static,
-    {
-        None
-    }
-
     /// Reports that the network failed. This closes it, as [`NetRefExt::close`](crate::NetRefExt::close) does, with
     /// `cause` as the first of its failures. Does nothing on a network that is closed or has failed already.
     ///
     /// The network is down when the call returns. The future closes engine and registry. An engine that cannot wait for
     /// its own close need not poll it: the next close, or the drop of the last handle, does it then.
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send;
-}
-
-/// Hands over connections at any later time. It does not keep the subnetwork alive.
-#[cfg(feature = "alloc")]
-#[doc(hidden)]
-pub trait Later<L>: Send + Sync {
-    /// As [`Notifier::connect`] does.
-    fn connect(&self, src: &Addr, dst: &Addr, link: L) -> Pin<Box<dyn Future<Output = Result<Addr, Cause>> + Send>>;
 }
 
 /// An incoming connection that a listener has claimed and that is not established yet. Its port is reserved.

@@ -7,8 +7,6 @@ use core::ops::Deref;
 use crate::contract::engine::Engine;
 use crate::contract::layer::{Bare, Layer};
 use crate::contract::registry::Registry;
-#[cfg(feature = "sim")]
-use crate::net::notifier::LaterRequests;
 use crate::net::shared::{Holder, Sealed};
 use crate::net::subnet::SubNetwork;
 use crate::table::Heap;
@@ -44,8 +42,6 @@ impl<B: Backend, L: Layer> NetHandle<B, L> {
     pub fn new(net: LayeredNet<B, L>) -> Self {
         touch(net.clock());
         let net = net.shared();
-        #[cfg(feature = "sim")]
-        net.later.with(|later| later.replace(Arc::new(LaterRequests(Arc::downgrade(&net)))));
         net.clock().attach(|| -> Weak<LayeredNet<B, L>> { Arc::downgrade(&net) });
         Self(Arc::new(net))
     }

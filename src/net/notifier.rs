@@ -1,17 +1,11 @@
 //! The core's side of [`Notifier`].
 
-#[cfg(all(feature = "alloc", feature = "sim"))]
-use alloc::boxed::Box;
 #[cfg(feature = "alloc")]
 use alloc::sync::{Arc, Weak};
 use core::future::Future;
-#[cfg(all(feature = "alloc", feature = "sim"))]
-use core::pin::Pin;
 
 use crate::addr::Addr;
 use crate::contract::engine::Engine;
-#[cfg(all(feature = "alloc", feature = "sim"))]
-use crate::contract::notifier::Later;
 use crate::contract::notifier::Notifier;
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
@@ -75,42 +69,8 @@ impl<N: NetRef> Notifier for SubNetworkNotifier<N> {
         Handover(QueuedRequest::enqueue(self.0.clone(), src, dst, link, RequestPhase::Direct))
     }
 
-    #[cfg(all(feature = "alloc", feature = "sim"))]
-    fn later(&self) -> Option<Arc<dyn Later<Self::Link>>>
-    where
-        Self::Link: 'static,
-    {
-        self.0.later.with(|later| later.clone())
-    }
-
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
         down(self.0.clone(), cause)
-    }
-}
-
-/// Hands over connections to a subnetwork that may be gone; a link is then only dropped.
-#[cfg(all(feature = "alloc", feature = "sim"))]
-pub(crate) struct LaterRequests<E, R, T>(pub(crate) Weak<SubNetwork<E, R, T>>)
-where
-    E: Engine,
-    R: Registry<Data = E::Data>,
-    T: Tables<Link = E::Link>;
-
-#[cfg(all(feature = "alloc", feature = "sim"))]
-impl<E, R, T> Later<E::Link> for LaterRequests<E, R, T>
-where
-    E: Engine + 'static,
-    R: Registry<Data = E::Data> + 'static,
-    T: Tables<Link = E::Link> + 'static,
-{
-    fn connect(
-        &self,
-        src: &Addr,
-        dst: &Addr,
-        link: E::Link,
-    ) -> Pin<Box<dyn Future<Output = Result<Addr, Cause>> + Send>> {
-        let net = self.0.upgrade().ok_or(Cause::NetworkDown);
-        Box::pin(Handover(net.and_then(|net| QueuedRequest::enqueue(net, src, dst, link, RequestPhase::Direct))))
     }
 }
 

@@ -1,7 +1,5 @@
 //! A subnetwork: its parts, and how it closes.
 
-#[cfg(all(feature = "alloc", feature = "sim"))]
-use alloc::sync::Arc;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -10,14 +8,10 @@ use core::task::{Context, Poll};
 use crate::addr::Addr;
 use crate::addr::name::{ErrorText, HostName, NetworkName};
 use crate::contract::engine::{Engine, Shutdown};
-#[cfg(all(feature = "alloc", feature = "sim"))]
-use crate::contract::notifier::Later;
 use crate::contract::observe::{CoreEvent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::error::close::CloseError;
-#[cfg(all(feature = "alloc", feature = "sim"))]
-use crate::sync::Lock;
 use crate::table::{Closed, Closing, Directory, Hosts, MaybeBoxed, Ports, SocketLayout, State, Tables, refuse_next};
 use crate::wait::block::Timeouts;
 use crate::wait::waker::{Wakers, noop_waker, poll_locked};
@@ -40,9 +34,6 @@ where
     pub(crate) naming: Naming,
     pub(crate) options: Options,
     pub(crate) timeouts: Timeouts,
-    /// Hands over connections that are on their way.
-    #[cfg(all(feature = "alloc", feature = "sim"))]
-    pub(crate) later: Lock<Option<Arc<dyn Later<E::Link>>>>,
     pub(crate) engine: E,
     pub(crate) registry: R,
     pub(crate) tables: T,
@@ -91,17 +82,7 @@ where
             (None, (name, true)) => (name, Naming::Invalid),
             (None, (name, false)) => (name, Naming::Cut),
         };
-        Self {
-            name,
-            naming,
-            options,
-            timeouts: Timeouts::new(),
-            #[cfg(all(feature = "alloc", feature = "sim"))]
-            later: Lock::new(None),
-            engine,
-            registry,
-            tables,
-        }
+        Self { name, naming, options, timeouts: Timeouts::new(), engine, registry, tables }
     }
 
     /// Sets how many dials may wait at one listener before it refuses more; 4096 by default.

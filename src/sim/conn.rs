@@ -124,7 +124,7 @@ impl World {
         let by_lane = delays || !known.lanes[side].marks.is_empty();
         let whole = how != Shutdown::Write;
         match known.ends[side] {
-            End::Leaving(..) | End::Closed => return Way::Done,
+            End::Leaving(..) | End::Closed | End::Elsewhere => return Way::Done,
             End::Ended if !whole => return Way::Done,
             End::Lost => {
                 known.ends[side] = End::Closed;
@@ -161,7 +161,7 @@ impl World {
 
     /// Forgets a connection if both ends are closed. Returns whether it did.
     fn forget_closed(&mut self, conn: u64, actions: &mut Vec<Action>) -> bool {
-        let closed = |end: &End| matches!(end, End::Leaving(..) | End::Closed);
+        let closed = |end: &End| matches!(end, End::Leaving(..) | End::Closed | End::Elsewhere);
         let both = self.conns.get(&conn).is_some_and(|known| known.ends.iter().all(closed));
         if both {
             self.forget(conn, actions);

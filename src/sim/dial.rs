@@ -14,13 +14,14 @@ use core::pin::pin;
 use core::task::Poll;
 
 use crate::addr::Addr;
+use crate::contract::any_notifier::AnyNotifier;
 use crate::contract::engine::{DelayIo, Engine, Shutdown};
-use crate::contract::notifier::{Later, Notifier};
+use crate::contract::notifier::Notifier;
 use crate::error::cause::Cause;
-use crate::sim::direction::NEVER;
+use crate::sim::direction::{DialRoute, NEVER};
 use crate::sim::faulty::{Faulty, FaultyLink};
 use crate::sim::letter::Letter;
-use crate::sim::letters::{Begun, DialRoute, REFUSED, Refused};
+use crate::sim::letters::{Begun, REFUSED, Refused};
 use crate::sim::links::Links;
 use crate::sim::rule::{Traffic, Verdict};
 use crate::sim::setting::nanos;
@@ -130,7 +131,7 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
                 self.request().await.map_err(Failed::Now)?;
                 let links = match links {
                     Some(links) => links,
-                    None => self.open([Some(link.clone()), None]),
+                    None => self.open([Some(link.clone()), None], [true, false]),
                 };
                 self.faulty.shared().step(|world, _, _| world.accepted(links.conn));
                 links.set(0, link.clone());
@@ -183,12 +184,12 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
         .await
     }
 
-    /// The faults know the connection from now on.
-    fn open(&self, ends: [Option<E::Link>; 2]) -> Arc<Links<E>> {
-        let Dialling { conn, route: DialRoute { dirs, dial }, .. } = self.dialling;
+    /// The faults know the connection from now on, of which these ends are of this network.
+    fn open(&self, ends: [Option<E::Link>; 2], own: [bool; 2]) -> Arc<Links<E>> {
+        let Dialling { conn, route, .. } = self.dialling;
         let links = Arc::new(Links::new(self.faulty.inner.clone(), self.faulty.shared().clone(), conn, ends));
         let weak: Weak<Links<E>> = Arc::downgrade(&links);
-        self.faulty.shared().step(|world, _, actions| world.open(conn, weak, dirs, dial, actions));
+        self.faulty.shared().step(|world, _, actions| world.open(conn, weak, route, own, actions));
         self.links.with(|known| known.replace(links.clone()));
         links
     }
@@ -243,7 +244,7 @@ where
         dst: &Addr,
         link: E::Link,
         request: &Arc<Letter>,
-        later: Arc<dyn Later<FaultyLink<E>>>,
+        notifier: AnyNotifier<FaultyLink<E>>,
     ) -> Result<Addr, Cause> {
         let (faulty, route) = (self.open.faulty, self.open.dialling.route);
         let (far, mut left) = self.ends(link);
@@ -256,7 +257,7 @@ where
             if poll_fn(|cx| request.poll(cx)).await.is_ok() {
                 let far = held.pass();
                 let conn = far.links.conn;
-                let connected = later.connect(&src, &dst, far).await;
+                let connected = notifier.connect(&src, &dst, far).await;
                 if connected.is_ok() {
                     shared.step(|world, _, _| world.accepted(conn));
                 }
@@ -284,7 +285,7 @@ where
     fn ends(&self, link: E::Link) -> (FaultyLink<E>, Left<'_, E>) {
         let Open { faulty, .. } = *self.open;
         let near = faulty.inner.delay_io().map(|io| io.peer(&link));
-        let links = self.open.open([near, Some(link.clone())]);
+        let links = self.open.open([near, Some(link.clone())], [true; 2]);
         let left = Left { faulty, links: links.clone(), done: false };
         (FaultyLink { link, links, side: 1 }, left)
     }
@@ -306,8 +307,8 @@ where
     }
 
     async fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> Result<Addr, Cause> {
-        if let (Some(request), Some(later)) = (&self.open.dialling.request, self.notifier.later()) {
-            return self.travel(src, dst, link, &request.letter, later).await;
+        if let (Some(request), Some(notifier)) = (&self.open.dialling.request, self.open.faulty.notifier()) {
+            return self.travel(src, dst, link, &request.letter, notifier).await;
         }
         let (far, mut left) = self.far(link).await?;
         let connected = self.notifier.connect(src, dst, far).await;

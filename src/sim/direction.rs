@@ -40,6 +40,13 @@ pub(super) enum Item {
     Letter(Arc<Letter>),
 }
 
+/// The directions of a dial: its own, and the other one; and its number among the dials of its direction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DialRoute {
+    pub(super) dirs: [usize; 2],
+    pub(super) dial: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct Direction {
     pub(super) from: HostName,

@@ -9,6 +9,7 @@ use core::future::Future;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
+use crate::contract::any_notifier::AnyNotifier;
 use crate::contract::engine::{DelayIo, DelayStatus, Engine, FastIo, FastPath, LinkStatus, Shutdown};
 use crate::contract::notifier::Notifier;
 use crate::contract::observe::{CoreEvent, Gone, Intent, Ticket};
@@ -18,6 +19,7 @@ use crate::sim::conn::Look;
 use crate::sim::dial;
 use crate::sim::direction::NEVER;
 use crate::sim::faulty::{Faulty, FaultyLink};
+use crate::sim::incoming::FromOutside;
 use crate::sim::rule::Verdict;
 use crate::sim::setting::nanos;
 use crate::wait::clock::Clock;
@@ -28,6 +30,15 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
     type Data = E::Data;
 
     const OBSERVED: bool = E::OBSERVED;
+
+    fn start<N>(&self, notifier: impl FnOnce() -> N)
+    where
+        N: Notifier<Link = Self::Link> + 'static,
+    {
+        let notifier = AnyNotifier::new(notifier());
+        self.set_notifier(notifier.clone());
+        self.inner.start(|| FromOutside { notifier, engine: self.inner.clone(), shared: self.shared().clone() });
+    }
 
     fn new_host<R: Registry<Data = Self::Data>>(
         &self,

@@ -4,18 +4,22 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::task::{Context, Poll};
 
+use crate::contract::any_notifier::AnyNotifier;
 use crate::contract::engine::{DelayIo, Engine, Shutdown};
 use crate::error::cause::Cause;
 use crate::sim::conn::Way;
 use crate::sim::letter::Letter;
 use crate::sim::links::{Links, Offer};
 use crate::sim::shared::Shared;
+use crate::sync::Lock;
 use crate::wait::waker::Task;
 
 /// An engine with [`Faults`](crate::sim::Faults).
-pub struct Faulty<E> {
+pub struct Faulty<E: Engine> {
     pub(super) inner: Arc<E>,
     faults: Arc<Shared>,
+    /// Hands over connections whose requests arrive by themselves. There is none in a subnetwork that is not shared.
+    notifier: Lock<Option<AnyNotifier<FaultyLink<E>>>>,
 }
 
 /// One end of a connection with faults.
@@ -32,9 +36,9 @@ impl<E: Engine> Clone for FaultyLink<E> {
     }
 }
 
-impl<E> Faulty<E> {
+impl<E: Engine> Faulty<E> {
     pub(super) fn new(inner: E, faults: Arc<Shared>) -> Self {
-        Self { inner: Arc::new(inner), faults }
+        Self { inner: Arc::new(inner), faults, notifier: Lock::new(None) }
     }
 
     /// The engine within.
@@ -48,6 +52,15 @@ impl<E> Faulty<E> {
 }
 
 impl<E: Engine + 'static> Faulty<E> {
+    /// The subnetwork hands over connections by this notifier from now on.
+    pub(super) fn set_notifier(&self, notifier: AnyNotifier<FaultyLink<E>>) {
+        self.notifier.with(|place| *place = Some(notifier));
+    }
+
+    pub(super) fn notifier(&self) -> Option<AnyNotifier<FaultyLink<E>>> {
+        self.notifier.with(|notifier| notifier.clone())
+    }
+
     /// Writes; what is written arrives later by `more` by a rule.
     pub(super) fn write(
         &self,
@@ -87,6 +100,9 @@ impl<E: Engine + 'static> Faulty<E> {
         let task = Task::of(cx.waker());
         let (known, stale) = links.offer(*side, task, buf);
         self.drop_offers(stale);
+        if known.is_none() && !links.is_delayed(*side) {
+            return self.inner.poll_write(inner, cx, buf);
+        }
         let letter = match known {
             Some(letter) => Some(letter),
             None => {
@@ -151,7 +167,7 @@ impl<E: Engine + 'static> Faulty<E> {
     }
 }
 
-impl<E: fmt::Debug> fmt::Debug for Faulty<E> {
+impl<E: Engine + fmt::Debug> fmt::Debug for Faulty<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Faulty").field(&self.inner).finish()
     }

@@ -7,17 +7,10 @@ use crate::addr::name::HostName;
 use crate::contract::engine::Shutdown;
 use crate::error::cause::Cause;
 use crate::sim::conn::Way;
-use crate::sim::direction::{DIAL, Item};
+use crate::sim::direction::{DIAL, DialRoute, Item};
 use crate::sim::letter::Letter;
 use crate::sim::setting::Cut;
 use crate::sim::world::{Action, Alarm, End, World};
-
-/// The directions of a dial: its own, and the other one; and its number among the dials of its direction.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DialRoute {
-    pub(super) dirs: [usize; 2],
-    pub(super) dial: u64,
-}
 
 /// A letter that is on its way: with its direction, and its number among all items.
 pub(super) type Sent = (Arc<Letter>, usize, u64);
@@ -82,6 +75,15 @@ impl World {
             }
         }
         Begun { route: DialRoute { dirs, dial }, conn, fate, request, refused }
+    }
+
+    /// The number of a connection that was dialled elsewhere, and its route.
+    pub(super) fn incoming(&mut self, from: &HostName, to: &HostName, now: u64) -> (u64, DialRoute) {
+        let dirs = [self.direction(from, to, now), self.direction(to, from, now)];
+        let direction = &mut self.dirs[dirs[0]];
+        direction.dials += 1;
+        let dial = direction.dials;
+        (self.next_conn(), DialRoute { dirs, dial })
     }
 
     /// The answer of a dial is sent. `None` if it has arrived.
@@ -154,7 +156,7 @@ impl World {
             && !matches!(how, Shutdown::Read | Shutdown::Write)
         {
             known.ends[side] = End::Closed;
-            if known.ends == [End::Closed; 2] {
+            if known.ends.iter().all(|end| matches!(end, End::Closed | End::Elsewhere)) {
                 self.forget(conn, actions);
             }
         }

@@ -28,6 +28,8 @@ pub(super) struct Links<E: Engine> {
 
 /// What is known of one end.
 struct Side {
+    /// Whether what it writes may arrive later.
+    delayed: AtomicBool,
     /// Whether each write is looked at.
     writes: AtomicBool,
     /// Whether reads are cut short.
@@ -65,6 +67,7 @@ fn sum(bytes: &[u8]) -> u64 {
 impl<E: Engine> Links<E> {
     pub(super) fn new(engine: Arc<E>, shared: Arc<Shared>, conn: u64, ends: [Option<E::Link>; 2]) -> Self {
         let side = || Side {
+            delayed: AtomicBool::new(false),
             writes: AtomicBool::new(false),
             reads: AtomicBool::new(false),
             lost: AtomicBool::new(false),
@@ -82,6 +85,10 @@ impl<E: Engine> Links<E> {
 
     pub(super) fn end(&self, side: usize) -> Option<E::Link> {
         self.ends.with(|ends| ends[side].clone())
+    }
+
+    pub(super) fn is_delayed(&self, side: usize) -> bool {
+        self.sides[side].delayed.load(Ordering::Relaxed)
     }
 
     pub(super) fn looks_at_writes(&self, side: usize) -> bool {
@@ -121,11 +128,10 @@ impl<E: Engine> Links<E> {
     /// The write of a task that is on its way with these bytes, if there is one. One with other bytes was dropped, and
     /// is returned second.
     pub(super) fn offer(&self, side: usize, task: Task, bytes: &[u8]) -> (Option<Arc<Letter>>, Option<Offer>) {
-        let sum = sum(bytes);
         self.sides[side].offers.with(|offers| {
             let Some(at) = offers.iter().position(|offer| offer.task == task) else { return (None, None) };
             let offer = &offers[at];
-            if (offer.len, offer.sum) == (bytes.len(), sum) {
+            if offer.len == bytes.len() && offer.sum == sum(bytes) {
                 (Some(offer.letter.clone()), None)
             } else {
                 (None, Some(offers.swap_remove(at)))
@@ -167,6 +173,7 @@ impl<E: Engine> Wire for Links<E> {
     }
 
     fn hold(&self, side: usize, on: bool) {
+        self.sides[side].delayed.store(on, Ordering::Relaxed);
         if self.engine.is_rendezvous() {
             return;
         }

@@ -6,8 +6,9 @@ use alloc::task::Wake;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::sim::direction::DialRoute;
 use crate::sim::letter::Letter;
-use crate::sim::letters::{DialRoute, Sent};
+use crate::sim::letters::Sent;
 use crate::sim::rule::{Rule, Traffic, Verdict};
 use crate::sim::world::{Action, World};
 use crate::sync::{Lock, Once};

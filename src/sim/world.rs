@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use crate::addr::name::HostName;
 use crate::contract::engine::Shutdown;
 use crate::error::cause::Cause;
-use crate::sim::direction::{DIAL, Direction, Item, Lane, Place};
+use crate::sim::direction::{DIAL, DialRoute, Direction, Item, Lane, Place};
 use crate::sim::letter::Letter;
 use crate::sim::setting::{Change, Plan, Way};
 use crate::wait::clock::Timer;
@@ -74,6 +74,8 @@ pub(super) enum End {
     Closed,
     /// It failed by itself, unknown to its peer.
     Lost,
+    /// It is of another network, where it closes unseen.
+    Elsewhere,
 }
 
 pub(super) struct Conn {
@@ -289,13 +291,13 @@ impl World {
         self.last_conn
     }
 
-    /// Registers a connection.
+    /// Registers a connection, of which these ends are of this network. One that is not never closes here.
     pub(super) fn open(
         &mut self,
         conn: u64,
         wire: Weak<dyn Wire>,
-        dirs: [usize; 2],
-        dial: u64,
+        DialRoute { dirs, dial }: DialRoute,
+        own: [bool; 2],
         actions: &mut Vec<Action>,
     ) {
         for (side, dir) in dirs.into_iter().enumerate() {
@@ -309,7 +311,9 @@ impl World {
             }
         }
         let lanes = [Lane::default(), Lane::default()];
-        self.conns.insert(conn, Conn { wire, dial, dirs, lanes, ends: [End::Open; 2], live: false });
+        let ends = own.map(|own| if own { End::Open } else { End::Elsewhere });
+        // A listener elsewhere has accepted before.
+        self.conns.insert(conn, Conn { wire, dial, dirs, lanes, ends, live: !own[1] });
     }
 
     /// A listener has accepted a connection.

@@ -1,14 +1,8 @@
 //! The ends of traced connections, and how the far ones get their numbers.
 
-#[cfg(feature = "alloc")]
-use alloc::{boxed::Box, sync::Arc};
 use core::future::Future;
-#[cfg(feature = "alloc")]
-use core::pin::Pin;
 
 use crate::addr::Addr;
-#[cfg(feature = "alloc")]
-use crate::contract::notifier::Later;
 use crate::contract::notifier::{Accept, Notifier};
 use crate::contract::observe::{CoreEvent, Observer, RawEvent, Ticket};
 use crate::error::cause::Cause;
@@ -72,31 +66,8 @@ where
         self.notifier.connect(src, dst, TracedLink { link, end: self.end, acknowledged: false })
     }
 
-    #[cfg(feature = "alloc")]
-    fn later(&self) -> Option<Arc<dyn Later<L>>>
-    where
-        L: 'static,
-    {
-        let later = self.notifier.later()?;
-        Some(Arc::new(FarLater { later, end: self.end }))
-    }
-
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
         self.notifier.down(cause)
-    }
-}
-
-/// Gives the far end of a connection its number when it is handed over.
-#[cfg(feature = "alloc")]
-struct FarLater<L> {
-    later: Arc<dyn Later<TracedLink<L>>>,
-    end: u32,
-}
-
-#[cfg(feature = "alloc")]
-impl<L> Later<L> for FarLater<L> {
-    fn connect(&self, src: &Addr, dst: &Addr, link: L) -> Pin<Box<dyn Future<Output = Result<Addr, Cause>> + Send>> {
-        self.later.connect(src, dst, TracedLink { link, end: self.end, acknowledged: false })
     }
 }
 

@@ -1,0 +1,58 @@
+//! Connections that an engine with faults accepts in the background.
+//!
+//! Their dials were made elsewhere, or through an engine that hands its own over like those. So the faults know the
+//! accepted end alone, and delay what that sends.
+
+use alloc::sync::{Arc, Weak};
+use core::future::Future;
+
+use crate::addr::Addr;
+use crate::contract::any_notifier::{AnyAccept, AnyNotifier};
+use crate::contract::engine::Engine;
+use crate::contract::notifier::Notifier;
+use crate::error::cause::Cause;
+use crate::sim::faulty::FaultyLink;
+use crate::sim::links::Links;
+use crate::sim::shared::Shared;
+
+/// The notifier of an engine with faults for the background.
+pub(super) struct FromOutside<E: Engine> {
+    pub(super) notifier: AnyNotifier<FaultyLink<E>>,
+    pub(super) engine: Arc<E>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl<E: Engine + 'static> FromOutside<E> {
+    /// The accepted end, which the faults know from now on.
+    fn far(&self, src: &Addr, dst: &Addr, link: E::Link) -> FaultyLink<E> {
+        let Self { engine, shared, .. } = self;
+        let (conn, route) = shared.step(|world, now, _| world.incoming(&src.host, &dst.host, now));
+        let links = Arc::new(Links::new(engine.clone(), shared.clone(), conn, [None, Some(link.clone())]));
+        let weak: Weak<Links<E>> = Arc::downgrade(&links);
+        shared.step(|world, _, actions| world.open(conn, weak, route, [false, true], actions));
+        FaultyLink { link, links, side: 1 }
+    }
+}
+
+impl<E: Engine + 'static> Notifier for FromOutside<E> {
+    type Link = E::Link;
+    type Accept = AnyAccept;
+
+    fn accept(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<AnyAccept, Cause>> + Send {
+        let far = self.far(src, dst, link);
+        let (conn, shared) = (far.links.conn, self.shared.clone());
+        let accept = self.notifier.accept(src, dst, far);
+        async move { accept.await.inspect(|_| shared.step(|world, _, _| world.accepted(conn))) }
+    }
+
+    fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
+        let far = self.far(src, dst, link);
+        let (conn, shared) = (far.links.conn, self.shared.clone());
+        let connect = self.notifier.connect(src, dst, far);
+        async move { connect.await.inspect(|_| shared.step(|world, _, _| world.accepted(conn))) }
+    }
+
+    fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
+        self.notifier.down(cause)
+    }
+}
