@@ -1,4 +1,4 @@
-//! The conformance suite over networks of several processes: in one subnetwork, in two, and with a trace.
+//! The conformance suite over networks of several processes: in one subnetwork, in two, with a trace, and with faults.
 #![cfg(all(feature = "lonet", feature = "testing", unix))]
 
 #[path = "lonet/support.rs"]
@@ -106,5 +106,50 @@ write b:1->a:1: 1 \"x\"
 drop b:1->a:1
 "
         );
+    }
+}
+
+#[cfg(feature = "sim")]
+mod faulty {
+    use std::io::{Read, Write};
+
+    use virtnet::Bare;
+    use virtnet::sim::Faults;
+
+    use super::*;
+
+    fn two() -> Setup<NetHandle<(Faults, Bare)>> {
+        let faults = Faults::new();
+        setup(2, |join| join.layer(faults.clone()), |net| net.engine().inner().open_sockets())
+    }
+
+    virtnet::conformance!(two_on_threads, two, [buffered, unread_resets, fresh_port, raw, two_subnetworks]);
+
+    #[test]
+    fn a_partition_stalls_bytes_and_loses_none() {
+        let folder = Folder::new();
+        // Each subnetwork, as each process, has faults of its own for what it sends.
+        let (left, right) = (Faults::new(), Faults::new());
+        let join = |faults: &Faults| joining(folder.path(), "net").layer(faults.clone()).wait().expect("joined");
+        let (to, from) = (join(&left), join(&right));
+        let a = to.host("a").wait().unwrap();
+        let b = from.host("b").wait().unwrap();
+        let listener = a.listen(":10").unwrap();
+        let dialling = std::thread::spawn(move || b.dial("a:10").wait().unwrap());
+        let mut accepted = listener.accept().wait().unwrap();
+        let mut dialled = dialling.join().unwrap();
+
+        right.oneway("b", "a").partition();
+        dialled.set_write_timeout(Some(Duration::from_millis(1))).unwrap();
+        assert!(dialled.write(b"x").is_err(), "it waits until the partition ends");
+        // The other way is open.
+        accepted.write_all(b"hi").unwrap();
+        let mut two = [0; 2];
+        dialled.read_exact(&mut two).unwrap();
+        right.oneway("b", "a").repair();
+        dialled.set_write_timeout(None).unwrap();
+        dialled.write_all(b"xy").unwrap();
+        accepted.read_exact(&mut two).unwrap();
+        assert_eq!(&two, b"xy");
     }
 }
