@@ -268,6 +268,24 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Each of them.
+    #[doc(hidden)]
+    pub const ALL: [Self; 13] = [
+        Self::Dial,
+        Self::Listen,
+        Self::Accept,
+        Self::Read,
+        Self::Write,
+        Self::Shutdown,
+        Self::NewNetwork,
+        Self::NewHost,
+        Self::AutoClose,
+        Self::Resolve,
+        Self::Idle,
+        Self::Crash,
+        Self::Restart,
+    ];
+
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Dial => "dial",

@@ -73,22 +73,7 @@ fn each_failure_is_read_as_it_was_written() {
     let feed = Feed::new();
     let (long, short) = ("h".repeat(60), Addr::new("pipet", "a", 7).expect("valid"));
     let long = Addr::new("pipet", &long, 65535).expect("valid");
-    let operations = [
-        Operation::Dial,
-        Operation::Listen,
-        Operation::Accept,
-        Operation::Read,
-        Operation::Write,
-        Operation::Shutdown,
-        Operation::NewNetwork,
-        Operation::NewHost,
-        Operation::AutoClose,
-        Operation::Resolve,
-        Operation::Idle,
-        Operation::Crash,
-        Operation::Restart,
-    ];
-    for operation in operations {
+    for operation in Operation::ALL {
         for addrs in [[Some(short), Some(long)], [Some(long), Some(long)], [None, Some(addr("[b:c]:1"))], [None; 2]] {
             for cause in
                 [Cause::ConnectionRefused, Cause::backend(&"the cable is gone"), Cause::PeerFull("a".into(), 7)]

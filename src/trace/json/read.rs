@@ -68,22 +68,6 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Line>, JsonError> {
 /// The values of a line.
 struct Fields(Map<String, Value>);
 
-const OPERATIONS: [Operation; 13] = [
-    Operation::Dial,
-    Operation::Listen,
-    Operation::Accept,
-    Operation::Read,
-    Operation::Write,
-    Operation::Shutdown,
-    Operation::NewNetwork,
-    Operation::NewHost,
-    Operation::AutoClose,
-    Operation::Resolve,
-    Operation::Idle,
-    Operation::Crash,
-    Operation::Restart,
-];
-
 impl Fields {
     fn parse(text: &str) -> Result<Self, String> {
         match serde_json::from_str(text) {
@@ -193,7 +177,7 @@ impl Fields {
             "note" => Kind::Note { text: text("note: ")? },
             "gap" => Kind::Gap { dropped: self.number("dropped", LARGEST)? },
             _ => {
-                let operation = OPERATIONS.into_iter().find(|operation| failed(*operation) == word);
+                let operation = Operation::ALL.into_iter().find(|operation| failed(*operation) == word);
                 let operation = operation.ok_or_else(|| self.wrong("kind", "a kind of event"))?;
                 Kind::Failed { error: self.error(operation, network)? }
             }
