@@ -66,13 +66,13 @@ impl<const N: usize> ManualClock<N> {
     /// The next deadline.
     #[must_use]
     pub fn next(&self) -> Option<Time> {
-        self.0.pending().1
+        self.0.registered().1
     }
 
     /// The number of registered timers.
     #[must_use]
     pub fn timers(&self) -> usize {
-        self.0.pending().0
+        self.0.registered().0
     }
 }
 
@@ -90,12 +90,11 @@ impl<const N: usize> TimeSource for ManualClock<N> {
     }
 
     fn advance_to(&self, to: Time) -> Result<(), ClockError> {
-        self.0.advance(to);
-        Ok(())
+        self.0.advance_to(to)
     }
 
     fn pending(&self) -> Result<(usize, Option<Time>), ClockError> {
-        Ok(self.0.pending())
+        self.0.pending()
     }
 }
 
@@ -115,16 +114,32 @@ struct State<Q> {
     timers: Q,
 }
 
-impl<Q: Timers> Manual<Q> {
+impl<Q> Manual<Q> {
     pub(super) const fn new(timers: Q) -> Self {
         Self(Lock::new(State { now: Time::ZERO, made: 0, timers }))
     }
+}
 
-    pub(super) fn now(&self) -> Time {
+impl<Q: Timers> Manual<Q> {
+    /// Moves the time to `to`, and wakes one task after the other on the way.
+    fn advance(&self, to: Time) {
+        while let Some(waker) = self.0.with(|state| state.take_due(to)) {
+            wake(waker);
+        }
+    }
+
+    /// The number of registered timers, and the earliest deadline.
+    fn registered(&self) -> (usize, Option<Time>) {
+        self.0.with(|state| (state.timers.count(), state.timers.first().map(Timer::at)))
+    }
+}
+
+impl<Q: Timers + Send> TimeSource for Manual<Q> {
+    fn now(&self) -> Time {
         self.0.with(|state| state.now)
     }
 
-    pub(super) fn wake_at(&self, at: Time, class: Class, waker: Waker) -> Timer {
+    fn wake_at(&self, at: Time, class: Class, waker: Waker) -> Timer {
         let (timer, early) = self.0.with(|state| {
             state.made += 1;
             let timer = Timer::new(at, class, state.made);
@@ -135,20 +150,18 @@ impl<Q: Timers> Manual<Q> {
         timer
     }
 
-    pub(super) fn forget(&self, timer: Timer) -> bool {
+    fn forget(&self, timer: Timer) -> bool {
         let waker = self.0.with(|state| state.timers.remove(timer));
         waker.map(discard).is_some()
     }
 
-    /// Moves the time to `to`, and wakes one task after the other on the way.
-    pub(super) fn advance(&self, to: Time) {
-        while let Some(waker) = self.0.with(|state| state.take_due(to)) {
-            wake(waker);
-        }
+    fn advance_to(&self, to: Time) -> Result<(), ClockError> {
+        self.advance(to);
+        Ok(())
     }
 
-    pub(super) fn pending(&self) -> (usize, Option<Time>) {
-        self.0.with(|state| (state.timers.count(), state.timers.first().map(Timer::at)))
+    fn pending(&self) -> Result<(usize, Option<Time>), ClockError> {
+        Ok(self.registered())
     }
 }
 
