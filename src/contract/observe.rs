@@ -192,7 +192,7 @@ pub trait Observer: Send + Sync {
         false
     }
 
-    /// Whether any operation has to ask in [`poll_pass`](Observer::poll_pass) at the moment.
+    /// Whether any operation has to ask in [`poll_pass`](Observer::poll_pass) at the moment. Without `alloc`, none does.
     fn holds(&self) -> bool {
         false
     }

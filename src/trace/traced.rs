@@ -119,7 +119,7 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
     }
 
     fn poll_read(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
-        let holds = self.observer.holds();
+        let holds = self.holds();
         if holds && self.observer.poll_pass(cx, &Intent::Read, Some(link.end)).is_pending() {
             return Poll::Pending;
         }
@@ -145,7 +145,7 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
     }
 
     fn poll_write(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
-        let holds = self.observer.holds();
+        let holds = self.holds();
         if holds && self.observer.poll_pass(cx, &Intent::Write(buf), Some(link.end)).is_pending() {
             return Poll::Pending;
         }
@@ -239,6 +239,8 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
         self.inner.clock()
     }
 
+    // Without a heap there is no gate, and none of its code.
+    #[cfg(feature = "alloc")]
     #[inline]
     fn holds(&self) -> bool {
         self.observer.holds()
