@@ -90,7 +90,8 @@ impl<N: NetRef> Host<N> {
     /// How an end of a connection of this host ends whose dial comes too late: that of a dead host is reset.
     #[cold]
     pub(super) fn ending(&self) -> Shutdown {
-        let dead = self.net.tables.ports(&self.host, |ports| ports.is_dead());
+        // No host of a network of a fixed size dies.
+        let dead = N::Tables::GROWS && self.net.tables.ports(&self.host, |ports| ports.is_dead());
         if dead { Shutdown::Abort } else { Shutdown::CloseOrReset }
     }
 }
