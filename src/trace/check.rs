@@ -6,24 +6,20 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use core::future::Future;
 use core::panic::Location;
-use core::pin::Pin;
-use core::task::{Context, Poll, Waker, ready};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-use crate::addr::name::ErrorText;
-use crate::error::Operation;
 #[cfg(feature = "std")]
 use crate::trace::Passing;
-use crate::trace::event::{Event, Kind};
+use crate::trace::event::Event;
 use crate::trace::failure::{Failure, last_lines};
 use crate::trace::gate::Up;
 use crate::trace::pattern::Pattern;
 use crate::trace::recorder::Trace;
-use crate::trace::silence::{Silence, Silent};
+use crate::trace::silence::Silence;
+use crate::trace::stream::{conn, host};
 use crate::wait::waker::noop_waker;
-use crate::wait::{OnTimeout, Op};
 
 /// Expects the events of a trace one after the other, from the moment on at which [`Trace::check`] was called.
 ///
@@ -49,7 +45,7 @@ use crate::wait::{OnTimeout, Op};
 /// # Ok::<(), virtnet::trace::Failure>(())
 /// ```
 pub struct Check {
-    trace: Trace,
+    pub(super) trace: Trace,
     /// The number of the next event to look at.
     next: u64,
     reads: bool,
@@ -60,7 +56,7 @@ pub struct Check {
     skipped: Vec<(String, Box<dyn Pattern + Send>)>,
     /// How many events were dropped before they were looked at.
     dropped: u64,
-    silence: Silence,
+    pub(super) silence: Silence,
     /// Holds operations, if this check decides the order.
     up: Option<Up>,
 }
@@ -176,50 +172,6 @@ impl Check {
         Self { silence: Silence::new(limit), ..self }
     }
 
-    /// Expects the next event of a stream to fit, and returns it.
-    ///
-    /// # Errors
-    ///
-    /// Another event comes, or none; events were dropped.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the operation takes no event.
-    #[track_caller]
-    pub fn expect<P: Pattern + Send>(
-        &mut self,
-        stream: &str,
-        pattern: P,
-    ) -> Op<impl OnTimeout<Output = Result<Event, Failure>> + Send + use<'_, P>> {
-        Op::new(Expect::new(self, stream, pattern, Location::caller()))
-    }
-
-    /// Returns the next event of a stream.
-    ///
-    /// # Errors
-    ///
-    /// None comes; events were dropped.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the operation takes no event.
-    #[track_caller]
-    pub fn next(&mut self, stream: &str) -> Op<impl OnTimeout<Output = Result<Event, Failure>> + Send + use<'_>> {
-        Op::new(Expect::new(self, stream, "*", Location::caller()))
-    }
-
-    /// As [`expect`](Check::expect), without waiting: `None` if there is no event yet.
-    #[track_caller]
-    pub fn try_expect(&mut self, stream: &str, pattern: impl Pattern) -> Option<Result<Event, Failure>> {
-        let at = Location::caller();
-        self.pull();
-        let outcome = self.take(stream, &pattern, at);
-        if outcome.is_none() {
-            let _ = self.admit(noop_waker(), stream, &pattern);
-        }
-        outcome
-    }
-
     /// The next event of a stream, if it is there already.
     pub fn try_next(&mut self, stream: &str) -> Option<Event> {
         self.pull();
@@ -243,7 +195,7 @@ impl Check {
 
     /// Lets held operations run: those of any stream that are skipped, and the first one of this stream whose event may
     /// fit the pattern. Returns the number of that one.
-    fn admit(&self, waker: &Waker, stream: &str, pattern: &dyn Pattern) -> Option<u64> {
+    pub(super) fn admit(&self, waker: &Waker, stream: &str, pattern: &dyn Pattern) -> Option<u64> {
         self.up.as_ref()?;
         let mut admitted = None;
         for intent in self.trace.holding().list(waker) {
@@ -280,7 +232,7 @@ impl Check {
         }
     }
 
-    fn pull(&mut self) {
+    pub(super) fn pull(&mut self) {
         self.pull_each(|_| ());
     }
 
@@ -315,7 +267,12 @@ impl Check {
     }
 
     /// Takes the next event of a stream, if there is one, or the failure that events were dropped.
-    fn take(&mut self, stream: &str, pattern: &dyn Pattern, at: &Location<'_>) -> Option<Result<Event, Failure>> {
+    pub(super) fn take(
+        &mut self,
+        stream: &str,
+        pattern: &dyn Pattern,
+        at: &Location<'_>,
+    ) -> Option<Result<Event, Failure>> {
         if let Err(failure) = self.whole() {
             return Some(Err(failure));
         }
@@ -374,118 +331,6 @@ impl fmt::Debug for Check {
         let streams: Vec<_> = self.streams.iter().map(|(stream, events)| more(stream, events)).collect();
         write!(f, "Check({})", streams.join(" | "))
     }
-}
-
-/// Waits for the next event of a stream.
-struct Expect<'a, P> {
-    check: &'a mut Check,
-    stream: String,
-    pattern: P,
-    at: &'static Location<'static>,
-    /// Whether it was polled before.
-    waits: bool,
-    /// The operation that it has let run.
-    admitted: Option<u64>,
-}
-
-impl<'a, P: Pattern> Expect<'a, P> {
-    fn new(check: &'a mut Check, stream: &str, pattern: P, at: &'static Location<'static>) -> Self {
-        Self { check, stream: stream.into(), pattern, at, waits: false, admitted: None }
-    }
-
-    fn none(&self, how: &str) -> Failure {
-        let Self { check, stream, pattern, at, .. } = self;
-        let want = pattern.shown();
-        let failure = check.failure(stream, format!("stream {stream}: {how}; want: {want}"));
-        failure.at(at)
-    }
-}
-
-impl<P: Pattern> Future for Expect<'_, P> {
-    type Output = Result<Event, Failure>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if !this.waits {
-            this.check.silence.end();
-            this.waits = true;
-        }
-        loop {
-            if this
-                .admitted
-                .is_some_and(|number| this.check.trace.holding().poll_arrived(cx.waker(), number).is_pending())
-            {
-                break;
-            }
-            // Events that are there already are taken without looking for more.
-            let mut outcome = this.check.take(&this.stream, &this.pattern, this.at);
-            if outcome.is_none() {
-                this.check.pull();
-                outcome = this.check.take(&this.stream, &this.pattern, this.at);
-            }
-            if let Some(outcome) = outcome {
-                return Poll::Ready(outcome);
-            }
-            if this.admitted.is_none() {
-                this.admitted = this.check.admit(cx.waker(), &this.stream, &this.pattern);
-            }
-            if this.check.poll_event(cx).is_pending() {
-                break;
-            }
-        }
-        let Check { silence, trace, .. } = &mut *this.check;
-        let how = match ready!(silence.poll(cx, trace.network_clock())) {
-            Silent::TooLong => format!("no event for {}", shown(silence.limit)),
-            Silent::ForEver => "nothing more can happen".into(),
-        };
-        Poll::Ready(Err(this.none(&how)))
-    }
-}
-
-impl<P: Pattern> OnTimeout for Expect<'_, P> {
-    fn expire(self: Pin<&mut Self>, _: &Waker) -> Self::Output {
-        Err(self.none("no event in time"))
-    }
-}
-
-/// No field is ever pinned.
-impl<P> Unpin for Expect<'_, P> {}
-
-/// The wait ends.
-impl<P> Drop for Expect<'_, P> {
-    fn drop(&mut self) {
-        self.check.silence.end();
-    }
-}
-
-/// A time in whole seconds, or else in milliseconds.
-pub(super) fn shown(time: Duration) -> String {
-    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
-}
-
-/// The name of the stream of an event by hosts.
-fn host(event: &Event) -> ErrorText {
-    event.host().map_or_else(|| "network".into(), |host| host.as_str().into())
-}
-
-/// The name of the connection of an event, from the dialled to the accepted end.
-fn conn(event: &Event) -> Option<String> {
-    let (local, peer) = match &event.kind {
-        Kind::Accepted { local, peer, .. } | Kind::Shut { local, peer, .. } => (local, peer),
-        Kind::Connected { src, peer, .. } => (src, peer),
-        Kind::Wrote { src, dst, .. } | Kind::Taken { src, dst, .. } => (src, dst),
-        Kind::Read { src, dst, .. } | Kind::Ended { src, dst } => (dst, src),
-        Kind::Failed { error } => {
-            let addr = |at: Option<(ErrorText, u16)>| at.map(|(host, port)| format!("{host}:{port}"));
-            let (source, addr) = (addr(error.source_addr())?, addr(error.addr())?);
-            let is_read = error.operation() == Operation::Read;
-            let starts = event.end?.accepted == is_read;
-            return Some(if starts { format!("{source}->{addr}") } else { format!("{addr}->{source}") });
-        }
-        _ => return None,
-    };
-    let accepted = event.end?.accepted;
-    Some(if accepted { format!("{peer}->{local}") } else { format!("{local}->{peer}") })
 }
 
 fn more(stream: &str, events: &Waiting) -> String {

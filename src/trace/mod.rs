@@ -251,6 +251,8 @@ mod actor;
 #[cfg(feature = "std")]
 mod alarm;
 #[cfg(feature = "alloc")]
+mod builder;
+#[cfg(feature = "alloc")]
 mod cause;
 #[cfg(feature = "alloc")]
 mod check;
@@ -262,6 +264,8 @@ mod conn;
 mod event;
 #[cfg(feature = "alloc")]
 mod expect;
+#[cfg(feature = "alloc")]
+mod expectation;
 #[cfg(feature = "alloc")]
 mod export;
 #[cfg(feature = "alloc")]
@@ -282,6 +286,8 @@ mod json;
 mod log;
 #[cfg(all(feature = "alloc", not(feature = "sim")))]
 mod no_clock;
+#[cfg(feature = "alloc")]
+mod observer;
 mod offers;
 #[cfg(feature = "alloc")]
 mod order;
@@ -304,6 +310,8 @@ mod shard;
 mod silence;
 #[cfg(feature = "alloc")]
 mod slot;
+#[cfg(feature = "alloc")]
+mod stream;
 mod text;
 mod traced;
 #[cfg(feature = "std")]
@@ -321,6 +329,8 @@ use no_clock::NetworkClock;
 use no_clock::{Passing, Stuck};
 
 pub use crate::contract::observe::{CoreEvent, ELSEWHERE, Gone, How, Intent, Observer, RawEvent, Ticket};
+#[cfg(feature = "alloc")]
+pub use builder::Builder;
 #[cfg(feature = "alloc")]
 pub use cause::Reason;
 #[cfg(feature = "alloc")]
@@ -343,7 +353,7 @@ pub use pattern::Pattern;
 #[cfg(feature = "alloc")]
 pub use race::{Race, Races};
 #[cfg(feature = "alloc")]
-pub use recorder::{Builder, Token, Trace};
+pub use recorder::{Token, Trace};
 pub use ring::{EventRing, HostNames, Recorder, RingEvent, ShownRing};
 pub use traced::Traced;
 #[cfg(feature = "std")]

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::trace::Passing;
 use crate::trace::alarm::Alarm;
-use crate::trace::check::{Check, shown};
+use crate::trace::check::Check;
 use crate::trace::failure::Failure;
+use crate::trace::silence::shown;
 use crate::wait::Op;
 
 impl Check {

@@ -9,13 +9,10 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
-use core::task::{Context, Poll, Waker};
+use core::task::{Poll, Waker};
 use core::time::Duration;
 
-use crate::addr::name::{HostName, NetworkName};
-use crate::contract::engine::Engine;
-use crate::contract::layer::Layer;
-use crate::contract::observe::{CoreEvent, Gone, Intent, Observer, RawEvent, Ticket};
+use crate::contract::observe::{Observer as _, Ticket};
 use crate::sync::{AtomicBool, AtomicUsize, Lock};
 use crate::trace::NetworkClock;
 use crate::trace::actor;
@@ -24,13 +21,9 @@ use crate::trace::event::Actor;
 use crate::trace::event::Event;
 use crate::trace::frozen::Frozen;
 use crate::trace::held::Holding;
-use crate::trace::log::{Bounds, Log};
-use crate::trace::shard::{Item, Load, Rare, Raw, Shards};
+use crate::trace::log::Log;
+use crate::trace::shard::{Item, Load, Raw, Shards};
 use crate::trace::slot::NO_TIME;
-use crate::trace::text::SHOWN;
-use crate::trace::traced::Traced;
-#[cfg(feature = "sim")]
-use crate::wait::clock::Clock;
 use crate::wait::waker::{Wakers, poll_locked};
 
 /// A recorder of events, for tests that assert what happened. Clones are handles of the same trace; several networks
@@ -40,8 +33,8 @@ use crate::wait::waker::{Wakers, poll_locked};
 /// When it is full, it keeps its first events and the newest ones, and a line such as `… 1234 events dropped` stands
 /// for the others.
 ///
-/// A trace keeps the bytes that are written and read, by default the first 32 of each, so it may hold secrets. It never
-/// writes anything to a disk.
+/// A trace keeps the bytes that are written and read, by default the first 32 of each, so it may hold secrets. It writes
+/// to a disk only where a program asks for it.
 ///
 /// # Examples
 ///
@@ -54,26 +47,26 @@ use crate::wait::waker::{Wakers, poll_locked};
 /// ```
 #[derive(Clone)]
 pub struct Trace {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// The network whose events this handle records; 0 for none.
     network: u16,
 }
 
-struct Shared {
-    shards: Shards,
-    log: Lock<Log>,
-    paused: AtomicBool,
+pub(super) struct Shared {
+    pub(super) shards: Shards,
+    pub(super) log: Lock<Log>,
+    pub(super) paused: AtomicBool,
     /// Whether tasks may wait for events.
     watched: AtomicBool,
     /// Whether a thread merges.
     merging: AtomicBool,
     tokens: AtomicUsize,
-    keep: u32,
-    clock: Option<Box<dyn Fn() -> Duration + Send + Sync>>,
-    network_clock: NetworkClock,
-    actors: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
+    pub(super) keep: u32,
+    clock: Option<Now>,
+    pub(super) network_clock: NetworkClock,
+    actors: Option<Actors>,
     /// The networks that record here, for failures to show.
-    pictures: Lock<Vec<Picture>>,
+    pub(super) pictures: Lock<Vec<Picture>>,
     holding: Holding,
     /// Which events of which streams checks have read, in this order, if that is of interest.
     followed: Lock<Option<Vec<(String, u64)>>>,
@@ -81,8 +74,14 @@ struct Shared {
     actor_names: Lock<BTreeMap<Actor, String>>,
 }
 
+/// Returns the time.
+pub(super) type Now = Box<dyn Fn() -> Duration + Send + Sync>;
+
+/// Returns the key of the thread or task that runs.
+pub(super) type Actors = Box<dyn Fn() -> u64 + Send + Sync>;
+
 /// Something that prints a network as it is.
-type Picture = Weak<dyn fmt::Display + Send + Sync>;
+pub(super) type Picture = Weak<dyn fmt::Display + Send + Sync>;
 
 /// A thread that finds so many events in its shard merges them, unless another thread is at it.
 const MERGE: usize = 4096;
@@ -90,24 +89,26 @@ const MERGE: usize = 4096;
 /// With so many events in its shard, a thread waits until it can merge them.
 const FULL: usize = 4 * MERGE;
 
-impl Default for Trace {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Trace {
-    /// A trace that keeps the first 1000 events and as many of the newest as make a million, in 64 MiB, with the first
-    /// 32 bytes of each write and read.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::builder().build()
-    }
-
-    /// To make a trace with options.
-    pub fn builder() -> Builder {
-        let bounds = Bounds { events: 1_000_000, head: 1000, memory: 64 << 20, keep: SHOWN as u32 };
-        Builder { bounds, clock: None, actors: None }
+    /// A trace that goes on from a log, and keeps so many bytes of each write and read.
+    pub(super) fn of(log: Log, keep: u32, clock: Option<Now>, actors: Option<Actors>) -> Self {
+        let shared = Shared {
+            shards: Shards::new(),
+            log: Lock::new(log),
+            paused: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
+            merging: AtomicBool::new(false),
+            tokens: AtomicUsize::new(0),
+            keep,
+            clock,
+            network_clock: NetworkClock::new(),
+            actors,
+            pictures: Lock::new(Vec::new()),
+            holding: Holding::new(),
+            followed: Lock::new(None),
+            actor_names: Lock::new(BTreeMap::new()),
+        };
+        Self { shared: Arc::new(shared), network: 0 }
     }
 
     /// Records a note of the program. Control characters are escaped, so it stays one line.
@@ -296,7 +297,7 @@ impl Trace {
 
     /// Records an event, with its ticket or with a new one.
     #[inline]
-    fn file(&self, ticket: Option<Ticket>, raw: Raw, load: Load<'_>, hidden: bool) {
+    pub(super) fn file(&self, ticket: Option<Ticket>, raw: Raw, load: Load<'_>, hidden: bool) {
         let shared = &*self.shared;
         let thread = actor::thread();
         let actor = self.actor_key(thread);
@@ -317,7 +318,7 @@ impl Trace {
 
     /// Merges if a task waits for events, and gathers them if the shard is full.
     #[inline]
-    fn after(&self, held: usize) {
+    pub(super) fn after(&self, held: usize) {
         if held >= MERGE || self.shared.watched.load(Ordering::SeqCst) {
             self.gather(held);
         }
@@ -333,133 +334,6 @@ impl Trace {
             merging.store(false, Ordering::Release);
         }
     }
-
-    /// An event of the core as it is kept; and whether it is one of those that a pause does not leave out.
-    fn raw(event: &CoreEvent<'_>, end: Option<u32>) -> Option<(Raw, Option<Rare>, bool)> {
-        let rare = |rare| Some((Raw::Rare, Some(rare), false));
-        let host = |name: &str| HostName::valid(name, "");
-        match *event {
-            CoreEvent::HostMade { host: name } => rare(Rare::HostMade(host(name)?)),
-            CoreEvent::HostClosed { host: name } => rare(Rare::HostClosed(host(name)?)),
-            CoreEvent::HostDied { host: name, power_off } => rare(Rare::HostDied(host(name)?, power_off)),
-            CoreEvent::HostBack { host: name } => rare(Rare::HostBack(host(name)?)),
-            CoreEvent::Listened { addr } => rare(Rare::Listened(*addr)),
-            CoreEvent::ListenerClosed { addr, dropped } => rare(Rare::ListenerClosed(*addr, dropped)),
-            CoreEvent::Dialled { src, dst } => rare(Rare::Dialled { src: *src, dst: *dst }),
-            CoreEvent::Withdrawn { src, dst } => rare(Rare::Withdrawn { src: *src, dst: *dst }),
-            CoreEvent::Accepted { listener, local, peer } => {
-                let accepted = Rare::Accepted { end: end?, listener: *listener, local: *local, peer: *peer };
-                Some((Raw::Rare, Some(accepted), true))
-            }
-            CoreEvent::Connected { dialled, peer } => {
-                let connected = Rare::Connected { end: end?, dialled: *dialled, peer: *peer };
-                Some((Raw::Rare, Some(connected), true))
-            }
-            CoreEvent::Shut(how, reset) => Some((Raw::Shut { end: end?, how, reset }, None, false)),
-            CoreEvent::Ended => Some((Raw::Ended { end: end? }, None, false)),
-            CoreEvent::Failed(error) => rare(Rare::Failed(*error, end)),
-            CoreEvent::NetworkDown(cause) => rare(Rare::NetworkDown(cause)),
-            CoreEvent::NetworkClosed => Some((Raw::NetworkClosed, None, false)),
-            CoreEvent::Void => None,
-        }
-    }
-
-    /// The bytes of a write or read that are kept.
-    fn kept<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        bytes.get(..self.shared.keep as usize).unwrap_or(bytes)
-    }
-
-    fn observe(&self, ticket: Option<Ticket>, event: &RawEvent<'_>) {
-        let paused = self.paused();
-        let void = || ticket.into_iter().for_each(|ticket| self.void(ticket));
-        if paused && matches!(event, RawEvent::Wrote { .. } | RawEvent::Taken { .. } | RawEvent::Read { .. }) {
-            return void();
-        }
-        let kept = |bytes| Load::Bytes(self.kept(bytes));
-        let small = |count: usize| count.min(u32::MAX as usize) as u32;
-        match *event {
-            RawEvent::Wrote { end, bytes, of } => {
-                let raw = Raw::Wrote { end, count: small(bytes.len()), of: small(of) };
-                self.file(ticket, raw, kept(bytes), false);
-            }
-            RawEvent::Read { end, bytes } => {
-                self.file(ticket, Raw::Read { end, count: small(bytes.len()) }, kept(bytes), false);
-            }
-            RawEvent::Taken { end, count, of } => {
-                self.file(ticket, Raw::Taken { end, count: small(count), of: small(of) }, kept(&[]), false);
-            }
-            RawEvent::Opened { conn, src, dst } => {
-                let opened = Rare::Opened { conn, src: *src, dst: *dst };
-                self.file(ticket, Raw::Rare, Load::Rare(&opened), paused);
-            }
-            RawEvent::Core(event, end) => {
-                match Self::raw(event, end) {
-                    Some((raw, rare, always)) if always || !paused => {
-                        self.file(ticket, raw, rare.as_ref().map_or(kept(&[]), Load::Rare), paused);
-                    }
-                    _ => void(),
-                }
-                self.release_closed(event, end);
-            }
-        }
-    }
-}
-
-/// Records each event of a network.
-impl Layer for Trace {
-    type Engine<E: Engine + 'static> = Traced<E, Self>;
-
-    fn wrap<E: Engine + 'static>(self, inner: E) -> Traced<E, Self> {
-        Traced::new(inner, self.for_network())
-    }
-}
-
-/// Each method may be called under any lock of a network but [`record`](Observer::record) and what records.
-impl Observer for Trace {
-    fn ticket(&self) -> Ticket {
-        self.shared.shards.draw(actor::thread())
-    }
-
-    fn void(&self, ticket: Ticket) {
-        self.shared.shards.void(ticket);
-        // The ticket may have kept events from being seen.
-        self.after(0);
-    }
-
-    fn record(&self, ticket: Ticket, event: &RawEvent<'_>) {
-        self.observe(Some(ticket), event);
-    }
-
-    fn now(&self, event: &RawEvent<'_>) {
-        self.observe(None, event);
-    }
-
-    fn attach(&self, name: &str, picture: Picture) {
-        self.shared.log.with(|log| log.name_network(self.network, NetworkName::of(name, "").0));
-        self.shared.pictures.with(|pictures| pictures.push(picture));
-    }
-
-    #[cfg(feature = "sim")]
-    fn clock(&self, clock: &Clock) {
-        self.shared.network_clock.set(clock);
-    }
-
-    fn paused(&self) -> bool {
-        self.shared.paused.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    fn holds(&self) -> bool {
-        self.holding().is_up()
-    }
-
-    fn poll_pass(&self, cx: &mut Context<'_>, intent: &Intent<'_>, end: Option<u32>) -> Poll<()> {
-        self.poll_held(cx, intent, end)
-    }
-
-    fn cancel_pass(&self, gone: &Gone<'_>, end: Option<u32>) {
-        self.leave_gate(gone, end);
-    }
 }
 
 impl fmt::Debug for Trace {
@@ -471,99 +345,6 @@ impl fmt::Debug for Trace {
 /// A mark in a trace; see [`Trace::token`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token(u64);
-
-/// Makes a trace with options.
-///
-/// # Examples
-///
-/// ```
-/// use virtnet::trace::Trace;
-///
-/// let trace = Trace::builder().head(2).events(4).build();
-/// (1..=6).for_each(|number| trace.note(number));
-/// assert_eq!(trace.view().to_string(), "note: 1\nnote: 2\n… 2 events dropped\nnote: 5\nnote: 6\n");
-/// ```
-#[must_use]
-pub struct Builder {
-    bounds: Bounds,
-    clock: Option<Box<dyn Fn() -> Duration + Send + Sync>>,
-    actors: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
-}
-
-impl Builder {
-    /// So many events are kept at most, a million by default.
-    pub fn events(self, events: u64) -> Self {
-        Self { bounds: Bounds { events, ..self.bounds }, ..self }
-    }
-
-    /// So many of these are the first ones, 1000 by default. The others are the newest.
-    pub fn head(self, head: u64) -> Self {
-        Self { bounds: Bounds { head, ..self.bounds }, ..self }
-    }
-
-    /// About so many bytes of memory are used for events at most, 64 MiB by default.
-    pub fn memory(self, memory: usize) -> Self {
-        Self { bounds: Bounds { memory, ..self.bounds }, ..self }
-    }
-
-    /// So many bytes of each write and read are kept, the first 32 by default; `u32::MAX` for all of them.
-    pub fn bytes(self, keep: u32) -> Self {
-        Self { bounds: Bounds { keep, ..self.bounds }, ..self }
-    }
-
-    /// Gives events their time. By default it is that of the first network that is made with a clock.
-    pub fn clock(self, now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
-        Self { clock: Some(Box::new(now)), ..self }
-    }
-
-    /// Gives events the time since now. A clock read takes longer than the rest of recording an event.
-    #[cfg(feature = "std")]
-    pub fn real_time(self) -> Self {
-        let start = std::time::Instant::now();
-        self.clock(move || start.elapsed())
-    }
-
-    /// Tells which thread or task runs, by a number of its own. By default that is the task of tokio, with the feature
-    /// `tokio`, or else the thread. Without threads, all events are of one actor.
-    pub fn actors(self, key: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self { actors: Some(Box::new(key)), ..self }
-    }
-
-    /// Makes the trace.
-    #[must_use]
-    pub fn build(self) -> Trace {
-        let log = Log::new(self.bounds);
-        self.with(log)
-    }
-
-    /// Makes a trace that goes on from a log.
-    pub(super) fn with(self, log: Log) -> Trace {
-        let Self { bounds, clock, actors } = self;
-        let shared = Shared {
-            shards: Shards::new(),
-            log: Lock::new(log),
-            paused: AtomicBool::new(false),
-            watched: AtomicBool::new(false),
-            merging: AtomicBool::new(false),
-            tokens: AtomicUsize::new(0),
-            keep: bounds.keep,
-            clock,
-            network_clock: NetworkClock::new(),
-            actors,
-            pictures: Lock::new(Vec::new()),
-            holding: Holding::new(),
-            followed: Lock::new(None),
-            actor_names: Lock::new(BTreeMap::new()),
-        };
-        Trace { shared: Arc::new(shared), network: 0 }
-    }
-}
-
-impl fmt::Debug for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Builder").field(&self.bounds).finish()
-    }
-}
 
 /// A text without line breaks and other characters that would make a line look like something else.
 pub(super) fn line(text: &str) -> String {

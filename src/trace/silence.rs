@@ -1,5 +1,7 @@
 //! How long a check waits without an event.
 
+use alloc::format;
+use alloc::string::String;
 #[cfg(feature = "std")]
 use core::future::Future as _;
 #[cfg(feature = "std")]
@@ -79,4 +81,9 @@ impl Silence {
     pub(super) fn poll(&mut self, _: &mut Context<'_>, _: &NetworkClock) -> Poll<Silent> {
         Poll::Pending
     }
+}
+
+/// A time in whole seconds, or else in milliseconds.
+pub(super) fn shown(time: Duration) -> String {
+    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
 }
