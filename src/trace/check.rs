@@ -28,7 +28,7 @@ use crate::wait::waker::noop_waker;
 /// [`by_actor`](Check::by_actor) and [`by`](Check::by) divide them otherwise. Reads are left out unless
 /// [`reads`](Check::reads) asks for them.
 ///
-/// Each expectation is an [`Op`]: wait for it or await it. It fails if there is no event at all for 3 seconds of real
+/// Each expectation is an [`Op`](crate::Op): wait for it or await it. It fails if there is no event at all for 3 seconds of real
 /// time, which [`limit`](Check::limit) changes; without the feature `std`, it then waits on. In a thread that takes part
 /// in an automatic clock, it fails as soon as nothing more can happen.
 ///
