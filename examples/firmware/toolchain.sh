@@ -22,8 +22,7 @@ skip() {
 install() {
     command -v apt-get >/dev/null || skip "$* is missing, and there is no apt-get to install it with"
     [[ $(id -u) == 0 ]] || skip "$* is missing: apt-get install $*"
-    # A list of packages that is old names an old Rust; without one that is new, what is known has to do.
-    { apt-get update || true; apt-get install -y --no-install-recommends "$@"; } >/dev/null 2>&1 ||
+    ../../.ci/install --no-install-recommends "$@" >/dev/null 2>&1 ||
         skip "the distribution has no $*, and no toolchain of rustup has ${targets[*]}"
 }
 
