@@ -283,7 +283,7 @@ pub mod snapshot;
 // Level 6: real ports and virtual hosts joined, and faults.
 #[cfg(feature = "bridge")]
 pub mod bridge;
-#[cfg(all(feature = "alloc", feature = "sim"))]
+#[cfg(feature = "sim")]
 pub mod sim;
 
 // Level 7: backends, and the suite that proves them.
@@ -392,6 +392,8 @@ struct Readme;
 /// # fn main() {}
 /// ```
 ///
+/// With the feature `sim`, it may have faults, alone or after a trace: see [`FixedFaults`](sim::FixedFaults).
+///
 /// One that cannot be does not compile:
 ///
 /// ```compile_fail
@@ -415,5 +417,28 @@ macro_rules! fixed {
             $crate::pipenet::fixed::Traced,
         > = $crate::pipenet::fixed::Memory::layered();
         $crate::pipenet::fixed::Network::traced($name, &MEMORY, $observer)
+    }};
+    ($name:expr, $hosts:expr, $ports:expr, $pipes:expr, $buffer:expr; faults = $faults:expr $(,)?) => {{
+        static MEMORY: $crate::pipenet::fixed::Memory<
+            { $hosts },
+            { $ports },
+            { $pipes },
+            { $buffer },
+            $crate::pipenet::fixed::Faulty,
+        > = $crate::pipenet::fixed::Memory::layered();
+        $crate::pipenet::fixed::Network::faulty($name, &MEMORY, $faults)
+    }};
+    (
+        $name:expr, $hosts:expr, $ports:expr, $pipes:expr, $buffer:expr;
+        trace = $observer:expr, faults = $faults:expr $(,)?
+    ) => {{
+        static MEMORY: $crate::pipenet::fixed::Memory<
+            { $hosts },
+            { $ports },
+            { $pipes },
+            { $buffer },
+            $crate::pipenet::fixed::TracedFaulty,
+        > = $crate::pipenet::fixed::Memory::layered();
+        $crate::pipenet::fixed::Network::traced_faulty($name, &MEMORY, $observer, $faults)
     }};
 }

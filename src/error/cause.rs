@@ -184,6 +184,9 @@ pub enum Resource {
     Pipes,
     /// The dials that are queued at a listener.
     Backlog,
+    /// The pairs of hosts and the connections of fixed faults.
+    #[cfg(feature = "sim")]
+    Faults,
 }
 
 impl Resource {
@@ -193,6 +196,8 @@ impl Resource {
             Self::Ports => "port table",
             Self::Pipes => "pipe pool",
             Self::Backlog => "backlog",
+            #[cfg(feature = "sim")]
+            Self::Faults => "fault table",
         }
     }
 }

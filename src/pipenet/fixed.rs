@@ -20,6 +20,12 @@ pub type Plain<'m> = Pipes<FixedPipes<'m>>;
 /// The engine of a traced [`Network`].
 #[cfg(feature = "trace")]
 pub type Traced = crate::trace::Traced<Plain<'static>, crate::trace::Recorder>;
+/// The engine of a [`Network`] with faults.
+#[cfg(feature = "sim")]
+pub type Faulty = crate::sim::FixedFaulty<Plain<'static>>;
+/// The engine of a traced [`Network`] with faults.
+#[cfg(feature = "sim")]
+pub type TracedFaulty = crate::trace::Traced<Faulty, crate::trace::Recorder>;
 
 /// The subnetwork of a [`Network`].
 pub type SubNetwork<'m, E = Plain<'m>> = crate::net::subnet::SubNetwork<E, Ram<Tables<'m, E>>, Tables<'m, E>>;
@@ -106,9 +112,7 @@ impl<'m> Network<'m> {
     #[cfg(feature = "sim")]
     #[must_use]
     pub const fn with_clock(mut self, clock: &'static dyn TimeSource) -> Self {
-        let before = core::mem::replace(&mut self.net.engine.clock, ClockSlot::of_static(clock));
-        // A constant function drops nothing, and there was no clock or one in a static.
-        core::mem::forget(before);
+        self.net.engine.set_clock(clock);
         self
     }
 
@@ -116,6 +120,15 @@ impl<'m> Network<'m> {
     #[must_use]
     pub fn pipes(&self) -> usize {
         self.net.engine.memory.in_use()
+    }
+}
+
+#[cfg(feature = "sim")]
+impl Plain<'_> {
+    pub(super) const fn set_clock(&mut self, clock: &'static dyn TimeSource) {
+        let before = core::mem::replace(&mut self.clock, ClockSlot::of_static(clock));
+        // A constant function drops nothing, and there was no clock or one in a static.
+        core::mem::forget(before);
     }
 }
 

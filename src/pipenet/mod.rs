@@ -24,6 +24,8 @@ use crate::table::{Directory as _, Hosts as _, Tables};
 #[cfg(feature = "sim")]
 mod delay;
 mod engine;
+#[cfg(feature = "sim")]
+mod faulty;
 pub mod fixed;
 #[cfg(feature = "alloc")]
 mod heap;

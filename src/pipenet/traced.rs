@@ -3,7 +3,7 @@
 use super::fixed::{Memory, Network, Traced};
 use crate::trace::Recorder;
 #[cfg(feature = "sim")]
-use crate::wait::{ClockSlot, clock::TimeSource};
+use crate::wait::clock::TimeSource;
 
 impl Network<'static, Traced> {
     /// As [`Network::new`], with a trace: `observer` is told the events, such as an [`EventRing`](crate::trace::EventRing).
@@ -34,9 +34,7 @@ impl Network<'static, Traced> {
     #[cfg(feature = "sim")]
     #[must_use]
     pub const fn with_clock(mut self, clock: &'static dyn TimeSource) -> Self {
-        let before = core::mem::replace(&mut self.net.engine.inner_mut().clock, ClockSlot::of_static(clock));
-        // A constant function drops nothing, and there was no clock or one in a static.
-        core::mem::forget(before);
+        self.net.engine.inner_mut().set_clock(clock);
         self
     }
 

@@ -101,30 +101,56 @@
 //!
 //! # Limits
 //!
-//! Faults need `alloc`. Both ends of a connection must be in networks with the same [`Faults`].
+//! Without `alloc` there are [`FixedFaults`] alone: partitions, holds and latencies of named pairs of hosts, for networks of
+//! a fixed size. Both ends of a connection must be in networks with the same [`Faults`].
 //! Directions are kept from their first dial on; pairs of hosts that never talk cost nothing.
 
+#[cfg(feature = "alloc")]
 mod change;
+#[cfg(feature = "alloc")]
 mod conn;
+#[cfg(feature = "alloc")]
 mod dial;
+#[cfg(feature = "alloc")]
 mod direction;
+#[cfg(feature = "alloc")]
 mod draw;
+#[cfg(feature = "alloc")]
 mod engine;
+#[cfg(feature = "alloc")]
 mod faults;
+#[cfg(feature = "alloc")]
 mod faulty;
+mod fixed;
+#[cfg(feature = "alloc")]
 mod incoming;
+#[cfg(feature = "alloc")]
 mod letter;
+#[cfg(feature = "alloc")]
 mod letters;
+#[cfg(feature = "alloc")]
 mod links;
+#[cfg(feature = "alloc")]
 mod route;
+#[cfg(feature = "alloc")]
 mod rule;
+#[cfg(feature = "alloc")]
 mod setting;
+#[cfg(feature = "alloc")]
 mod shared;
+#[cfg(feature = "alloc")]
 mod voyage;
+#[cfg(feature = "alloc")]
 mod world;
 
+#[cfg(feature = "alloc")]
 pub use faults::Faults;
+#[cfg(feature = "alloc")]
 pub use faulty::{Faulty, FaultyLink};
+pub use fixed::{FixedFaults, FixedFaulty, FixedFaultyLink, FixedRoute};
+#[cfg(feature = "alloc")]
 pub use route::Route;
+#[cfg(feature = "alloc")]
 pub use rule::{Traffic, Verdict};
+#[cfg(feature = "alloc")]
 pub use setting::{Cut, Limit};

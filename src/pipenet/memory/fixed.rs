@@ -103,6 +103,14 @@ impl PipeMemory for FixedPipes<'_> {
     type Wakers = TwoWakers;
     type Ring = FixedRing<[u8]>;
 
+    #[cfg(feature = "sim")]
+    const DELAYS: bool = true;
+
+    #[cfg(feature = "sim")]
+    fn peer(&self, link: &FixedLink) -> FixedLink {
+        FixedLink { end: link.end ^ 1, ..*link }
+    }
+
     fn open(&self, _: &str, _: bool) -> Result<(FixedLink, FixedLink), Cause> {
         let (pipe, generation) = self.pool.leases().with(|leases| {
             let capacity = leases.len() as u32;

@@ -8,6 +8,9 @@ use crate::wait::waker::Task;
 pub struct FixedRing<S: ?Sized> {
     start: usize,
     len: usize,
+    /// How many hidden bytes lie behind the buffered ones.
+    #[cfg(feature = "sim")]
+    hidden: usize,
     offer: Option<Offer>,
     /// The latest two, the older first: as many tasks as can wait to write without evicting each other.
     answers: [Option<Offer>; 2],
@@ -16,7 +19,15 @@ pub struct FixedRing<S: ?Sized> {
 
 impl<const N: usize> FixedRing<[u8; N]> {
     pub(in crate::pipenet) const fn new() -> Self {
-        Self { start: 0, len: 0, offer: None, answers: [None; 2], bytes: [0; N] }
+        Self {
+            start: 0,
+            len: 0,
+            #[cfg(feature = "sim")]
+            hidden: 0,
+            offer: None,
+            answers: [None; 2],
+            bytes: [0; N],
+        }
     }
 }
 
@@ -64,6 +75,35 @@ impl Ring for FixedRing<[u8]> {
 
     fn clear(&mut self) {
         (self.start, self.len) = (0, 0);
+        #[cfg(feature = "sim")]
+        {
+            self.hidden = 0;
+        }
+    }
+
+    #[cfg(feature = "sim")]
+    fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    #[cfg(feature = "sim")]
+    fn write_hidden(&mut self, bytes: &[u8]) -> usize {
+        self.len += self.hidden;
+        let count = self.write(bytes);
+        self.hidden += count;
+        self.len -= self.hidden;
+        count
+    }
+
+    #[cfg(feature = "sim")]
+    fn hide(&mut self) {
+        (self.len, self.hidden) = (0, self.len + self.hidden);
+    }
+
+    #[cfg(feature = "sim")]
+    fn show(&mut self, count: usize) {
+        let shown = count.min(self.hidden);
+        (self.len, self.hidden) = (self.len + shown, self.hidden - shown);
     }
 
     fn has_offer(&self) -> bool {

@@ -16,7 +16,14 @@ const PLAIN: &[Cause] = plain_causes!(list);
 const INPUTS: [InvalidInput; 4] =
     [InvalidInput::HostName, InvalidInput::NetworkName, InvalidInput::BufferSize, InvalidInput::Timeout];
 
-const RESOURCES: [Resource; 4] = [Resource::Hosts, Resource::Ports, Resource::Pipes, Resource::Backlog];
+const RESOURCES: &[Resource] = &[
+    Resource::Hosts,
+    Resource::Ports,
+    Resource::Pipes,
+    Resource::Backlog,
+    #[cfg(feature = "sim")]
+    Resource::Faults,
+];
 
 const ADDR_REASONS: [AddrReason; 9] = [
     AddrReason::MissingPort,
@@ -57,7 +64,7 @@ fn full(text: &str) -> Option<Cause> {
         let host = host.strip_suffix('"').map_or_else(|| read_text(host), ErrorText::from);
         return Some(Cause::PeerFull(host, capacity.parse().ok()?));
     }
-    let table = RESOURCES.into_iter().find(|known| known.text() == table)?;
+    let table = RESOURCES.iter().copied().find(|known| known.text() == table)?;
     Some(Cause::Full(table, capacity.parse().ok()?))
 }
 
