@@ -38,6 +38,8 @@ run thumbv7m-none-eabi trace
 run thumbv7m-none-eabi critical-section,trace
 run thumbv6m-none-eabi critical-section
 run thumbv6m-none-eabi critical-section,trace
+run thumbv7m-none-eabi faults
+run thumbv6m-none-eabi critical-section,faults
 
 breaks thumbv7m-none-eabi ""
 breaks thumbv6m-none-eabi critical-section

@@ -1,11 +1,13 @@
 //! The cases, each a function that panics if an expectation fails.
 #![cfg_attr(
-    all(feature = "trace", not(target_has_atomic = "ptr")),
-    allow(dead_code, reason = "a small chip has room for the cases of traces alone")
+    any(feature = "faults", all(feature = "trace", not(target_has_atomic = "ptr"))),
+    allow(dead_code, reason = "a small chip has room for the cases of one feature alone")
 )]
 
 mod close;
 pub mod embassy;
+#[cfg(feature = "faults")]
+mod faults;
 #[cfg(feature = "critical-section")]
 pub mod interrupt;
 mod port;
@@ -20,8 +22,8 @@ mod trace;
 type Case = (&'static str, fn());
 
 /// Every case but the one of [`embassy`]. The 16 KiB of a Cortex-M0 have room for those of traces alone, and for all
-/// others.
-#[cfg(not(all(feature = "trace", not(target_has_atomic = "ptr"))))]
+/// others. Those of faults are run alone.
+#[cfg(not(any(feature = "faults", all(feature = "trace", not(target_has_atomic = "ptr")))))]
 pub const CASES: &[Case] = &[
     ("hosts get or make, ports from 1", port::hosts_and_ports),
     ("addresses that are none", port::addresses),
@@ -57,7 +59,13 @@ pub const CASES: &[Case] = &[
     ("an interrupt wakes tasks", interrupt::wakes_tasks),
 ];
 
-#[cfg(all(feature = "trace", not(target_has_atomic = "ptr")))]
+#[cfg(feature = "faults")]
+pub const CASES: &[Case] = &[
+    ("faults are exact to the nanosecond", faults::scenarios),
+    ("a task waits for what is late, and the idle loop advances the clock", faults::tasks),
+];
+
+#[cfg(all(feature = "trace", not(feature = "faults"), not(target_has_atomic = "ptr")))]
 pub const CASES: &[Case] = &[
     ("a ring has the events of a network", trace::lines),
     ("a ring has both ends of a write in a rendezvous", trace::rendezvous),
