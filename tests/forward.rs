@@ -269,3 +269,19 @@ fn an_engine_with_faults_forgets_no_method_of_the_one_within() {
     let called: BTreeSet<String> = engine.inner().0.lock().unwrap().keys().map(|&name| name.to_owned()).collect();
     assert_eq!(called, methods());
 }
+
+#[cfg(feature = "sim")]
+#[test]
+fn an_engine_with_fixed_faults_forgets_no_method_of_the_one_within() {
+    use virtnet::clock::ManualClock;
+    use virtnet::sim::{FixedFaults, FixedFaulty};
+
+    static CLOCK: ManualClock = ManualClock::new();
+    static FAULTS: FixedFaults<1> = FixedFaults::new(&CLOCK);
+    let engine = FixedFaulty::new(Idle::default(), &FAULTS);
+    call_each(&engine);
+    let called: BTreeSet<String> = engine.inner().0.lock().unwrap().keys().map(|&name| name.to_owned()).collect();
+    let mut methods = methods();
+    assert!(methods.remove("start"), "pipes of a fixed size hand nothing over in the background");
+    assert_eq!(called, methods);
+}

@@ -39,7 +39,9 @@ measure() {
     for program in "${traced_programs[@]}"; do
         cp "$CARGO_TARGET_DIR/$1/size/size_$program" "$CARGO_TARGET_DIR/$1/$2/"
     done
-    for program in "${programs[@]}" "${traced_programs[@]}"; do
+    "$cargo" build --quiet --locked --profile size --bin=size_faulty --target "$1" --features "${features[$1]},faults"
+    cp "$CARGO_TARGET_DIR/$1/size/size_faulty" "$CARGO_TARGET_DIR/$1/$2/"
+    for program in "${programs[@]}" "${traced_programs[@]}" faulty; do
         read -r text data bss < <(size "$CARGO_TARGET_DIR/$1/$2/size_$program" | awk 'NR == 2 { print $1, $2, $3 }')
         sizes[$1.$2.$program.text]=$text
         sizes[$1.$2.$program.data]=$data
@@ -59,7 +61,8 @@ measure_types() {
     local size name
     while read -r _ size _ name; do
         sizes[$1.${name#SIZE_}]=$((16#$size))
-    done < <(nm -S "$CARGO_TARGET_DIR/$1/size/size_types" "$CARGO_TARGET_DIR/$1/size/size_traced" | grep ' SIZE_')
+    done < <(nm -S "$CARGO_TARGET_DIR/$1/size/size_types" "$CARGO_TARGET_DIR/$1/size/size_traced" \
+        "$CARGO_TARGET_DIR/$1/size/size_faulty" | grep ' SIZE_')
 }
 
 # over TARGET LEVEL PROGRAM OTHER: how much larger one program is than another, text and initialized data.
@@ -135,9 +138,11 @@ table() {
     row second "a second network of another capacity, over one of the same" over second twice
     row traced "the first program with a trace, over it" over traced blocking
     row shown "the program that prints with a trace that it prints, over it" over shown printed
+    row faulty "the first program with faults and a clock, over it" over faulty blocking
     row data "initialized data (\`.data\`)" section both data
     row bss "zeroed data (\`.bss\`): the network" section both bss
     row traced_data "initialized data of the program with a trace: the network's name and options, and its counts" section traced data
+    row faulty_data "initialized data of the program with faults, its \`FixedFaults<4>\` included" section faulty data
     row near "instructions of recording a write, whose connection had the newest event" instructions near
     row far "instructions of recording an event whose connection has none in a full \`EventRing<64>\`" instructions far
     echo
@@ -152,6 +157,7 @@ table() {
     row dial "a dial under way" type_size DIAL
     row accept "an accept under way" type_size ACCEPT
     row ring "\`EventRing<64>\`" type_size RING
+    row faults "\`FixedFaults<4>\`: 4 pairs of hosts, 4 connections" type_size FAULTS
     row memory "memory for 2 hosts, 4 sockets, 1 connection of 64 bytes a direction" type_size MEMORY_GOAL
     row memory_0 "of that, the network's" type_size MEMORY_0
     row memory_host "each host" per HOSTS
@@ -170,7 +176,7 @@ bounds() {
     echo "# compiler, data not."
     echo
     printf '%s\n' "${measured[@]}" | awk '
-        $1 !~ /^(data|bss|traced_data)$/ && $2 ~ /[.]/ { $3 = int(($3 * 1.01 + 63) / 64) * 64 }
+        $1 !~ /^(data|bss|traced_data|faulty_data)$/ && $2 ~ /[.]/ { $3 = int(($3 * 1.01 + 63) / 64) * 64 }
         { print }'
 }
 

@@ -411,8 +411,11 @@ fn many_items_are_merged_and_none_arrives_early(bed: Bed) {
     stage.finish();
 }
 
-/// The scenarios and their names.
-pub(crate) const SCENARIOS: [(&str, fn(Bed)); 13] = [
+/// A scenario and its name.
+type Scenario = (&'static str, fn(Bed));
+
+/// All of them.
+pub(crate) const SCENARIOS: [Scenario; 13] = [
     ("latency is paid by requests, answers and bytes", latency_is_paid_by_syn_answer_and_bytes),
     ("a refusal takes a round trip", refusal_takes_a_round_trip),
     ("a repair delays what was in flight by the cut", repair_delays_what_was_in_flight_by_the_cut),

@@ -6,8 +6,7 @@
 use core::future::poll_fn;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::engine::FixedFaulty;
-use super::link::FixedFaultyLink;
+use super::faulty::{FixedFaulty, FixedFaultyLink};
 use super::table::{Id, Role, Table};
 use crate::addr::Addr;
 use crate::contract::engine::{DelayIo as _, Engine, Shutdown};
@@ -108,7 +107,7 @@ impl<'a, N, E: Engine> Far<'a, N, E> {
         far.place = id.map(|id| (id, 1));
         let near = self.faulty.inner.delay_io().map(|io| io.peer(&far.link));
         if let Some(id) = id {
-            self.faulty.table.step(|slots| slots.conn(id).map(|conn| conn.open = true));
+            self.faulty.table.step(|slots| slots.set_open(id, true));
         }
         let near = near.map(|link| FixedFaultyLink { link, place: id.map(|id| (id, 0)) });
         (far, Left { faulty: self.faulty, near })

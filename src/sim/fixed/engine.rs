@@ -1,14 +1,16 @@
 //! The engine of a network of a fixed size with faults: another engine, whose bytes stay in its own buffers, and are seen
 //! when they arrive.
 
+#[cfg(feature = "alloc")]
+use alloc::sync::Weak;
+#[cfg(feature = "alloc")]
 use core::fmt;
 use core::future::Future;
 use core::task::{Context, Poll, Waker};
 
 use super::dial;
-use super::faults::FixedFaults;
-use super::link::FixedFaultyLink;
-use super::table::{Role, Table};
+use super::faulty::{FixedFaulty, FixedFaultyLink};
+use super::table::Role;
 use crate::addr::Addr;
 use crate::contract::engine::{DelayIo as _, DelayStatus, Engine, LinkStatus, Shutdown};
 use crate::contract::notifier::Notifier;
@@ -16,30 +18,6 @@ use crate::contract::observe::{CoreEvent, Gone, Intent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::wait::clock::Clock;
-
-/// An engine with [`FixedFaults`].
-pub struct FixedFaulty<E> {
-    pub(super) inner: E,
-    pub(super) table: Table,
-}
-
-impl<E> FixedFaulty<E> {
-    /// `inner` with these faults. It has to be able to hold bytes back, as pipes with a buffer are.
-    pub const fn new<const N: usize>(inner: E, faults: &'static FixedFaults<N>) -> Self {
-        Self { inner, table: faults.table() }
-    }
-
-    /// The engine within.
-    pub fn inner(&self) -> &E {
-        &self.inner
-    }
-
-    /// The engine within, to set its options before its network is used.
-    #[cfg(feature = "pipenet")]
-    pub(crate) const fn inner_mut(&mut self) -> &mut E {
-        &mut self.inner
-    }
-}
 
 impl<E: Engine> Engine for FixedFaulty<E> {
     type Link = FixedFaultyLink<E::Link>;
@@ -153,6 +131,11 @@ impl<E: Engine> Engine for FixedFaulty<E> {
         self.inner.observe(ticket, event, link.map(|link| &link.link));
     }
 
+    #[cfg(feature = "alloc")]
+    fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
+        self.inner.attach(name, picture);
+    }
+
     fn clock(&self) -> Option<&Clock> {
         self.inner.clock()
     }
@@ -171,11 +154,5 @@ impl<E: Engine> Engine for FixedFaulty<E> {
 
     fn close(&self) -> impl Future<Output = Result<(), Cause>> + Send {
         self.inner.close()
-    }
-}
-
-impl<E: fmt::Debug> fmt::Debug for FixedFaulty<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FixedFaulty").field(&self.inner).finish()
     }
 }

@@ -3,7 +3,7 @@
 //! - `faults`: the static, and the verbs of a route
 //! - `slot`: what is kept of a pair of hosts, and of a connection
 //! - `table`: steps on all slots, and the tasks that wait for one
-//! - `engine`, `link`, `dial`: the engine with faults, its ends, and its dials
+//! - `faulty`, `dial`, `engine`: how what was sent arrives, how a dial does, and the engine with both
 //!
 //! Nothing runs by itself: what is due is carried out by the operation of either end that looks next. A task that waits
 //! is woken by the clock when the next item of its connection is due, and by each change of faults.
@@ -11,10 +11,9 @@
 mod dial;
 mod engine;
 mod faults;
-mod link;
+mod faulty;
 mod slot;
 mod table;
 
-pub use engine::FixedFaulty;
 pub use faults::{FixedFaults, FixedRoute};
-pub use link::FixedFaultyLink;
+pub use faulty::{FixedFaulty, FixedFaultyLink};

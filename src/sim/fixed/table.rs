@@ -199,6 +199,13 @@ impl Slots<'_> {
         (conn.pair.is_some() && conn.generation == id.generation).then_some(conn)
     }
 
+    /// Whether a connection has ends, which may be closed by way of lanes.
+    pub(super) fn set_open(&mut self, id: Id, open: bool) {
+        if let Some(conn) = self.conn(id) {
+            conn.open = open;
+        }
+    }
+
     /// The direction in which the end `side` sends.
     pub(super) fn way(&mut self, id: Id, side: usize) -> Option<Direction> {
         let conn = self.conn(id)?;

@@ -1,11 +1,36 @@
-//! One end of a connection, and how what was sent arrives there.
+//! An engine with faults, its ends, and how what was sent arrives.
 
+use core::fmt;
 use core::task::{Context, Poll};
 
-use super::engine::FixedFaulty;
+use super::faults::FixedFaults;
 use super::slot::{End, Item};
-use super::table::{Id, Role, Way};
+use super::table::{Id, Role, Table, Way};
 use crate::contract::engine::{DelayIo as _, Engine, Shutdown};
+
+/// An engine with [`FixedFaults`].
+pub struct FixedFaulty<E> {
+    pub(super) inner: E,
+    pub(super) table: Table,
+}
+
+impl<E> FixedFaulty<E> {
+    /// `inner` with these faults. It has to be able to hold bytes back, as pipes with a buffer are.
+    pub const fn new<const N: usize>(inner: E, faults: &'static FixedFaults<N>) -> Self {
+        Self { inner, table: faults.table() }
+    }
+
+    /// The engine within.
+    pub fn inner(&self) -> &E {
+        &self.inner
+    }
+
+    /// The engine within, to set its options before its network is used.
+    #[cfg(feature = "pipenet")]
+    pub(crate) const fn inner_mut(&mut self) -> &mut E {
+        &mut self.inner
+    }
+}
 
 /// One end of a connection with faults.
 #[derive(Clone, Debug)]
@@ -62,7 +87,7 @@ impl<E: Engine> FixedFaulty<E> {
             // The engine within closes the near end.
             conn.ends[0] = End::Closed;
             let leaving = slots.take_leaving(id);
-            slots.conn(id).map(|conn| conn.open = false);
+            slots.set_open(id, false);
             leaving
         });
         leaving.into_iter().for_each(|leaving| self.close_leaving(near, leaving));
@@ -137,5 +162,11 @@ impl<E: Engine> FixedFaulty<E> {
         self.finish(link);
         self.told(link);
         reset
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for FixedFaulty<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FixedFaulty").field(&self.inner).finish()
     }
 }
