@@ -62,7 +62,7 @@ is_chosen() {
     [[ ${#chosen[@]} == 0 || " ${chosen[*]} " == *" $number "* ]] || return 1
     case ${mutation[caught by]%% *} in
         model | inputs | found) [[ $group == proof ]] ;;
-        trace | export | clock | faults | bridge | layer | outsider_traced) [[ $group == layers ]] ;;
+        trace | export | clock | faults | fixed_faults | bridge | layer | outsider_traced) [[ $group == layers ]] ;;
         *) [[ $group == crate ]] ;;
     esac
 }
@@ -158,7 +158,7 @@ in_copy() { # in_copy TEST [OPTION...]
         bridge) options=(-p virtnet --features bridge --test bridge) ;;
         trace) options=(-p virtnet --features json --test trace) ;;
         export) options=(-p virtnet --features pcapng --test trace) ;;
-        clock | faults) options=(-p virtnet --features sim --test "$1") ;;
+        clock | faults | fixed_faults) options=(-p virtnet --features sim --test "$1") ;;
         layer | outsider_traced) options=(-p virtnet --features testing,trace --test "$1") ;;
         unit) options=(-p virtnet --features testing --lib) ;;
         *) options=(-p virtnet --features testing --test "$1") ;;
