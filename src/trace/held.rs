@@ -12,6 +12,8 @@ use core::task::{Poll, Waker};
 
 use crate::addr::Addr;
 use crate::sync::{AtomicBool, Lock};
+#[cfg(feature = "std")]
+use crate::trace::Stuck;
 use crate::trace::event::Event;
 use crate::wait::waker::{ManyWakers, Registration, Task, Wakers, discard, poll_locked, wake};
 
@@ -27,8 +29,14 @@ struct List {
     gates: usize,
     /// Whether gates hold reads, too.
     reads: bool,
+    /// The threads whose gates hold threads, too; these threads are never held.
+    #[cfg(feature = "std")]
+    free: Vec<u64>,
     /// A single operation that is held, and how many like it have come.
     one: Option<(Place, u64)>,
+    /// While that one is held.
+    #[cfg(feature = "std")]
+    watch: Watch,
     held: Vec<Held>,
     /// How many operations were held.
     count: u64,
@@ -46,6 +54,16 @@ struct Held {
     is_one: bool,
 }
 
+/// What a clock tells of the single operation that is held.
+#[cfg(feature = "std")]
+#[derive(Default)]
+struct Watch {
+    /// Until nothing else can happen any more.
+    stuck: Option<Stuck>,
+    /// It was let run, as nothing else could happen.
+    gave_up: bool,
+}
+
 /// An operation that is held, as a check sees it.
 #[derive(Clone)]
 pub(super) struct HeldIntent {
@@ -54,8 +72,8 @@ pub(super) struct HeldIntent {
     pub(super) event: Event,
     /// Its text without what is not decided yet, such as `dial b->a:10`.
     pub(super) text: String,
-    /// The line of its event, with a `*` for what is not decided yet.
-    pub(super) line: String,
+    /// Lines of which its event will be one, with a `*` for what is not decided yet.
+    pub(super) lines: Vec<String>,
     /// The key of its [`Place`].
     pub(super) key: String,
 }
@@ -81,6 +99,9 @@ pub(super) enum What {
     Accept(Addr),
     Read(u32),
     Write(u32),
+    /// What cannot wait, on a thread.
+    #[cfg(feature = "std")]
+    Thread,
 }
 
 impl Holding {
@@ -111,6 +132,8 @@ impl Holding {
             }
             self.is_up.store(list.one.is_some(), Ordering::Relaxed);
             list.reads = false;
+            #[cfg(feature = "std")]
+            list.free.clear();
             let (kept, freed) = mem::take(&mut list.held).into_iter().partition(|held| held.is_one);
             list.held = kept;
             freed
@@ -121,6 +144,27 @@ impl Holding {
     /// Whether gates hold reads, too.
     pub(super) fn hold_reads(&self, reads: bool) {
         self.list.with(|list| list.reads = reads);
+    }
+
+    /// Whether gates hold threads before they do what cannot wait. The thread `of` a gate is never held.
+    #[cfg(feature = "std")]
+    pub(super) fn hold_threads(&self, hold: bool, of: u64) {
+        let hold_any = self.list.with(|list| {
+            list.free.retain(|&known| known != of);
+            if hold {
+                list.free.push(of);
+            }
+            list.holds(What::Thread)
+        });
+        if !hold_any {
+            self.admit(|at, _, _| at.what == What::Thread);
+        }
+    }
+
+    /// Whether gates hold this thread before it does what cannot wait.
+    #[cfg(feature = "std")]
+    pub(super) fn holds_thread(&self, thread: u64) -> bool {
+        self.list.with(|list| list.holds(What::Thread) && !list.free.contains(&thread))
     }
 
     /// Holds a single operation when it comes.
@@ -135,17 +179,50 @@ impl Holding {
     /// Lets the single operation run, also if it is yet to come.
     #[cfg(feature = "std")]
     pub(super) fn release_one(&self) {
-        self.list.with(|list| {
+        let stuck = self.list.with(|list| {
             list.one = None;
             self.is_up.store(list.gates > 0, Ordering::Relaxed);
+            list.watch.stuck.take()
         });
+        drop(stuck);
         self.admit(|_, _, is_one| is_one);
+    }
+
+    /// Whether the single operation is held, and no clock watches it.
+    #[cfg(feature = "std")]
+    pub(super) fn is_one_unwatched(&self) -> bool {
+        self.list.with(|list| list.holds_one() && list.watch.stuck.is_none())
+    }
+
+    /// A clock watches the single operation, if it is still held.
+    #[cfg(feature = "std")]
+    pub(super) fn watch_one(&self, stuck: Stuck) {
+        let mut stuck = Some(stuck);
+        self.list.with(|list| {
+            if list.holds_one() {
+                mem::swap(&mut list.watch.stuck, &mut stuck);
+            }
+        });
+        drop(stuck);
+    }
+
+    /// Lets the single operation run, as nothing else can happen while it is held.
+    #[cfg(feature = "std")]
+    pub(super) fn give_up_one(&self) {
+        self.list.with(|list| list.watch.gave_up = true);
+        self.admit(|_, _, is_one| is_one);
+    }
+
+    /// Whether the single operation was let run, as nothing else could happen.
+    #[cfg(feature = "std")]
+    pub(super) fn gave_up_one(&self) -> bool {
+        self.list.with(|list| list.watch.gave_up)
     }
 
     /// Whether the single operation is held. Registers a task for the next one that comes.
     #[cfg(feature = "std")]
     pub(super) fn is_one_held(&self, waker: &Waker) -> bool {
-        self.look(waker, |list| list.held.iter().any(|held| held.is_one && held.waker.is_some()))
+        self.look(waker, List::holds_one)
     }
 
     /// The operations that gates hold, in the order in which they came. Registers a check for others.
@@ -240,7 +317,19 @@ impl Holding {
 impl List {
     /// Whether a gate holds such operations.
     fn holds(&self, what: What) -> bool {
-        self.gates > 0 && (self.reads || !matches!(what, What::Read(_)))
+        let asked = match what {
+            What::Read(_) => self.reads,
+            #[cfg(feature = "std")]
+            What::Thread => !self.free.is_empty(),
+            _ => true,
+        };
+        self.gates > 0 && asked
+    }
+
+    /// Whether the single operation is held.
+    #[cfg(feature = "std")]
+    fn holds_one(&self) -> bool {
+        self.held.iter().any(|held| held.is_one && held.waker.is_some())
     }
 
     /// Counts an operation, if a single one with this key is to be held. Returns whether it is that one.

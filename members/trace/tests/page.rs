@@ -106,8 +106,19 @@ fn failures_are_a_picture() {
 }
 
 #[test]
+fn a_run_with_faults_is_a_picture() {
+    check("faults", &virtnet_trace::faults());
+}
+
+#[test]
 fn hosts_of_two_networks_are_columns_of_their_own() {
     check("two networks", &virtnet_trace::two_networks());
+}
+
+#[test]
+fn merged_files_are_a_picture() {
+    check("merged", &virtnet_trace::merged(&virtnet_trace::quick_start()));
+    check("merged shop", &virtnet_trace::merged(&virtnet_trace::few()));
 }
 
 #[test]

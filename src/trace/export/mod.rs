@@ -1,5 +1,6 @@
 //! Traces in the formats of others.
 
+mod band;
 mod chart;
 mod escape;
 #[cfg(feature = "std")]
@@ -12,5 +13,6 @@ mod pcapng;
 mod picture;
 mod shiviz;
 
+pub(super) use escape::write_runs;
 #[cfg(feature = "pcapng")]
 pub use pcapng::Pcapng;
