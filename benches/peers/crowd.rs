@@ -153,7 +153,10 @@ fn beside_waiting<S: Read + Write + Send>(
 }
 
 /// Samples of the same work on several threads at once, each with its own.
-fn threads<T: Send>(mut of_threads: Vec<T>, work: impl Fn(&mut T, u64) + Sync) -> impl FnMut(u64) -> Duration {
+pub(crate) fn threads<T: Send>(
+    mut of_threads: Vec<T>,
+    work: impl Fn(&mut T, u64) + Sync,
+) -> impl FnMut(u64) -> Duration {
     move |times| {
         let ready = Barrier::new(of_threads.len());
         let (ready, work) = (&ready, &work);
@@ -176,7 +179,7 @@ fn threads<T: Send>(mut of_threads: Vec<T>, work: impl Fn(&mut T, u64) + Sync) -
 }
 
 /// Both ends of a connection, on one thread.
-fn alone<S: Read + Write>((a, b): &mut (S, S), times: u64) {
+pub(crate) fn alone<S: Read + Write>((a, b): &mut (S, S), times: u64) {
     let mut byte = [1];
     for _ in 0..times {
         a.write_all(&byte).expect("there is room");

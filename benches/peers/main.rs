@@ -35,6 +35,7 @@ mod sample;
 mod setup;
 mod spare;
 mod task;
+mod traced;
 mod turmoil;
 
 const JSON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/peers.json");
@@ -112,6 +113,7 @@ fn measure(quick: bool, words: Vec<String>) -> Results {
     crowd::run(&mut bench);
     setup::run(&mut bench);
     memory::run(&mut bench);
+    traced::run(&mut bench);
     bench.results
 }
 

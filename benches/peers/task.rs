@@ -21,7 +21,7 @@ const POLLED: &str = "virtnet, poll_ methods";
 
 /// How the tasks at both ends run.
 #[derive(Clone, Copy)]
-enum Tasks {
+pub(crate) enum Tasks {
     /// Two tasks.
     Two,
     /// One that has both ends, and waits to read before it writes: what is written wakes it.
@@ -72,7 +72,7 @@ fn round_trips<'a>(runtime: &'a Runtime, name: &str, tasks: Tasks, bound: f64) -
 }
 
 /// Samples of one byte going there and back.
-fn round_trip<A: End>(runtime: &Runtime, ends: (A, A), tasks: Tasks) -> impl FnMut(u64) -> Duration + '_ {
+pub(crate) fn round_trip<A: End>(runtime: &Runtime, ends: (A, A), tasks: Tasks) -> impl FnMut(u64) -> Duration + '_ {
     let mut ends = Some(ends);
     move |times| {
         let (a, b) = ends.take().expect("each sample gives them back");
@@ -231,7 +231,7 @@ fn streams<'a>(runtime: &'a Runtime, name: &str, size: usize) -> Work<'a> {
     work
 }
 
-fn stream<E: End>(runtime: &Runtime, ends: (E, E), size: usize) -> impl FnMut(u64) -> Duration + '_ {
+pub(crate) fn stream<E: End>(runtime: &Runtime, ends: (E, E), size: usize) -> impl FnMut(u64) -> Duration + '_ {
     let (mut ends, mut blocks) = (Some(ends), Blocks::new(size));
     move |times| {
         let (a, b) = ends.take().expect("each sample gives them back");

@@ -290,6 +290,12 @@ pub trait Engine: Send + Sync {
 /// call that falls back has had no effect.
 #[doc(hidden)]
 pub trait FastIo<L> {
+    /// Whether any case is simple.
+    #[inline]
+    fn works(&self) -> bool {
+        false
+    }
+
     /// Like [`Engine::poll_read`].
     #[inline]
     fn fast_read(&self, link: &L, waker: &Waker, buf: &mut [u8]) -> FastPath {

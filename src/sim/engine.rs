@@ -205,6 +205,11 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
 
 impl<E: Engine + 'static> FastIo<FaultyLink<E>> for Faulty<E> {
     #[inline]
+    fn works(&self) -> bool {
+        self.inner.fast_io().is_some_and(FastIo::works)
+    }
+
+    #[inline]
     fn fast_read(&self, link: &FaultyLink<E>, waker: &Waker, buf: &mut [u8]) -> FastPath {
         match self.inner.fast_io() {
             Some(io) if !link.links.looks_at_reads(link.side) => io.fast_read(&link.link, waker, buf),

@@ -17,6 +17,7 @@ use crate::trace::actor::thread;
 use crate::trace::event::Event;
 use crate::trace::failure::{Failure, last_lines};
 use crate::trace::gate::Up;
+use crate::trace::log::Log;
 use crate::trace::pattern::Pattern;
 use crate::trace::recorder::Trace;
 use crate::trace::silence::Silence;
@@ -69,8 +70,8 @@ type Waiting = VecDeque<Box<Event>>;
 /// How events are divided into streams: by host, or by a function.
 type Route = Option<Box<dyn Fn(&Event) -> String + Send>>;
 
-/// So many events are copied at a time.
-const BATCH: usize = 64;
+/// So many events are copied at a time: few, as the heap has memory of so many that were taken before.
+const BATCH: usize = 6;
 
 /// So many events of a stream are shown.
 const SHOWN: usize = 3;
@@ -281,54 +282,63 @@ impl Check {
         self.pull_each(|_| ());
     }
 
-    /// Moves new events into their streams, and shows each that is not skipped to `seen`.
+    /// Moves all new events into their streams, and shows each that is not skipped to `seen`.
     pub(super) fn pull_each(&mut self, mut seen: impl FnMut(&Event)) {
-        loop {
-            let (next, reads) = (self.next, self.reads);
-            let ((dropped, events, after), newest) =
-                self.trace.merge(|log| (log.events(next, BATCH, reads), log.seq()));
-            self.dropped += dropped;
-            self.next = after;
-            if after == next + dropped {
-                break;
-            }
-            self.silence.end();
-            for event in events {
-                let (host, routed) = (host(&event), self.route.as_ref().map(|route| route(&event)));
-                let stream = routed.as_deref().unwrap_or(host.as_str());
-                if self.skipped.iter().any(|(of, pattern)| *of == *stream && pattern.fits(&event)) {
-                    continue;
-                }
-                seen(&event);
-                match self.streams.get_mut(stream) {
-                    Some(waiting) => waiting.push_back(event),
-                    None => drop(self.streams.insert(stream.into(), [event].into())),
-                }
-            }
-            if self.next > newest {
-                break;
-            }
-        }
+        while self.pull_some(&mut seen) {}
     }
 
-    /// Takes the next event of a stream, if there is one, or the failure that events were dropped.
+    /// Moves some new events into their streams; returns whether there were any.
+    fn pull_some(&mut self, mut seen: impl FnMut(&Event)) -> bool {
+        let (next, reads) = (self.next, self.reads);
+        let new = |log: &mut Log| Some(log.events(next, BATCH, reads)).filter(|(.., after)| *after > next);
+        // What threads have recorded is merged once all that was merged before is taken.
+        let Some((dropped, events, after)) = self.trace.shared.log.with(new).or_else(|| self.trace.merge(new)) else {
+            return false;
+        };
+        self.dropped += dropped;
+        self.next = after;
+        self.silence.end();
+        for event in events {
+            let (host, routed) = (host(&event), self.route.as_ref().map(|route| route(&event)));
+            let stream = routed.as_deref().unwrap_or(host.as_str());
+            if self.skipped.iter().any(|(of, pattern)| *of == *stream && pattern.fits(&event)) {
+                continue;
+            }
+            seen(&event);
+            match self.streams.get_mut(stream) {
+                Some(waiting) => waiting.push_back(event),
+                None => drop(self.streams.insert(stream.into(), [event].into())),
+            }
+        }
+        true
+    }
+
+    /// Takes the next event of a stream, if there is one, or the failure that events were dropped. Looks for new events
+    /// until there is one of this stream.
     pub(super) fn take(
         &mut self,
         stream: &str,
         pattern: &dyn Pattern,
         at: &Location<'_>,
     ) -> Option<Result<Event, Failure>> {
-        if let Err(failure) = self.whole() {
-            return Some(Err(failure));
-        }
-        if !self.streams.contains_key(stream) {
-            self.streams.insert(stream.into(), VecDeque::new());
-        }
-        let event = self.streams.get_mut(stream)?.pop_front()?;
+        let event = loop {
+            if self.dropped > 0 {
+                self.pull();
+                return self.whole().err().map(Err);
+            }
+            if let Some(event) = self.streams.get_mut(stream).and_then(VecDeque::pop_front) {
+                break event;
+            }
+            if !self.pull_some(|_| ()) {
+                self.streams.entry(stream.into()).or_default();
+                return None;
+            }
+        };
         if pattern.fits(&event) {
             self.trace.read_in(stream, event.seq);
             return Some(Ok(*event));
         }
+        self.pull();
         let want = pattern.shown();
         let place = format!("{}:{}", at.file(), at.line());
         let text = format!("stream {stream}: not as expected at {place}\n  want: {want}\n  have: {event}");

@@ -182,9 +182,9 @@ impl fmt::Display for Kind {
             Self::Withdrawn { src, dst } => write!(f, "dial {src}->{dst}: withdrawn"),
             Self::Accepted { listener, local, peer } => write!(f, "accept {listener}: {local}<-{peer}"),
             Self::Connected { src, dialled, peer } => write!(f, "connect {src}->{dialled}: {peer}"),
-            Self::Wrote { src, dst, count, of, bytes, .. } => moved("write", [src, dst], *count, *of, bytes).write(f),
-            Self::Taken { src, dst, count, of, .. } => moved("written", [src, dst], *count, *of, &[]).write(f),
-            Self::Read { src, dst, count, bytes, .. } => moved("read", [src, dst], *count, *count, bytes).write(f),
+            Self::Wrote { .. } | Self::Taken { .. } | Self::Read { .. } => {
+                self.moved().map_or(Ok(()), |moved| moved.write(f))
+            }
             Self::Ended { src, dst } => write!(f, "read {src}->{dst}: end"),
             Self::Shut { local, peer, how, reset } => write_shut(f, *how, *reset, local, peer),
             Self::Failed { error } => write_failure(f, error),
@@ -199,8 +199,17 @@ impl fmt::Display for Kind {
     }
 }
 
-fn moved<'a>(verb: &'a str, ends: [&'a Addr; 2], count: u32, of: u32, bytes: &'a [u8]) -> Moved<'a> {
-    Moved { verb, ends: ends.map(|addr| (addr.host.as_str(), addr.port)), count, of, bytes }
+impl Kind {
+    /// The bytes that were moved, if it is about bytes.
+    pub(super) fn moved(&self) -> Option<Moved<'_>> {
+        let (verb, ends, &count, &of, bytes): (_, [&Addr; 2], _, _, &[u8]) = match self {
+            Self::Wrote { src, dst, count, of, bytes, .. } => ("write ", [src, dst], count, of, bytes),
+            Self::Taken { src, dst, count, of, .. } => ("written ", [src, dst], count, of, &[]),
+            Self::Read { src, dst, count, bytes, .. } => ("read ", [src, dst], count, count, bytes),
+            _ => return None,
+        };
+        Some(Moved { verb, ends: ends.map(|addr| (addr.host.as_str(), addr.port)), count, of, bytes })
+    }
 }
 
 /// The text of an error without its network.

@@ -8,12 +8,12 @@ use core::panic::Location;
 
 use crate::trace::failure::Failure;
 use crate::trace::glob::glob;
-use crate::trace::order::Order;
+use crate::trace::order::{Edges, Order};
 use crate::trace::view::View;
 
 /// A comparison under way.
 struct Matching<'a> {
-    order: &'a Order,
+    view: &'a View,
     texts: &'a Texts,
     /// The position of each row.
     positions: Vec<usize>,
@@ -30,7 +30,7 @@ struct Matching<'a> {
     lines: Vec<Option<usize>>,
 }
 
-/// The lines of all rows, one after the other.
+/// The lines of all rows, one after the other, without spaces at their ends. None begins with one.
 #[derive(Default)]
 struct Texts {
     text: String,
@@ -72,11 +72,11 @@ impl View {
         for row in &rows {
             // A string takes all.
             let _ = self.write_line(row, &mut texts.text);
+            texts.text.truncate(texts.text.trim_end().len());
             texts.ends.push(texts.text.len());
         }
-        let order = Order::new(self.frozen.clone(), true);
         let positions = rows.iter().filter_map(|row| row.position).collect();
-        let mut matching = Matching::new(&order, &texts, positions);
+        let mut matching = Matching::new(self, &texts, positions);
         let lines: Vec<_> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         for (number, &line) in lines.iter().enumerate() {
             if line == "…" {
@@ -121,11 +121,12 @@ impl Texts {
 }
 
 impl<'a> Matching<'a> {
-    fn new(order: &'a Order, texts: &'a Texts, positions: Vec<usize>) -> Self {
-        let len = order.len();
+    fn new(view: &'a View, texts: &'a Texts, positions: Vec<usize>) -> Self {
+        let edges = Edges::new(&view.frozen, true);
+        let len = edges.len();
         let mut rows = alloc::vec![None; len];
         positions.iter().enumerate().for_each(|(row, &position)| rows[position] = Some(row));
-        let causes = (0..len).flat_map(|at| order.causes(at).iter().map(move |&(cause, _)| (cause as usize, at)));
+        let causes = (0..len).flat_map(|at| edges.of(at).iter().map(move |&(cause, _)| (cause as usize, at)));
         let (mut waits, mut starts) = (alloc::vec![0; len], alloc::vec![0_u32; len + 1]);
         for (cause, at) in causes.clone() {
             waits[at] += 1;
@@ -138,8 +139,7 @@ impl<'a> Matching<'a> {
             next[cause] += 1;
         }
         let lines = alloc::vec![None; positions.len()];
-        let mut matching =
-            Self { order, texts, positions, rows, waits, effects, starts, ready: BTreeSet::new(), lines };
+        let mut matching = Self { view, texts, positions, rows, waits, effects, starts, ready: BTreeSet::new(), lines };
         let first: Vec<_> = (0..len).filter(|&at| matching.waits[at] == 0).collect();
         matching.reach(first);
         matching
@@ -150,7 +150,7 @@ impl<'a> Matching<'a> {
         while let Some(at) = reached.pop() {
             match self.rows[at] {
                 Some(row) => {
-                    self.ready.insert((self.texts.get(row).trim(), row));
+                    self.ready.insert((self.texts.get(row), row));
                 }
                 None => self.happen(at, &mut reached),
             }
@@ -176,7 +176,7 @@ impl<'a> Matching<'a> {
             fitting.map(|&(_, row)| row).min()
         };
         let Some(row) = exact.or_else(|| line.contains('*').then(by_pattern).flatten()) else { return false };
-        self.ready.remove(&(self.texts.get(row).trim(), row));
+        self.ready.remove(&(self.texts.get(row), row));
         self.lines[row] = Some(number);
         let mut reached = Vec::new();
         self.happen(self.positions[row], &mut reached);
@@ -186,14 +186,15 @@ impl<'a> Matching<'a> {
 
     /// Why the expected line `number` cannot be next; `rest` starts with it.
     fn mismatch(&self, line: &str, rest: &[&str], number: usize) -> String {
-        let fits = |row: &usize| self.lines[*row].is_none() && glob(line, self.texts.get(*row).trim());
+        let fits = |row: &usize| self.lines[*row].is_none() && glob(line, self.texts.get(*row));
         let mut ready: Vec<_> = self.ready.iter().map(|&(_, row)| row).collect();
         ready.sort_unstable();
         let Some(late) = (0..self.texts.ends.len()).find(fits) else {
             let next = ready.first().map_or("no more events", |&row| self.texts.get(row));
             return format!("line {number}: no such event: {line}; next: {next}");
         };
-        let is_before = |row: &&usize| self.order.is_before(self.positions[**row], self.positions[late]);
+        let order = Order::new(self.view.frozen.clone(), true);
+        let is_before = |row: &&usize| order.is_before(self.positions[**row], self.positions[late]);
         let Some(&blocker) = ready.iter().find(is_before) else {
             return format!("line {number}: no such event: {line}");
         };

@@ -52,7 +52,6 @@ impl Check {
     #[track_caller]
     pub fn try_expect(&mut self, stream: &str, pattern: impl Pattern) -> Option<Result<Event, Failure>> {
         let at = Location::caller();
-        self.pull();
         let outcome = self.take(stream, &pattern, at);
         if outcome.is_none() {
             let _ = self.admit(noop_waker(), stream, &pattern);
@@ -102,13 +101,7 @@ impl<P: Pattern> Future for Expect<'_, P> {
             {
                 break;
             }
-            // Events that are there already are taken without looking for more.
-            let mut outcome = this.check.take(&this.stream, &this.pattern, this.at);
-            if outcome.is_none() {
-                this.check.pull();
-                outcome = this.check.take(&this.stream, &this.pattern, this.at);
-            }
-            if let Some(outcome) = outcome {
+            if let Some(outcome) = this.check.take(&this.stream, &this.pattern, this.at) {
                 return Poll::Ready(outcome);
             }
             if this.admitted.is_none() {

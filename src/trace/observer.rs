@@ -125,6 +125,7 @@ impl Observer for Trace {
         self.shared.network_clock.set(clock);
     }
 
+    #[inline]
     fn paused(&self) -> bool {
         self.shared.paused.load(Ordering::Relaxed)
     }

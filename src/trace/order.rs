@@ -34,9 +34,7 @@ use crate::trace::recorder::Trace;
 /// ```
 pub struct Order {
     pub(super) frozen: Frozen,
-    /// The causes of all events, and where those of each position start.
-    edges: Vec<(u32, Reason)>,
-    starts: Vec<u32>,
+    edges: Edges,
     /// The actor of each position.
     actors: Vec<u32>,
     /// How many events of its actor there are up to each position.
@@ -45,6 +43,13 @@ pub struct Order {
     clocks: Vec<u32>,
     rows: Vec<u32>,
     width: usize,
+}
+
+/// The causes of all events.
+pub(super) struct Edges {
+    causes: Vec<(u32, Reason)>,
+    /// Where the causes of each position start.
+    starts: Vec<u32>,
 }
 
 impl Trace {
@@ -67,21 +72,20 @@ impl Trace {
 impl Order {
     /// Computes the order. Without `ports`, taking a port does not come after giving it back.
     pub(super) fn new(frozen: Frozen, ports: bool) -> Self {
+        let edges = Edges::new(&frozen, ports);
         // A file may have actors of any number.
-        let (mut numbers, mut len) = (Vec::new(), 0);
-        for (position, _, slot) in frozen.slots() {
-            len = position + 1;
+        let mut numbers = Vec::new();
+        for (.., slot) in frozen.slots() {
             if numbers.last() != Some(&slot.actor) {
                 numbers.push(slot.actor);
             }
         }
         numbers.sort_unstable();
         numbers.dedup();
-        let width = numbers.len();
+        let (len, width) = (edges.len(), numbers.len());
         let mut order = Self {
-            frozen,
-            edges: Vec::new(),
-            starts: alloc::vec![0; len + 1],
+            frozen: frozen.clone(),
+            edges,
             actors: alloc::vec![0; len],
             counts: alloc::vec![0; len],
             clocks: alloc::vec![0; len],
@@ -89,24 +93,11 @@ impl Order {
             rows: alloc::vec![0; width],
             width,
         };
-        let (mut causes, mut found) = (Causes::default(), Vec::new());
-        let (mut counts, mut end) = (alloc::vec![0_u32; width], 0);
-        let Self { frozen, edges, starts, .. } = &mut order;
-        let mut passed = Vec::new();
-        for (position, chunk, slot) in frozen.slots() {
-            causes.add(position, chunk, slot, &mut found);
-            found.retain(|&(_, reason)| ports || reason != Reason::Port);
-            // Positions without an event have no causes.
-            starts[end..=position].fill(edges.len() as u32);
-            end = position + 1;
-            edges.extend(found.drain(..).map(|(cause, reason)| (cause as u32, reason)));
-            passed.push((position, slot.actor));
-        }
-        starts[end..].fill(edges.len() as u32);
+        let mut counts = alloc::vec![0_u32; width];
         let mut last = (0, 0);
-        for (position, number) in passed {
-            if number != last.0 {
-                last = (number, numbers.binary_search(&number).unwrap_or(0) as u32);
+        for (position, _, slot) in frozen.slots() {
+            if slot.actor != last.0 {
+                last = (slot.actor, numbers.binary_search(&slot.actor).unwrap_or(0) as u32);
             }
             let actor = last.1;
             let count = &mut counts[actor as usize];
@@ -119,7 +110,7 @@ impl Order {
 
     /// The row of an event whose causes have theirs.
     fn clock(&mut self, position: usize, actor: u32) -> u32 {
-        let causes = self.edges[self.starts[position] as usize..self.starts[position + 1] as usize].iter();
+        let causes = self.edges.of(position).iter();
         let before = causes.clone().find(|(_, reason)| *reason == Reason::Program);
         let mut row = before.map_or(0, |&(cause, _)| self.clocks[cause as usize]);
         let mut is_own = false;
@@ -219,15 +210,9 @@ impl Order {
         Some(Path { first: self.frozen.event(x)?, steps })
     }
 
-    /// How many positions there are.
-    pub(super) fn len(&self) -> usize {
-        self.actors.len()
-    }
-
     /// The causes of the event at a position.
     pub(super) fn causes(&self, position: usize) -> &[(u32, Reason)] {
-        let range = self.starts.get(position).zip(self.starts.get(position + 1));
-        range.and_then(|(&start, &end)| self.edges.get(start as usize..end as usize)).unwrap_or_default()
+        self.edges.of(position)
     }
 
     pub(super) fn is_before(&self, x: usize, y: usize) -> bool {
@@ -244,9 +229,37 @@ impl Order {
     }
 }
 
+impl Edges {
+    /// Finds the causes. Without `ports`, taking a port does not come after giving it back.
+    pub(super) fn new(frozen: &Frozen, ports: bool) -> Self {
+        let (mut edges, mut starts) = (Vec::new(), Vec::new());
+        let (mut causes, mut found) = (Causes::default(), Vec::new());
+        for (position, chunk, slot) in frozen.slots() {
+            causes.add(position, chunk, slot, &mut found);
+            found.retain(|&(_, reason)| ports || reason != Reason::Port);
+            // Positions without an event have no causes.
+            starts.resize(position + 1, edges.len() as u32);
+            edges.extend(found.drain(..).map(|(cause, reason)| (cause as u32, reason)));
+        }
+        starts.push(edges.len() as u32);
+        Self { causes: edges, starts }
+    }
+
+    /// How many positions there are.
+    pub(super) fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The causes of the event at a position.
+    pub(super) fn of(&self, position: usize) -> &[(u32, Reason)] {
+        let range = self.starts.get(position).zip(self.starts.get(position + 1));
+        range.and_then(|(&start, &end)| self.causes.get(start as usize..end as usize)).unwrap_or_default()
+    }
+}
+
 impl fmt::Debug for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Order({} events, {} edges)", self.actors.len(), self.edges.len())
+        write!(f, "Order({} events, {} edges)", self.actors.len(), self.edges.causes.len())
     }
 }
 

@@ -52,16 +52,22 @@ impl Pattern for &str {
 
 /// Whether this is the line of an event, which is not made for it.
 fn is_line(line: &str, event: &Event) -> bool {
-    let mut rest = Rest(line);
-    write!(rest, "{event}").is_ok() && rest.0.is_empty()
+    let mut rest = Rest(line.as_bytes());
+    // Most events are of bytes, and written without formatting.
+    let written = match event.kind.moved() {
+        Some(moved) => moved.write(&mut rest),
+        None => write!(rest, "{event}"),
+    };
+    written.is_ok() && rest.0.is_empty()
 }
 
 /// The rest of a line that is compared with what is written. Something else cannot be written.
-struct Rest<'a>(&'a str);
+struct Rest<'a>(&'a [u8]);
 
 impl Write for Rest<'_> {
+    #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0 = self.0.strip_prefix(text).ok_or(fmt::Error)?;
+        self.0 = self.0.strip_prefix(text.as_bytes()).ok_or(fmt::Error)?;
         Ok(())
     }
 }

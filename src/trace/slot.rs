@@ -127,9 +127,9 @@ impl Chunk {
     /// Writes the line of the event in a slot.
     pub(super) fn write_line(&self, slot: &Slot, names: &Names, to: &mut impl fmt::Write) -> fmt::Result {
         let (verb, of, bytes): (_, _, &[u8]) = match slot.code {
-            Code::Wrote => ("write", slot.of, self.bytes(slot)),
-            Code::Taken => ("written", slot.of, &[]),
-            Code::Read => ("read", slot.count, self.bytes(slot)),
+            Code::Wrote => ("write ", slot.of, self.bytes(slot)),
+            Code::Taken => ("written ", slot.of, &[]),
+            Code::Read => ("read ", slot.count, self.bytes(slot)),
             _ => return write!(to, "{}", self.event(slot, names)),
         };
         // Most events are of bytes, and their lines need no names to be copied.

@@ -3,13 +3,13 @@
 use alloc::format;
 use alloc::string::String;
 
-use crate::addr::name::ErrorText;
+use crate::addr::name::{ErrorText, HostName};
 use crate::error::Operation;
 use crate::trace::event::{Event, Kind};
 
 /// The name of the stream of an event by hosts.
-pub(super) fn host(event: &Event) -> ErrorText {
-    event.host().map_or_else(|| "network".into(), |host| host.as_str().into())
+pub(super) fn host(event: &Event) -> HostName {
+    event.host().unwrap_or_else(|| HostName::cut("network").0)
 }
 
 /// The name of the connection of an event, from the dialled to the accepted end.

@@ -19,7 +19,9 @@ use core::future::Future;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
-use crate::contract::engine::{Engine, FastIo as _, FastPath, LinkStatus, Shutdown};
+use crate::contract::engine::{Engine, LinkStatus, Shutdown};
+#[cfg(feature = "alloc")]
+use crate::contract::engine::{FastIo, FastPath};
 use crate::contract::layer::Layer;
 use crate::contract::notifier::Notifier;
 use crate::contract::observe::{CoreEvent, Gone, Intent, Observer, RawEvent, Ticket};
@@ -118,21 +120,21 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
         Ok((TracedLink { link, end: 2 * conn, acknowledged: false }, peer))
     }
 
+    // Without a heap there is no fast path, and none of its code.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    fn fast_io(&self) -> Option<&impl FastIo<Self::Link>> {
+        self.inner.fast_io().filter(|io| io.works()).map(|_| self)
+    }
+
     fn poll_read(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
         let holds = self.holds();
         if holds && self.observer.poll_pass(cx, &Intent::Read, Some(link.end)).is_pending() {
             return Poll::Pending;
         }
-        let read = match self.inner.fast_io().map(|io| io.fast_read(&link.link, cx.waker(), buf)) {
-            Some(FastPath::Done(count)) => Poll::Ready(Ok(count)),
-            Some(FastPath::Pending) => return Poll::Pending,
-            Some(FastPath::Fallback) | None => self.inner.poll_read(&link.link, cx, buf),
-        };
-        if let Poll::Ready(Ok(count)) = read
-            && let Some(bytes @ [_, ..]) = buf.get(..count)
-            && !self.observer.paused()
-        {
-            self.observer.now(&RawEvent::Read { end: link.end, bytes });
+        let read = self.inner.poll_read(&link.link, cx, buf);
+        if let Poll::Ready(Ok(count)) = read {
+            self.told_read(link.end, buf.get(..count));
         }
         if holds && read.is_ready() {
             self.observer.cancel_pass(&Gone::Read(cx.waker()), Some(link.end));
@@ -150,7 +152,7 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
             return Poll::Pending;
         }
         let written = if self.observer.paused() {
-            self.write(link, cx, buf)
+            self.inner.poll_write(&link.link, cx, buf)
         } else if self.inner.is_rendezvous() {
             self.offer(link, cx, buf)
         } else {
@@ -273,18 +275,19 @@ impl<O: Observer + ?Sized> Layer for &'static O {
 }
 
 impl<E: Engine, O: Observer> Traced<E, O> {
-    fn write(&self, link: &TracedLink<E::Link>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
-        match self.inner.fast_io().map(|io| io.fast_write(&link.link, cx.waker(), buf)) {
-            Some(FastPath::Done(count)) => Poll::Ready(Ok(count)),
-            Some(FastPath::Pending) => Poll::Pending,
-            Some(FastPath::Fallback) | None => self.inner.poll_write(&link.link, cx, buf),
+    /// Bytes were read.
+    fn told_read(&self, end: u32, bytes: Option<&[u8]>) {
+        if let Some(bytes @ [_, ..]) = bytes
+            && !self.observer.paused()
+        {
+            self.observer.now(&RawEvent::Read { end, bytes });
         }
     }
 
     /// A buffered write, which is recorded if it moved bytes.
     fn write_told(&self, link: &TracedLink<E::Link>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
         let open = Open::draw(&self.observer);
-        let written = self.write(link, cx, buf);
+        let written = self.inner.poll_write(&link.link, cx, buf);
         if let Poll::Ready(Ok(count)) = written
             && let Some(bytes @ [_, ..]) = buf.get(..count)
         {
@@ -297,7 +300,7 @@ impl<E: Engine, O: Observer> Traced<E, O> {
     fn offer(&self, link: &TracedLink<E::Link>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cause>> {
         let (end, of) = (link.end, buf.len());
         let open = self.offers.begin(end, cx.waker(), of).then(|| Open::draw(&self.observer));
-        let written = self.write(link, cx, buf);
+        let written = self.inner.poll_write(&link.link, cx, buf);
         match (open, &written) {
             // A write that fails at its first poll offered nothing.
             (Some(_), Poll::Ready(Err(_))) | (None, Poll::Pending) => {}
@@ -309,6 +312,42 @@ impl<E: Engine, O: Observer> Traced<E, O> {
             if let Ok(count) = *outcome {
                 self.observer.now(&RawEvent::Taken { end, count, of });
             }
+        }
+        written
+    }
+}
+
+/// The fast path of the engine within, recorded, while no operation is held. A rendezvous has none.
+#[cfg(feature = "alloc")]
+impl<E: Engine, O: Observer + Clone + 'static> FastIo<TracedLink<E::Link>> for Traced<E, O> {
+    #[inline]
+    fn works(&self) -> bool {
+        self.inner.fast_io().is_some_and(FastIo::works)
+    }
+
+    #[inline]
+    fn fast_read(&self, link: &TracedLink<E::Link>, waker: &Waker, buf: &mut [u8]) -> FastPath {
+        let Some(io) = self.inner.fast_io().filter(|_| !self.holds()) else { return FastPath::Fallback };
+        let read = io.fast_read(&link.link, waker, buf);
+        if let FastPath::Done(count) = read {
+            self.told_read(link.end, buf.get(..count));
+        }
+        read
+    }
+
+    #[inline]
+    fn fast_write(&self, link: &TracedLink<E::Link>, waker: &Waker, buf: &[u8]) -> FastPath {
+        let is_fast = !self.holds() && !self.inner.is_rendezvous();
+        let Some(io) = self.inner.fast_io().filter(|_| is_fast) else { return FastPath::Fallback };
+        if self.observer.paused() {
+            return io.fast_write(&link.link, waker, buf);
+        }
+        let open = Open::draw(&self.observer);
+        let written = io.fast_write(&link.link, waker, buf);
+        if let FastPath::Done(count) = written
+            && let Some(bytes @ [_, ..]) = buf.get(..count)
+        {
+            open.record(&RawEvent::Wrote { end: link.end, bytes, of: buf.len() });
         }
         written
     }

@@ -61,6 +61,16 @@ close network
 }
 
 #[test]
+fn a_write_takes_one_place_in_a_ring() {
+    static RING: EventRing<4> = EventRing::new();
+    static NET: Network = virtnet::fixed!("t", 2, 4, 2, 64; trace = &RING);
+    let (_listener, accepted, _dialled) = connected(&NET);
+    lines(&RING, &NET);
+    (0..4).for_each(|_| assert_eq!(accepted.try_write(b"hi").unwrap(), 2));
+    assert_eq!(lines(&RING, &NET), "write a:1->b:1: 2\n".repeat(4));
+}
+
+#[test]
 fn options_of_a_traced_fixed_network_count() {
     static RING: EventRing<16> = EventRing::new();
     static NET: Network =

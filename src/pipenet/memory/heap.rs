@@ -185,6 +185,11 @@ impl HeapLink {
 
 impl FastIo<HeapLink> for HeapPipes {
     #[inline]
+    fn works(&self) -> bool {
+        true
+    }
+
+    #[inline]
     fn fast_read(&self, link: &HeapLink, waker: &Waker, buf: &mut [u8]) -> FastPath {
         if link.rendezvous {
             return FastPath::Fallback;
