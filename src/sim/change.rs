@@ -92,7 +92,8 @@ impl World {
         let (delays, looks) = (self.delays(dir), self.looks(dir));
         let Some(known) = self.conns.get(&conn) else { return };
         for side in (0..2).filter(|&side| known.dirs[side] == dir) {
-            if delays != delayed && (delays || known.lanes[side].marks.is_empty()) {
+            let stays = known.is_lost(1 - side) || !delays && !known.lanes[side].marks.is_empty();
+            if delays != delayed && !stays {
                 actions.extend(known.wire.upgrade().map(|wire| Action::Hold(wire, side, delays)));
             }
             if looks != looked {

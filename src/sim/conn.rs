@@ -80,12 +80,16 @@ impl World {
             lane.marks.push_back(Mark { place, epoch: direction.epoch, sent: now });
         }
         let limit = direction.settings.limit;
+        let answered = shown > 0 && known.is_lost(1 - side);
         if shown > 0 {
             actions.extend(known.wire.upgrade().map(|wire| Action::Show(wire, side, shown)));
         }
         let reached = limit.filter(|&(most, _)| known.lanes[side].bytes >= most).map(|(_, limit)| limit);
         self.schedule(dir);
         self.watch_unseen(conn, side);
+        if answered {
+            self.answer_lost(conn, 1 - side, now);
+        }
         match reached {
             Some(Limit::Reset) => self.send_last(conn, side, Item::Break { conn, side }, 0, now, actions),
             Some(Limit::Close | Limit::Stall) | None => {}
@@ -121,14 +125,15 @@ impl World {
         if how == Shutdown::Read {
             return Way::Direct;
         }
-        let by_lane = delays || !known.lanes[side].marks.is_empty();
+        let by_lane = delays || known.is_lost(1 - side) || !known.lanes[side].marks.is_empty();
         let whole = how != Shutdown::Write;
         match known.ends[side] {
-            End::Leaving(..) | End::Closed | End::Elsewhere => return Way::Done,
-            End::Ended if !whole => return Way::Done,
-            End::Lost => {
-                known.ends[side] = End::Closed;
-                return Way::Direct;
+            End::Leaving(..) | End::Closed | End::Elsewhere | End::Lost(Some(_)) => return Way::Done,
+            End::Ended | End::Lost(None) if !whole => return Way::Done,
+            End::Lost(None) => {
+                known.ends[side] = End::Lost(Some(false));
+                self.forget_closed(conn, actions);
+                return Way::Done;
             }
             End::Open | End::Ended => {}
         }
@@ -161,7 +166,7 @@ impl World {
 
     /// Forgets a connection if both ends are closed. Returns whether it did.
     fn forget_closed(&mut self, conn: u64, actions: &mut Vec<Action>) -> bool {
-        let closed = |end: &End| matches!(end, End::Leaving(..) | End::Closed | End::Elsewhere);
+        let closed = |end: &End| matches!(end, End::Leaving(..) | End::Closed | End::Lost(Some(_)) | End::Elsewhere);
         let both = self.conns.get(&conn).is_some_and(|known| known.ends.iter().all(closed));
         if both {
             self.forget(conn, actions);
@@ -172,7 +177,7 @@ impl World {
     /// The end `side` has no handle any more. Returns whether the engine may release it now.
     pub(super) fn release_end(&mut self, conn: u64, side: usize) -> bool {
         match self.conns.get_mut(&conn).map(|known| &mut known.ends[side]) {
-            Some(End::Leaving(_, released)) => {
+            Some(End::Leaving(_, released) | End::Lost(Some(released))) => {
                 *released = true;
                 false
             }
@@ -268,8 +273,12 @@ impl World {
         let Some(known) = self.conns.get_mut(&conn) else { return };
         known.lanes[side].alarm = None;
         if matches!(known.ends[side], End::Open | End::Ended) {
-            known.ends[side] = End::Lost;
-            actions.extend(known.wire.upgrade().map(|wire| Action::TimeOut(wire, side)));
+            known.ends[side] = End::Lost(None);
+            if let Some(wire) = known.wire.upgrade() {
+                // What the peer sends from now on is answered, whether or not a fault delays it.
+                actions.push(Action::Hold(wire.clone(), 1 - side, true));
+                actions.push(Action::TimeOut(wire, side));
+            }
         }
     }
 

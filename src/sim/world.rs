@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use crate::addr::name::HostName;
 use crate::contract::engine::Shutdown;
 use crate::error::cause::Cause;
-use crate::sim::direction::{DIAL, DialRoute, Direction, Item, Lane, Place};
+use crate::sim::direction::{DIAL, DialRoute, Direction, Item, Lane, Mark, Place};
 use crate::sim::letter::Letter;
 use crate::sim::setting::{Change, Plan, Way};
 use crate::wait::clock::Timer;
@@ -72,8 +72,8 @@ pub(super) enum End {
     /// It is closed, and its peer is told later. Whether it was released meanwhile.
     Leaving(Shutdown, bool),
     Closed,
-    /// It failed by itself, unknown to its peer.
-    Lost,
+    /// It failed by itself, unknown to its peer. Once it is closed, whether it was released meanwhile.
+    Lost(Option<bool>),
     /// It is of another network, where it closes unseen.
     Elsewhere,
 }
@@ -88,6 +88,13 @@ pub(super) struct Conn {
     pub(super) ends: [End; 2],
     /// Whether a listener has accepted it.
     pub(super) live: bool,
+}
+
+impl Conn {
+    /// Whether an end has failed by itself. What its peer sends takes its way through the lane, to be answered.
+    pub(super) fn is_lost(&self, side: usize) -> bool {
+        matches!(self.ends[side], End::Lost(_))
+    }
 }
 
 /// Something that happens at an instant, whatever the time of a direction is.
@@ -227,13 +234,13 @@ impl World {
                 let Some(known) = self.conns.get_mut(&conn) else { return };
                 known.lanes[side].marks.pop_front();
                 let Some(wire) = known.wire.upgrade() else { return };
-                if !delays && known.lanes[side].marks.is_empty() {
+                let lost = known.is_lost(1 - side);
+                if !delays && !lost && known.lanes[side].marks.is_empty() {
                     actions.push(Action::Hold(wire.clone(), side, false));
                     actions.insert(0, Action::Show(wire, side, count));
                 } else {
                     actions.push(Action::Show(wire, side, count));
                 }
-                let lost = known.ends[1 - side] == End::Lost;
                 self.watch_unseen(conn, side);
                 if lost {
                     self.answer_lost(conn, 1 - side, now);
@@ -248,7 +255,7 @@ impl World {
                     known.ends[side] = End::Closed;
                 }
                 actions.push(Action::End(wire, side, how, released));
-                let lost = known.ends[1 - side] == End::Lost;
+                let lost = known.is_lost(1 - side);
                 self.watch_unseen(conn, side);
                 if lost {
                     self.answer_lost(conn, 1 - side, now);
@@ -258,14 +265,18 @@ impl World {
         }
     }
 
-    /// Bytes have reached an end that has failed: it answers by a reset.
-    fn answer_lost(&mut self, conn: u64, side: usize, now: u64) {
+    /// Something has reached an end that has failed: it answers by a reset.
+    pub(super) fn answer_lost(&mut self, conn: u64, side: usize, now: u64) {
         let Some(known) = self.conns.get(&conn) else { return };
         let (dir, dial) = (known.dirs[side], known.dial);
         let draws = self.dirs[known.dirs[0]].draws;
         let direction = &self.dirs[dir];
         let due = direction.time(now).saturating_add(direction.latency(draws, dial, side == 1, DIAL));
-        self.post(dir, due, Item::Break { conn, side });
+        let epoch = direction.epoch;
+        let place = self.post(dir, due, Item::Break { conn, side });
+        // So that it is forgotten with the connection.
+        let known = self.conns.get_mut(&conn);
+        known.into_iter().for_each(|known| known.lanes[side].marks.push_back(Mark { place, epoch, sent: now }));
     }
 
     fn go_off(&mut self, alarm: Alarm, now: u64, actions: &mut Vec<Action>) {
@@ -334,7 +345,12 @@ impl World {
             lane.alarm.and_then(|place| self.alarms.remove(&place));
         }
         for (side, end) in known.ends.into_iter().enumerate() {
-            if let End::Leaving(how, released) = end {
+            let left = match end {
+                End::Leaving(how, released) => Some((how, released)),
+                End::Lost(Some(released)) => Some((Shutdown::Close, released)),
+                End::Open | End::Ended | End::Closed | End::Lost(None) | End::Elsewhere => None,
+            };
+            if let Some((how, released)) = left {
                 actions.extend(known.wire.upgrade().map(|wire| Action::End(wire, side, how, released)));
             }
         }

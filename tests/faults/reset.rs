@@ -256,6 +256,58 @@ fn a_user_timeout_leaves_the_peer_half_open() {
     bed.finish();
 }
 
+/// A connection whose first end has timed out, and no fault any more; with faults in both directions before, or in one.
+fn each_timed_out(test: impl Fn(&Bed, [Conn; 2])) {
+    for both in [false, true] {
+        let bed = Bed::new();
+        let [b, a] = bed.pair();
+        let route = if both { bed.route() } else { bed.faults.oneway("b", "a") };
+        route.user_timeout(Some(ms(200))).partition();
+        assert_eq!(write(&b, "unseen"), Ok(6));
+        bed.at(200);
+        assert_eq!(read(&b), Err("read pipet a:1->b:1: timed out".into()));
+        assert!(waits(&a));
+        bed.faults.all().clear();
+        assert!(read(&a) == Ok("unseen".into()) && waits(&a));
+        test(&bed, [b, a]);
+        bed.finish();
+    }
+}
+
+#[test]
+fn the_peer_of_an_end_that_timed_out_is_reset_once_it_sends_though_no_fault_is_left() {
+    each_timed_out(|_, [b, a]| {
+        assert_eq!(write(&a, "anyone"), Ok(6));
+        assert_eq!(read(&a), Err(READ_RESET.into()));
+        drop(b);
+    });
+}
+
+#[test]
+fn an_end_that_timed_out_is_dropped_unseen() {
+    each_timed_out(|bed, [b, a]| {
+        drop(b);
+        assert!(waits(&a));
+        bed.route().latency(L);
+        a.close_write().expect("it is open");
+        bed.before(300);
+        assert!(waits(&a));
+        bed.at(300);
+        assert_eq!(read(&a), Err(READ_RESET.into()));
+    });
+}
+
+#[test]
+fn nothing_is_on_its_way_once_both_ends_of_a_connection_that_timed_out_are_dropped() {
+    each_timed_out(|bed, [b, a]| {
+        bed.route().latency(L);
+        assert_eq!(write(&a, "anyone"), Ok(6));
+        bed.at(250);
+        drop((b, a));
+    });
+    each_timed_out(|_, [b, a]| drop((a, b)));
+}
+
 #[test]
 fn a_rule_sees_each_dial_and_each_write() {
     let bed = Bed::new();

@@ -4,6 +4,7 @@
 //! A test whose program is not installed is skipped, and says so. With `VIRTNET_REAL=1`, it fails.
 
 mod database;
+mod faults;
 mod server;
 mod web;
 
