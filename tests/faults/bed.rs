@@ -23,7 +23,7 @@ pub(crate) const fn ms(millis: u64) -> Duration {
 pub(crate) struct Bed {
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
-    net: pipenet::Network<Layers>,
+    pub(crate) net: pipenet::Network<Layers>,
     pub(crate) a: Host,
     pub(crate) b: Host,
     pub(crate) listener: Listener,
