@@ -121,7 +121,7 @@ impl World {
         if how == Shutdown::Read {
             return Way::Direct;
         }
-        let by_lane = delays || !known.lanes[side].marks.is_empty();
+        let by_lane = delays || !known.lanes[side].marks.is_empty() || how == Shutdown::Vanish;
         let whole = how != Shutdown::Write;
         match known.ends[side] {
             End::Leaving(..) | End::Closed | End::Elsewhere => return Way::Done,
@@ -150,7 +150,7 @@ impl World {
         if let End::Leaving(as_asked, _) = &mut known.ends[side] {
             *as_asked = how;
         }
-        if self.forget_closed(conn, actions) {
+        if self.forget_closed(conn, actions) || how == Shutdown::Vanish {
             return;
         }
         let polite = matches!(how, Shutdown::Write | Shutdown::Close);

@@ -3,6 +3,8 @@
 //! 1. The request is on its way to the host that it is for. It may be refused there, or by a link that is cut.
 //! 2. The engine within dials. When it hands the far end over, which the request has to arrive for, the notifier of this
 //!    module gives both ends to the faults, and passes the far one on.
+//!    A host that loses its power forgets the requests that wait there: they are sent again, like any that reach it
+//!    then, and arrive when it has its power back.
 //! 3. The answer is on its way back, whether it is a connection or a refusal.
 //!
 //! However a dial ends before its connection exists, nothing of it stays on its way. If a listener has accepted it
@@ -37,12 +39,16 @@ pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>
     notifier: &N,
 ) -> Result<(FaultyLink<E>, Addr), Cause> {
     let ending = || notifier.ending();
-    let dialling = Open::new(faulty, &ending, src, dst);
-    let outcome = dialling.connect(src, dst, data, notifier).await;
-    let outcome = match outcome {
-        Ok(near) => Ok(near),
-        Err(Failed::Now(cause)) => return Err(cause),
-        Err(Failed::There(cause)) => Err(cause),
+    let began = faulty.shared().step(|_, now, _| now);
+    let (dialling, outcome) = loop {
+        let dialling = Open::new(faulty, &ending, src, dst, began);
+        match dialling.connect(src, dst, data.clone(), notifier).await {
+            Ok(near) => break (dialling, Ok(near)),
+            Err(Failed::Now(cause)) => return Err(cause),
+            // The request has to be sent again.
+            Err(Failed::There(_)) if dialling.is_forgotten(dst) => {}
+            Err(Failed::There(cause)) => break (dialling, Err(cause)),
+        }
     };
     let answer = match dialling.answer.with(Option::take) {
         Some(answer) => answer,
@@ -69,6 +75,7 @@ struct Dialling {
     fate: Arc<Letter>,
     request: Option<OnItsWay>,
     refused: Option<Refused>,
+    cuts: u64,
 }
 
 /// A dial under way, with what it has made so far.
@@ -89,7 +96,7 @@ type Ending<'a> = dyn Fn() -> Shutdown + Sync + 'a;
 type Answered = Lock<Option<Option<OnItsWay>>>;
 
 impl<'a, E: Engine + 'static> Open<'a, E> {
-    fn new(faulty: &'a Faulty<E>, ending: &'a Ending<'a>, src: &Addr, dst: &Addr) -> Self {
+    fn new(faulty: &'a Faulty<E>, ending: &'a Ending<'a>, src: &Addr, dst: &Addr, began: u64) -> Self {
         let shared = faulty.shared();
         let judged = match shared.judge(&Traffic::Dial { from: src.host(), to: dst.host(), port: dst.port }) {
             Verdict::Pass => (0, None),
@@ -98,10 +105,10 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
             Verdict::Reset => (0, Some(Refused::OnTheWay)),
             Verdict::Refuse => (0, Some(Refused::There)),
         };
-        let begun = shared.step(|world, now, _| world.dial(&src.host, &dst.host, judged, now));
-        let Begun { route, conn, fate, request, refused } = begun;
+        let begun = shared.step(|world, now, _| world.dial(&src.host, &dst.host, judged, (began, now)));
+        let Begun { route, conn, fate, request, refused, cuts } = begun;
         let request = request.map(|sent| OnItsWay::new(shared, sent));
-        let dialling = Dialling { route, conn, fate, request, refused };
+        let dialling = Dialling { route, conn, fate, request, refused, cuts };
         Self { faulty, ending, dialling, links: Lock::new(None), answer: Arc::new(Lock::new(None)) }
     }
 
@@ -153,6 +160,11 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
             },
             Err(failed) => Err(failed),
         }
+    }
+
+    /// Whether the host that it is for has lost its power since.
+    fn is_forgotten(&self, dst: &Addr) -> bool {
+        self.faulty.shared().look(|world| world.cuts(&dst.host)) != self.dialling.cuts
     }
 
     /// The request arrives, and is refused there: the answer is sent by itself.
