@@ -6,6 +6,8 @@ mod bed;
 #[cfg(feature = "testing")]
 #[path = "faults/conformance.rs"]
 mod conformance;
+#[path = "faults/death.rs"]
+mod death;
 #[path = "faults/rendezvous.rs"]
 mod rendezvous;
 #[path = "faults/reset.rs"]

@@ -119,6 +119,11 @@ impl Engine for Idle {
         self.count("release");
     }
 
+    fn power(&self, _: &str, _: bool) -> bool {
+        self.count("power");
+        true
+    }
+
     async fn close(&self) -> Result<(), Cause> {
         self.count("close");
         Err(Cause::WouldBlock)
@@ -230,6 +235,7 @@ fn call_each<E: Engine<Data = (), Link: 'static> + 'static>(engine: &E) {
     assert!(!engine.shutdown(&link, Shutdown::Close));
     assert!(engine.shutdown(&link, Shutdown::Abort));
     engine.release(&link);
+    assert!(engine.power("a", false));
     assert_eq!(now(engine.close()), Err(Cause::WouldBlock));
 }
 

@@ -108,7 +108,7 @@ impl Format for RegistryReason {
 impl Format for Error {
     fn format(&self, f: Formatter<'_>) {
         match (self.operation(), self.source_addr(), self.addr()) {
-            (Operation::NewHost | Operation::Resolve | Operation::Crash | Operation::Restart, _, Some((host, _))) => {
+            (operation, _, Some((host, _))) if operation.is_of_host() => {
                 write!(f, "virtnet {}: {=str} {}", self.network_name(), self.operation().text(), host);
             }
             (Operation::NewHost | Operation::Resolve | Operation::NewNetwork | Operation::AutoClose, ..) => {

@@ -245,6 +245,15 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// The machine of a local host loses its power, or has it `on` again; as often on as off. Returns whether the engine
+    /// knows how to be silent for it, so that the ends of its connections are asked to [vanish](Shutdown::Vanish).
+    #[doc(hidden)]
+    #[inline]
+    fn power(&self, host: &str, on: bool) -> bool {
+        let _ = (host, on);
+        false
+    }
+
     /// Whether the core has to ask in [`poll_pass`](Engine::poll_pass) at the moment.
     #[doc(hidden)]
     #[inline]
@@ -483,4 +492,8 @@ pub enum Shutdown {
     /// Like [`Shutdown::Close`], but the peer's reads and writes fail with [`Cause::ConnectionReset`], and bytes in
     /// flight are dropped.
     Abort,
+    /// The end's machine has no power: local operations fail with [`Cause::SocketDown`], and the peer is told nothing.
+    /// What was written arrives. Asked of [engines with faults](crate::Layer) alone, and where those cannot do it, the
+    /// engine within is asked for [`Shutdown::Abort`].
+    Vanish,
 }

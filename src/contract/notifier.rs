@@ -3,6 +3,7 @@
 use core::future::Future;
 
 use crate::addr::Addr;
+use crate::contract::engine::Shutdown;
 use crate::error::cause::Cause;
 
 /// Through it, a backend hands over incoming connections to the core and reports that the network failed.
@@ -62,6 +63,13 @@ pub trait Notifier: Send + Sync {
     /// The network is down when the call returns. The future closes engine and registry. An engine that cannot wait for
     /// its own close need not poll it: the next close, or the drop of the last handle, does it then.
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send;
+
+    /// How the dialled end of a connection ends now if its dial is dropped: that of a dead host does not close politely.
+    #[doc(hidden)]
+    #[inline]
+    fn ending(&self) -> Shutdown {
+        Shutdown::CloseOrReset
+    }
 }
 
 /// An incoming connection that a listener has claimed and that is not established yet. Its port is reserved.

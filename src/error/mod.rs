@@ -189,7 +189,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.operation {
-            Operation::NewHost | Operation::Resolve | Operation::Crash | Operation::Restart => {
+            operation if operation.is_of_host() => {
                 write!(f, "virtnet {:?}: {} {:?}", self.network_name(), self.operation, self.words.get(2))?;
             }
             Operation::NewNetwork | Operation::AutoClose => {
@@ -263,6 +263,8 @@ pub enum Operation {
     Idle,
     /// [`NetRefExt::crash`](crate::NetRefExt::crash).
     Crash,
+    /// [`NetRefExt::power_off`](crate::NetRefExt::power_off).
+    PowerOff,
     /// [`NetRefExt::restart`](crate::NetRefExt::restart).
     Restart,
 }
@@ -270,7 +272,7 @@ pub enum Operation {
 impl Operation {
     /// Each of them.
     #[doc(hidden)]
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Dial,
         Self::Listen,
         Self::Accept,
@@ -283,8 +285,14 @@ impl Operation {
         Self::Resolve,
         Self::Idle,
         Self::Crash,
+        Self::PowerOff,
         Self::Restart,
     ];
+
+    /// Whether it is an operation of a network on a host, which its errors name.
+    pub(crate) fn is_of_host(self) -> bool {
+        matches!(self, Self::NewHost | Self::Resolve | Self::Crash | Self::PowerOff | Self::Restart)
+    }
 
     pub(crate) fn text(self) -> &'static str {
         match self {
@@ -300,6 +308,7 @@ impl Operation {
             Self::Resolve => "resolve",
             Self::Idle => "idle",
             Self::Crash => "crash",
+            Self::PowerOff => "power off",
             Self::Restart => "restart",
         }
     }

@@ -24,7 +24,7 @@ use pin_project_lite::pin_project;
 use crate::addr::Addr;
 use crate::addr::name::ErrorText;
 use crate::addr::to_addr::ToAddr;
-use crate::contract::engine::Engine;
+use crate::contract::engine::{Engine, Shutdown};
 use crate::contract::observe::{CoreEvent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::Error;
@@ -33,10 +33,11 @@ use crate::error::registry::RegistryReason;
 use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::net_ref::{LinkOf, NetRef};
+use crate::net::notifier::DialNotifier;
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Bind, Hosts, Peer, Ports, State, Tables};
 use crate::wait::block::touch;
-use crate::wait::waker::{Wakers, poll_locked};
+use crate::wait::waker::{Wakers, noop_waker, poll_locked};
 use crate::wait::{OnTimeout, Op};
 
 impl<N: NetRef> Host<N> {
@@ -82,13 +83,13 @@ pub(crate) fn dial<N: NetRef, A: ToAddr>(
 
 pin_project! {
     /// A dial, to an address of any type.
-    struct Dial<N: NetRef, A: ToAddr, C, F> {
+    struct Dial<N: NetRef, A: ToAddr, C, F: Future> {
         addr: A,
         #[pin]
         dialling: Dialling<N, C, F>,
     }
 
-    impl<N: NetRef, A: ToAddr, C, F> PinnedDrop for Dial<N, A, C, F> {
+    impl<N: NetRef, A: ToAddr, C, F: Future> PinnedDrop for Dial<N, A, C, F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             this.dialling.state.tell_withdrawn(this.addr);
@@ -98,18 +99,18 @@ pin_project! {
 
 pin_project! {
     /// What is the same in all dials: takes a port, asks registry and engine, and makes the connection.
-    struct Dialling<N: NetRef, C, F> {
+    struct Dialling<N: NetRef, C, F: Future> {
         connect: C,
         state: DialState<N>,
         #[pin]
         running: Option<F>,
     }
 
-    impl<N: NetRef, C, F> PinnedDrop for Dialling<N, C, F> {
+    impl<N: NetRef, C, F: Future> PinnedDrop for Dialling<N, C, F> {
         fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
+            let this = this.project();
             // The request leaves its listener before the port is free again.
-            this.running.set(None);
+            this.state.end(this.running);
             this.state.give_back(false);
         }
     }
@@ -145,7 +146,7 @@ fn connect<N: NetRef>(
         let net = &host.net;
         let data = net.registry().query(&dst.host).await?;
         let src = host.addr(port);
-        let (link, peer) = net.engine.dial(&src, &dst, data, &net.notifier()).await?;
+        let (link, peer) = net.engine.dial(&src, &dst, data, &DialNotifier(&host)).await?;
         if let Err(cause) = complete_dial(&host, slot, &link, &dst, &peer) {
             net.discard(&link, host.ending());
             return Err(cause);
@@ -253,7 +254,7 @@ where
             Poll::Pending => match state.poll_closed(cx) {
                 Poll::Ready(()) => {
                     let error = state.give_up(addr, Cause::SocketDown);
-                    this.running.set(None);
+                    state.end(this.running);
                     state.give_back(false);
                     return Poll::Ready(Err(error));
                 }
@@ -284,10 +285,10 @@ where
     }
 
     fn expire(self: Pin<&mut Self>, addr: &dyn ToAddr) -> Error {
-        let mut this = self.project();
+        let this = self.project();
         this.state.leave_gate();
         let error = this.state.give_up(addr, Cause::TimedOut);
-        this.running.set(None);
+        this.state.end(this.running);
         this.state.give_back(false);
         error
     }
@@ -396,6 +397,18 @@ impl<N: NetRef> DialState<N> {
                 Poll::Pending
             })
         })
+    }
+
+    /// Drops the inner future, unless it is done. The peer of a dead host may have accepted: polled once more, the dial
+    /// resets the connection, which it would close politely otherwise.
+    fn end<F: Future>(&self, mut running: Pin<&mut Option<F>>) {
+        if let Some(running) = running.as_mut().as_pin_mut()
+            && self.host.ending() != Shutdown::CloseOrReset
+        {
+            // It fails, or is not done: a dead host gets no connection.
+            let _ = running.poll(&mut Context::from_waker(noop_waker()));
+        }
+        running.set(None);
     }
 
     /// Gives the port back, if it is still held. If that is to be reported, draws a ticket in the same step.

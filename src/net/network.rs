@@ -90,7 +90,27 @@ pub trait NetRefExt: NetRef {
         death::crash(self, host)
     }
 
-    /// Makes a host anew that crashed or was closed: with the same name and IP address, ports from 1, and no listener.
+    /// Cuts a host's power: it dies, and its machine answers nothing until its [`restart`](NetRefExt::restart).
+    /// In growable networks with [faults](crate::Layer) at both ends of a connection; elsewhere, it is a
+    /// [`crash`](NetRefExt::crash).
+    ///
+    /// On the host, everything is as after a crash. Peers are told nothing: they read what it had written, and then
+    /// wait; their writes fill the buffer, and then wait; their dials wait. What they had sent, and the host has not
+    /// received, is sent again at the restart. Dials arrive at the new host then. A connection that is not known there
+    /// is answered by a reset, so its peer gets `connection reset` a round trip after the restart if it has sent
+    /// anything, or ended its stream, and waits on if it only reads.
+    ///
+    /// # Errors
+    ///
+    /// As of [`crash`](NetRefExt::crash), printed like `virtnet "pipet": power off "a": no such host`.
+    fn power_off(&self, host: &str) -> Result<(), Error>
+    where
+        Self::Tables: Renewable,
+    {
+        death::power_off(self, host)
+    }
+
+    /// Makes a host anew that died or was closed: with the same name and IP address, ports from 1, and no listener.
     /// In growable networks. The registry is not asked again.
     ///
     /// From now on the name means the new host, also in [`get_host`](NetRefExt::get_host). Handles of the old one are

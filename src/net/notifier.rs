@@ -5,10 +5,11 @@ use alloc::sync::{Arc, Weak};
 use core::future::Future;
 
 use crate::addr::Addr;
-use crate::contract::engine::Engine;
+use crate::contract::engine::{Engine, Shutdown};
 use crate::contract::notifier::Notifier;
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
+use crate::net::host::Host;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::request::{ClaimedRequest, Handover, QueuedRequest};
 use crate::net::subnet::SubNetwork;
@@ -71,6 +72,36 @@ impl<N: NetRef> Notifier for SubNetworkNotifier<N> {
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
         down(self.0.clone(), cause)
+    }
+}
+
+/// The notifier of a host's dial.
+pub(super) struct DialNotifier<'a, N: NetRef>(pub(super) &'a Host<N>);
+
+impl<'a, N: NetRef> Notifier for DialNotifier<'a, N> {
+    type Link = LinkOf<N>;
+    type Accept = ClaimedRequest<&'a N::Target>;
+
+    fn accept(
+        &self,
+        src: &Addr,
+        dst: &Addr,
+        link: Self::Link,
+    ) -> impl Future<Output = Result<Self::Accept, Cause>> + Send {
+        let pending = QueuedRequest::enqueue(&*self.0.net, src, dst, link, RequestPhase::Queued);
+        async move { Ok(ClaimedRequest::new(pending?.claimed().await?)) }
+    }
+
+    fn connect(&self, src: &Addr, dst: &Addr, link: Self::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
+        Handover(QueuedRequest::enqueue(&*self.0.net, src, dst, link, RequestPhase::Direct))
+    }
+
+    fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
+        down(&*self.0.net, cause)
+    }
+
+    fn ending(&self) -> Shutdown {
+        self.0.ending()
     }
 }
 

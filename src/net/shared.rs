@@ -121,7 +121,16 @@ impl<B, S: Holder<Tables: Renewable>> Network<B, S> {
         self.net.host_ref().crash(host)
     }
 
-    /// Makes a host anew that crashed or was closed; see [`NetRefExt::restart`](crate::NetRefExt::restart).
+    /// Cuts a host's power; see [`NetRefExt::power_off`](crate::NetRefExt::power_off).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`NetRefExt::power_off`](crate::NetRefExt::power_off).
+    pub fn power_off(&self, host: &str) -> Result<(), Error> {
+        self.net.host_ref().power_off(host)
+    }
+
+    /// Makes a host anew that died or was closed; see [`NetRefExt::restart`](crate::NetRefExt::restart).
     ///
     /// # Errors
     ///

@@ -110,10 +110,15 @@ impl World {
         let before: Vec<_> = (0..self.dirs.len()).map(|dir| (self.delays(dir), self.looks(dir))).collect();
         self.ruled = on;
         for (dir, before) in before.into_iter().enumerate() {
-            let settings = self.dirs[dir].settings;
-            let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
-            conns.into_iter().for_each(|conn| self.follow(conn, dir, before, (&settings, &settings), actions));
+            self.follow_all(dir, before, actions);
         }
+    }
+
+    /// The connections of a direction follow a change that is none of its settings.
+    pub(super) fn follow_all(&mut self, dir: usize, before: (bool, (bool, bool)), actions: &mut Vec<Action>) {
+        let settings = self.dirs[dir].settings;
+        let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
+        conns.into_iter().for_each(|conn| self.follow(conn, dir, before, (&settings, &settings), actions));
     }
 
     /// Resets the connections of the known directions of a way.
@@ -179,13 +184,13 @@ impl World {
     /// Changes when an item is due.
     pub(super) fn replace(&mut self, dir: usize, place: Place, due: u64) {
         let Some(item) = self.dirs[dir].queue.remove(&place) else { return };
-        let lane = match &item {
-            Item::Bytes { conn, side, .. } | Item::End { conn, side, .. } => Some((*conn, *side)),
-            Item::Break { .. } | Item::Dial(..) | Item::Letter(_) => None,
-        };
+        let lane = item.lane();
         self.dirs[dir].queue.insert((due, place.1), item);
         let lane = lane.and_then(|(conn, side)| Some(&mut self.conns.get_mut(&conn)?.lanes[side]));
-        let mark = lane.and_then(|lane| lane.marks.iter_mut().rev().find(|mark| mark.place == place));
+        let mark = lane.and_then(|lane| {
+            lane.last = lane.last.max(due);
+            lane.marks.iter_mut().rev().find(|mark| mark.place == place)
+        });
         mark.into_iter().for_each(|mark| mark.place.0 = due);
     }
 }

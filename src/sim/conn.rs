@@ -125,7 +125,8 @@ impl World {
         if how == Shutdown::Read {
             return Way::Direct;
         }
-        let by_lane = delays || known.is_lost(1 - side) || !known.lanes[side].marks.is_empty();
+        let by_lane =
+            delays || known.is_lost(1 - side) || !known.lanes[side].marks.is_empty() || how == Shutdown::Vanish;
         let whole = how != Shutdown::Write;
         match known.ends[side] {
             End::Leaving(..) | End::Closed | End::Elsewhere | End::Lost(Some(_)) => return Way::Done,
@@ -155,7 +156,7 @@ impl World {
         if let End::Leaving(as_asked, _) = &mut known.ends[side] {
             *as_asked = how;
         }
-        if self.forget_closed(conn, actions) {
+        if self.forget_closed(conn, actions) || how == Shutdown::Vanish {
             return;
         }
         let polite = matches!(how, Shutdown::Write | Shutdown::Close);

@@ -3,6 +3,8 @@
 //! 1. The request is on its way to the host that it is for. It may be refused there, or by a link that is cut.
 //! 2. The engine within dials. When it hands the far end over, which the request has to arrive for, the notifier of this
 //!    module gives both ends to the faults, and passes the far one on.
+//!    A host that loses its power forgets the requests that wait there: they are sent again, like any that reach it
+//!    then, and arrive when it has its power back.
 //! 3. The answer is on its way back, whether it is a connection or a refusal.
 //!
 //! However a dial ends before its connection exists, nothing of it stays on its way. If a listener has accepted it
@@ -36,12 +38,17 @@ pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>
     data: E::Data,
     notifier: &N,
 ) -> Result<(FaultyLink<E>, Addr), Cause> {
-    let dialling = Open::new(faulty, src, dst);
-    let outcome = dialling.connect(src, dst, data, notifier).await;
-    let outcome = match outcome {
-        Ok(near) => Ok(near),
-        Err(Failed::Now(cause)) => return Err(cause),
-        Err(Failed::There(cause)) => Err(cause),
+    let ending = || notifier.ending();
+    let began = faulty.shared().step(|_, now, _| now);
+    let (dialling, outcome) = loop {
+        let dialling = Open::new(faulty, &ending, src, dst, began);
+        match dialling.connect(src, dst, data.clone(), notifier).await {
+            Ok(near) => break (dialling, Ok(near)),
+            Err(Failed::Now(cause)) => return Err(cause),
+            // The request has to be sent again.
+            Err(Failed::There(_)) if dialling.is_forgotten(dst) => {}
+            Err(Failed::There(cause)) => break (dialling, Err(cause)),
+        }
     };
     let answer = match dialling.answer.with(Option::take) {
         Some(answer) => answer,
@@ -68,11 +75,13 @@ struct Dialling {
     fate: Arc<Letter>,
     request: Option<OnItsWay>,
     refused: Option<Refused>,
+    cuts: u64,
 }
 
 /// A dial under way, with what it has made so far.
 struct Open<'a, E: Engine + 'static> {
     faulty: &'a Faulty<E>,
+    ending: &'a Ending<'a>,
     dialling: Dialling,
     /// Its connection, once the engine has made that.
     links: Lock<Option<Arc<Links<E>>>>,
@@ -80,11 +89,14 @@ struct Open<'a, E: Engine + 'static> {
     answer: Arc<Answered>,
 }
 
+/// How the near end ends if the dial is dropped.
+type Ending<'a> = dyn Fn() -> Shutdown + Sync + 'a;
+
 /// The answer of a dial once it was sent, and is on its way unless it has arrived.
 type Answered = Lock<Option<Option<OnItsWay>>>;
 
 impl<'a, E: Engine + 'static> Open<'a, E> {
-    fn new(faulty: &'a Faulty<E>, src: &Addr, dst: &Addr) -> Self {
+    fn new(faulty: &'a Faulty<E>, ending: &'a Ending<'a>, src: &Addr, dst: &Addr, began: u64) -> Self {
         let shared = faulty.shared();
         let judged = match shared.judge(&Traffic::Dial { from: src.host(), to: dst.host(), port: dst.port }) {
             Verdict::Pass => (0, None),
@@ -93,11 +105,11 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
             Verdict::Reset => (0, Some(Refused::OnTheWay)),
             Verdict::Refuse => (0, Some(Refused::There)),
         };
-        let begun = shared.step(|world, now, _| world.dial(&src.host, &dst.host, judged, now));
-        let Begun { route, conn, fate, request, refused } = begun;
+        let begun = shared.step(|world, now, _| world.dial(&src.host, &dst.host, judged, (began, now)));
+        let Begun { route, conn, fate, request, refused, cuts } = begun;
         let request = request.map(|sent| OnItsWay::new(shared, sent));
-        let dialling = Dialling { route, conn, fate, request, refused };
-        Self { faulty, dialling, links: Lock::new(None), answer: Arc::new(Lock::new(None)) }
+        let dialling = Dialling { route, conn, fate, request, refused, cuts };
+        Self { faulty, ending, dialling, links: Lock::new(None), answer: Arc::new(Lock::new(None)) }
     }
 
     async fn connect<N: Notifier<Link = FaultyLink<E>>>(
@@ -135,7 +147,8 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
                 };
                 self.faulty.shared().step(|world, _, _| world.accepted(links.conn));
                 links.set(0, link.clone());
-                Ok((Near { faulty: self.faulty, end: Some(FaultyLink { link, links, side: 0 }) }, peer))
+                let end = Some(FaultyLink { link, links, side: 0 });
+                Ok((Near { faulty: self.faulty, ending: self.ending, end }, peer))
             }
             Err(Failed::There(cause)) => match links {
                 Some(links) => {
@@ -147,6 +160,11 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
             },
             Err(failed) => Err(failed),
         }
+    }
+
+    /// Whether the host that it is for has lost its power since.
+    fn is_forgotten(&self, dst: &Addr) -> bool {
+        self.faulty.shared().look(|world| world.cuts(&dst.host)) != self.dialling.cuts
     }
 
     /// The request arrives, and is refused there: the answer is sent by itself.
@@ -205,6 +223,7 @@ impl<E: Engine + 'static> Drop for Open<'_, E> {
 /// The dialling end, closed unless the dial is done.
 struct Near<'a, E: Engine + 'static> {
     faulty: &'a Faulty<E>,
+    ending: &'a Ending<'a>,
     end: Option<FaultyLink<E>>,
 }
 
@@ -220,7 +239,7 @@ impl<E: Engine + 'static> Near<'_, E> {
 impl<E: Engine + 'static> Drop for Near<'_, E> {
     fn drop(&mut self) {
         if let Some(end) = self.end.take() {
-            self.faulty.shutdown(&end, Shutdown::CloseOrReset);
+            self.faulty.shutdown(&end, (self.ending)());
             self.faulty.release(&end);
         }
     }
@@ -283,10 +302,10 @@ where
 
     /// Gives both ends to the faults.
     fn ends(&self, link: E::Link) -> (FaultyLink<E>, Left<'_, E>) {
-        let Open { faulty, .. } = *self.open;
+        let Open { faulty, ending, .. } = *self.open;
         let near = faulty.inner.delay_io().map(|io| io.peer(&link));
         let links = self.open.open([near, Some(link.clone())], [true; 2]);
-        let left = Left { faulty, links: links.clone(), done: false };
+        let left = Left { faulty, ending, links: links.clone(), done: false };
         (FaultyLink { link, links, side: 1 }, left)
     }
 }
@@ -319,6 +338,10 @@ where
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
         self.notifier.down(cause)
     }
+
+    fn ending(&self) -> Shutdown {
+        (self.open.ending)()
+    }
 }
 
 /// The far end, until it is handed over. One that never is, is not known to any program: it is closed at once.
@@ -350,6 +373,7 @@ impl<E: Engine + 'static> Drop for Held<E> {
 /// stream. Where none has, both ends are closed, and nothing is on its way.
 struct Left<'a, E: Engine + 'static> {
     faulty: &'a Faulty<E>,
+    ending: &'a Ending<'a>,
     links: Arc<Links<E>>,
     /// Whether there is an outcome.
     done: bool,
@@ -373,7 +397,7 @@ impl<E: Engine + 'static> Drop for Left<'_, E> {
         let Links { conn, .. } = *self.links;
         match self.links.end(0) {
             Some(link) => {
-                self.faulty.shut(&self.links, 0, &link, Shutdown::CloseOrReset);
+                self.faulty.shut(&self.links, 0, &link, (self.ending)());
             }
             None => {
                 self.faulty.shared().step(|world, _, actions| world.shut_at_once(conn, 0, Shutdown::Close, actions));

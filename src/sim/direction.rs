@@ -36,8 +36,30 @@ pub(super) enum Item {
     Break { conn: u64, side: usize },
     /// A dial, with its number.
     Dial(Arc<Letter>, u64),
-    /// The answer of a dial, or a write of a rendezvous.
-    Letter(Arc<Letter>),
+    /// The answer of a dial.
+    Answer(Arc<Letter>),
+    /// A write of a rendezvous.
+    Offer { conn: u64, side: usize, letter: Arc<Letter> },
+}
+
+impl Item {
+    /// The end of a connection that has sent it, where it keeps its place among what that sends.
+    pub(super) fn lane(&self) -> Option<(u64, usize)> {
+        match *self {
+            Self::Bytes { conn, side, .. } | Self::End { conn, side, .. } | Self::Offer { conn, side, .. } => {
+                Some((conn, side))
+            }
+            Self::Break { .. } | Self::Dial(..) | Self::Answer(_) => None,
+        }
+    }
+
+    /// What is settled as it arrives.
+    pub(super) fn letter(self) -> Option<Arc<Letter>> {
+        match self {
+            Self::Dial(letter, _) | Self::Answer(letter) | Self::Offer { letter, .. } => Some(letter),
+            Self::Bytes { .. } | Self::End { .. } | Self::Break { .. } => None,
+        }
+    }
 }
 
 /// The directions of a dial: its own, and the other one; and its number among the dials of its direction.
@@ -57,6 +79,8 @@ pub(super) struct Direction {
     shift: u64,
     /// Since when it is cut.
     cut_at: Option<u64>,
+    /// Whether the host that it leads to has no power.
+    pub(super) off: bool,
     /// When the cut ends by itself.
     pub(super) cut_until: Option<u64>,
     /// Counts the cuts and holds, and their ends: bytes sent before and after one are not merged.
@@ -64,7 +88,7 @@ pub(super) struct Direction {
     /// Until when the wire carries what was sent.
     free: u64,
     /// When the last dial is due.
-    last_dial: u64,
+    pub(super) last_dial: u64,
     /// How many dials there were.
     pub(super) dials: u64,
     pub(super) queue: BTreeMap<Place, Item>,
@@ -87,6 +111,7 @@ impl Direction {
             draws,
             shift: 0,
             cut_at,
+            off: false,
             cut_until: None,
             epoch: 0,
             free: 0,
@@ -106,7 +131,7 @@ impl Direction {
 
     /// Whether what is due arrives.
     pub(super) fn is_open(&self) -> bool {
-        self.cut_at.is_none() && !self.settings.held
+        self.cut_at.is_none() && !self.settings.held && !self.off
     }
 
     /// When the first item arrives in real time, and its number, if the direction is open.

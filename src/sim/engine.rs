@@ -9,6 +9,7 @@ use core::future::Future;
 use core::task::{Context, Poll, Waker};
 
 use crate::addr::Addr;
+use crate::addr::name::HostName;
 use crate::contract::any_notifier::AnyNotifier;
 use crate::contract::engine::{DelayIo, DelayStatus, Engine, FastIo, FastPath, LinkStatus, Shutdown};
 use crate::contract::notifier::Notifier;
@@ -175,6 +176,15 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
 
     fn attach(&self, name: &str, picture: Weak<dyn fmt::Display + Send + Sync>) {
         self.inner.attach(name, picture);
+    }
+
+    fn power(&self, host: &str, on: bool) -> bool {
+        self.inner.power(host, on);
+        let Some(host) = HostName::valid("", host) else { return false };
+        // First, what is due arrives.
+        self.shared().run();
+        self.shared().step(|world, now, actions| world.power(&host, on, now, actions));
+        true
     }
 
     fn clock(&self) -> Option<&Clock> {

@@ -9,7 +9,7 @@ use crate::contract::engine::{DelayIo, Engine, Shutdown};
 use crate::error::cause::Cause;
 use crate::sim::conn::Way;
 use crate::sim::letter::Letter;
-use crate::sim::links::{Links, Offer};
+use crate::sim::links::{Links, Offer, audible};
 use crate::sim::shared::Shared;
 use crate::sync::Lock;
 use crate::wait::waker::Task;
@@ -142,6 +142,7 @@ impl<E: Engine + 'static> Faulty<E> {
     /// Shuts an end down, by way of its lane if it has one.
     pub(super) fn shut(&self, links: &Arc<Links<E>>, side: usize, link: &E::Link, how: Shutdown) -> bool {
         let lanes = self.inner.delay_io();
+        let how = if lanes.is_some() { how } else { audible(how) };
         let way = self.shared().step(|world, _, actions| match lanes {
             Some(_) => world.shut(links.conn, side, how, actions),
             None => world.shut_at_once(links.conn, side, how, actions),

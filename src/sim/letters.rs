@@ -26,6 +26,8 @@ pub(super) struct Begun {
     pub(super) request: Option<Sent>,
     /// Whether it is refused there, or has been on its way.
     pub(super) refused: Option<Refused>,
+    /// How often the host that it is for has lost its power before.
+    pub(super) cuts: u64,
 }
 
 /// Where a dial is refused.
@@ -38,13 +40,13 @@ pub(super) enum Refused {
 }
 
 impl World {
-    /// A dial begins. By a rule, it arrives later by `more`, or is refused.
+    /// A dial begins, or begins anew that `began` then. By a rule, it arrives later by `more`, or is refused.
     pub(super) fn dial(
         &mut self,
         from: &HostName,
         to: &HostName,
         (more, refused): (u64, Option<Refused>),
-        now: u64,
+        (began, now): (u64, u64),
     ) -> Begun {
         let dirs = [self.direction(from, to, now), self.direction(to, from, now)];
         let conn = self.next_conn();
@@ -59,7 +61,7 @@ impl World {
         };
         let limit = direction.settings.connect_timeout;
         let alarm = limit.map(|limit| {
-            let place = (now.saturating_add(limit), self.next_number());
+            let place = (began.saturating_add(limit), self.next_number());
             self.alarms.insert(place, Alarm::Dial(dirs[0], dial));
             place
         });
@@ -74,7 +76,7 @@ impl World {
                 request = Some((letter, dirs[0], number));
             }
         }
-        Begun { route: DialRoute { dirs, dial }, conn, fate, request, refused }
+        Begun { route: DialRoute { dirs, dial }, conn, fate, request, refused, cuts: self.cuts(to) }
     }
 
     /// The number of a connection that was dialled elsewhere, and its route.
@@ -96,7 +98,7 @@ impl World {
             return None;
         }
         let letter = Arc::new(Letter::new());
-        let (_, number) = self.post(back, due, Item::Letter(letter.clone()));
+        let (_, number) = self.post(back, due, Item::Answer(letter.clone()));
         Some((letter, back, number))
     }
 
@@ -112,7 +114,7 @@ impl World {
     pub(super) fn take_letter(&mut self, dir: usize, number: u64) -> Option<Arc<Letter>> {
         let queue = &mut self.dirs[dir].queue;
         let place = queue.iter().find(|((_, known), _)| *known == number).map(|(place, _)| *place)?;
-        let Some(Item::Dial(letter, _) | Item::Letter(letter)) = queue.remove(&place) else { return None };
+        let letter = queue.remove(&place)?.letter()?;
         self.schedule(dir);
         Some(letter)
     }
@@ -141,7 +143,7 @@ impl World {
         if due <= direction.time(now) && direction.is_open() {
             return None;
         }
-        let (_, number) = self.post(dir, due, Item::Letter(letter.clone()));
+        let (_, number) = self.post(dir, due, Item::Offer { conn, side, letter: letter.clone() });
         Some((dir, number))
     }
 

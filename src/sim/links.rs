@@ -59,6 +59,11 @@ impl Offer {
     }
 }
 
+/// How an engine shuts an end down that does not know how to vanish, or whose peer is gone.
+pub(super) fn audible(how: Shutdown) -> Shutdown {
+    if how == Shutdown::Vanish { Shutdown::Abort } else { how }
+}
+
 /// FNV-1a.
 fn sum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
@@ -164,7 +169,7 @@ impl<E: Engine> Wire for Links<E> {
 
     fn end(&self, side: usize, how: Shutdown, released: bool) {
         if let Some(link) = self.end(side) {
-            self.engine.shutdown(&link, how);
+            self.engine.shutdown(&link, audible(how));
             if released {
                 self.engine.release(&link);
             }

@@ -71,6 +71,13 @@
 //! network, and over an engine that cannot hide bytes, a write waits until it arrives and is offered then; the end of
 //! such an engine's connection is seen at once.
 //!
+//! # Crash and restart
+//!
+//! Hosts die and come back by methods of their network, in growable networks:
+//! [`crash`](crate::NetRefExt::crash), [`power_off`](crate::NetRefExt::power_off),
+//! [`restart`](crate::NetRefExt::restart) and [`bounce`](crate::NetRefExt::bounce). Faults carry what a peer gets to know
+//! of that: the reset of a crash arrives after the latency, or after the repair, and a host without power is silent.
+//!
 //! # Which directions
 //!
 //! Faults are set for directions, by the names of hosts: [`route`](Faults::route) for both between two hosts,
@@ -98,8 +105,12 @@
 //! | | `reset_peer` | | `REJECT` with tcp-reset | `.reset_peer()`, `.cut(Cut::Reset)` |
 //! | | `slow_close`, `limit_data`, `slicer` | | | `.slow_close(d)`, `.limit_data(..)`, `.slicer(..)` |
 //! | | disabled proxy | | `REJECT` | `.refuse(true)` |
+//! | `crash`, `bounce` | | `kill`, `restart` | | `crash("a")`, `bounce("a")` of the network |
 //!
 //! # Limits
+//!
+//! Over an engine that cannot hide bytes, a host that loses its power resets its connections. A peer that only reads
+//! does not find out that a host is gone: there are no keep-alives.
 //!
 //! Without `alloc` there are [`FixedFaults`] alone: partitions, holds and latencies of named pairs of hosts, for networks of
 //! a fixed size. Both ends of a connection must be in networks with the same [`Faults`].
@@ -130,6 +141,8 @@ mod letter;
 mod letters;
 #[cfg(feature = "alloc")]
 mod links;
+#[cfg(feature = "alloc")]
+mod power;
 #[cfg(feature = "alloc")]
 mod route;
 #[cfg(feature = "alloc")]

@@ -131,6 +131,17 @@ pub(super) struct World {
     pub(super) timers: u64,
     /// Whether a rule looks at each write, so that each goes through a lane.
     pub(super) ruled: bool,
+    /// The hosts that have lost their power.
+    pub(super) powers: BTreeMap<HostName, Power>,
+}
+
+/// The power of a host.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Power {
+    /// How often it was cut and not given back: it is on if that is 0.
+    pub(super) off: u32,
+    /// How often it was cut.
+    pub(super) cuts: u64,
 }
 
 impl World {
@@ -150,20 +161,23 @@ impl World {
             armed: None,
             timers: 0,
             ruled: false,
+            powers: BTreeMap::new(),
         }
     }
 
     pub(super) fn direction(&mut self, from: &HostName, to: &HostName, now: u64) -> usize {
-        let Self { index, dirs, plan, seed, .. } = self;
+        let Self { index, dirs, plan, seed, powers, .. } = self;
         *index.entry((*from, *to)).or_insert_with(|| {
-            dirs.push(Direction::new(*seed, *from, *to, plan.settings(from, to), now));
+            let mut direction = Direction::new(*seed, *from, *to, plan.settings(from, to), now);
+            direction.off = from != to && powers.get(to).is_some_and(|power| power.off > 0);
+            dirs.push(direction);
             dirs.len() - 1
         })
     }
 
     /// Whether what is sent in a direction goes through lanes.
     pub(super) fn delays(&self, dir: usize) -> bool {
-        self.ruled || self.dirs[dir].settings.delays()
+        self.ruled || self.dirs[dir].off || self.dirs[dir].settings.delays()
     }
 
     pub(super) fn looks(&self, dir: usize) -> (bool, bool) {
@@ -228,7 +242,11 @@ impl World {
 
     pub(super) fn arrive(&mut self, dir: usize, item: Item, now: u64, actions: &mut Vec<Action>) {
         match item {
-            Item::Dial(letter, _) | Item::Letter(letter) => actions.push(Action::Settle(letter, Ok(()))),
+            Item::Dial(letter, _) | Item::Answer(letter) => actions.push(Action::Settle(letter, Ok(()))),
+            Item::Offer { conn, side, letter } => {
+                actions.push(Action::Settle(letter, Ok(())));
+                self.answer_lost(conn, 1 - side, now);
+            }
             Item::Bytes { conn, side, count } => {
                 let delays = self.delays(dir);
                 let Some(known) = self.conns.get_mut(&conn) else { return };
@@ -242,9 +260,7 @@ impl World {
                     actions.push(Action::Show(wire, side, count));
                 }
                 self.watch_unseen(conn, side);
-                if lost {
-                    self.answer_lost(conn, 1 - side, now);
-                }
+                self.answer_lost(conn, 1 - side, now);
             }
             Item::End { conn, side, how } => {
                 let Some(known) = self.conns.get_mut(&conn) else { return };
@@ -255,19 +271,19 @@ impl World {
                     known.ends[side] = End::Closed;
                 }
                 actions.push(Action::End(wire, side, how, released));
-                let lost = known.is_lost(1 - side);
                 self.watch_unseen(conn, side);
-                if lost {
-                    self.answer_lost(conn, 1 - side, now);
-                }
+                self.answer_lost(conn, 1 - side, now);
             }
             Item::Break { conn, .. } => self.break_off(conn, actions),
         }
     }
 
-    /// Something has reached an end that has failed: it answers by a reset.
+    /// Something has reached an end. One that has failed, or is of a machine that knows it no more, answers by a reset.
     pub(super) fn answer_lost(&mut self, conn: u64, side: usize, now: u64) {
         let Some(known) = self.conns.get(&conn) else { return };
+        if !known.is_lost(side) && !matches!(known.ends[side], End::Leaving(Shutdown::Vanish, _)) {
+            return;
+        }
         let (dir, dial) = (known.dirs[side], known.dial);
         let draws = self.dirs[known.dirs[0]].draws;
         let direction = &self.dirs[dir];

@@ -9,8 +9,8 @@ use core::sync::atomic::Ordering;
 use super::list::{FIRST, List};
 use super::sockets::{CAPACITY, Sockets};
 use super::{
-    Bind, Closed, Directory, HostFlags, Hosts, MaybeBoxed, NetworkState, Peer, Ports, Renewable, Socket, SocketLayout,
-    State, Tables,
+    Bind, Closed, Death, Directory, HostFlags, Hosts, MaybeBoxed, NetworkState, Peer, Ports, Renewable, Socket,
+    SocketLayout, State, Tables,
 };
 use crate::addr::name::HostName;
 use crate::error::cause::{Cause, Resource};
@@ -168,9 +168,11 @@ impl<L: Clone + Send + Sync> Tables for Heap<L> {
 }
 
 impl<L: Clone + Send + Sync> Renewable for Heap<L> {
-    fn kill(ports: &mut HeapPorts<L>) -> bool {
+    fn kill(ports: &mut HeapPorts<L>, how: Death) -> bool {
         let was_open = ports.close();
-        ports.dead |= was_open;
+        if was_open {
+            ports.death = Some(how);
+        }
         was_open
     }
 
@@ -357,14 +359,14 @@ impl<L> Directory for HeapDirectory<'_, L> {
 /// The sockets of one host, under lock.
 pub struct HeapPorts<L> {
     open: bool,
-    dead: bool,
+    death: Option<Death>,
     /// Allocated with the first socket: there may be many hosts, most of them idle.
     sockets: Option<Box<Sockets<L>>>,
 }
 
 impl<L> Default for HeapPorts<L> {
     fn default() -> Self {
-        Self { open: true, dead: false, sockets: None }
+        Self { open: true, death: None, sockets: None }
     }
 }
 
@@ -412,8 +414,8 @@ impl<L> Ports for HeapPorts<L> {
         core::mem::take(&mut self.open)
     }
 
-    fn is_dead(&self) -> bool {
-        self.dead
+    fn death(&self) -> Option<Death> {
+        self.death
     }
 
     #[inline]

@@ -22,7 +22,9 @@ pub use fixed::{Fixed, FixedMemory};
 pub use heap::Heap;
 pub(crate) use queue::{Delivery, acknowledge, drop_request, enqueue, next_delivery, queue, refuse_next};
 pub(crate) use row::{MaybeBoxed, Peer, PortHold, Queue, Request, RequestPhase, Socket, SocketLayout, State, U24};
-pub(crate) use tables::{Bind, Closed, Closing, Directory, HostFlags, Hosts, NetworkState, Ports, Renewable, Tables};
+pub(crate) use tables::{
+    Bind, Closed, Closing, Death, Directory, HostFlags, Hosts, NetworkState, Ports, Renewable, Tables,
+};
 
 /// The number that stands for no slot. A host always has fewer sockets than this.
 pub(crate) const NIL: u32 = 0x00ff_ffff;

@@ -103,13 +103,22 @@ pub trait Tables: Send + Sync {
     fn intern_within(&self, ports: &mut Self::Ports<'_>, name: &HostName) -> Result<u32, Cause>;
 }
 
+/// How a host died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// Its machine answers in its place.
+    Crash,
+    /// Its machine answers nothing.
+    PowerOff,
+}
+
 /// Tables in which a host can die, and be made anew. Sealed, as [`Tables`] is.
 ///
 /// Each life of a host has a number of its own, and sockets of its own under a lock of its own. So references to an
 /// earlier life stay valid, and what they do is not seen in a later one.
 pub trait Renewable: Tables {
-    /// Closes a host that dies. Returns whether it was open.
-    fn kill(ports: &mut Self::Ports<'_>) -> bool;
+    /// Closes a host that dies in this way. Returns whether it was open.
+    fn kill(ports: &mut Self::Ports<'_>, how: Death) -> bool;
 
     /// Makes a host with the name, the IP address and the flags of the one with this number, which is closed. From now
     /// on its name means the new one. Returns `None` if there is no room.
@@ -265,9 +274,9 @@ pub trait Ports {
     /// Closes the host. Returns whether it was open.
     fn close(&mut self) -> bool;
 
-    /// Whether the host died, and was not only closed.
-    fn is_dead(&self) -> bool {
-        false
+    /// How the host died, if it did, and was not only closed.
+    fn death(&self) -> Option<Death> {
+        None
     }
 
     /// Puts a socket into a free slot, with the port that `bind` asks for. Returns the slot.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::close::{Blocked, is_down};
 use super::setup::Setup;
 use super::step::{accept, failed, read, read_all, server, text, write};
+use super::task::Task;
 use crate::error::kind::ErrorKind;
 use crate::net::net_ref::NetRef;
 use crate::net::network::NetRefExt as _;
@@ -88,6 +89,27 @@ pub(super) fn a_crash_withdraws_the_hosts_dials<N: NetRef + 'static>(net: &Setup
     let error = dial.outcome().expect_err("the host is down");
     assert_eq!((error.kind(), error.addr()), (ErrorKind::HostDown, Some(("b".into(), 9))));
     assert_eq!(text(listener.try_accept()), format!("accept {n} b:9: would block"));
+}
+
+pub(super) fn an_accepted_dial_that_a_dead_host_drops_is_reset<N: NetRef + 'static>(net: &Setup<N>) {
+    let pair = net.pair();
+    let listener = server(&pair.b, ":9");
+    let dial = net.hold_dial(&pair.a, "b:9", &pair.b);
+    let mut accepting = Task::new(accept(&listener));
+    accepting.turn();
+    net.crash("a");
+    drop(dial);
+    if !accepting.turn() {
+        // It is withdrawn where the engine acknowledges an accept only when the dial is polled.
+        assert_eq!(pair.b.sockets(), 3);
+        return;
+    }
+    let accepted = Arc::new(accepting.outcome().expect("a dial waits"));
+    if net.raw {
+        net.closed_at_peer(&accepted);
+    }
+    assert_eq!(text(net.wait(read(&accepted, 9))), failed("read", &accepted, "connection reset"));
+    assert_eq!(text(net.wait(write(&accepted, b"x"))), failed("write", &accepted, "connection reset"));
 }
 
 pub(super) fn a_restarted_host_connects_from_port_1_again<N: NetRef + 'static>(net: &Setup<N>) {

@@ -217,6 +217,7 @@ macro_rules! __virtnet_behaviours {
             what_a_dead_host_drops_is_not_seen
             a_crash_refuses_queued_dials
             a_crash_withdraws_the_hosts_dials
+            an_accepted_dial_that_a_dead_host_drops_is_reset
             a_restarted_host_connects_from_port_1_again
             the_name_means_the_newest_host
             only_a_host_that_is_down_is_restarted

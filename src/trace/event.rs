@@ -221,9 +221,7 @@ fn write_failure(f: &mut fmt::Formatter<'_>, error: &Error) -> fmt::Result {
         let name = host.as_str();
         let tail = if host.is_cut() { "…" } else { "" };
         match error.operation() {
-            Operation::NewHost | Operation::Resolve | Operation::Crash | Operation::Restart => {
-                write!(f, "{name}{tail}")?
-            }
+            operation if operation.is_of_host() => write!(f, "{name}{tail}")?,
             _ => write_host_port(f, name, tail, port)?,
         }
         before = "->";

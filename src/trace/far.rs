@@ -3,6 +3,7 @@
 use core::future::Future;
 
 use crate::addr::Addr;
+use crate::contract::engine::Shutdown;
 use crate::contract::notifier::{Accept, Notifier};
 use crate::contract::observe::{CoreEvent, Observer, RawEvent, Ticket};
 use crate::error::cause::Cause;
@@ -68,6 +69,10 @@ where
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
         self.notifier.down(cause)
+    }
+
+    fn ending(&self) -> Shutdown {
+        self.notifier.ending()
     }
 }
 

@@ -241,6 +241,10 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
         self.inner.clock()
     }
 
+    fn power(&self, host: &str, on: bool) -> bool {
+        self.inner.power(host, on)
+    }
+
     // Without a heap there is no gate, and none of its code.
     #[cfg(feature = "alloc")]
     #[inline]

@@ -23,7 +23,7 @@ pub(crate) const fn ms(millis: u64) -> Duration {
 pub(crate) struct Bed {
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
-    net: pipenet::Network<Layers>,
+    pub(crate) net: pipenet::Network<Layers>,
     pub(crate) a: Host,
     pub(crate) b: Host,
     pub(crate) listener: Listener,
@@ -83,6 +83,30 @@ impl Bed {
         let accepted = self.listener.try_accept().expect("a dial waits");
         let dialled = dial.as_mut().try_wait().expect("it is accepted").expect("it is not refused");
         [dialled, accepted]
+    }
+
+    /// A connection from `b` to `a`, made while faults delay it.
+    pub(crate) fn connect(&self) -> [Conn; 2] {
+        let (mut dial, from) = (self.dial(), self.now());
+        self.at(from + 50);
+        let accepted = self.listener.try_accept().expect("the request has arrived");
+        self.at(from + 100);
+        [dial.as_mut().try_wait().expect("the answer has arrived").expect("it was accepted"), accepted]
+    }
+
+    /// Milliseconds since the start.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().as_nanos() / 1_000_000
+    }
+
+    /// Makes `a` anew.
+    pub(crate) fn restart_a(&mut self) {
+        self.a = self.net.restart("a").expect("it is dead");
+    }
+
+    /// Listens at port 10 of `a` again.
+    pub(crate) fn listen(&mut self) {
+        self.listener = self.a.listen(":10").expect("a free port");
     }
 
     /// The network as it is.

@@ -121,6 +121,28 @@ fn a_close_withdraws_what_is_on_its_way_and_arrives_itself() {
     bed.finish();
 }
 
+#[test]
+fn a_write_to_a_host_without_power_waits_and_is_reset_after_its_restart() {
+    let mut bed = bed();
+    let [b, a] = bed.pair();
+    bed.route().latency(L);
+    bed.net.power_off("a").expect("there is such a host");
+    drop(a);
+    let mut write = writing!(&b, b"hello");
+    bed.at(1000);
+    assert!(waits(&b) && write.as_mut().poll(&mut cx()).is_pending());
+    bed.restart_a();
+    bed.before(1100);
+    assert!(waits(&b) && write.as_mut().poll(&mut cx()).is_pending());
+    bed.at(1100);
+    assert_eq!(read(&b), Err("read pipet a:1->b:1: connection reset".into()));
+    assert!(write.as_mut().poll(&mut cx()).ready_and(|outcome| outcome.is_err()));
+    drop(write);
+    drop(b);
+    bed.listen();
+    bed.finish();
+}
+
 trait ReadyAnd<T> {
     fn ready_and(self, check: impl FnOnce(T) -> bool) -> bool;
 }

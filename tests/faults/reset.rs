@@ -348,3 +348,26 @@ fn a_rule_sees_each_dial_and_each_write() {
     drop((pair, next, dial));
     bed.finish();
 }
+
+#[test]
+fn a_dial_that_is_accepted_as_its_host_dies_is_reset() {
+    for polled in [true, false] {
+        let bed = Bed::slow();
+        let mut dial = bed.dial();
+        bed.at(50);
+        let a = bed.listener.try_accept().expect("the request has arrived");
+        bed.at(60);
+        bed.net.crash("b").expect("there is such a host");
+        if polled {
+            let error = dial.as_mut().try_wait().expect("woken").unwrap_err();
+            assert_eq!(error.to_string(), "dial pipet b:1->a:10: host is down");
+        }
+        drop(dial);
+        bed.before(110);
+        assert!(waits(&a));
+        bed.at(110);
+        assert_eq!(read(&a), Err("read pipet b:1->a:1: connection reset".into()));
+        drop(a);
+        bed.finish();
+    }
+}
