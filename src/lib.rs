@@ -392,7 +392,7 @@ struct Readme;
 /// # fn main() {}
 /// ```
 ///
-/// With the feature `sim`, it may have faults, alone or after a trace: see [`FixedFaults`](sim::FixedFaults).
+/// With the feature `sim`, it may have faults, alone or after a trace: see `sim::FixedFaults`.
 ///
 /// One that cannot be does not compile:
 ///

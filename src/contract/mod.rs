@@ -8,3 +8,4 @@ pub(crate) mod networker;
 pub(crate) mod notifier;
 pub(crate) mod observe;
 pub(crate) mod registry;
+pub(crate) mod shutdown;

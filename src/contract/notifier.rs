@@ -3,7 +3,7 @@
 use core::future::Future;
 
 use crate::addr::Addr;
-use crate::contract::engine::Shutdown;
+use crate::contract::shutdown::Shutdown;
 use crate::error::cause::Cause;
 
 /// Through it, a backend hands over incoming connections to the core and reports that the network failed.

@@ -140,6 +140,10 @@ impl<E: Engine> Engine for FixedFaulty<E> {
         self.inner.clock()
     }
 
+    fn power(&self, host: &str, on: bool) -> bool {
+        self.inner.power(host, on)
+    }
+
     fn holds(&self) -> bool {
         self.inner.holds()
     }
