@@ -245,7 +245,18 @@ fn methods() -> BTreeSet<String> {
     let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/contract/engine.rs")).unwrap();
     let body = source.split("pub trait Engine").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("the trait");
     let named = body.split("\n    fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
-    let own = ["clock", "delay_io", "fast_io", "ticket", "observe", "holds", "poll_pass", "cancel_pass", "attach"];
+    let own = [
+        "clock",
+        "delay_io",
+        "fast_io",
+        "ticket",
+        "observe",
+        "holds",
+        "poll_pass",
+        "cancel_pass",
+        "hold_thread",
+        "attach",
+    ];
     named.filter(|name| !own.contains(name)).map(String::from).collect()
 }
 

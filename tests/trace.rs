@@ -13,6 +13,8 @@ mod feed;
 mod fixed;
 #[path = "trace/gate.rs"]
 mod gate;
+#[path = "trace/gate_threads.rs"]
+mod gate_threads;
 #[path = "trace/json.rs"]
 mod json;
 #[cfg(feature = "json")]

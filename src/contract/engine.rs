@@ -267,6 +267,14 @@ pub trait Engine: Send + Sync {
         let _ = (gone, link);
     }
 
+    /// Returns when the core may do `event`, which cannot wait: to listen, to close a listener, or to shut `link` down.
+    /// Called under no lock.
+    #[doc(hidden)]
+    #[inline]
+    fn hold_thread(&self, event: &CoreEvent<'_>, link: Option<&Self::Link>) {
+        let _ = (event, link);
+    }
+
     /// Closes the engine with its network. Called once, after all hosts have been closed. It is called again only if
     /// the earlier call's future was dropped before it completed.
     ///

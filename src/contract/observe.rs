@@ -207,6 +207,12 @@ pub trait Observer: Send + Sync {
     fn cancel_pass(&self, gone: &Gone<'_>, end: Option<u32>) {
         let _ = (gone, end);
     }
+
+    /// Returns when the thread may do what cannot wait: `Listened`, `ListenerClosed`, or `Shut` of this end. Called under
+    /// no lock, while [`holds`](Observer::holds).
+    fn hold_thread(&self, event: &CoreEvent<'_>, end: Option<u32>) {
+        let _ = (event, end);
+    }
 }
 
 /// A reference to an observer, such as to one in a static.
@@ -251,5 +257,9 @@ impl<O: Observer + ?Sized> Observer for &O {
 
     fn cancel_pass(&self, gone: &Gone<'_>, end: Option<u32>) {
         O::cancel_pass(self, gone, end);
+    }
+
+    fn hold_thread(&self, event: &CoreEvent<'_>, end: Option<u32>) {
+        O::hold_thread(self, event, end);
     }
 }

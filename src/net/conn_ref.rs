@@ -278,14 +278,17 @@ impl<N: NetRef> ConnRef<N> {
     /// Shuts one direction down.
     pub(crate) fn shut(&self, how: Shutdown) -> Result<(), Error> {
         self.check_up(Operation::Shutdown)?;
+        let shut = if how == Shutdown::Read { How::ShutdownRead } else { How::Shutdown };
+        self.hold_thread(shut);
         let ticket = self.net().engine.ticket();
         let reset = self.net().engine.shutdown(&self.link, how);
-        let shut = if how == Shutdown::Read { How::ShutdownRead } else { How::Shutdown };
         self.net().tell(ticket, Some(&self.link), &CoreEvent::Shut(shut, reset));
         Ok(())
     }
 
     pub(crate) fn close(&self, how: Shutdown) {
+        let shut = if how == Shutdown::Abort { How::Abort } else { How::Close };
+        self.hold_thread(shut);
         let mut told = None;
         let before = self.place.ports(|ports| {
             let slot = self.place.slot();
@@ -296,10 +299,32 @@ impl<N: NetRef> ConnRef<N> {
         if let Some(State::Connected(_)) = before {
             let reset = self.net().engine.shutdown(&self.link, how);
             if let Some(ticket) = told {
-                let shut = if how == Shutdown::Abort { How::Abort } else { How::Close };
                 self.net().tell(ticket, Some(&self.link), &CoreEvent::Shut(shut, reset));
             }
         }
+    }
+
+    /// An observer may hold the thread before it shuts this end down, if that is open.
+    #[inline(always)]
+    fn hold_thread(&self, how: How) {
+        if self.net().engine.holds() && self.place.ports(|ports| self.place.is_open(ports)) {
+            self.net().engine.hold_thread(&CoreEvent::Shut(how, false), Some(&self.link));
+        }
+    }
+
+    /// Drops this handle if it is not the last one; else an observer may hold the thread first.
+    fn drop_held(&self) -> bool {
+        let is_last = self.place.socket(|socket| {
+            if socket.handles > 1 {
+                socket.handles -= 1;
+                return false;
+            }
+            true
+        });
+        if is_last == Some(true) {
+            self.hold_thread(How::Drop);
+        }
+        is_last == Some(false)
     }
 
     /// Why this end is down, if it is.
@@ -362,6 +387,9 @@ impl<N: NetRef> Clone for ConnRef<N> {
 
 impl<N: NetRef> Drop for ConnRef<N> {
     fn drop(&mut self) {
+        if self.net().engine.holds() && self.drop_held() {
+            return;
+        }
         let slot = self.place.slot();
         let (mut told, mut watched) = (None, false);
         let last = self.place.ports(|ports| {

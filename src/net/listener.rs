@@ -67,7 +67,12 @@ impl<N: NetRef> Host<N> {
             let bind = if asked.port == 0 { Bind::Lowest } else { Bind::Exact(asked.port) };
             ports.insert(bind, State::Listener(Queue::new().into()))
         };
-        let slot = check().and_then(|()| self.net.tables.ports(&self.host, listen));
+        let slot = check().and_then(|()| {
+            if self.net.engine.holds() {
+                self.net.engine.hold_thread(&CoreEvent::Listened { addr: &asked }, None);
+            }
+            self.net.tables.ports(&self.host, listen)
+        });
         let ticket = || ticket.unwrap_or_else(|| self.net.engine.ticket());
         let slot = slot.map_err(|cause| {
             let error = match cause {
@@ -223,6 +228,10 @@ impl<N: NetRef> Listener<N> {
     /// Closes the listener, because it is `dropped` or else by a call.
     fn shut(&self, dropped: bool) {
         let (place, slot) = (&self.place, self.place.slot());
+        if place.net.engine.holds() && place.ports(|ports| place.is_open(ports)) {
+            let closed = CoreEvent::ListenerClosed { addr: &self.local_addr(), dropped };
+            place.net.engine.hold_thread(&closed, None);
+        }
         let mut told = None;
         place.ports(|ports| {
             told = place.close_ticket(ports);

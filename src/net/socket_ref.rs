@@ -67,10 +67,13 @@ impl<N: NetRef> SocketRef<N> {
     /// or its host is closed already, which was reported.
     #[inline(always)]
     pub(crate) fn close_ticket(&self, ports: &mut <N::Tables as Tables>::Ports<'_>) -> Option<Ticket> {
-        if !N::Engine::OBSERVED || !ports.is_open() || ports.socket(self.slot())?.hold == PortHold::None {
-            return None;
-        }
-        Some(self.net.engine.ticket())
+        (N::Engine::OBSERVED && self.is_open(ports)).then(|| self.net.engine.ticket())
+    }
+
+    /// Whether neither the socket nor its host is closed.
+    #[inline(always)]
+    pub(crate) fn is_open(&self, ports: &mut <N::Tables as Tables>::Ports<'_>) -> bool {
+        ports.is_open() && ports.socket(self.slot()).is_some_and(|socket| socket.hold != PortHold::None)
     }
 
     /// The cause for a host that has no port left for a connection from the socket's peer.

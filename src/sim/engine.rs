@@ -194,6 +194,10 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
         self.inner.cancel_pass(gone, link.map(|link| &link.link));
     }
 
+    fn hold_thread(&self, event: &CoreEvent<'_>, link: Option<&Self::Link>) {
+        self.inner.hold_thread(event, link.map(|link| &link.link));
+    }
+
     fn close(&self) -> impl Future<Output = Result<(), Cause>> + Send {
         self.inner.close()
     }

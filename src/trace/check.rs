@@ -12,6 +12,8 @@ use core::time::Duration;
 
 #[cfg(feature = "std")]
 use crate::trace::Passing;
+#[cfg(feature = "std")]
+use crate::trace::actor::thread;
 use crate::trace::event::Event;
 use crate::trace::failure::{Failure, last_lines};
 use crate::trace::gate::Up;
@@ -96,8 +98,8 @@ impl Trace {
     /// decides which of two dials takes the lower port, and which is accepted first. An operation that is held shows as
     /// `dial b->a:10`, without the port that it has not taken yet.
     ///
-    /// What cannot wait is never held: listening, closing, dropping, and the methods that begin with `try_`. An
-    /// operation whose network, host or socket is closed runs and fails. All others run freely once the check is
+    /// What cannot wait is not held: listening, closing, dropping, and the methods that begin with `try_`. Only
+    /// [`hold_threads`](Check::hold_threads) holds some of it. An operation whose network, host or socket is closed runs and fails. All others run freely once the check is
     /// [opened](Check::open) or dropped; a dial that is dropped while it is held leaves no event.
     ///
     /// The thread of the check must not call a held operation itself: it would wait for its own expectation.
@@ -145,6 +147,47 @@ impl Check {
             self.trace.holding().hold_reads(reads);
         }
         Self { reads, ..self }
+    }
+
+    /// Whether threads are held, too, before they listen, or shut down, close, abort or drop a socket: all of that cannot
+    /// wait, so the whole thread does. They are not held at first. This is for programs on threads of the standard library.
+    ///
+    /// A task would stop its executor, which the check may need. So a thread within a runtime of tokio is never held, with
+    /// the feature `tokio`; other executors cannot be told from threads. Never held are the thread that calls this, one that
+    /// panics, the methods that begin with `try_`, and closing a host or a network.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use virtnet::pipenet;
+    /// use virtnet::trace::Trace;
+    ///
+    /// let trace = Trace::new();
+    /// let net = pipenet::Network::builder("t").layer(trace.clone()).build()?;
+    /// let a = net.host("a")?;
+    /// let mut gate = trace.gate().hold_threads(true).by_actor();
+    /// let listens = ["x", "y"].map(|name| {
+    ///     let (a, trace) = (a.clone(), trace.clone());
+    ///     thread::spawn(move || {
+    ///         trace.name_actor(name);
+    ///         a.listen(":5").is_ok()
+    ///     })
+    /// });
+    /// // In this order, whichever thread is the first to listen.
+    /// gate.expect("y", "listen a:5").wait()?;
+    /// gate.expect("x", "listen a:5: address already in use").wait()?;
+    /// gate.open();
+    /// assert_eq!(listens.map(|listen| listen.join().unwrap()), [false, true]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn hold_threads(self, hold: bool) -> Self {
+        if self.up.is_some() {
+            self.trace.holding().hold_threads(hold, thread());
+        }
+        self
     }
 
     /// A stream for each connection, such as `b:1->a:1`. Events of no connection are those of their hosts.
@@ -200,9 +243,9 @@ impl Check {
         let mut admitted = None;
         for intent in self.trace.holding().list(waker) {
             let of = self.stream(&intent.event);
-            let is_next = admitted.is_none() && of == stream && pattern.may_fit(&intent.line);
-            let skips =
-                |(stream, pattern): &(String, Box<dyn Pattern + Send>)| *stream == of && pattern.may_fit(&intent.line);
+            let may_fit = |pattern: &dyn Pattern| intent.lines.iter().any(|line| pattern.may_fit(line));
+            let is_next = admitted.is_none() && of == stream && may_fit(pattern);
+            let skips = |(stream, pattern): &(String, Box<dyn Pattern + Send>)| *stream == of && may_fit(&**pattern);
             if is_next || self.skipped.iter().any(skips) {
                 self.trace.holding().admit(|_, held, _| held.number == intent.number);
                 admitted = admitted.or(is_next.then_some(intent.number));

@@ -1,7 +1,7 @@
 //! The gate: while it is up, an operation that may wait asks before it begins, and is held. The check that has the gate
 //! lets one pass at a time, so it decides the order of what would race.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
 
@@ -89,38 +89,41 @@ impl Trace {
                 release(&|_, event| event.host().is_some_and(|name| *name == *host));
             }
             CoreEvent::NetworkDown(_) | CoreEvent::NetworkClosed => release(&|_, _| true),
-            CoreEvent::ListenerClosed { addr, .. } => release(&|what, _| what == What::Accept(*addr)),
+            CoreEvent::ListenerClosed { addr, .. } => release(&|what, event| {
+                what == What::Accept(*addr)
+                    || matches!(event.kind, Kind::ListenerClosed { addr: at, .. } if at == *addr)
+            }),
             CoreEvent::Shut(how, _) if how.closes() => {
-                let ends = [end.map(What::Read), end.map(What::Write)];
-                release(&|what, _| ends.contains(&Some(what)));
+                let end = end.map(|end| self.end(end));
+                release(&|_, event| end.is_some() && event.end == end);
             }
             _ => {}
         }
     }
 
-    fn operation(&self, what: What) -> OperationAt {
+    pub(super) fn operation(&self, what: What) -> OperationAt {
         OperationAt { network: self.network(), what }
     }
 
     /// The operation as the event that it would be.
     fn described(&self, intent: &Intent<'_>, end: u32) -> HeldIntent {
-        let (kind, key, text, line) = match *intent {
+        let (kind, key, text, line, end) = match *intent {
             Intent::Dial { host, dst, .. } => {
                 let src = Addr { host: HostName::cut(host).0, port: 0, ..*dst };
                 let [key, line] = ["", ":*"].map(|port| alloc::format!("dial {host}{port}->{dst}"));
-                (Kind::Dialled { src, dst: *dst }, key.clone(), key, line)
+                (Kind::Dialled { src, dst: *dst }, key.clone(), key, line, None)
             }
             Intent::Accept { listener } => {
                 let key = alloc::format!("accept {listener}");
                 let line = alloc::format!("{key}: *");
                 let nobody = Addr { host: HostName::EMPTY, port: 0, ..*listener };
-                (Kind::Accepted { listener: *listener, local: *listener, peer: nobody }, key.clone(), key, line)
+                (Kind::Accepted { listener: *listener, local: *listener, peer: nobody }, key.clone(), key, line, None)
             }
             Intent::Read => {
                 let [dst, src] = self.ends(end);
                 let key = alloc::format!("read {src}->{dst}");
                 let line = alloc::format!("{key}: *");
-                (Kind::Read { src, dst, offset: None, count: 0, bytes: Vec::new() }, key.clone(), key, line)
+                (Kind::Read { src, dst, offset: None, count: 0, bytes: Vec::new() }, key.clone(), key, line, Some(end))
             }
             Intent::Write(bytes) => {
                 let [src, dst] = self.ends(end);
@@ -129,23 +132,33 @@ impl Trace {
                 let kind = Kind::Wrote { src, dst, offset: None, count: of, of, bytes: kept };
                 let (key, text) = (alloc::format!("write {src}->{dst}"), kind.to_string());
                 let line = alloc::format!("{key}: *");
-                (kind, key, text, line)
+                (kind, key, text, line, Some(end))
             }
         };
-        let is_of_end = matches!(intent, Intent::Read | Intent::Write(_));
-        let end = is_of_end.then(|| End { network: self.network().into(), conn: end / 2, accepted: end % 2 == 1 });
-        let (actor, network) = (self.actor(), NetworkName::EMPTY);
-        HeldIntent {
-            number: 0,
-            event: Event { seq: 0, at: None, actor, network, end, guessed: false, kind },
-            text,
-            line,
-            key,
-        }
+        self.held_intent(kind, end, key, text, [line].into())
+    }
+
+    /// An operation of this thread or task, that is yet to get its number.
+    pub(super) fn held_intent(
+        &self,
+        kind: Kind,
+        end: Option<u32>,
+        key: String,
+        text: String,
+        lines: Vec<String>,
+    ) -> HeldIntent {
+        let (actor, network, end) = (self.actor(), NetworkName::EMPTY, end.map(|end| self.end(end)));
+        let event = Event { seq: 0, at: None, actor, network, end, guessed: false, kind };
+        HeldIntent { number: 0, event, text, lines, key }
+    }
+
+    /// The end of this number, in this handle's network.
+    fn end(&self, end: u32) -> End {
+        End { network: self.network().into(), conn: end / 2, accepted: end % 2 == 1 }
     }
 
     /// The addresses of an end of this handle's network, its own first.
-    fn ends(&self, end: u32) -> [Addr; 2] {
+    pub(super) fn ends(&self, end: u32) -> [Addr; 2] {
         self.merge(|log| log.ends(self.network(), end))
     }
 }

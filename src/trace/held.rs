@@ -27,6 +27,9 @@ struct List {
     gates: usize,
     /// Whether gates hold reads, too.
     reads: bool,
+    /// The threads whose gates hold threads, too; these threads are never held.
+    #[cfg(feature = "std")]
+    free: Vec<u64>,
     /// A single operation that is held, and how many like it have come.
     one: Option<(Place, u64)>,
     held: Vec<Held>,
@@ -54,8 +57,8 @@ pub(super) struct HeldIntent {
     pub(super) event: Event,
     /// Its text without what is not decided yet, such as `dial b->a:10`.
     pub(super) text: String,
-    /// The line of its event, with a `*` for what is not decided yet.
-    pub(super) line: String,
+    /// Lines of which its event will be one, with a `*` for what is not decided yet.
+    pub(super) lines: Vec<String>,
     /// The key of its [`Place`].
     pub(super) key: String,
 }
@@ -81,6 +84,9 @@ pub(super) enum What {
     Accept(Addr),
     Read(u32),
     Write(u32),
+    /// What cannot wait, on a thread.
+    #[cfg(feature = "std")]
+    Thread,
 }
 
 impl Holding {
@@ -111,6 +117,8 @@ impl Holding {
             }
             self.is_up.store(list.one.is_some(), Ordering::Relaxed);
             list.reads = false;
+            #[cfg(feature = "std")]
+            list.free.clear();
             let (kept, freed) = mem::take(&mut list.held).into_iter().partition(|held| held.is_one);
             list.held = kept;
             freed
@@ -121,6 +129,27 @@ impl Holding {
     /// Whether gates hold reads, too.
     pub(super) fn hold_reads(&self, reads: bool) {
         self.list.with(|list| list.reads = reads);
+    }
+
+    /// Whether gates hold threads before they do what cannot wait. The thread `of` a gate is never held.
+    #[cfg(feature = "std")]
+    pub(super) fn hold_threads(&self, hold: bool, of: u64) {
+        let hold_any = self.list.with(|list| {
+            list.free.retain(|&known| known != of);
+            if hold {
+                list.free.push(of);
+            }
+            list.holds(What::Thread)
+        });
+        if !hold_any {
+            self.admit(|at, _, _| at.what == What::Thread);
+        }
+    }
+
+    /// Whether gates hold this thread before it does what cannot wait.
+    #[cfg(feature = "std")]
+    pub(super) fn holds_thread(&self, thread: u64) -> bool {
+        self.list.with(|list| list.holds(What::Thread) && !list.free.contains(&thread))
     }
 
     /// Holds a single operation when it comes.
@@ -240,7 +269,13 @@ impl Holding {
 impl List {
     /// Whether a gate holds such operations.
     fn holds(&self, what: What) -> bool {
-        self.gates > 0 && (self.reads || !matches!(what, What::Read(_)))
+        let asked = match what {
+            What::Read(_) => self.reads,
+            #[cfg(feature = "std")]
+            What::Thread => !self.free.is_empty(),
+            _ => true,
+        };
+        self.gates > 0 && asked
     }
 
     /// Counts an operation, if a single one with this key is to be held. Returns whether it is that one.

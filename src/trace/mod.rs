@@ -168,7 +168,8 @@
 //! ```
 //!
 //! Where both orders are right, a test may also expect each of them on purpose: [`Trace::gate`] holds dials, accepts,
-//! writes and reads until the test lets them run, one after the other.
+//! writes and reads until the test lets them run, one after the other. With [`Check::hold_threads`], it also holds
+//! threads before they listen, close or drop.
 //!
 //! # Order
 //!
@@ -275,6 +276,8 @@ mod far;
 mod frozen;
 #[cfg(feature = "alloc")]
 mod gate;
+#[cfg(feature = "std")]
+mod gate_thread;
 mod glob;
 #[cfg(feature = "alloc")]
 mod held;

@@ -141,4 +141,9 @@ impl Observer for Trace {
     fn cancel_pass(&self, gone: &Gone<'_>, end: Option<u32>) {
         self.leave_gate(gone, end);
     }
+
+    #[cfg(feature = "std")]
+    fn hold_thread(&self, event: &CoreEvent<'_>, end: Option<u32>) {
+        self.hold(event, end);
+    }
 }

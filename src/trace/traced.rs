@@ -254,6 +254,10 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
         self.observer.cancel_pass(gone, link.map(|link| link.end));
     }
 
+    fn hold_thread(&self, event: &CoreEvent<'_>, link: Option<&Self::Link>) {
+        self.observer.hold_thread(event, link.map(|link| link.end));
+    }
+
     fn close(&self) -> impl Future<Output = Result<(), Cause>> + Send {
         self.inner.close()
     }

@@ -12,15 +12,15 @@ use virtnet::trace::{Check, Event, Failure, Kind, Trace};
 use virtnet::{Error, ErrorKind};
 
 type Host = virtnet::pipenet::Host<(Trace, virtnet::Bare)>;
-type Conn = virtnet::pipenet::Conn<(Trace, virtnet::Bare)>;
+pub(super) type Conn = virtnet::pipenet::Conn<(Trace, virtnet::Bare)>;
 
-struct Net {
-    trace: Trace,
-    net: Network<(Trace, virtnet::Bare)>,
+pub(super) struct Net {
+    pub(super) trace: Trace,
+    pub(super) net: Network<(Trace, virtnet::Bare)>,
 }
 
 impl Net {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(false)
     }
 
@@ -30,12 +30,16 @@ impl Net {
         Self { net: builder.rendezvous(rendezvous).build().unwrap(), trace }
     }
 
-    fn host(&self, name: &str) -> Host {
+    pub(super) fn host(&self, name: &str) -> Host {
         self.net.host(name).unwrap()
     }
 
     /// A thread whose events are of the stream `name`.
-    fn actor<R: Send + 'static>(&self, name: &'static str, act: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
+    pub(super) fn actor<R: Send + 'static>(
+        &self,
+        name: &'static str,
+        act: impl FnOnce() -> R + Send + 'static,
+    ) -> JoinHandle<R> {
         let trace = self.trace.clone();
         thread::spawn(move || {
             trace.name_actor(name);
@@ -50,7 +54,7 @@ impl Net {
     }
 
     /// Both ends of a connection, the dialled one first.
-    fn pair(&self) -> [Conn; 2] {
+    pub(super) fn pair(&self) -> [Conn; 2] {
         let listener = self.host("a").listen(":10").unwrap();
         let b = self.host("b");
         let mut dial = pin!(b.dial("a:10"));
@@ -61,7 +65,7 @@ impl Net {
 }
 
 /// Lets each stream do one thing, in this order.
-fn each<const N: usize>(gate: &mut Check, expected: [(&str, &str); N]) -> Result<(), Failure> {
+pub(super) fn each<const N: usize>(gate: &mut Check, expected: [(&str, &str); N]) -> Result<(), Failure> {
     for (stream, line) in expected {
         gate.expect(stream, line).wait()?;
     }
@@ -124,12 +128,12 @@ fn an_expired_held_dial_fails_and_leaves_the_gate() {
 }
 
 /// A failure that shows what is held.
-fn held(gate: &mut Check) -> Failure {
+pub(super) fn held(gate: &mut Check) -> Failure {
     gate.expect("nobody", "*").wait_timeout(Duration::ZERO).unwrap_err()
 }
 
 /// Waits until these operations are held.
-fn until_held<const N: usize>(gate: &mut Check, held: [&str; N]) {
+pub(super) fn until_held<const N: usize>(gate: &mut Check, held: [&str; N]) {
     loop {
         let failure = format!("{:?}", self::held(gate));
         if held.iter().all(|held| failure.contains(held)) {

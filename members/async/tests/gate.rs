@@ -59,3 +59,31 @@ fn the_gate_decides_the_order_of_tasks_on_one_thread() -> Outcome {
 fn the_gate_decides_the_order_of_tasks_on_two_threads() -> Outcome {
     races(&Builder::new_multi_thread().worker_threads(2).enable_time().build()?)
 }
+
+#[test]
+fn a_runtime_is_never_held() -> Outcome {
+    let trace = Trace::new();
+    let net = Network::builder("t").layer(trace.clone()).build()?;
+    let a = net.host("a")?;
+    // Made by a thread of its own, so that no other thread is free because of it.
+    let made = std::thread::spawn(move || trace.gate().hold_threads(true).by_actor());
+    let mut gate = made.join().map_err(|_| "no panic")?;
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
+    runtime.block_on(async {
+        drop(a.listen(":1")?);
+        let task = tokio::spawn({
+            let a = a.clone();
+            async move { a.listen(":2").map(drop) }
+        });
+        task.await??;
+        // A thread that runs no tasks is held.
+        let thread = std::thread::spawn(move || a.listen(":3").map(|listener| listener.close()));
+        gate.skip("#1", "*");
+        gate.skip("#2", "*");
+        gate.expect("#3", "listen a:3").await?;
+        gate.expect("#3", "close a:3").await?;
+        gate.end()?;
+        thread.join().map_err(|_| "no panic")??;
+        Ok(())
+    })
+}
