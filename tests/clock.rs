@@ -7,6 +7,8 @@ mod auto;
 mod bed;
 #[path = "clock/deadlock.rs"]
 mod deadlock;
+#[path = "clock/gate.rs"]
+mod gate;
 #[path = "clock/limit.rs"]
 mod limit;
 #[path = "clock/manual.rs"]

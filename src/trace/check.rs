@@ -102,6 +102,8 @@ impl Trace {
     /// [`hold_threads`](Check::hold_threads) holds some of it. An operation whose network, host or socket is closed runs and fails. All others run freely once the check is
     /// [opened](Check::open) or dropped; a dial that is dropped while it is held leaves no event.
     ///
+    /// An operation that is held waits: it may time out, and a virtual clock moves on if all else waits, too.
+    ///
     /// The thread of the check must not call a held operation itself: it would wait for its own expectation.
     ///
     /// # Examples
