@@ -19,3 +19,5 @@ mod real;
 mod stall;
 #[path = "clock/trace.rs"]
 mod trace;
+#[path = "clock/verify.rs"]
+mod verify;

@@ -1,5 +1,11 @@
 //! The clock of the networks that a trace records.
 
+#[cfg(feature = "std")]
+use core::future::Future as _;
+#[cfg(feature = "std")]
+use core::pin::Pin;
+#[cfg(feature = "std")]
+use core::task::{Context, Waker};
 use core::time::Duration;
 
 use crate::sync::Once;
@@ -36,6 +42,14 @@ impl NetworkClock {
     #[cfg(feature = "std")]
     pub(super) fn pass(&self, time: Duration) -> Option<Passing> {
         self.0.get().map(|clock| clock.sleep(time))
+    }
+
+    /// Calls the waker when nothing can happen any more, if the clock can tell, and until what is returned is dropped.
+    #[cfg(feature = "std")]
+    pub(super) fn when_stuck(&self, waker: &Waker) -> Option<Stuck> {
+        let mut stuck = self.stuck()?;
+        let is_stuck = Pin::new(&mut stuck).poll(&mut Context::from_waker(waker));
+        is_stuck.is_pending().then_some(stuck)
     }
 
     /// Ready when nothing can happen any more, if the clock can tell.

@@ -49,7 +49,14 @@ impl Trace {
             Intent::Write(_) => What::Write(end),
         });
         let known = self.holding().poll_known(at, waker);
-        known.unwrap_or_else(|| self.holding().poll_new(at, waker, self.described(intent, end)))
+        known.unwrap_or_else(|| {
+            let asked = self.holding().poll_new(at, waker, self.described(intent, end));
+            #[cfg(feature = "std")]
+            if asked.is_pending() {
+                self.watch_one();
+            }
+            asked
+        })
     }
 
     /// An operation was dropped, or has run.

@@ -12,6 +12,8 @@ use core::task::{Poll, Waker};
 
 use crate::addr::Addr;
 use crate::sync::{AtomicBool, Lock};
+#[cfg(feature = "std")]
+use crate::trace::Stuck;
 use crate::trace::event::Event;
 use crate::wait::waker::{ManyWakers, Registration, Task, Wakers, discard, poll_locked, wake};
 
@@ -32,6 +34,9 @@ struct List {
     free: Vec<u64>,
     /// A single operation that is held, and how many like it have come.
     one: Option<(Place, u64)>,
+    /// While that one is held.
+    #[cfg(feature = "std")]
+    watch: Watch,
     held: Vec<Held>,
     /// How many operations were held.
     count: u64,
@@ -47,6 +52,16 @@ struct Held {
     intent: HeldIntent,
     /// Whether it is held as a single operation, whatever gates there are.
     is_one: bool,
+}
+
+/// What a clock tells of the single operation that is held.
+#[cfg(feature = "std")]
+#[derive(Default)]
+struct Watch {
+    /// Until nothing else can happen any more.
+    stuck: Option<Stuck>,
+    /// It was let run, as nothing else could happen.
+    gave_up: bool,
 }
 
 /// An operation that is held, as a check sees it.
@@ -164,17 +179,50 @@ impl Holding {
     /// Lets the single operation run, also if it is yet to come.
     #[cfg(feature = "std")]
     pub(super) fn release_one(&self) {
-        self.list.with(|list| {
+        let stuck = self.list.with(|list| {
             list.one = None;
             self.is_up.store(list.gates > 0, Ordering::Relaxed);
+            list.watch.stuck.take()
         });
+        drop(stuck);
         self.admit(|_, _, is_one| is_one);
+    }
+
+    /// Whether the single operation is held, and no clock watches it.
+    #[cfg(feature = "std")]
+    pub(super) fn is_one_unwatched(&self) -> bool {
+        self.list.with(|list| list.holds_one() && list.watch.stuck.is_none())
+    }
+
+    /// A clock watches the single operation, if it is still held.
+    #[cfg(feature = "std")]
+    pub(super) fn watch_one(&self, stuck: Stuck) {
+        let mut stuck = Some(stuck);
+        self.list.with(|list| {
+            if list.holds_one() {
+                mem::swap(&mut list.watch.stuck, &mut stuck);
+            }
+        });
+        drop(stuck);
+    }
+
+    /// Lets the single operation run, as nothing else can happen while it is held.
+    #[cfg(feature = "std")]
+    pub(super) fn give_up_one(&self) {
+        self.list.with(|list| list.watch.gave_up = true);
+        self.admit(|_, _, is_one| is_one);
+    }
+
+    /// Whether the single operation was let run, as nothing else could happen.
+    #[cfg(feature = "std")]
+    pub(super) fn gave_up_one(&self) -> bool {
+        self.list.with(|list| list.watch.gave_up)
     }
 
     /// Whether the single operation is held. Registers a task for the next one that comes.
     #[cfg(feature = "std")]
     pub(super) fn is_one_held(&self, waker: &Waker) -> bool {
-        self.look(waker, |list| list.held.iter().any(|held| held.is_one && held.waker.is_some()))
+        self.look(waker, List::holds_one)
     }
 
     /// The operations that gates hold, in the order in which they came. Registers a check for others.
@@ -276,6 +324,12 @@ impl List {
             _ => true,
         };
         self.gates > 0 && asked
+    }
+
+    /// Whether the single operation is held.
+    #[cfg(feature = "std")]
+    fn holds_one(&self) -> bool {
+        self.held.iter().any(|held| held.is_one && held.waker.is_some())
     }
 
     /// Counts an operation, if a single one with this key is to be held. Returns whether it is that one.

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "std")]
 use core::future::Pending;
+#[cfg(feature = "std")]
+use core::task::Waker;
 use core::time::Duration;
 
 /// The clock of the first network that has one: none.
@@ -23,6 +25,11 @@ impl NetworkClock {
 
     #[cfg(feature = "std")]
     pub(super) fn pass(&self, _: Duration) -> Option<Passing> {
+        None
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) fn when_stuck(&self, _: &Waker) -> Option<Stuck> {
         None
     }
 

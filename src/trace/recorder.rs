@@ -67,7 +67,7 @@ pub(super) struct Shared {
     actors: Option<Actors>,
     /// The networks that record here, for failures to show.
     pub(super) pictures: Lock<Vec<Picture>>,
-    holding: Holding,
+    pub(super) holding: Holding,
     /// Which events of which streams checks have read, in this order, if that is of interest.
     followed: Lock<Option<Vec<(String, u64)>>>,
     /// The names of actors.

@@ -11,8 +11,8 @@ use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::string::{String, ToString};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -23,7 +23,8 @@ use crate::trace::event::Event;
 use crate::trace::held::Place;
 use crate::trace::order::Order;
 use crate::trace::place::{counts, dial_text, event_key, operation_key};
-use crate::trace::recorder::Trace;
+use crate::trace::recorder::{Shared, Trace};
+use crate::wait::block::serve;
 
 /// Whatever a scenario fails with.
 type Failed = Box<dyn Error + Send + Sync>;
@@ -41,7 +42,8 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// chance, as far as the network can see: neighbours in a stream that a [`Check`](crate::trace::Check) reads, and the
 /// [races](Trace::races). The scenario runs once, and once more for each candidate, in which the operation that came
 /// first is held until the other event has happened. So `k` candidates take `k + 1` runs. If there is no event for 50
-/// milliseconds, the two are ordered by something else, such as a lock.
+/// milliseconds, the two are ordered by something else, such as a lock; likewise at once if an automatic clock sees that
+/// nothing else can happen.
 ///
 /// Only operations that may wait can be held: dials, accepts, reads and writes. Other candidates are listed as not
 /// tried. In the runs with another order, errors and panics of the scenario count for nothing, but it has to end: give
@@ -251,6 +253,26 @@ fn flip(scenario: &impl Fn(&Trace) -> Result<(), Failed>, first: Place, second: 
     })
 }
 
+impl Trace {
+    /// If the single operation is held now: a clock that sees that nothing else can happen lets it run.
+    ///
+    /// The thread of the operation registers that, before it waits: else the clock could see a deadlock, and take the
+    /// networks down. Test: `verify_clears_what_a_join_orders_once_nothing_else_can_run` in `tests/clock`.
+    pub(super) fn watch_one(&self) {
+        struct GiveUp(Weak<Shared>);
+        impl Wake for GiveUp {
+            fn wake(self: Arc<Self>) {
+                self.0.upgrade().into_iter().for_each(|shared| shared.holding.give_up_one());
+            }
+        }
+        if self.holding().is_one_unwatched() {
+            let give_up = Waker::from(Arc::new(GiveUp(Arc::downgrade(&self.shared))));
+            let stuck = self.network_clock().when_stuck(&give_up);
+            stuck.into_iter().for_each(|stuck| self.holding().watch_one(stuck));
+        }
+    }
+}
+
 /// Lets the held operation run once the other event has happened, or nothing happens any more.
 fn watch(trace: &Trace, [first, second]: [&Place; 2], is_over: &AtomicBool) -> Flip {
     struct Unpark(Thread);
@@ -259,6 +281,8 @@ fn watch(trace: &Trace, [first, second]: [&Place; 2], is_over: &AtomicBool) -> F
             self.0.unpark();
         }
     }
+    // It wakes threads as if no other thread did.
+    serve();
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let (mut next, mut firsts, mut seconds, mut moments) = (1, 0, 0, 0);
     let outcome = loop {
@@ -278,9 +302,9 @@ fn watch(trace: &Trace, [first, second]: [&Place; 2], is_over: &AtomicBool) -> F
         if seconds >= second.count {
             break Flip::Happened;
         }
-        // It was tried, so it could not be held.
         if over || firsts >= first.count {
-            break Flip::NotReached;
+            // If it was not let run, it was tried, and could not be held.
+            break if trace.holding().gave_up_one() { Flip::Impossible } else { Flip::NotReached };
         }
         if !is_held {
             thread::park();
