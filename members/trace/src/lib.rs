@@ -164,10 +164,69 @@ impl Side<'_> {
     }
 }
 
+/// The quick start of the trace: two hosts, a connection, a refused dial.
+#[must_use]
+pub fn quick_start() -> Trace {
+    let stage = Stage::new("t", Trace::builder());
+    let (a, b) = (stage.host(1, "a"), stage.host(2, "b"));
+    let listener = a.listen(":10");
+    let (mut dialled, mut accepted) = b.connect(&a, &listener);
+    accepted.write("hi");
+    accepted.drop();
+    assert_eq!([dialled.read(10), dialled.read(10)], ["hi", ""]);
+    stage.act(1);
+    drop(listener);
+    b.dial("a:10");
+    dialled.drop();
+    stage.trace.pause();
+    stage.trace
+}
+
+/// A trace as if each of its hosts were in a process of its own: a merge of their files. The clock of each process is an
+/// hour ahead of the one before. Events of no host are left out.
+///
+/// # Panics
+///
+/// The files cannot be merged.
+#[must_use]
+pub fn merged(trace: &Trace) -> Trace {
+    let mut files = Vec::<(String, String)>::new();
+    for host in trace.view().events().filter_map(|event| event.host()) {
+        if files.iter().all(|(name, _)| *name != *host) {
+            let mut file = String::new();
+            trace.view().reads(true).of(&host).write_json(&mut file).expect("a string takes all");
+            files.push((host.to_string(), later(&file, HOUR * files.len() as u64)));
+        }
+    }
+    let files: Vec<_> = files.iter().map(|(name, file)| (&**name, &**file)).collect();
+    Trace::merge_json(&files).expect("files of one run")
+}
+
+/// In nanoseconds.
+const HOUR: u64 = 3_600_000_000_000;
+
+/// The JSON lines as a clock writes them that is so many nanoseconds ahead.
+fn later(file: &str, by: u64) -> String {
+    let shift = |line: &str| match line.split_once("\"at_ns\":") {
+        Some((before, rest)) => {
+            let (at, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+            format!("{before}\"at_ns\":{}{after}\n", at.parse::<u64>().expect("a time") + by)
+        }
+        None => format!("{line}\n"),
+    };
+    file.lines().map(shift).collect()
+}
+
 /// Three hosts and about sixty events: a program asks a cache, then a database.
 #[must_use]
 pub fn few() -> Trace {
-    let stage = Stage::new("shop", Trace::builder());
+    shop(Trace::builder())
+}
+
+/// That in a trace that has these options.
+#[must_use]
+pub fn shop(builder: trace::Builder) -> Trace {
+    let stage = Stage::new("shop", builder);
     let (app, cache, db) = (stage.host(1, "app"), stage.host(2, "cache"), stage.host(3, "db"));
     let (at_cache, at_db) = (cache.listen(":6379"), db.listen(":5432"));
     let (mut to_cache, mut from_app) = app.connect(&cache, &at_cache);

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use pcap_file::pcapng::{Block, PcapNgReader};
 use virtnet::trace::{Kind, Trace};
+use virtnet_trace::{merged, quick_start, shop};
 
 use crate::tool::{Folder, checked, installed};
 use crate::traffic::Traffic;
@@ -61,6 +62,14 @@ impl Capture {
         let filter = format!("tcp.flags.syn==1 && tcp.flags.ack==0 && tcp.dstport=={port}");
         let streams = self.lines(&["-Y", &filter, "-T", "fields", "-e", "tcp.stream"]);
         streams.get(nth).unwrap_or_else(|| panic!("{nth} of {streams:?} to {port}")).clone()
+    }
+
+    /// The hosts, each with its IP address.
+    fn host_names(&self) -> Vec<String> {
+        let hosts = self.lines(&["-q", "-z", "hosts"]);
+        let hosts: BTreeSet<_> =
+            hosts.iter().filter(|line| line.starts_with("10.")).map(|line| line.replace('\t', " ")).collect();
+        hosts.into_iter().collect()
     }
 
     /// Nothing that an analyser complains about.
@@ -141,10 +150,7 @@ fn a_capture_with_accepted_ports_is_clean() {
 #[test]
 fn hosts_have_their_names() {
     let Some(capture) = Capture::new("names", &capture(&traffic().trace, "")) else { return };
-    let hosts = capture.lines(&["-q", "-z", "hosts"]);
-    let hosts: BTreeSet<_> =
-        hosts.iter().filter(|line| line.starts_with("10.")).map(|line| line.replace('\t', " ")).collect();
-    assert_eq!(hosts.into_iter().collect::<Vec<_>>(), ["10.0.0.1 a", "10.0.0.2 b"]);
+    assert_eq!(capture.host_names(), ["10.0.0.1 a", "10.0.0.2 b"]);
     let interfaces = capture.lines(&["-T", "fields", "-e", "frame.interface_name"]);
     assert!(interfaces.iter().filter(|name| !name.is_empty()).all(|name| name == "pipet"), "{interfaces:?}");
 }
@@ -169,18 +175,16 @@ fn each_connection_is_a_row() {
     assert_eq!(of_http.len(), 2, "both use the ports b:1 and a:80");
 }
 
-#[test]
-fn the_streams_are_the_bytes_of_the_trace() {
-    let Some(capture) = Capture::new("streams", &capture(&traffic().trace, "")) else { return };
+/// Compares what tshark follows with the bytes of the trace. Before the accepted dials to a port, as many failed as
+/// `failed` tells. Returns how many connections there are.
+fn compare_streams(capture: &Capture, trace: &Trace, failed: impl Fn(u16) -> usize) -> usize {
     let (mut checked, mut seen) = (0, BTreeMap::<u16, usize>::new());
-    let mut streams: Vec<_> = streams(&traffic().trace).into_iter().collect();
+    let mut streams: Vec<_> = streams(trace).into_iter().collect();
     streams.sort_by_key(|((.., conn), _)| *conn);
     for ((_, listener, _), sides) in streams {
         let port: u16 = listener.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
         let nth = seen.entry(port).or_default();
-        // Two dials to this port failed before.
-        let skip = if port == 70 { 2 } else { 0 };
-        let stream = capture.stream(port, *nth + skip);
+        let stream = capture.stream(port, *nth + failed(port));
         *nth += 1;
         let text = capture.show(&["-q", "-z", &format!("follow,tcp,raw,{stream}")]);
         let mut shown = [Vec::new(), Vec::new()];
@@ -203,7 +207,40 @@ fn the_streams_are_the_bytes_of_the_trace() {
         );
         checked += 1;
     }
-    assert_eq!(checked, traffic().trace.count("accept *"));
+    checked
+}
+
+#[test]
+fn the_streams_are_the_bytes_of_the_trace() {
+    let trace = &traffic().trace;
+    let Some(capture) = Capture::new("streams", &capture(trace, "")) else { return };
+    let checked = compare_streams(&capture, trace, |port| if port == 70 { 2 } else { 0 });
+    assert_eq!(checked, trace.count("accept *"));
+}
+
+#[test]
+fn merged_files_are_a_capture() {
+    let traces = [
+        ("merged", merged(&quick_start()), ["10.0.0.1 a", "10.0.0.2 b"].as_slice()),
+        (
+            "merged shop",
+            merged(&shop(Trace::builder().bytes(u32::MAX))),
+            &["10.0.0.1 app", "10.0.0.2 cache", "10.0.0.3 db"],
+        ),
+    ];
+    for (name, trace, hosts) in traces {
+        let Some(mut capture) = Capture::new(name, &capture(&trace, "")) else { return };
+        // Some of the ports have protocols, which the bytes are none of.
+        capture.options = trace.view().pcapng().command("t.pcapng").split(' ').skip(3).map(String::from).collect();
+        capture.is_clean();
+        assert_eq!(compare_streams(&capture, &trace, |_| 0), trace.count("accept *"));
+        // Clocks that are an hour apart are set right.
+        assert_eq!(capture.lines(&["-Y", "frame.time_delta < 0 || frame.time_relative > 60"]), [""; 0], "{name}");
+        assert_eq!(capture.host_names(), hosts);
+        let comments = capture.lines(&["-Y", "frame.comment", "-T", "fields", "-e", "frame.comment"]);
+        let rows = capture.lines(&["-Y", "systemd_journal", "-T", "fields", "-e", "systemd_journal.message"]);
+        assert_eq!(comments.len() + rows.len(), trace.view().reads(true).events().count(), "{name}");
+    }
 }
 
 #[test]

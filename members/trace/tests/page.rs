@@ -111,6 +111,12 @@ fn hosts_of_two_networks_are_columns_of_their_own() {
 }
 
 #[test]
+fn merged_files_are_a_picture() {
+    check("merged", &virtnet_trace::merged(&virtnet_trace::quick_start()));
+    check("merged shop", &virtnet_trace::merged(&virtnet_trace::few()));
+}
+
+#[test]
 fn hostile_names_and_payloads_stay_text() {
     let trace = virtnet_trace::hostile();
     let Some(report) = report("hostile", &trace) else { return };

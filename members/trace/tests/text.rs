@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{env, fs};
 
-use virtnet::pipenet::Network;
 use virtnet::trace::{Trace, View};
+
+use virtnet_trace::{merged, quick_start, shop};
 
 use crate::tool::{Folder, checked, installed, load, say};
 
@@ -62,33 +63,23 @@ fn edges(events: &[Entry]) -> usize {
     events.iter().map(|y| events.iter().filter(|x| edge(x, y)).count()).sum()
 }
 
-/// The quick start of the trace: two hosts on one thread, a connection, a refused dial.
-fn quick_start() -> Trace {
-    let trace = Trace::new();
-    let net = Network::builder("t").layer(trace.clone()).build().unwrap();
-    let (a, b) = (net.host("a").unwrap(), net.host("b").unwrap());
-    let listener = a.listen(":10").unwrap();
-    let mut dialling = std::pin::pin!(b.dial("a:10"));
-    assert!(dialling.as_mut().try_wait().is_none());
-    let mut accepted = listener.try_accept().unwrap();
-    let mut dialled = dialling.try_wait().unwrap().unwrap();
-    std::io::Write::write_all(&mut accepted, b"hi").unwrap();
-    drop(accepted);
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut dialled, &mut text).unwrap();
-    drop(listener);
-    b.dial("a:10").wait().unwrap_err();
-    drop(dialled);
-    trace.pause();
-    trace
-}
-
 #[test]
 fn a_shiviz_log_has_the_edges_of_the_network() {
     let log = parse(&shiviz(&quick_start())).unwrap();
     let hosts: BTreeSet<_> = log.iter().map(|(host, _)| &**host).collect();
     assert_eq!((log.len(), hosts, edges(&log)), (14, ["a", "b"].into(), 5));
     checked("the rules of ShiViz", "quick start");
+}
+
+#[test]
+fn a_merged_trace_has_the_log_of_one() {
+    let merged = merged(&quick_start());
+    assert_eq!(merged.view().reads(true).to_string(), quick_start().view().reads(true).to_string());
+    let log = parse(&shiviz(&merged)).unwrap();
+    let hosts: BTreeSet<_> = log.iter().map(|(host, _)| &**host).collect();
+    assert_eq!((log.len(), hosts, edges(&log)), (14, ["a", "b"].into(), 5));
+    assert_eq!(mermaid(&merged.view().reads(true)), mermaid(&quick_start().view().reads(true)));
+    checked("the rules of ShiViz", "merged");
 }
 
 #[test]
@@ -99,6 +90,7 @@ fn each_shiviz_log_keeps_its_rules() {
         ("failures", virtnet_trace::failures()),
         ("hostile", virtnet_trace::hostile()),
         ("two networks", virtnet_trace::two_networks()),
+        ("merged shop", merged(&shop(Trace::builder()))),
     ];
     for (name, trace) in traces {
         let log = parse(&shiviz(&trace)).unwrap_or_else(|error| panic!("{name}: {error}"));
