@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use virtnet::pipenet::Network;
 use virtnet::trace::{Kind, Trace};
@@ -96,6 +99,39 @@ fn events_that_a_view_leaves_out_still_order_the_others() {
     let causes: Vec<Vec<usize>> =
         page.split("<g class=\"row event").skip(1).map(|element| numbers(element, "data-c").collect()).collect();
     assert_eq!(causes, [vec![], vec![0], vec![1], vec![2]]);
+}
+
+#[test]
+fn the_band_of_a_fault_ends_where_the_fault_does() {
+    let millis = Arc::new(AtomicU64::new(0));
+    let now = millis.clone();
+    // Each event takes 10 milliseconds.
+    let clock = move || Duration::from_millis(now.fetch_add(10, Ordering::Relaxed));
+    let trace = Trace::builder().clock(clock).build();
+    for text in [
+        "latency 20ms *",
+        "partition a | b",
+        "partition for 25ms a -> b",
+        "reset a | b",
+        "latency 30ms *",
+        "-partition a | b",
+        "hold a | b",
+        "refuse c -> *",
+        "-all a | b",
+        "reset after 1s c -> *",
+        "-all *",
+        "partition a | b",
+    ] {
+        match text.strip_prefix('-') {
+            Some(ended) => trace.fault_ended(ended),
+            None => trace.fault(text),
+        }
+    }
+    let page = page(&trace);
+    let bands = page.split("<rect class=\"span band").skip(1);
+    let bands: Vec<Vec<usize>> = bands.map(|band| numbers(band, "data-r").collect()).collect();
+    let expected: [[usize; 2]; 9] = [[0, 4], [1, 5], [2, 5], [3, 4], [4, 10], [6, 8], [7, 10], [9, 10], [11, 12]];
+    assert_eq!(bands, expected);
 }
 
 #[test]

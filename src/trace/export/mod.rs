@@ -1,5 +1,6 @@
 //! Traces in the formats of others.
 
+mod band;
 mod chart;
 mod escape;
 #[cfg(feature = "std")]

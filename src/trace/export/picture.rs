@@ -8,6 +8,7 @@ use core::fmt::{self, Write};
 use crate::addr::Addr;
 use crate::trace::cause::Reason;
 use crate::trace::event::{Event, Kind};
+use crate::trace::export::band;
 use crate::trace::export::chart::Chart;
 use crate::trace::export::escape::{Limited, Xml};
 use crate::trace::export::mark::{colour, is_arrow, level, symbol};
@@ -119,20 +120,17 @@ impl Picture {
     }
 
     fn write_faults(&self, to: &mut dyn Write) -> fmt::Result {
-        let rows = self.chart.rows.len();
         for (start, event) in self.chart.events() {
             let Kind::Fault { text } = &event.kind else { continue };
-            let ends = |row: &usize| match self.chart.event(*row).map(|event| &event.kind) {
-                Some(Kind::FaultEnded { text: ended }) => ended == text,
-                _ => false,
-            };
-            let end = (start + 1..rows).find(ends).unwrap_or(rows);
+            let end = band::end(&self.chart, start, text);
             let named = self.chart.named(event);
             let (left, right) = (named.iter().min().copied().unwrap_or(0), named.iter().max().copied());
             let right = right.unwrap_or(self.chart.hosts.len().saturating_sub(1));
-            let half = self.step / 2 - 10;
+            // What slows all down is around what cuts.
+            let (class, half) =
+                if band::is_slow(text) { (" slow", self.step / 2 - 4) } else { ("", self.step / 2 - 10) };
             let (x, wide) = (self.x(left) - half, self.x(right) - self.x(left) + 2 * half);
-            write!(to, "<rect class=\"span band\" data-r=\"{start} {end}\" x=\"{x}\" width=\"{wide}\" ")?;
+            write!(to, "<rect class=\"span band{class}\" data-r=\"{start} {end}\" x=\"{x}\" width=\"{wide}\" ")?;
             write!(to, "y=\"{}\" height=\"{}\" rx=\"4\"><title>", y(start), y(end) - y(start))?;
             write!(Limited::new(&mut Xml(to), TOOLTIP), "fault {text}")?;
             writeln!(to, "</title></rect>")?;
