@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("few", virtnet_trace::few()),
         ("many", virtnet_trace::many()),
         ("failures", virtnet_trace::failures()),
+        ("faults", virtnet_trace::faults()),
         ("hostile", virtnet_trace::hostile()),
         ("two_networks", virtnet_trace::two_networks()),
     ];

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use virtnet::Bare;
 use virtnet::pipenet;
+use virtnet::sim::Faults;
 use virtnet::trace::{self, Event, Trace};
+use virtnet::{Bare, Clock};
 
 /// What hosts are made of.
-type Layers = (Trace, Bare);
+type Layers = (Trace, (Faults, Bare));
 type Host = pipenet::Host<Layers>;
 type Conn = pipenet::Conn<Layers>;
 type Listener = pipenet::Listener<Layers>;
@@ -24,19 +25,35 @@ struct Stage {
     net: pipenet::Network<Layers>,
     actor: Arc<AtomicU64>,
     time: Arc<AtomicU64>,
+    /// The clock of the faults.
+    clock: Clock,
+    faults: Faults,
+    /// How long bytes, dials and their answers take, in milliseconds.
+    latency: u64,
 }
 
 impl Stage {
-    /// A stage with a trace that has these options.
+    /// A stage with a trace that has these options, and on which each event takes a quarter of a millisecond.
     #[must_use]
     fn new(name: &str, builder: trace::Builder) -> Self {
-        let (actor, time) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let (acting, now) = (actor.clone(), time.clone());
-        // Each event takes a quarter of a millisecond.
+        let time = Arc::new(AtomicU64::new(0));
+        let now = time.clone();
         let clock = move || Duration::from_micros(now.fetch_add(250, Ordering::Relaxed));
-        let trace = builder.actors(move || acting.load(Ordering::Relaxed)).clock(clock).build();
-        let net = pipenet::Network::builder(name).layer(trace.clone()).build().expect("valid options");
-        Self { trace, net, actor, time }
+        Self { time, ..Self::with_faults(name, builder.clock(clock), 0) }
+    }
+
+    /// A stage on which time passes only where it is waited for, and everything takes so many milliseconds.
+    fn with_faults(name: &str, builder: trace::Builder, latency: u64) -> Self {
+        let (actor, clock) = (Arc::new(AtomicU64::new(0)), Clock::manual());
+        let acting = actor.clone();
+        let trace = builder.actors(move || acting.load(Ordering::Relaxed)).build();
+        let faults = Faults::new().clock(clock.clone()).trace(&trace);
+        let layers = pipenet::Network::builder(name).layer(faults.clone()).layer(trace.clone());
+        let net = layers.build().expect("valid options");
+        if latency > 0 {
+            faults.all().latency(Duration::from_millis(latency));
+        }
+        Self { trace, net, actor, time: Arc::new(AtomicU64::new(0)), clock, faults, latency }
     }
 
     /// The next events are of this actor.
@@ -48,12 +65,30 @@ impl Stage {
     /// Time passes.
     fn wait(&self, millis: u64) {
         self.time.fetch_add(1000 * millis, Ordering::Relaxed);
+        self.clock.advance(Duration::from_millis(millis)).expect("a manual clock");
+    }
+
+    /// What was sent arrives.
+    fn arrive(&self) {
+        self.wait(self.latency);
     }
 
     /// A new host.
     fn host(&self, actor: u64, name: &str) -> Actor<'_> {
         self.act(actor);
         Actor { stage: self, actor, host: self.net.host(name).expect("a valid name") }
+    }
+
+    /// A host crashes.
+    fn crash(&self, actor: u64, name: &str) {
+        self.act(actor);
+        self.net.crash(name).expect("there is such a host");
+    }
+
+    /// It comes back.
+    fn restart(&self, actor: u64, name: &str) -> Actor<'_> {
+        self.act(actor);
+        Actor { stage: self, actor, host: self.net.restart(name).expect("it is dead") }
     }
 }
 
@@ -83,8 +118,10 @@ impl<'a> Actor<'a> {
         self.stage.act(self.actor);
         let mut dialling = pin!(self.host.dial(listener.local_addr()));
         assert!(dialling.as_mut().try_wait().is_none(), "nothing accepted yet");
+        self.stage.arrive();
         self.stage.act(other.actor);
         let accepted = listener.try_accept().expect("a dial waits");
+        self.stage.arrive();
         self.stage.act(self.actor);
         let conn = dialling.try_wait().expect("an answer").expect("accepted");
         let accepted = Side { stage: self.stage, actor: other.actor, conn: accepted };
@@ -95,7 +132,12 @@ impl<'a> Actor<'a> {
     fn dial(&self, addr: &str) {
         self.stage.act(self.actor);
         let mut dialling = pin!(self.host.dial(addr));
-        let outcome = dialling.as_mut().try_wait();
+        let mut outcome = dialling.as_mut().try_wait();
+        if outcome.is_none() {
+            // To the other host and back.
+            self.stage.wait(2 * self.stage.latency);
+            outcome = dialling.as_mut().try_wait();
+        }
         assert!(outcome.is_none_or(|outcome| outcome.is_err()), "nothing accepts");
     }
 
@@ -136,6 +178,7 @@ impl Side<'_> {
     /// One writes, the other reads.
     fn tell(&mut self, other: &mut Self, text: &str) {
         self.write(text);
+        self.stage.arrive();
         assert_eq!(other.read(1 << 16), text);
     }
 
@@ -339,6 +382,71 @@ pub fn failures() -> Trace {
     b.dial("a:80");
     b.dial("nowhere:80");
     to_a.drop();
+    stage.trace
+}
+
+/// Three replicas on a slow network, of which the first one leads: a partition that a dial does not survive, a crash, a
+/// refusal, a restart, a reset, and a partition of one way that ends by itself.
+#[must_use]
+pub fn faults() -> Trace {
+    let stage = Stage::with_faults("cluster", Trace::builder().bytes(u32::MAX), 20);
+    let (n1, n2, n3) = (stage.host(1, "n1"), stage.host(2, "n2"), stage.host(3, "n3"));
+    let listener = n1.listen(":2380");
+    let (mut of_2, mut to_2) = n2.connect(&n1, &listener);
+    let (mut of_3, mut to_3) = n3.connect(&n1, &listener);
+    to_2.write("append 1");
+    to_3.write("append 1");
+    stage.arrive();
+    for (replica, leader) in [(&mut of_2, &mut to_2), (&mut of_3, &mut to_3)] {
+        replica.read(100);
+        replica.tell(leader, "done 1");
+    }
+
+    stage.act(1);
+    stage.faults.route("n1", "n2").partition();
+    to_2.write("append 2");
+    to_3.tell(&mut of_3, "append 2");
+    of_3.tell(&mut to_3, "done 2");
+    n2.dial("n1:2380");
+    stage.wait(100);
+    stage.act(1);
+    stage.faults.route("n1", "n2").repair();
+    stage.wait(stage.latency + 180);
+    of_2.read(100);
+    of_2.tell(&mut to_2, "done 2");
+
+    to_2.write("append 3");
+    to_3.write("append 3");
+    stage.crash(3, "n3");
+    stage.arrive();
+    of_2.read(100);
+    of_2.tell(&mut to_2, "done 3");
+    to_3.fail_to_read();
+    n1.dial("n3:2380");
+    to_3.drop();
+    let n3 = stage.restart(3, "n3");
+    stage.trace.note("n3 has lost its log");
+    let (mut of_3, mut to_3) = n3.connect(&n1, &listener);
+    to_3.tell(&mut of_3, "all: 1, 2, 3");
+    stage.act(1);
+    stage.faults.route("n1", "n3").reset_peer();
+    of_3.fail_to_read();
+    to_3.fail_to_read();
+    of_3.drop();
+    to_3.drop();
+
+    stage.faults.oneway("n2", "n1").partition_for(Duration::from_millis(50));
+    of_2.write("still there?");
+    stage.wait(50 + stage.latency);
+    to_2.read(100);
+    to_2.tell(&mut of_2, "yes");
+    stage.act(1);
+    stage.faults.all().clear();
+    to_2.drop();
+    of_2.read(100);
+    of_2.drop();
+    stage.act(1);
+    stage.trace.pause();
     stage.trace
 }
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use pcap_file::pcapng::{Block, PcapNgReader};
 use virtnet::trace::{Kind, Trace};
-use virtnet_trace::{merged, quick_start, shop};
+use virtnet_trace::{faults, merged, quick_start, shop};
 
 use crate::tool::{Folder, checked, installed};
 use crate::traffic::Traffic;
@@ -175,16 +175,16 @@ fn each_connection_is_a_row() {
     assert_eq!(of_http.len(), 2, "both use the ports b:1 and a:80");
 }
 
-/// Compares what tshark follows with the bytes of the trace. Before the accepted dials to a port, as many failed as
-/// `failed` tells. Returns how many connections there are.
-fn compare_streams(capture: &Capture, trace: &Trace, failed: impl Fn(u16) -> usize) -> usize {
+/// Compares what tshark follows with the bytes of the trace. Before the n-th accepted dial to a port, as many failed
+/// as `failed` tells. Returns how many connections there are.
+fn compare_streams(capture: &Capture, trace: &Trace, failed: impl Fn(u16, usize) -> usize) -> usize {
     let (mut checked, mut seen) = (0, BTreeMap::<u16, usize>::new());
     let mut streams: Vec<_> = streams(trace).into_iter().collect();
     streams.sort_by_key(|((.., conn), _)| *conn);
     for ((_, listener, _), sides) in streams {
         let port: u16 = listener.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
         let nth = seen.entry(port).or_default();
-        let stream = capture.stream(port, *nth + failed(port));
+        let stream = capture.stream(port, *nth + failed(port, *nth));
         *nth += 1;
         let text = capture.show(&["-q", "-z", &format!("follow,tcp,raw,{stream}")]);
         let mut shown = [Vec::new(), Vec::new()];
@@ -214,7 +214,7 @@ fn compare_streams(capture: &Capture, trace: &Trace, failed: impl Fn(u16) -> usi
 fn the_streams_are_the_bytes_of_the_trace() {
     let trace = &traffic().trace;
     let Some(capture) = Capture::new("streams", &capture(trace, "")) else { return };
-    let checked = compare_streams(&capture, trace, |port| if port == 70 { 2 } else { 0 });
+    let checked = compare_streams(&capture, trace, |port, _| if port == 70 { 2 } else { 0 });
     assert_eq!(checked, trace.count("accept *"));
 }
 
@@ -233,7 +233,7 @@ fn merged_files_are_a_capture() {
         // Some of the ports have protocols, which the bytes are none of.
         capture.options = trace.view().pcapng().command("t.pcapng").split(' ').skip(3).map(String::from).collect();
         capture.is_clean();
-        assert_eq!(compare_streams(&capture, &trace, |_| 0), trace.count("accept *"));
+        assert_eq!(compare_streams(&capture, &trace, |_, _| 0), trace.count("accept *"));
         // Clocks that are an hour apart are set right.
         assert_eq!(capture.lines(&["-Y", "frame.time_delta < 0 || frame.time_relative > 60"]), [""; 0], "{name}");
         assert_eq!(capture.host_names(), hosts);
@@ -359,6 +359,31 @@ fn cut_packets_say_how_long_they_were() {
         Some(lens.iter().filter(|line| line.split_once('\t').is_some_and(|(len, kept)| len != kept)).count())
     };
     assert!(short(&hostile).is_some_and(|count| count > 40) && short(&trace).is_some_and(|count| count > 0));
+}
+
+#[test]
+fn a_run_with_faults_is_a_capture() {
+    let trace = faults();
+    let Some(capture) = Capture::new("faults", &capture(&trace, "")) else { return };
+    capture.is_clean();
+    // One dial is withdrawn and one refused before the host that was restarted dials again.
+    let checked = compare_streams(&capture, &trace, |_, nth| if nth == 2 { 2 } else { 0 });
+    assert_eq!((checked, trace.count("accept *")), (3, 3));
+    let fields = ["-T", "fields", "-e", "frame.time_relative", "-e", "ip.src", "-e", "tcp.srcport"];
+    let resets = capture.lines(&[&["-Y", "tcp.flags.reset==1"], &fields[..]].concat());
+    // The withdrawn dial, the crash as its peer sees it, the refusal by the dead host, and the reset.
+    let expected = [("0.220", "2\t2"), ("0.580", "3\t1"), ("0.620", "3\t2380"), ("0.680", "1\t2380")];
+    assert_eq!(resets, expected.map(|(at, from)| format!("{at}000000\t10.0.0.{from}")));
+    let rows = capture.lines(&["-Y", "systemd_journal", "-T", "fields", "-e", "systemd_journal.message"]);
+    for row in ["fault partition n1 | n2", "fault end partition n1 | n2", "crash n3", "restart n3", "fault end all *"] {
+        assert!(rows.iter().any(|shown| shown.ends_with(row)), "{row} is not in {rows:?}");
+    }
+    // Bytes arrive no earlier than the network lets them: from a segment to its acknowledgement.
+    let delays =
+        capture.lines(&["-Y", "tcp.analysis.ack_rtt && tcp.seq>1", "-T", "fields", "-e", "tcp.analysis.ack_rtt"]);
+    let delays: Vec<f64> = delays.iter().map(|delay| delay.parse().expect("a time")).collect();
+    let longest = delays.iter().copied().fold(0.0, f64::max);
+    assert!(delays.iter().all(|delay| *delay >= 0.0199) && (0.379..0.381).contains(&longest), "{delays:?}");
 }
 
 /// Types of blocks: how often each.

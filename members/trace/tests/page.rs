@@ -106,6 +106,11 @@ fn failures_are_a_picture() {
 }
 
 #[test]
+fn a_run_with_faults_is_a_picture() {
+    check("faults", &virtnet_trace::faults());
+}
+
+#[test]
 fn hosts_of_two_networks_are_columns_of_their_own() {
     check("two networks", &virtnet_trace::two_networks());
 }

@@ -88,6 +88,7 @@ fn each_shiviz_log_keeps_its_rules() {
         ("few", virtnet_trace::few()),
         ("many", virtnet_trace::many()),
         ("failures", virtnet_trace::failures()),
+        ("faults", virtnet_trace::faults()),
         ("hostile", virtnet_trace::hostile()),
         ("two networks", virtnet_trace::two_networks()),
         ("merged shop", merged(&shop(Trace::builder()))),
@@ -154,6 +155,7 @@ fn mermaid_parses_the_diagrams() {
         virtnet_trace::few(),
         virtnet_trace::many(),
         virtnet_trace::failures(),
+        virtnet_trace::faults(),
         virtnet_trace::hostile(),
         long,
     ];
@@ -169,13 +171,13 @@ fn mermaid_parses_the_diagrams() {
         }})()</script>"
     );
     let (document, errors) = load(&chromium, &folder.write("mermaid.html", page));
-    let report = [&["sequence"; 6][..], &["refused"]].concat().join("|") + ".";
+    let report = [&["sequence"; 7][..], &["refused"]].concat().join("|") + ".";
     assert!(
         document.contains(&format!("<pre id=\"report\">{report}</pre>")),
         "{errors}\n{}",
         document.split("<script").next().unwrap_or("")
     );
-    ["quick start", "few", "many", "failures", "hostile", "long"]
+    ["quick start", "few", "many", "failures", "faults", "hostile", "long"]
         .iter()
         .for_each(|name| checked("mermaid.parse", name));
 }
