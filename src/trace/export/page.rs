@@ -133,7 +133,11 @@ impl View {
             )?;
         }
         to.write_str(
-            "<li><svg viewBox=\"-10 -10 20 20\"><circle class=\"ring\" r=\"8\"/></svg> race</li>\n</ul></details>\n",
+            "<li><svg viewBox=\"-10 -10 20 20\"><circle class=\"ring\" r=\"8\"/></svg> race</li>\n\
+             <li><svg viewBox=\"-10 -10 20 20\"><rect class=\"band\" x=\"-9\" y=\"-7\" width=\"18\" height=\"14\"/></svg> \
+             while a fault cuts</li>\n\
+             <li><svg viewBox=\"-10 -10 20 20\"><rect class=\"band slow\" x=\"-9\" y=\"-7\" width=\"18\" height=\"14\"/>\
+             </svg> while a fault slows down</li>\n</ul></details>\n",
         )?;
         to.write_str("<p id=\"status\"></p>\n</header>\n")?;
         writeln!(to, "<svg id=\"top\" width=\"{width}\" height=\"{HEAD}\">\n{SYMBOLS}")?;
