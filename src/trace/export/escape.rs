@@ -31,7 +31,7 @@ impl<W: Write + ?Sized> Write for Visible<'_, W> {
 }
 
 /// Writes plain characters in a row at once, and each other one by `escape`.
-pub(super) fn write_runs<W: Write + ?Sized>(
+pub(in crate::trace) fn write_runs<W: Write + ?Sized>(
     to: &mut W,
     text: &str,
     is_plain: impl Fn(char) -> bool,

@@ -13,5 +13,6 @@ mod pcapng;
 mod picture;
 mod shiviz;
 
+pub(super) use escape::write_runs;
 #[cfg(feature = "pcapng")]
 pub use pcapng::Pcapng;

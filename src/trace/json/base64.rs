@@ -7,12 +7,16 @@ use core::fmt::{self, Write};
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 pub(super) fn write_base64(to: &mut impl Write, bytes: &[u8]) -> fmt::Result {
-    bytes.chunks(3).try_for_each(|chunk| {
-        let group = (0..3).fold(0, |group, at| group << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
-        (0..4).try_for_each(|digit| {
-            let value = (group >> (18 - 6 * digit)) as usize & 63;
-            to.write_char(if digit <= chunk.len() { char::from(DIGITS[value]) } else { '=' })
-        })
+    // Parts of whole groups, so that padding is at the end only.
+    bytes.chunks(48).try_for_each(|part| {
+        let mut text = [b'='; 64];
+        for (chunk, digits) in part.chunks(3).zip(text.chunks_mut(4)) {
+            let group = (0..3).fold(0, |group, at| group << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
+            for (at, digit) in digits.iter_mut().take(chunk.len() + 1).enumerate() {
+                *digit = DIGITS[(group >> (18 - 6 * at)) as usize & 63];
+            }
+        }
+        to.write_str(str::from_utf8(&text[..part.len().div_ceil(3) * 4]).map_err(|_| fmt::Error)?)
     })
 }
 
@@ -63,6 +67,7 @@ mod tests {
         };
         let texts = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(encoded);
         assert_eq!(texts, TEXTS);
+        assert_eq!(encoded(&"a".repeat(100)), "YWFh".repeat(33) + "YQ==");
     }
 
     #[cfg(feature = "json")]

@@ -1,6 +1,7 @@
 //! Views as JSON lines.
 
-use alloc::string::{String, ToString};
+use alloc::borrow::Cow;
+use alloc::string::String;
 use core::fmt::{self, Write};
 
 use crate::addr::Addr;
@@ -8,6 +9,7 @@ use crate::addr::text::write_host_port;
 use crate::contract::observe::How;
 use crate::error::Operation;
 use crate::trace::event::{Event, Kind};
+use crate::trace::export::write_runs;
 use crate::trace::json::base64::write_base64;
 use crate::trace::slot::{Code, Slot};
 use crate::trace::view::View;
@@ -74,7 +76,8 @@ impl View {
             let Some(event) = self.event(&row) else { continue };
             let network = row.position.and_then(|at| self.frozen.slot(at)).map_or(0, |(_, slot)| slot.network.into());
             let before = networks.iter().take(network).filter(|name| **name == event.network).count();
-            write_event(&mut Object { to: &mut *to, empty: true }, &event, before)?;
+            let line = |to: &mut Escaped<'_, _>| self.write_line(&row, to);
+            write_event(&mut Object { to: &mut *to, empty: true }, &event, before, line)?;
             to.write_str("}\n")?;
         }
         marks.try_for_each(|(_, _, mark)| write_mark(&mut *to, mark))
@@ -89,9 +92,10 @@ struct Object<'a, W> {
 
 impl<W: Write> Object<'_, W> {
     fn key(&mut self, key: &str) -> fmt::Result {
-        let before = if self.empty { '{' } else { ',' };
+        self.to.write_str(if self.empty { "{\"" } else { ",\"" })?;
         self.empty = false;
-        write!(self.to, "{before}\"{key}\":")
+        self.to.write_str(key)?;
+        self.to.write_str("\":")
     }
 
     fn plain(&mut self, key: &str, value: impl fmt::Display) -> fmt::Result {
@@ -99,28 +103,47 @@ impl<W: Write> Object<'_, W> {
         write!(self.to, "{value}")
     }
 
-    fn text(&mut self, key: &str, value: impl fmt::Display) -> fmt::Result {
+    /// A number, without `core::fmt`: most of a file are numbers, addresses and words.
+    fn number(&mut self, key: &str, number: impl Into<u64>) -> fmt::Result {
         self.key(key)?;
-        self.to.write_char('"')?;
-        write!(Escaped(self.to), "{value}")?;
-        self.to.write_char('"')
+        let (mut digits, mut start, mut rest) = ([b'0'; 20], 20, number.into());
+        while rest > 0 || start == 20 {
+            start -= 1;
+            digits[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        self.to.write_str(str::from_utf8(&digits[start..]).map_err(|_| fmt::Error)?)
+    }
+
+    /// A string that `write` writes.
+    fn string(&mut self, key: &str, write: impl FnOnce(&mut Escaped<'_, W>) -> fmt::Result) -> fmt::Result {
+        self.key(key)?;
+        self.to.write_str("\"")?;
+        write(&mut Escaped(self.to))?;
+        self.to.write_str("\"")
+    }
+
+    fn word(&mut self, key: &str, word: &str) -> fmt::Result {
+        self.string(key, |to| to.write_str(word))
+    }
+
+    fn text(&mut self, key: &str, value: impl fmt::Display) -> fmt::Result {
+        self.string(key, |to| write!(to, "{value}"))
+    }
+
+    fn addr(&mut self, key: &str, addr: &Addr) -> fmt::Result {
+        self.string(key, |to| write_host_port(to, &addr.host, "", addr.port))
     }
 
     fn ends(&mut self, src: &Addr, dst: &Addr) -> fmt::Result {
-        self.text("src", src)?;
-        self.text("dst", dst)
+        self.addr("src", src)?;
+        self.addr("dst", dst)
     }
 
     fn bytes(&mut self, offset: Option<u64>, count: u32, bytes: &[u8]) -> fmt::Result {
-        offset.map_or(Ok(()), |offset| self.plain("off", offset))?;
-        self.plain("len", count)?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.key("bytes")?;
-        self.to.write_char('"')?;
-        write_base64(self.to, bytes)?;
-        self.to.write_char('"')
+        offset.map_or(Ok(()), |offset| self.number("off", offset))?;
+        self.number("len", count)?;
+        if bytes.is_empty() { Ok(()) } else { self.string("bytes", |to| write_base64(to.0, bytes)) }
     }
 }
 
@@ -130,33 +153,39 @@ fn write_mark(to: &mut impl Write, slot: &Slot) -> fmt::Result {
     writeln!(to, r#"{{"seq":{},"actor":{},"kind":"{kind}","token":{}}}"#, slot.seq, slot.actor, slot.offset)
 }
 
-/// `before` networks of the same name came before that of the event.
-fn write_event<W: Write>(to: &mut Object<'_, W>, event: &Event, before: usize) -> fmt::Result {
-    to.plain("seq", event.seq)?;
-    event.at.map_or(Ok(()), |at| to.plain("at_ns", at.as_nanos()))?;
+/// `before` networks of the same name came before that of the event. `line` writes its line.
+fn write_event<W: Write>(
+    to: &mut Object<'_, W>,
+    event: &Event,
+    before: usize,
+    line: impl FnOnce(&mut Escaped<'_, W>) -> fmt::Result,
+) -> fmt::Result {
+    to.number("seq", event.seq)?;
+    // Times are kept in as many bits.
+    event.at.map_or(Ok(()), |at| to.number("at_ns", at.as_nanos() as u64))?;
     if event.actor.0 != 0 {
-        to.plain("actor", event.actor.0)?;
+        to.number("actor", event.actor.0)?;
     }
     if !event.network.is_empty() {
-        to.text("net", event.network)?;
+        to.word("net", &event.network)?;
     }
     if before != 0 {
-        to.plain("net_no", before)?;
+        to.number("net_no", before as u64)?;
     }
     if let Some(end) = event.end {
-        to.plain("conn", end.conn)?;
-        to.text("end", if end.accepted { "accepted" } else { "dialled" })?;
+        to.number("conn", end.conn)?;
+        to.word("end", if end.accepted { "accepted" } else { "dialled" })?;
     }
-    to.text("kind", kind(&event.kind))?;
-    to.text("text", event)?;
+    to.word("kind", &kind(&event.kind))?;
+    to.string("text", line)?;
     match &event.kind {
         Kind::HostMade { host } | Kind::HostClosed { host } | Kind::HostDied { host, .. } | Kind::HostBack { host } => {
-            to.text("host", host)
+            to.word("host", host)
         }
-        Kind::Listened { addr } | Kind::ListenerClosed { addr, .. } => to.text("addr", addr),
+        Kind::Listened { addr } | Kind::ListenerClosed { addr, .. } => to.addr("addr", addr),
         Kind::Dialled { src, dst } | Kind::Withdrawn { src, dst } | Kind::Ended { src, dst } => to.ends(src, dst),
         Kind::Accepted { listener, local, peer } => {
-            to.text("addr", listener)?;
+            to.addr("addr", listener)?;
             if event.guessed {
                 to.plain("guessed", true)?;
             }
@@ -164,16 +193,16 @@ fn write_event<W: Write>(to: &mut Object<'_, W>, event: &Event, before: usize) -
         }
         Kind::Connected { src, dialled, peer } => {
             to.ends(src, peer)?;
-            to.text("addr", dialled)
+            to.addr("addr", dialled)
         }
         Kind::Wrote { src, dst, offset, count, of, bytes } => {
             to.ends(src, dst)?;
-            to.plain("of", of)?;
+            to.number("of", *of)?;
             to.bytes(*offset, *count, bytes)
         }
         Kind::Taken { src, dst, offset, count, of } => {
             to.ends(src, dst)?;
-            to.plain("of", of)?;
+            to.number("of", *of)?;
             to.bytes(*offset, *count, &[])
         }
         Kind::Read { src, dst, offset, count, bytes } => {
@@ -187,20 +216,18 @@ fn write_event<W: Write>(to: &mut Object<'_, W>, event: &Event, before: usize) -
         Kind::Failed { error } => {
             let addrs = [("src", error.source_addr()), ("dst", error.addr())];
             for (key, (host, port)) in addrs.into_iter().filter_map(|(key, addr)| Some((key, addr?))) {
-                let mut addr = String::new();
-                write_host_port(&mut addr, host.as_str(), host.tail(), port)?;
-                to.text(key, addr)?;
+                to.string(key, |to| write_host_port(to, host.as_str(), host.tail(), port))?;
             }
             to.text("cause", error.cause())
         }
         Kind::NetworkDown { cause } => to.text("cause", cause),
-        Kind::Gap { dropped } => to.plain("dropped", dropped),
+        Kind::Gap { dropped } => to.number("dropped", *dropped),
         Kind::NetworkClosed | Kind::Fault { .. } | Kind::FaultEnded { .. } | Kind::Note { .. } => Ok(()),
     }
 }
 
 /// The word for a kind.
-fn kind(kind: &Kind) -> String {
+fn kind(kind: &Kind) -> Cow<'static, str> {
     let word = match kind {
         Kind::HostMade { .. } => "host",
         Kind::HostClosed { .. } => "close_host",
@@ -223,7 +250,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Shut { how: How::Close, .. } => "close",
         Kind::Shut { how: How::Abort, .. } => "abort",
         Kind::Shut { how: How::Drop, .. } => "drop",
-        Kind::Failed { error } => return failed(error.operation()),
+        Kind::Failed { error } => return failed(error.operation()).into(),
         Kind::Fault { .. } => "fault",
         Kind::FaultEnded { .. } => "fault_end",
         Kind::NetworkDown { .. } => "network_down",
@@ -231,7 +258,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Note { .. } => "note",
         Kind::Gap { .. } => "gap",
     };
-    word.to_string()
+    word.into()
 }
 
 /// The word for a failed operation.
@@ -244,13 +271,16 @@ struct Escaped<'a, W>(&'a mut W);
 
 impl<W: Write> Write for Escaped<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|character| match character {
-            '"' | '\\' => write!(self.0, "\\{character}"),
-            // Line separators end a line for some readers, though JSON allows them.
-            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => {
-                write!(self.0, "\\u{:04x}", u32::from(character))
-            }
-            _ => self.0.write_char(character),
+        // Nearly all texts are plain, and need no second look.
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+            return self.0.write_str(text);
+        }
+        // Line separators end a line for some readers, though JSON allows them.
+        let is_plain = |character: char| !matches!(character, '"' | '\\' | '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}');
+        write_runs(self.0, text, is_plain, |to, character| match character {
+            '"' => to.write_str("\\\""),
+            '\\' => to.write_str("\\\\"),
+            _ => write!(to, "\\u{:04x}", u32::from(character)),
         })
     }
 }
