@@ -58,13 +58,6 @@ impl<N: NetRef> Host<N> {
             asked = self.known_as(asked);
         }
         let check = || if own || asked.host == self.name() { self.check_up() } else { Err(Cause::AddrNotAvailable) };
-        let may_listen = || {
-            check()?;
-            if self.net.engine.holds() {
-                self.net.engine.hold_thread(&CoreEvent::Listened { addr: &asked }, None);
-            }
-            Ok(())
-        };
         let mut ticket = None;
         let listen = |ports: &mut <N::Tables as Tables>::Ports<'_>| {
             ticket = Some(self.net.engine.ticket());
@@ -74,7 +67,12 @@ impl<N: NetRef> Host<N> {
             let bind = if asked.port == 0 { Bind::Lowest } else { Bind::Exact(asked.port) };
             ports.insert(bind, State::Listener(Queue::new().into()))
         };
-        let slot = may_listen().and_then(|()| self.net.tables.ports(&self.host, listen));
+        let slot = check().and_then(|()| {
+            if self.net.engine.holds() {
+                self.net.engine.hold_thread(&CoreEvent::Listened { addr: &asked }, None);
+            }
+            self.net.tables.ports(&self.host, listen)
+        });
         let ticket = || ticket.unwrap_or_else(|| self.net.engine.ticket());
         let slot = slot.map_err(|cause| {
             let error = match cause {

@@ -1,9 +1,9 @@
 //! Threads that a gate holds before they do what cannot wait.
 //!
-//! Invariant: no thread is held whose gate would have to wait for it. That is the thread of the gate itself, one that
-//! unwinds, as it may own the gate, and one that runs tasks, of which the check may be one. Tests: those in
-//! `tests/trace/gate_threads.rs` whose names tell which thread is never held, and `a_runtime_is_never_held` in
-//! `members/async`.
+//! Invariant: no thread is held that the gate would have to wait for. These are the thread of the gate itself, a thread
+//! that unwinds, as it may own the gate, and a thread that runs tasks, of which the check may be one. Tests:
+//! `the_thread_of_the_check_and_one_that_panics_are_never_held` in `tests/trace/gate_threads.rs`, and
+//! `a_runtime_is_never_held` in `members/async`.
 
 use core::future::poll_fn;
 use std::string::ToString;

@@ -158,6 +158,25 @@ fn events_that_cannot_be_held_are_listed_as_not_tried() -> Outcome {
 }
 
 #[test]
+fn a_try_that_comes_first_is_listed_as_not_tried() -> Outcome {
+    let verdict = verify(|trace| {
+        in_one_stream(trace, |[mut x, y]| {
+            let (done, wait) = mpsc::channel();
+            let second = thread::spawn(move || {
+                wait.recv().unwrap();
+                x.write_all(b"x").map(|()| x)
+            });
+            assert_eq!(y.try_write(b"y"), Ok(1));
+            done.send(()).unwrap();
+            [second.join().unwrap().unwrap(), y]
+        })
+    })?;
+    let text = "verify: no race (not tried: write b:2->a:2: 1 \"y\" and write b:1->a:1: 1 \"x\")";
+    assert_eq!((verdict.to_string(), verdict.runs), (text.into(), 2));
+    Ok(())
+}
+
+#[test]
 fn a_scenario_on_one_thread_has_no_candidate() -> Outcome {
     let verdict = verify(|trace| {
         let [a, b] = host(trace, ["a", "b"])?;
