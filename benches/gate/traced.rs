@@ -5,11 +5,15 @@ use std::env;
 use std::io;
 use std::pin::pin;
 
-use virtnet::pipenet::{Conn, Host, Listener, Network};
+use virtnet::pipenet::{self, Network};
 use virtnet::trace::{Observer, RawEvent, Trace};
 use virtnet::{Addr, Bare};
 
 type Operation = fn(u64);
+type Layers = (Trace, Bare);
+type Host = pipenet::Host<Layers>;
+type Listener = pipenet::Listener<Layers>;
+type Conn = pipenet::Conn<Layers>;
 
 const OPERATIONS: [(&str, Operation); 7] = [
     ("traced_event", |times| drop(events(times))),
@@ -33,8 +37,8 @@ fn main() {
 /// A network that records, with both ends of a connection.
 struct Traced {
     trace: Trace,
-    a: Conn<(Trace, Bare)>,
-    b: Conn<(Trace, Bare)>,
+    a: Conn,
+    b: Conn,
 }
 
 impl Traced {
@@ -56,15 +60,12 @@ impl Traced {
     }
 }
 
-fn hosts(net: &Network<(Trace, Bare)>) -> (Host<(Trace, Bare)>, Listener<(Trace, Bare)>) {
+fn hosts(net: &Network<Layers>) -> (Host, Listener) {
     let listener = net.host("a").and_then(|host| host.listen(":10")).expect("a free port");
     (net.host("b").expect("a valid name"), listener)
 }
 
-fn connect(
-    client: &Host<(Trace, Bare)>,
-    listener: &Listener<(Trace, Bare)>,
-) -> (Conn<(Trace, Bare)>, Conn<(Trace, Bare)>) {
+fn connect(client: &Host, listener: &Listener) -> (Conn, Conn) {
     let mut dial = pin!(client.dial("a:10"));
     assert!(dial.as_mut().try_wait().is_none(), "nobody has accepted it");
     let accepted = listener.try_accept().expect("a dial waits");

@@ -122,7 +122,7 @@ fn all_events(bench: &mut Bench) {
     }
     let count = if bench.quick { EVENTS / 10 } else { EVENTS };
     let each = |bytes: f64| bytes / count as f64;
-    let trace = Trace::builder().events(2 * count as u64).memory(1 << 30).build();
+    let trace = Trace::builder().events(2 * count as u64).memory(128 * count).build();
     let mut ends = traced(&trace);
     let before = memory("VmRSS:");
     alone(&mut ends, count as u64 / 4);

@@ -1,7 +1,6 @@
 //! Waiting for the next event of a stream.
 
 use alloc::format;
-use alloc::string::String;
 use core::future::Future;
 use core::panic::Location;
 use core::pin::Pin;
@@ -26,11 +25,11 @@ impl Check {
     ///
     /// Dropping the operation takes no event.
     #[track_caller]
-    pub fn expect<P: Pattern + Send>(
-        &mut self,
-        stream: &str,
+    pub fn expect<'a, P: Pattern + Send>(
+        &'a mut self,
+        stream: &'a str,
         pattern: P,
-    ) -> Op<impl OnTimeout<Output = Result<Event, Failure>> + Send + use<'_, P>> {
+    ) -> Op<impl OnTimeout<Output = Result<Event, Failure>> + Send + use<'a, P>> {
         Op::new(Expect::new(self, stream, pattern, Location::caller()))
     }
 
@@ -44,7 +43,10 @@ impl Check {
     ///
     /// Dropping the operation takes no event.
     #[track_caller]
-    pub fn next(&mut self, stream: &str) -> Op<impl OnTimeout<Output = Result<Event, Failure>> + Send + use<'_>> {
+    pub fn next<'a>(
+        &'a mut self,
+        stream: &'a str,
+    ) -> Op<impl OnTimeout<Output = Result<Event, Failure>> + Send + use<'a>> {
         Op::new(Expect::new(self, stream, "*", Location::caller()))
     }
 
@@ -63,7 +65,7 @@ impl Check {
 /// Waits for the next event of a stream.
 struct Expect<'a, P> {
     check: &'a mut Check,
-    stream: String,
+    stream: &'a str,
     pattern: P,
     at: &'static Location<'static>,
     /// Whether it was polled before.
@@ -73,8 +75,8 @@ struct Expect<'a, P> {
 }
 
 impl<'a, P: Pattern> Expect<'a, P> {
-    fn new(check: &'a mut Check, stream: &str, pattern: P, at: &'static Location<'static>) -> Self {
-        Self { check, stream: stream.into(), pattern, at, waits: false, admitted: None }
+    fn new(check: &'a mut Check, stream: &'a str, pattern: P, at: &'static Location<'static>) -> Self {
+        Self { check, stream, pattern, at, waits: false, admitted: None }
     }
 
     fn none(&self, how: &str) -> Failure {
@@ -101,11 +103,11 @@ impl<P: Pattern> Future for Expect<'_, P> {
             {
                 break;
             }
-            if let Some(outcome) = this.check.take(&this.stream, &this.pattern, this.at) {
+            if let Some(outcome) = this.check.take(this.stream, &this.pattern, this.at) {
                 return Poll::Ready(outcome);
             }
             if this.admitted.is_none() {
-                this.admitted = this.check.admit(cx.waker(), &this.stream, &this.pattern);
+                this.admitted = this.check.admit(cx.waker(), this.stream, &this.pattern);
             }
             if this.check.poll_event(cx).is_pending() {
                 break;

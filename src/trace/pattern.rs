@@ -38,7 +38,7 @@ pub trait Pattern {
 
 impl Pattern for &str {
     fn fits(&self, event: &Event) -> bool {
-        if self.contains('*') { glob(self, &event.to_string()) } else { is_line(self, event) }
+        is_line(self, event) || self.contains('*') && glob(self, &event.to_string())
     }
 
     fn may_fit(&self, line: &str) -> bool {
