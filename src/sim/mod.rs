@@ -85,6 +85,63 @@
 //! [`all`](Faults::all). They may be set before the hosts exist, and are for hosts to come as well. A host's way to itself
 //! counts only where it is named: `route("a", "a")`. A [rule](Faults::rule) decides for each dial and each write.
 //!
+//! # Time
+//!
+//! Faults follow the [clock](crate::clock) that they are given, else that of the network within, else real time. Give the
+//! threads the same clock by [`Clock::enter`](crate::Clock::enter) and [`Clock::spawn`](crate::Clock::spawn), so that
+//! latencies and timeouts are measured in one time.
+//!
+//! | the test | clock |
+//! |---|---|
+//! | has threads that wait | [`Clock::auto`](crate::Clock::auto): moves when all of them wait |
+//! | is one thread that says when time passes | [`Clock::manual`](crate::Clock::manual) |
+//! | has tasks on a tokio runtime, paused or not | `Clock::tokio`: `tokio::time::timeout` and a latency have one time |
+//! | talks to real programs | none, for real time, or a manual one for faults that end by themselves |
+//!
+//! # Crash and restart
+//!
+//! A host that crashes resets its connections. Like all that is sent, the reset takes the latency of its link, and a
+//! partition delays it.
+//!
+//! ```
+//! # #[cfg(all(feature = "pipenet", feature = "std"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::io::Read;
+//! use std::time::Duration;
+//! use virtnet::sim::Faults;
+//! use virtnet::{Clock, pipenet};
+//!
+//! let clock = Clock::auto();
+//! let _me = clock.enter();
+//! let faults = Faults::new().clock(clock.clone());
+//! let net = pipenet::Network::builder("t").layer(faults.clone()).build()?;
+//! let (a, b) = (net.host("a")?, net.host("b")?);
+//! faults.route("a", "b").latency(Duration::from_millis(50));
+//! let listener = a.listen(":10")?;
+//! let server = clock.spawn(move || listener.accept().wait()?.read(&mut [0]));
+//!
+//! let mut conn = b.dial("a:10").wait()?;
+//! net.crash("a")?;
+//! let error = server.join().unwrap().unwrap_err().to_string();
+//! assert_eq!(error, "read pipet b:1->a:1: host is down");
+//! let error = conn.read(&mut [0]).unwrap_err().to_string();
+//! assert_eq!(error, "read pipet a:1->b:1: connection reset");
+//! assert_eq!(clock.now().to_string(), "0.150s"); // a round trip for the dial, and one way for the reset
+//!
+//! // The host returns with the same name, all ports free and no listener.
+//! let a = net.restart("a")?;
+//! assert_eq!(a.listen("")?.local_addr(), "a:1");
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "pipenet", feature = "std")))]
+//! # fn main() {}
+//! ```
+//!
+//! | turmoil | madsim | here |
+//! |---|---|---|
+//! | `crash` | `kill` | [`crash`](crate::NetRefExt::crash) |
+//! | `bounce` | `restart` | [`bounce`](crate::NetRefExt::bounce), or `crash` and then [`restart`](crate::NetRefExt::restart) |
+//!
 //! # Random numbers
 //!
 //! A draw is a function of the seed, the fault, the hosts, and the numbers of the dial and of the write. So a connection

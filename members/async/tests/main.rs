@@ -7,6 +7,7 @@ mod chat;
 mod clock;
 mod executor;
 mod fairness;
+mod faults;
 mod gate;
 mod grpc;
 mod half;

@@ -11,7 +11,10 @@ use tokio_tungstenite::tungstenite::handshake::HandshakeError;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{accept_hdr_async, client_async};
+use virtnet::Clock;
+use virtnet::clock::Time;
 use virtnet::pipenet::{Conn, Network};
+use virtnet::sim::Faults;
 
 use crate::support::{assert_all_ports_free, connect, ends, host, on_each_network, within_limit};
 
@@ -91,6 +94,58 @@ fn shake_hands_slowly<S: Read + Write + Send + 'static>(server: S, client: S) {
         assert_eq!(socket.read().expect("it was sent"), Message::text("hello"));
     }
     serving.join().expect("no panic").expect("an interrupted handshake can be resumed");
+}
+
+#[test]
+fn threads_on_a_slow_link_that_breaks_have_one_time() {
+    const MS: Duration = Duration::from_millis(1);
+
+    within_limit(|| {
+        let clock = Clock::auto();
+        let _me = clock.enter();
+        let faults = Faults::new().clock(clock.clone());
+        let net = Network::builder("t").layer(faults.clone()).build().unwrap();
+        let (a, b) = (net.host("a").unwrap(), net.host("b").unwrap());
+        faults.route("a", "b").latency(50 * MS);
+        let listener = a.listen(":80").unwrap();
+        let server = clock.spawn(move || {
+            let mut socket = tungstenite::accept(listener.accept().wait().unwrap()).unwrap();
+            let mut echoed = 0;
+            while let Ok(message) = socket.read() {
+                if message.is_text() {
+                    socket.send(message).unwrap();
+                    echoed += 1;
+                }
+            }
+            echoed
+        });
+        let now = || clock.now() - Time::ZERO;
+
+        let conn = b.dial("a:80").wait().unwrap();
+        assert_eq!(now(), 100 * MS);
+        conn.set_read_timeout(Some(500 * MS)).unwrap();
+        let (mut socket, _) = tungstenite::client("ws://a/", conn).unwrap();
+        assert_eq!(now(), 200 * MS);
+        socket.send(Message::text("one")).unwrap();
+        assert_eq!((socket.read().unwrap(), now()), (Message::text("one"), 300 * MS));
+
+        // Two read timeouts end within the partition. The message arrives as much later as that takes.
+        faults.route("a", "b").partition_for(1000 * MS);
+        socket.send(Message::text("two")).unwrap();
+        for at in [800, 1300] {
+            let tungstenite::Error::Io(error) = socket.read().unwrap_err() else { panic!("another error") };
+            assert_eq!((error.to_string().as_str(), now()), ("read pipet a:1->b:1: timed out", at * MS));
+        }
+        assert_eq!((socket.read().unwrap(), now()), (Message::text("two"), 1400 * MS));
+
+        socket.close(None).unwrap();
+        while let Ok(message) = socket.read() {
+            assert!(message.is_close());
+        }
+        assert_eq!((server.join().unwrap(), now()), (2, 1500 * MS));
+        drop(socket);
+        assert_eq!((b.sockets(), clock.timers()), (0, Ok(0)));
+    });
 }
 
 /// On Windows, a timeout of TCP does not interrupt a handshake either.

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use imap::Client;
 use imap::types::{Flag, Mailbox};
+use virtnet::Clock;
+use virtnet::clock::Time;
 use virtnet::pipenet::Network;
+use virtnet::sim::Faults;
 
 use crate::support::{assert_all_ports_free, ends, on_thread};
 
@@ -91,5 +94,64 @@ fn a_silent_server_is_a_read_timeout() {
         let imap::Error::Io(error) = Client::new(conn).read_greeting().unwrap_err() else { panic!("another error") };
         let kind = if cfg!(windows) { ErrorKind::TimedOut } else { ErrorKind::WouldBlock };
         assert_eq!((error.kind(), error.to_string().as_str()), (kind, "read pipet mail:1->user:1: timed out"));
+    });
+}
+
+#[test]
+fn a_client_gives_up_on_a_broken_link_and_comes_back() {
+    const MS: Duration = Duration::from_millis(1);
+
+    on_thread(|_| {
+        let clock = Clock::auto();
+        let _me = clock.enter();
+        let faults = Faults::new().clock(clock.clone());
+        let net = Network::builder("t").layer(faults.clone()).build().unwrap();
+        let (mail, user) = (net.host("mail").unwrap(), net.host("user").unwrap());
+        faults.route("mail", "user").latency(50 * MS);
+        let listener = mail.listen(":143").unwrap();
+        // Serves two clients, one after the other, and agrees to all.
+        let server = clock.spawn(move || -> io::Result<Vec<String>> {
+            let mut seen = Vec::new();
+            for _ in 0..2 {
+                let mut conn = BufReader::new(listener.accept().wait()?);
+                conn.get_mut().write_all(b"* OK ready\r\n")?;
+                let mut line = String::new();
+                while conn.read_line(&mut line)? > 0 {
+                    let (tag, command) = line.trim_end().split_once(' ').expect("it has a tag");
+                    seen.push(command.into());
+                    // The client may be gone.
+                    let _ = conn.get_mut().write_all(format!("{tag} OK done\r\n").as_bytes());
+                    line.clear();
+                }
+            }
+            Ok(seen)
+        });
+        let now = || clock.now() - Time::ZERO;
+        let login = || {
+            let conn = user.dial("mail:143").wait().unwrap();
+            conn.set_read_timeout(Some(1000 * MS)).unwrap();
+            let mut client = Client::new(conn);
+            assert_eq!(client.read_greeting().unwrap(), b"* OK ready\r\n");
+            client.login("ann", "x").map_err(|(error, _)| error).unwrap()
+        };
+
+        // The dial and the command take a round trip each; the greeting arrives with the answer to the dial.
+        let mut session = login();
+        assert_eq!(now(), 200 * MS);
+        faults.route("mail", "user").partition();
+        let imap::Error::Io(error) = session.noop().map(drop).unwrap_err() else { panic!("another error") };
+        assert_eq!((error.to_string().as_str(), now()), ("read pipet mail:1->user:1: timed out", 1200 * MS));
+
+        drop(session);
+        faults.route("mail", "user").repair();
+        let mut session = login();
+        assert_eq!(now(), 1400 * MS);
+        session.logout().unwrap();
+        assert_eq!(now(), 1500 * MS);
+        drop(session);
+        // The command of the first session has arrived, and after it the end of the stream.
+        let login = r#"LOGIN "ann" "x""#;
+        assert_eq!(server.join().unwrap().unwrap(), [login, "NOOP", login, "LOGOUT"]);
+        assert_eq!((user.sockets(), clock.timers()), (0, Ok(0)));
     });
 }
