@@ -1,6 +1,8 @@
 //! Sockets of the operating system for networks of several processes: the reactor, links, and handshakes.
 
 #[cfg(feature = "lonet")]
+mod events;
+#[cfg(feature = "lonet")]
 mod handshake;
 #[cfg(feature = "lonet")]
 mod line;
@@ -9,6 +11,8 @@ pub(crate) mod link;
 pub(crate) mod listening;
 #[cfg(loom)]
 pub mod model;
+#[cfg(feature = "lonet")]
+mod own;
 #[cfg(feature = "lonet")]
 mod quote;
 #[cfg(feature = "lonet")]
@@ -21,3 +25,4 @@ pub(crate) mod roster;
 mod socket;
 #[cfg(feature = "lonet")]
 pub(crate) mod sockets;
+pub(crate) mod watched;
