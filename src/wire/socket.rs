@@ -68,7 +68,7 @@ impl Socket {
         let socket = Self::new(TcpStream::connect(addr)?, common)?;
         poll_fn(|cx| socket.poll_write(cx.waker(), || socket.connected())).await?;
         // A socket may connect to itself, if its own port happens to be the one at which no socket listens any more.
-        if socket.stream.local_addr()? == socket.stream.peer_addr()? {
+        if socket.stream.local_addr()? == addr {
             socket.reset();
             return Err(ErrorKind::ConnectionRefused.into());
         }
@@ -77,14 +77,11 @@ impl Socket {
 
     /// Whether the connection is established.
     fn connected(&self) -> Poll<io::Result<()>> {
+        let Err(unconnected) = self.stream.peer_addr() else { return Poll::Ready(Ok(())) };
         match self.stream.take_error() {
-            Ok(None) => {}
-            Ok(Some(error)) | Err(error) => return Poll::Ready(Err(error)),
-        }
-        match self.stream.peer_addr() {
-            Ok(_) => Poll::Ready(Ok(())),
-            Err(error) if error.kind() == ErrorKind::NotConnected => Poll::Pending,
-            Err(error) => Poll::Ready(Err(error)),
+            Ok(None) if unconnected.kind() == ErrorKind::NotConnected => Poll::Pending,
+            Ok(None) => Poll::Ready(Err(unconnected)),
+            Ok(Some(error)) | Err(error) => Poll::Ready(Err(error)),
         }
     }
 
