@@ -268,8 +268,8 @@ pub mod table;
 // Level 3: around any engine.
 #[cfg(feature = "trace")]
 pub mod trace;
-#[cfg(any(all(feature = "lonet", unix), loom))]
-#[cfg_attr(loom, allow(dead_code, reason = "models use a part of it"))]
+#[cfg(any(all(any(feature = "lonet", feature = "testing"), unix), loom))]
+#[cfg_attr(any(loom, not(feature = "lonet")), allow(dead_code, reason = "models and checks use a part of it"))]
 mod wire;
 
 // Level 4: what users hold.
@@ -342,6 +342,9 @@ pub use tcp::{TokioTcp, TokioTcpListener, TokioTcpStream};
 #[cfg(feature = "sim")]
 pub use wait::clock::{self, Clock};
 pub use wait::{OnTimeout, Op};
+#[cfg(all(feature = "testing", unix))]
+#[doc(hidden)]
+pub use wire::line::check_line;
 #[cfg(loom)]
 #[doc(hidden)]
 pub use wire::model as wire_model;

@@ -11,3 +11,6 @@ mod process;
 mod registry;
 #[path = "lonet/support.rs"]
 mod support;
+#[cfg(all(feature = "json", feature = "trace"))]
+#[path = "lonet/trace.rs"]
+mod trace;

@@ -17,7 +17,7 @@ use std::process;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, Transaction, TransactionBehavior};
 
-use crate::lonet::folder::random;
+use crate::lonet::folder::{is_own, random};
 
 /// An open file.
 pub(super) struct File {
@@ -47,7 +47,11 @@ impl File {
         let path = folder.join(NAME);
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_symlink() => return Err(Fault::Other("is a symbolic link".into())),
-            Ok(_) => {}
+            Ok(found) => match is_own(&found, folder) {
+                Ok(true) => {}
+                Ok(false) => return Err(Fault::Other("belongs to another user".into())),
+                Err(error) => return Err(Fault::Other(error.to_string())),
+            },
             Err(error) if error.kind() == ErrorKind::NotFound => make(folder, &path, name)?,
             Err(error) => return Err(Fault::Other(error.to_string())),
         }

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use std::collections::hash_map::RandomState;
 use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::{env, process};
@@ -78,7 +78,7 @@ fn check(path: &Path) -> Result<(), Failure> {
     if !found.is_dir() {
         return Err(Failure::text(path, "is not a folder"));
     }
-    if !is_own(&found, path)? {
+    if !is_own(&found, path).map_err(|error| Failure::at(path, &error))? {
         return Err(Failure::text(path, "belongs to another user"));
     }
     let mode = found.mode() & 0o777;
@@ -89,19 +89,17 @@ fn check(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Whether a folder belongs to the user of this process.
-fn is_own(found: &Metadata, path: &Path) -> Result<bool, Failure> {
+/// Whether a folder, or a file in `folder`, belongs to the user of this process.
+pub(super) fn is_own(found: &Metadata, folder: &Path) -> io::Result<bool> {
     if let Ok(own) = fs::metadata("/proc/self") {
         return Ok(own.uid() == found.uid());
     }
     // Elsewhere a new folder has its maker's user.
-    let probe = path.join(format!(".{}.{}", process::id(), random()));
-    let made = fs::create_dir(&probe).and_then(|()| {
-        let own = fs::metadata(&probe);
-        fs::remove_dir(&probe)?;
-        own
-    });
-    made.map(|own| own.uid() == found.uid()).map_err(|error| Failure::at(path, &error))
+    let probe = folder.join(format!(".{}.{}", process::id(), random()));
+    fs::create_dir(&probe)?;
+    let own = fs::metadata(&probe);
+    fs::remove_dir(&probe)?;
+    Ok(own?.uid() == found.uid())
 }
 
 /// A number that is another one at each call.

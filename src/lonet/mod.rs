@@ -35,8 +35,9 @@
 //! A network has a folder with an SQLite file, in which each host's name stands beside the address of its subnetwork: one
 //! port of 127.0.0.1 for all hosts that were made by one [`join`]. A dial looks for the name, connects to that port, and
 //! says in one line which host and port it wants; the answer comes when a listener accepts. From then on, the connection
-//! is one of the operating system's TCP. One thread of the process waits for all sockets, for blocking threads and for
-//! any executor alike. It ends with the last network.
+//! is one of the operating system's TCP. One thread of the process waits for all sockets, for any executor and for blocking
+//! threads alike. It ends with the last network. The first 16 threads that block on connections wait for their sockets
+//! themselves, which is faster: each has two file descriptors for it, until it or the last network ends.
 //!
 //! File and lines are those of programs in Go and Python that join the same networks. Folder and file are never deleted,
 //! and a name that a host has had stays taken, also when its process has ended: to run a program again, join a network

@@ -23,6 +23,7 @@ use crate::error::cause::{Cause, Resource};
 use crate::wire::line::{Reply, Request};
 use crate::wire::link::{Link, Stream as _};
 use crate::wire::listening::{Listening, SocketLink};
+use crate::wire::own::Source as _;
 use crate::wire::room::Place;
 use crate::wire::socket::Socket;
 
@@ -121,7 +122,10 @@ async fn hand_over(
         // Its dialler has given up.
         Poll::Pending => socket.poll_gone(cx).map(|()| None),
     });
-    let accept = match accepted.await? {
+    let accepted = accepted.await?;
+    // This task does not wait for the socket any more.
+    socket.ready().read.change();
+    let accept = match accepted {
         Ok(accept) => accept,
         Err(cause) => return Some(answer(&cause)),
     };

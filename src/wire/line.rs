@@ -122,6 +122,37 @@ fn is_end(rest: &[u8]) -> bool {
     matches!(skip(rest), b"" | b"\n" | b"\r\n")
 }
 
+/// Reads a line of another process, and what is read as it is sent. Returns whether it is a line.
+///
+/// # Panics
+///
+/// If it is not read again as it was, or what is sent is more than a line.
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(not(feature = "testing"), allow(unreachable_pub, reason = "public for fuzzing"))]
+pub fn check_line(line: &[u8]) -> bool {
+    let text = |bytes: &[u8]| alloc::string::String::from_utf8_lossy(bytes).into_owned();
+    let request = Request::parse(line);
+    if let Some(request) = &request {
+        let [network, src, dst] = [&request.network, &request.src, &request.dst].map(|part| text(part));
+        let sent = Request::line(&network, &src, &dst);
+        let want = Request { network: network.into(), src: src.into(), dst: dst.into() };
+        assert_eq!(Request::parse(&sent), Some(want), "{line:?}");
+        assert_eq!(sent.iter().position(|&byte| byte == b'\n'), Some(sent.len() - 1), "{line:?}");
+    }
+    let reply = Reply::parse(line);
+    if let Some(Reply { network, text: error, .. }) = &reply {
+        let sent = Reply::refused(&text(network), error);
+        let want = Reply { network: text(network).into(), verb: b"E".into(), text: error.clone() };
+        assert_eq!(Reply::parse(&sent), Some(want), "{line:?}");
+        assert_eq!(sent.iter().position(|&byte| byte == b'\n'), Some(sent.len() - 1), "{line:?}");
+    }
+    // Any bytes are read as they were quoted, and nothing behind them.
+    let mut quoted = Vec::new();
+    quote(&mut quoted, line);
+    assert_eq!(unquote(&quoted), Some((line.to_vec(), &b""[..])));
+    request.is_some() || reply.is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,22 +199,7 @@ mod tests {
                     _ => drop(line.remove(at)),
                 }
             }
-            if let Some(request) = Request::parse(&line) {
-                let text = |bytes: &[u8]| alloc::string::String::from_utf8_lossy(bytes).into_owned();
-                let [network, src, dst] = [&request.network, &request.src, &request.dst].map(|part| text(part));
-                let again = Request::parse(&Request::line(&network, &src, &dst));
-                let want = Request { network: network.into(), src: src.into(), dst: dst.into() };
-                assert_eq!(again, Some(want), "{line:?}");
-                read += 1;
-            }
-            if let Some(reply) = Reply::parse(&line) {
-                assert_eq!(
-                    Reply::parse(&Reply::refused("n", &reply.text)).map(|again| again.text),
-                    Some(reply.text),
-                    "{line:?}"
-                );
-                read += 1;
-            }
+            read += u32::from(check_line(&line));
         }
         assert!(read > 5_000, "{read}");
     }

@@ -27,6 +27,7 @@ use std::io::{self, ErrorKind};
 use crate::contract::engine::{LinkStatus, Shutdown};
 use crate::error::cause::Cause;
 use crate::sync::{AtomicU8, SleepLock};
+use crate::wait::waker::is_noop;
 use crate::wire::ready::Ready;
 
 /// A socket that does not block.
@@ -40,6 +41,10 @@ pub(crate) trait Stream: Send + Sync + 'static {
     fn reset(self: Arc<Self>);
     /// Closes it once the peer has read what was written, or after a while.
     fn finish(self: Arc<Self>);
+    /// Has changes counted from now on, for the task of `waker`, which waits for one.
+    fn watch(self: &Arc<Self>, waker: &Waker) -> io::Result<()>;
+    /// Counts changes that were not counted because no task waited.
+    fn look(&self);
     /// Reads on behalf of `link`, which reads no more, and drops what it reads.
     fn discard(link: Link<Self>)
     where
@@ -86,26 +91,59 @@ impl<S: Stream> Link<S> {
     }
 
     pub(crate) fn read(&self, waker: &Waker, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
-        self.0.ready.read.poll(waker, || self.read_step(|socket| socket.read(buf)))
+        let got = self.0.ready.read.poll(waker, || self.read_step(|socket| socket.read(buf)));
+        self.watched(got, &self.0.reading, waker)
     }
 
     pub(crate) fn peek(&self, waker: &Waker, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
-        self.0.ready.read.poll(waker, || self.read_step(|socket| socket.peek(buf)))
+        let got = self.0.ready.read.poll(waker, || self.read_step(|socket| socket.peek(buf)));
+        self.watched(got, &self.0.reading, waker)
     }
 
     pub(crate) fn write(&self, waker: &Waker, buf: &[u8]) -> Poll<Result<usize, Cause>> {
-        self.0.ready.write.poll(waker, || self.write_step(buf))
+        let sent = self.0.ready.write.poll(waker, || self.write_step(buf));
+        self.watched(sent, &self.0.writing, waker)
+    }
+
+    /// An outcome; if there is none yet, the task of `waker` is woken when there may be one.
+    fn watched(
+        &self,
+        outcome: Poll<Result<usize, Cause>>,
+        socket: &SleepLock<Option<Arc<S>>>,
+        waker: &Waker,
+    ) -> Poll<Result<usize, Cause>> {
+        if outcome.is_pending()
+            && let Some(socket) = socket.with(|socket| socket.clone())
+            && let Err(error) = socket.watch(waker)
+        {
+            return self.outcome(Err(error));
+        }
+        outcome
     }
 
     pub(crate) fn writable(&self, waker: &Waker) -> Poll<()> {
-        if self.has(CLOSED | WRITE_CLOSED | RESET) { Poll::Ready(()) } else { self.0.ready.write.poll_unblocked(waker) }
+        if self.has(CLOSED | WRITE_CLOSED | RESET) {
+            return Poll::Ready(());
+        }
+        if is_noop(waker) {
+            // No task waits, so there may be a change that was not counted.
+            self.look();
+        }
+        let unblocked = self.0.ready.write.poll_unblocked(waker).map(|()| Ok(0));
+        self.watched(unblocked, &self.0.writing, waker).map(drop)
+    }
+
+    fn look(&self) {
+        if let Some(socket) = self.0.reading.with(|socket| socket.clone()) {
+            socket.look();
+        }
     }
 
     /// Reads and drops what has arrived, for an end that reads no more. Ready once nothing can arrive any more.
     pub(crate) fn poll_discard(&self, waker: &Waker) -> Poll<()> {
         let mut buf = [0; DISCARDED];
         let mut left = DISCARDS;
-        self.0.ready.read.poll(waker, || {
+        let discarded = self.0.ready.read.poll(waker, || {
             loop {
                 let got = self.0.reading.with(|socket| match socket {
                     Some(socket) => self.outcome(retried(|| socket.read(&mut buf))),
@@ -118,11 +156,12 @@ impl<S: Stream> Link<S> {
                         waker.wake_by_ref();
                         return Poll::Pending;
                     }
-                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Ready(_) => return Poll::Ready(Ok(0)),
                     Poll::Pending => return Poll::Pending,
                 }
             }
-        })
+        });
+        self.watched(discarded, &self.0.reading, waker).map(drop)
     }
 
     /// One attempt to read.
@@ -264,6 +303,7 @@ impl<S: Stream> Link<S> {
             Poll::Pending => {}
         }
         status.reset = self.has(RESET);
+        self.look();
         status.peer_gone = status.reset || self.0.ready.is_gone();
         status.write_closed = self.has(CLOSED | WRITE_CLOSED | RESET) || status.peer_gone;
         status
@@ -272,6 +312,7 @@ impl<S: Stream> Link<S> {
     /// Registers `waker` for the next change of the reading direction.
     pub(crate) fn watch(&self, waker: &Waker) {
         self.0.ready.read.watch(waker);
+        let _: Poll<_> = self.watched(Poll::Pending, &self.0.reading, waker);
     }
 
     pub(crate) fn cancel_read(&self, waker: &Waker) {

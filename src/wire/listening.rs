@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering;
 use core::task::{Context, Poll};
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::AsRawFd as _;
 
 use mio::Token;
 use mio::net::{TcpListener, TcpStream};
@@ -39,9 +40,10 @@ pub struct SocketLink(pub(crate) Link<Socket>);
 impl Listening {
     /// Listens at a free port of the loopback interface.
     pub(crate) fn open(network: NetworkName, common: Common) -> io::Result<Self> {
-        let mut listener = TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into())?;
+        let listener = TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into())?;
         let addr = listener.local_addr()?.to_string();
-        let (token, ready) = common.shared.register(&mut listener)?;
+        let ready = Arc::new(Ready::new());
+        let token = common.shared.register(listener.as_raw_fd(), &ready)?;
         let (common, listener) = (Arc::new(common), SleepLock::new(Some(listener)));
         Ok(Self {
             common,

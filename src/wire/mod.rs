@@ -1,23 +1,33 @@
-//! Sockets of the operating system for networks of several processes: the reactor, links, and handshakes.
+//! Sockets of the operating system for networks of several processes: the reactor, links, and handshakes. Fuzzing, and
+//! models, have a part of it.
 
 #[cfg(feature = "lonet")]
-mod handshake;
+mod events;
 #[cfg(feature = "lonet")]
-mod line;
+mod handshake;
+#[cfg(any(feature = "lonet", feature = "testing"))]
+pub(crate) mod line;
+#[cfg(any(feature = "lonet", loom))]
 pub(crate) mod link;
 #[cfg(feature = "lonet")]
 pub(crate) mod listening;
 #[cfg(loom)]
 pub mod model;
 #[cfg(feature = "lonet")]
+mod own;
+#[cfg(any(feature = "lonet", feature = "testing"))]
 mod quote;
 #[cfg(feature = "lonet")]
 pub(crate) mod reactor;
+#[cfg(any(feature = "lonet", loom))]
 pub(crate) mod ready;
 #[cfg(feature = "lonet")]
 mod room;
+#[cfg(any(feature = "lonet", loom))]
 pub(crate) mod roster;
 #[cfg(feature = "lonet")]
 mod socket;
 #[cfg(feature = "lonet")]
 pub(crate) mod sockets;
+#[cfg(any(feature = "lonet", loom))]
+pub(crate) mod watched;

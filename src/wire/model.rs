@@ -1,15 +1,21 @@
 //! What models need of this folder: a link over a socket that is no system's, and the roster of a thread.
 
 use alloc::sync::Arc;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::io::{self, ErrorKind};
+use std::sync::OnceLock;
+
+use loom::sync::{Condvar, Mutex};
 
 use crate::contract::engine::Shutdown;
 use crate::error::cause::Cause;
 use crate::sync::Lock;
+use crate::wait::block::sleeper::{Sleeper, is_parking, sleep_by};
 use crate::wire::link::{Link, Stream};
 use crate::wire::ready::Ready;
 use crate::wire::roster::Roster;
+use crate::wire::watched::Watched;
 
 /// One end of a connection, and the system behind it. Its peer never reads.
 #[derive(Clone)]
@@ -23,6 +29,9 @@ pub struct End {
 struct Fake {
     system: Lock<System>,
     ready: Arc<Ready>,
+    /// The queue of the one thread that has one. Without it, the reactor always watches the socket.
+    queue: Option<Arc<Queue>>,
+    watched: Watched<()>,
 }
 
 /// What the system knows of a socket.
@@ -33,23 +42,60 @@ struct System {
     over: bool,
     /// The next call is told of the reset.
     untold: bool,
+    /// The reactor watches it.
+    watched: bool,
+    /// It is in the queue.
+    queued: bool,
+}
+
+/// The queue of a thread: what happened since it last slept.
+#[derive(Default)]
+struct Queue {
+    happened: Mutex<Happened>,
+    changed: Condvar,
+    ready: OnceLock<Arc<Ready>>,
+}
+
+#[derive(Default)]
+struct Happened {
+    alarm: bool,
+    event: bool,
 }
 
 impl Default for End {
     fn default() -> Self {
-        let ready = Arc::new(Ready::new());
-        let socket = Arc::new(Fake { system: Lock::new(System::default()), ready: ready.clone() });
-        let link = Link::vacant(ready);
-        assert!(link.install(socket.clone()).is_ok(), "a new link is open");
-        Self { link, socket }
+        Self::new(None)
     }
 }
 
 impl End {
-    /// Bytes arrive, and then the reactor is told.
+    /// An end for which one thread waits in a queue of its own.
+    pub fn with_queue() -> Self {
+        Self::new(Some(Arc::default()))
+    }
+
+    fn new(queue: Option<Arc<Queue>>) -> Self {
+        let ready = Arc::new(Ready::new());
+        let system = System { watched: queue.is_none(), ..System::default() };
+        if let Some(queue) = &queue {
+            assert!(queue.ready.set(ready.clone()).is_ok(), "a new queue is for no socket");
+        }
+        let socket = Arc::new(Fake { system: Lock::new(system), ready: ready.clone(), queue, watched: Watched::new() });
+        let link = Link::vacant(ready);
+        assert!(link.install(socket.clone()).is_ok(), "a new link is open");
+        Self { link, socket }
+    }
+
+    /// Bytes arrive, and then those are told who watch the socket.
     pub fn arrive(&self, count: usize) {
-        self.socket.system.with(|system| system.arrived += count);
-        self.socket.ready.read.change();
+        let (watched, queued) = self.socket.system.with(|system| {
+            system.arrived += count;
+            (system.watched, system.queued)
+        });
+        if watched {
+            self.socket.ready.read.change();
+        }
+        self.socket.queue.iter().filter(|_| queued).for_each(|queue| queue.happen(|happened| happened.event = true));
     }
 
     /// The peer resets the connection, and then the reactor is told.
@@ -108,7 +154,58 @@ impl Stream for Fake {
 
     fn finish(self: Arc<Self>) {}
 
+    fn watch(self: &Arc<Self>, waker: &Waker) -> io::Result<()> {
+        let Some(queue) = &self.queue else { return Ok(()) };
+        if is_parking(waker) {
+            // The system tells at once of bytes that are there.
+            if self.system.with(|system| !core::mem::replace(&mut system.queued, true) && system.arrived > 0) {
+                queue.happen(|happened| happened.event = true);
+            }
+            self.watched.detach(&self.ready, |()| self.system.with(|system| system.watched = false));
+            sleep_by(queue.clone());
+            return Ok(());
+        }
+        let mut is_readable = false;
+        self.watched.attach(|| {
+            is_readable = self.system.with(|system| {
+                system.watched = true;
+                system.arrived > 0
+            });
+            Ok(())
+        })?;
+        if is_readable {
+            self.ready.read.change();
+        }
+        Ok(())
+    }
+
+    fn look(&self) {}
+
     fn discard(_: Link<Self>) {}
+}
+
+impl Queue {
+    fn happen(&self, what: impl FnOnce(&mut Happened)) {
+        what(&mut self.happened.lock().expect("no panic under this lock"));
+        self.changed.notify_one();
+    }
+}
+
+impl Sleeper for Queue {
+    fn alarm(&self) {
+        self.happen(|happened| happened.alarm = true);
+    }
+
+    fn sleep(&self, _: Option<Duration>, awake: &dyn Fn()) {
+        let mut happened = self.happened.lock().expect("no panic under this lock");
+        while !happened.alarm && !happened.event {
+            happened = self.changed.wait(happened).expect("no panic under this lock");
+        }
+        let Happened { event, .. } = core::mem::take(&mut *happened);
+        drop(happened);
+        awake();
+        self.ready.get().into_iter().filter(|_| event).for_each(|ready| ready.read.change());
+    }
 }
 
 /// The roster of a thread that does work.

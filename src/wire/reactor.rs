@@ -1,4 +1,5 @@
-//! The thread that waits for all sockets of the process.
+//! The thread that waits for sockets on behalf of tasks that cannot wait for them themselves; see `own.rs` for those that
+//! can.
 //!
 //! It is started by the first network that needs it and ends when the last one is gone and closed connections are
 //! drained. It runs the handshakes and other background work as tasks of a small executor of its own. User code runs on
@@ -13,6 +14,7 @@ use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
+use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::task::Wake;
@@ -20,11 +22,14 @@ use std::thread::ThreadId;
 use std::time::Instant;
 use std::{io, process, thread};
 
-use mio::event::{Event, Source};
-use mio::{Events, Interest, Poll as Poller, Registry, Token};
+use mio::event::Event;
+use mio::unix::SourceFd;
+use mio::{Events, Poll as Poller, Registry, Token};
 
 use crate::sync::{AtomicBool, Lock, SleepLock};
 use crate::wait::waker::{discard, wake};
+use crate::wire::events::{BOTH, PAUSE, WAKER, dispatch};
+use crate::wire::own::Queues;
 use crate::wire::ready::Ready;
 use crate::wire::roster::Roster;
 
@@ -40,6 +45,8 @@ pub(crate) struct Shared {
     /// A child that was forked without the thread is told apart by it.
     pid: u32,
     sources: Lock<Sources>,
+    /// The threads that wait for some sockets themselves.
+    queues: Arc<Queues>,
     roster: Roster<Work>,
     /// The tasks to poll.
     queue: Lock<Vec<u64>>,
@@ -100,6 +107,7 @@ impl Shared {
             thread: OnceLock::new(),
             pid: process::id(),
             sources: Lock::new(Sources::default()),
+            queues: Arc::new(Queues::new()),
             roster: Roster::new(),
             queue: Lock::new(Vec::new()),
             timers: Lock::new(BTreeMap::new()),
@@ -108,27 +116,37 @@ impl Shared {
         Ok((poller, Arc::new(shared)))
     }
 
+    pub(crate) fn queues(&self) -> &Arc<Queues> {
+        &self.queues
+    }
+
     /// Whether this process was forked from the one with the thread.
     pub(crate) fn is_forked(&self) -> bool {
         self.pid != process::id()
     }
 
     /// Registers a socket, until [`deregister`](Self::deregister).
-    pub(crate) fn register(&self, source: &mut impl Source) -> io::Result<(Token, Arc<Ready>)> {
-        let ready = Arc::new(Ready::new());
+    pub(crate) fn register(&self, fd: RawFd, ready: &Arc<Ready>) -> io::Result<Token> {
         let token = self.sources.with(|sources| {
             let token = sources.next;
             sources.next += 1;
             sources.all.insert(token, ready.clone());
             Token(token)
         });
-        match self.registry.register(source, token, Interest::READABLE | Interest::WRITABLE) {
-            Ok(()) => Ok((token, ready)),
+        match self.registry.register(&mut SourceFd(&fd), token, BOTH) {
+            Ok(()) => Ok(token),
             Err(error) => {
                 self.deregister(token);
                 Err(error)
             }
         }
+    }
+
+    /// Forgets a socket that lives on.
+    pub(crate) fn unregister(&self, fd: RawFd, token: Token) {
+        // It is registered.
+        let _ = self.registry.deregister(&mut SourceFd(&fd));
+        self.deregister(token);
     }
 
     /// Forgets a socket that is about to be closed.
@@ -192,16 +210,7 @@ impl Shared {
     /// Tells the tasks that wait for the socket of an event.
     fn dispatch(&self, event: &Event) {
         let ready = self.sources.with(|sources| sources.all.get(&event.token().0).cloned());
-        let Some(ready) = ready else { return };
-        if event.is_error() || (event.is_read_closed() && event.is_write_closed()) {
-            ready.set_gone();
-        }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
-            ready.read.change();
-        }
-        if event.is_writable() || event.is_write_closed() || event.is_error() {
-            ready.write.change();
-        }
+        ready.into_iter().for_each(|ready| dispatch(&ready, event));
     }
 }
 
@@ -322,7 +331,3 @@ impl Drop for Sleep {
 
 /// The name of the thread.
 const NAME: &str = "virtnet-wire";
-/// The token of the thread's waker.
-const WAKER: Token = Token(usize::MAX);
-/// How long to wait after the system failed to wait.
-const PAUSE: Duration = Duration::from_millis(10);

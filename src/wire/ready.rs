@@ -19,8 +19,6 @@ use core::sync::atomic::Ordering;
 use core::task::{Poll, Waker};
 
 use crate::sync::{AtomicBool, AtomicU32, Lock};
-#[cfg(feature = "lonet")]
-use crate::wait::block::set_far;
 use crate::wait::waker::{ManyWakers, Wakers, discard, poll_locked};
 
 /// The readiness of both directions of a socket.
@@ -96,8 +94,6 @@ impl Readiness {
                 return Poll::Ready(outcome);
             }
             if self.register(waker, Some(before)).is_pending() {
-                #[cfg(feature = "lonet")]
-                set_far();
                 return Poll::Pending;
             }
         }

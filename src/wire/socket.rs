@@ -4,21 +4,26 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::time::Instant;
 
 use mio::Token;
 use mio::net::TcpStream;
 use socket2::SockRef;
 
+use crate::wait::block::sleeper::{is_parking, set_far};
+use crate::wait::waker::is_noop;
 use crate::wire::line::MAX_LINE;
 use crate::wire::link::{Link, Stream, retried};
+use crate::wire::own::{self, Source};
 use crate::wire::reactor::Shared;
 use crate::wire::ready::Ready;
 use crate::wire::room::Room;
+use crate::wire::watched::Watched;
 
 /// What the sockets of a network have in common.
 pub(crate) struct Common {
@@ -38,16 +43,17 @@ pub(crate) struct Common {
 /// A connected socket.
 pub(crate) struct Socket {
     stream: TcpStream,
-    token: Token,
+    /// By which token the reactor watches it.
+    watched: Watched<Token>,
     ready: Arc<Ready>,
     common: Arc<Common>,
 }
 
 impl Socket {
-    pub(crate) fn new(mut stream: TcpStream, common: &Arc<Common>) -> io::Result<Arc<Self>> {
-        let (token, ready) = common.shared.register(&mut stream)?;
+    pub(crate) fn new(stream: TcpStream, common: &Arc<Common>) -> io::Result<Arc<Self>> {
         common.open.fetch_add(1, Ordering::Relaxed);
-        let socket = Self { stream, token, ready, common: common.clone() };
+        let (watched, ready) = (Watched::new(), Arc::new(Ready::new()));
+        let socket = Self { stream, watched, ready, common: common.clone() };
         socket.stream.set_nodelay(true)?;
         if let Some(bytes) = common.buffer {
             let options = SockRef::from(&socket.stream);
@@ -60,9 +66,9 @@ impl Socket {
     /// Connects to a listener of the system.
     pub(crate) async fn connect(addr: SocketAddr, common: &Arc<Common>) -> io::Result<Arc<Self>> {
         let socket = Self::new(TcpStream::connect(addr)?, common)?;
-        poll_fn(|cx| socket.ready.write.poll(cx.waker(), || socket.connected())).await?;
+        poll_fn(|cx| socket.poll_write(cx.waker(), || socket.connected())).await?;
         // A socket may connect to itself, if its own port happens to be the one at which no socket listens any more.
-        if socket.stream.local_addr()? == socket.stream.peer_addr()? {
+        if socket.stream.local_addr()? == addr {
             socket.reset();
             return Err(ErrorKind::ConnectionRefused.into());
         }
@@ -71,25 +77,57 @@ impl Socket {
 
     /// Whether the connection is established.
     fn connected(&self) -> Poll<io::Result<()>> {
+        let Err(unconnected) = self.stream.peer_addr() else { return Poll::Ready(Ok(())) };
         match self.stream.take_error() {
-            Ok(None) => {}
-            Ok(Some(error)) | Err(error) => return Poll::Ready(Err(error)),
-        }
-        match self.stream.peer_addr() {
-            Ok(_) => Poll::Ready(Ok(())),
-            Err(error) if error.kind() == ErrorKind::NotConnected => Poll::Pending,
-            Err(error) => Poll::Ready(Err(error)),
+            Ok(None) if unconnected.kind() == ErrorKind::NotConnected => Poll::Pending,
+            Ok(None) => Poll::Ready(Err(unconnected)),
+            Ok(Some(error)) | Err(error) => Poll::Ready(Err(error)),
         }
     }
 
-    pub(crate) fn ready(&self) -> &Arc<Ready> {
-        &self.ready
+    /// Makes attempts to read until one has an outcome, or has the task of `waker` woken.
+    fn poll_read<R>(
+        self: &Arc<Self>,
+        waker: &Waker,
+        attempt: impl FnMut() -> Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        let outcome = self.ready.read.poll(waker, attempt);
+        self.settled(outcome, waker)
+    }
+
+    /// Makes attempts to write until one has an outcome, or has the task of `waker` woken.
+    fn poll_write<R>(
+        self: &Arc<Self>,
+        waker: &Waker,
+        attempt: impl FnMut() -> Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        let outcome = self.ready.write.poll(waker, attempt);
+        self.settled(outcome, waker)
+    }
+
+    fn settled<R>(self: &Arc<Self>, outcome: Poll<io::Result<R>>, waker: &Waker) -> Poll<io::Result<R>> {
+        if outcome.is_pending()
+            && let Err(error) = self.watch(waker)
+        {
+            return Poll::Ready(Err(error));
+        }
+        outcome
+    }
+
+    /// Has the reactor watch it.
+    fn attach(&self) -> io::Result<()> {
+        self.watched.attach(|| self.common.shared.register(self.fd(), &self.ready))
+    }
+
+    /// The running thread, which waits, watches it: the reactor need not, unless another task waits, too.
+    fn detach(&self) {
+        self.watched.detach(&self.ready, |token| self.common.shared.unregister(self.fd(), token));
     }
 
     /// Reads a line, and nothing behind it. A line that is too long ends where it became so.
-    pub(crate) async fn read_line(&self) -> io::Result<Vec<u8>> {
+    pub(crate) async fn read_line(self: &Arc<Self>) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
-        poll_fn(|cx| self.ready.read.poll(cx.waker(), || self.read_more(&mut line))).await?;
+        poll_fn(|cx| self.poll_read(cx.waker(), || self.read_more(&mut line))).await?;
         Ok(line)
     }
 
@@ -118,44 +156,55 @@ impl Socket {
     }
 
     /// Writes all of `bytes`.
-    pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn write_all(self: &Arc<Self>, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let mut attempt = || match retried(|| (&self.stream).write(bytes)) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
                 outcome => Poll::Ready(outcome),
             };
-            let count = poll_fn(|cx| self.ready.write.poll(cx.waker(), &mut attempt)).await?;
+            let count = poll_fn(|cx| self.poll_write(cx.waker(), &mut attempt)).await?;
             bytes = bytes.get(count..).unwrap_or_default();
         }
         Ok(())
     }
 
     /// Ready once the peer is gone, in both directions. A peer that only writes no more is not.
-    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_gone(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
         let is_gone = || {
             let reset = matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() != ErrorKind::WouldBlock && error.kind() != ErrorKind::Interrupted);
-            if reset || self.ready.is_gone() { Poll::Ready(()) } else { Poll::Pending }
+            if reset || self.ready.is_gone() { Poll::Ready(Ok(())) } else { Poll::Pending }
         };
-        self.ready.read.poll(cx.waker(), is_gone)
+        self.poll_read(cx.waker(), is_gone).map(drop)
     }
 
     /// Reads and drops what arrives. Ready at the end of the stream.
-    fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.ready.read.poll(cx.waker(), || if self.ready.is_cut() { Poll::Ready(()) } else { self.drain(cx) })
+    fn poll_drained(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let drain = || if self.ready.is_cut() { Poll::Ready(Ok(())) } else { self.drain(cx) };
+        self.poll_read(cx.waker(), drain).map(drop)
     }
 
-    fn drain(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn drain(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let mut buf = [0; DRAINED];
         for _ in 0..DRAINS {
             match retried(|| (&self.stream).read(&mut buf)) {
                 Ok(1..) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
-                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(0) | Err(_) => return Poll::Ready(Ok(())),
             }
         }
         // Others have a turn, too.
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl Source for Socket {
+    fn fd(&self) -> RawFd {
+        self.stream.as_raw_fd()
+    }
+
+    fn ready(&self) -> &Arc<Ready> {
+        &self.ready
     }
 }
 
@@ -172,6 +221,25 @@ impl Stream for Socket {
     #[inline]
     fn write(&self, buf: &[u8]) -> io::Result<usize> {
         (&self.stream).write(buf)
+    }
+
+    fn watch(self: &Arc<Self>, waker: &Waker) -> io::Result<()> {
+        if is_noop(waker) {
+            return Ok(());
+        }
+        let source: Arc<dyn Source> = self.clone();
+        if is_parking(waker) && own::watch(&source, self.common.shared.queues()) {
+            self.detach();
+            return Ok(());
+        }
+        set_far();
+        self.attach()
+    }
+
+    fn look(&self) {
+        if !self.watched.is_attached() {
+            own::look(self);
+        }
     }
 
     fn shut_write(&self) {
@@ -207,7 +275,7 @@ impl Stream for Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.common.shared.deregister(self.token);
+        self.watched.end().into_iter().for_each(|token| self.common.shared.deregister(token));
         self.common.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -20,6 +20,7 @@ use crate::wire::handshake::{Failure, accepted, serve};
 use crate::wire::line::Request;
 use crate::wire::link::{Link, Stream as _};
 use crate::wire::listening::{Listening, SocketLink};
+use crate::wire::own::Source as _;
 use crate::wire::reactor::{Reactor, Shared, yield_now};
 use crate::wire::room::Room;
 use crate::wire::socket::{Common, Socket};

@@ -227,6 +227,67 @@ fn an_idle_network_uses_no_processor() {
     assert!(used <= 2, "{used} hundredths of a second of 50");
 }
 
+/// What this process has in memory, in bytes.
+#[cfg(target_os = "linux")]
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it is there");
+    line.split_whitespace().next().unwrap().parse::<usize>().expect("a number") << 10
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_idle_link_takes_little_memory() {
+    const CONNS: usize = 400;
+    let folder = Folder::new();
+    if child_name().is_none() {
+        return alone(&folder);
+    }
+    let net = folder.join("net");
+    let a = net.host("a").wait().unwrap();
+    let listener = Arc::new(a.listen(":1").unwrap());
+    // The first ones take room that later ones need as well.
+    let mut conns: Vec<_> = (0..20).map(|_| connect(&a, &listener).unwrap()).collect();
+    let before = resident();
+    conns.extend((0..CONNS).map(|_| connect(&a, &listener).unwrap()));
+    let each = resident().saturating_sub(before) / (2 * CONNS);
+    println!("{each} bytes for each idle link");
+    assert!(each <= 4096, "{each} bytes");
+}
+
+/// Some of them wait for their sockets themselves, and the others by way of the reactor.
+#[test]
+fn of_many_threads_that_wait_each_is_woken() {
+    const THREADS: usize = 40;
+    let folder = Folder::new();
+    let net = folder.join("net");
+    let a = net.host("a").wait().unwrap();
+    let listener = Arc::new(a.listen(":1").unwrap());
+    let (mut near, mut readers) = (Vec::new(), Vec::new());
+    for _ in 0..THREADS {
+        let (conn, mut far) = connect(&a, &listener).unwrap();
+        near.push(conn);
+        readers.push(thread::spawn(move || {
+            let mut byte = [0];
+            far.read_exact(&mut byte)
+                .and_then(|()| far.write_all(&byte))
+                .and_then(|()| far.read_to_end(&mut Vec::new()))
+        }));
+    }
+    let waiting = || net.snapshot().to_string().matches("1 to read").count();
+    until(|| waiting() == THREADS);
+    for (at, conn) in near.iter_mut().enumerate() {
+        conn.write_all(&[at as u8]).unwrap();
+        let mut byte = [0];
+        conn.read_exact(&mut byte).unwrap();
+        assert_eq!(usize::from(byte[0]), at);
+    }
+    // A close wakes them as well.
+    until(|| waiting() == THREADS);
+    drop(near);
+    assert!(readers.into_iter().all(|reader| reader.join().unwrap().unwrap() == 0));
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn without_file_descriptors_dials_fail_and_later_ones_do_not() {

@@ -244,6 +244,18 @@ fn the_folder_of_another_user_is_refused() {
 }
 
 #[test]
+fn the_file_of_another_user_is_refused() {
+    let folder = Folder::new();
+    let path = folder.join("net").registry_path().to_owned();
+    works(&folder);
+    if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
+        println!("skipped: not run by root");
+        return;
+    }
+    is_refused(&folder, &path, "belongs to another user");
+}
+
+#[test]
 fn names_that_are_no_names_of_folders_are_refused() {
     let folder = Folder::new();
     for name in ["a/b", "/", "../x", ".", "..", "a\0b", "a\nb", "[a]", "a]", &"n".repeat(27)] {

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 
 use virtnet::Op;
 use virtnet::wire_model::{End, Thread};
@@ -45,6 +46,58 @@ fn each_of_two_readers_gets_its_byte() {
         });
         let (mine, ()) = beside(&end, |end| end.arrive(2), read);
         format!("{mine} {}", join(other))
+    };
+    assert_eq!(explore(Preemptions(3), model), set(["1 1"]));
+}
+
+/// Reads by another waker than that of a thread.
+fn read_as_task(end: &End) -> String {
+    struct Task(Waker);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.wake_by_ref();
+        }
+    }
+
+    told(
+        Op::new(poll_fn(|cx| {
+            let waker = Waker::from(Arc::new(Task(cx.waker().clone())));
+            end.poll_read(&mut Context::from_waker(&waker))
+        }))
+        .wait(),
+    )
+}
+
+#[test]
+fn a_thread_with_a_queue_reads_what_arrives() {
+    let model = || beside(&End::with_queue(), |end| end.arrive(1), read).0;
+    assert_eq!(explore(All, model), set(["1"]));
+}
+
+#[test]
+fn a_close_wakes_a_thread_in_its_queue() {
+    let model = || {
+        let (got, reset) = beside(&End::with_queue(), End::close, read);
+        format!("{got} {reset}")
+    };
+    assert_eq!(explore(All, model), set(["socket is down false"]));
+}
+
+#[test]
+fn a_task_beside_a_thread_with_a_queue_is_woken() {
+    let model = || {
+        let end = End::with_queue();
+        let task = spawn({
+            let end = end.clone();
+            move || read_as_task(&end)
+        });
+        let arriving = |end: &End| {
+            end.arrive(1);
+            end.arrive(1);
+        };
+        let (mine, ()) = beside(&end, arriving, read);
+        format!("{mine} {}", join(task))
     };
     assert_eq!(explore(Preemptions(3), model), set(["1 1"]));
 }

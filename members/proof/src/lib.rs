@@ -31,6 +31,15 @@ pub fn operations(data: &[u8]) {
     }
 }
 
+/// Reads `data` as a line of another process.
+///
+/// # Panics
+///
+/// If what is read of it is not read again as it is sent.
+pub fn line(data: &[u8]) {
+    virtnet::check_line(data);
+}
+
 /// Prints a line even if the harness captures the output of tests, so that the amount of tested input is always
 /// reported.
 pub fn say(line: &str) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use virtnet_proof::random::Random;
-use virtnet_proof::{address, equality, hostile, json, operations, say};
+use virtnet_proof::{address, equality, hostile, json, line, operations, say};
 
 /// The default number of random inputs for each entry.
 const INPUTS: u64 = 4_000;
@@ -80,6 +80,44 @@ fn a_hostile_backend_does_no_harm() {
 #[test]
 fn traces_are_read_as_they_were_written() {
     run("json", json, 200);
+}
+
+#[test]
+fn lines_are_read_as_they_are_sent() {
+    run("line", line, 200);
+    // Random bytes are rarely a line.
+    let mut random = Random::new(0);
+    let pieces: [&[u8]; 20] = [
+        b"> lonet",
+        b"< lonet",
+        b" dial ",
+        b" connected ",
+        b" E ",
+        b"\"n\"",
+        b"`n`",
+        b"\"a:1\"",
+        b"\"",
+        b"`",
+        b"\\x41",
+        b"\\u03b1",
+        b"\\U0010ffff",
+        b"\\377",
+        b"\\'",
+        b"\xff",
+        b"\x00",
+        b" \t",
+        b"\r",
+        b"\n",
+    ];
+    let shapes: [&[usize]; 3] = [&[0, 5, 2, 7, 17, 7, 19], &[1, 6, 3, 7, 19], &[1, 5, 4, 7, 18, 19]];
+    for round in 0..20_000 {
+        let mut shape = shapes[round % shapes.len()].to_vec();
+        for _ in 0..random.below(3) {
+            shape.insert(random.below(shape.len()), random.below(pieces.len()));
+        }
+        let data: Vec<u8> = shape.iter().flat_map(|&piece| pieces[piece]).copied().collect();
+        told(|| format!("round {round}"), &data, line);
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod own_time;
 mod poll;
 #[cfg(all(feature = "std", not(feature = "sim")))]
 mod real_time;
+#[cfg(any(feature = "lonet", loom))]
+pub(crate) mod sleeper;
 #[cfg(feature = "std")]
 mod thread;
 

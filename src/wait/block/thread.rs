@@ -7,6 +7,10 @@
 //! then does the thread park: it would sleep through the wake-up. The state returns to `RUNNING` before the next poll,
 //! so a wake-up during that poll counts for the wait after it. The models `a_wake_is_never_lost` and
 //! `of_two_wakes_neither_is_lost` in `tests/loom/park.rs` try every order.
+//!
+//! The same holds for a thread that sleeps by a `Sleeper` of `sleeper.rs`, in the state `ASLEEP`: a wake-up that finds it
+//! there calls the alarm, which ends the sleep even if that has not begun yet. Model:
+//! `a_close_wakes_a_thread_in_its_queue` in `tests/loom/wire.rs`.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -20,6 +24,11 @@ use crate::sync::thread::{self, Thread};
 use crate::wait::NetClock;
 use crate::wait::block::{Deadline, ThreadClock};
 use crate::wait::waker::noop_waker;
+#[cfg(any(feature = "lonet", loom))]
+use crate::{
+    sync::Lock,
+    wait::block::sleeper::{Parking, Sleeper, take_far},
+};
 
 /// Blocks the thread until `poll` is ready or `timeout` has passed; `expired` returns the outcome of a timeout. With
 /// `look`, the first poll registers no waker.
@@ -180,29 +189,6 @@ std::thread_local! {
     static SPARE: Cell<Option<Parker>> = const { Cell::new(None) };
 }
 
-#[cfg(feature = "lonet")]
-std::thread_local! {
-    /// Whether what the thread waits for comes by way of another thread.
-    static FAR: Cell<bool> = const { Cell::new(false) };
-}
-
-/// The next wake-up of this thread comes by way of another thread, which needs a CPU to come: spinning would be in its
-/// way.
-#[cfg(feature = "lonet")]
-pub(crate) fn set_far() {
-    // The thread-local is gone while the thread exits.
-    let _ = FAR.try_with(|far| far.set(true));
-}
-
-/// Whether [`set_far`] was called since it was last asked.
-#[inline]
-fn take_far() -> bool {
-    #[cfg(feature = "lonet")]
-    return FAR.try_with(Cell::take).unwrap_or(false);
-    #[cfg(not(feature = "lonet"))]
-    false
-}
-
 /// Puts the thread that created it to sleep until its waker is called.
 pub(crate) struct Parker {
     signal: Arc<Signal>,
@@ -213,6 +199,9 @@ struct Signal {
     state: AtomicU8,
     thread: Thread,
     clock: ThreadClock,
+    /// By which the thread sleeps, if it does not by itself.
+    #[cfg(any(feature = "lonet", loom))]
+    sleeper: Lock<Option<Arc<dyn Sleeper>>>,
 }
 
 /// The thread runs, and no wake-up has arrived.
@@ -221,6 +210,9 @@ const RUNNING: u8 = 0;
 const PARKED: u8 = 1;
 /// A wake-up has arrived.
 const WOKEN: u8 = 2;
+/// The thread sleeps by a [`Sleeper`], or is about to.
+#[cfg(any(feature = "lonet", loom))]
+const ASLEEP: u8 = 3;
 
 /// Spin-loop pauses before the clock is first read, and between two reads of it.
 const PAUSES: u32 = 32;
@@ -252,7 +244,13 @@ impl Parker {
 
     fn new() -> Self {
         let clock = ThreadClock::current();
-        let signal = Arc::new(Signal { state: AtomicU8::new(RUNNING), thread: thread::current(), clock });
+        let signal = Arc::new(Signal {
+            state: AtomicU8::new(RUNNING),
+            thread: thread::current(),
+            clock,
+            #[cfg(any(feature = "lonet", loom))]
+            sleeper: Lock::new(None),
+        });
         // Unregistering compares wakers with `will_wake`, which may be false between a waker made from an `Arc` and its
         // clones: depending on how the crates were compiled, their vtables differ. Clones recognize each other.
         let waker = Waker::from(signal.clone()).clone();
@@ -275,10 +273,20 @@ impl Parker {
         let deadline = Deadline::new(limit, &self.signal.clock, net);
         let mut cx = Context::from_waker(&self.waker);
         let mut in_time = true;
+        // A clock has to see that a thread sleeps which it counts.
+        #[cfg(any(feature = "lonet", loom))]
+        let mut parking = Parking::by(Some(&self.waker).filter(|_| !self.signal.clock.is_counted()));
         loop {
             match poll(&mut cx) {
                 Poll::Ready(outcome) => return Some(outcome),
-                Poll::Pending if in_time => in_time = self.park(&deadline, history),
+                Poll::Pending if in_time => {
+                    #[cfg(any(feature = "lonet", loom))]
+                    if let Some(sleeper) = parking.sleeper() {
+                        in_time = self.sleep(&deadline, sleeper);
+                        continue;
+                    }
+                    in_time = self.park(&deadline, history);
+                }
                 Poll::Pending => return None,
             }
         }
@@ -304,6 +312,26 @@ impl Parker {
         deadline.is_ahead(timer)
     }
 
+    /// Sleeps by `sleeper` until the thread is woken. Returns whether the deadline is still ahead.
+    #[cfg(any(feature = "lonet", loom))]
+    fn sleep(&self, deadline: &Deadline<'_>, sleeper: &Arc<dyn Sleeper>) -> bool {
+        let Signal { state, sleeper: shown, .. } = &*self.signal;
+        let before = shown.with(|shown| shown.replace(sleeper.clone()));
+        let timer = deadline.arm(&self.waker);
+        let change = |from, to| state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        while change(RUNNING, ASLEEP) {
+            let left = deadline.left();
+            if left.is_some_and(|left| left.is_zero()) {
+                break;
+            }
+            sleeper.sleep(left, &|| _ = change(ASLEEP, RUNNING));
+        }
+        state.swap(RUNNING, Ordering::AcqRel);
+        let gone = shown.with(Option::take);
+        drop((before, gone));
+        deadline.is_ahead(timer)
+    }
+
     /// Spins for a moment, if that has paid off lately. Returns whether the thread was woken meanwhile.
     fn spin(&self, history: &SpinHistory) -> bool {
         if cfg!(loom) {
@@ -315,7 +343,10 @@ impl Parker {
                 self.signal.state.load(Ordering::Acquire) == WOKEN
             })
         };
+        #[cfg(any(feature = "lonet", loom))]
         let is_far = take_far();
+        #[cfg(not(any(feature = "lonet", loom)))]
+        let is_far = false;
         if woken_soon() {
             return true;
         }
@@ -346,7 +377,18 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.clock.wake(|| self.state.swap(WOKEN, Ordering::AcqRel) == PARKED) {
+        #[cfg(any(feature = "lonet", loom))]
+        let wake = || match self.state.swap(WOKEN, Ordering::AcqRel) {
+            ASLEEP => {
+                let sleeper = self.sleeper.with(|sleeper| sleeper.clone());
+                sleeper.into_iter().for_each(|sleeper| sleeper.alarm());
+                false
+            }
+            state => state == PARKED,
+        };
+        #[cfg(not(any(feature = "lonet", loom)))]
+        let wake = || self.state.swap(WOKEN, Ordering::AcqRel) == PARKED;
+        if self.clock.wake(wake) {
             self.thread.unpark();
         }
     }

@@ -1,0 +1,54 @@
+//! Whether the reactor watches a socket.
+//!
+//! It does for tasks that cannot watch it themselves; see `own.rs`. Invariant: it watches each socket for which such a
+//! task waits. A task registers its waker before it attaches the socket, and a thread that detaches it counts the wakers
+//! under the lock under which tasks attach. This guards against the interleaving in which the thread finds no other
+//! waker, a task registers and finds the socket attached, and the thread detaches it. Model:
+//! `a_task_beside_a_thread_with_a_queue_is_woken` in `tests/loom/wire.rs`.
+
+use std::io;
+
+use crate::sync::SleepLock;
+use crate::wire::ready::Ready;
+
+/// What the reactor knows a socket by, while it watches it.
+pub(crate) struct Watched<T>(SleepLock<Option<T>>);
+
+impl<T> Watched<T> {
+    pub(crate) const fn new() -> Self {
+        Self(SleepLock::new(None))
+    }
+
+    /// Has the reactor watch it, by `register`, if it does not.
+    pub(crate) fn attach(&self, register: impl FnOnce() -> io::Result<T>) -> io::Result<()> {
+        self.0.with(|known| {
+            if known.is_none() {
+                *known = Some(register()?);
+            }
+            Ok(())
+        })
+    }
+
+    /// The reactor need not watch it for the running thread, which waits. Unless another task waits, too, ends it by
+    /// `unregister`.
+    pub(crate) fn detach(&self, ready: &Ready, unregister: impl FnOnce(T)) {
+        self.0.with(|known| {
+            if ready.read.waiting() + ready.write.waiting() <= 1
+                && let Some(known) = known.take()
+            {
+                unregister(known);
+            }
+        });
+    }
+
+    #[cfg(feature = "lonet")]
+    pub(crate) fn is_attached(&self) -> bool {
+        self.0.with(|known| known.is_some())
+    }
+
+    /// The socket is about to be closed.
+    #[cfg(feature = "lonet")]
+    pub(crate) fn end(&self) -> Option<T> {
+        self.0.with(Option::take)
+    }
+}
