@@ -49,6 +49,7 @@ pub(crate) struct QueuedRequest<N: NetRef> {
 
 impl<N: NetRef> QueuedRequest<N> {
     /// Queues a connection from `src` at the listener at `dst`.
+    #[cfg_attr(feature = "std", inline(always))]
     pub(crate) fn enqueue(net: N, src: &Addr, dst: &Addr, link: LinkOf<N>, phase: RequestPhase) -> Result<Self, Cause> {
         let mut link = Some(link);
         let queued = Self::find(&net, src, dst).and_then(|(host, known)| {
