@@ -179,12 +179,12 @@ impl Holding {
     /// Lets the single operation run, also if it is yet to come.
     #[cfg(feature = "std")]
     pub(super) fn release_one(&self) {
-        let stuck = self.list.with(|list| {
+        // Dropped under no lock.
+        let _stuck = self.list.with(|list| {
             list.one = None;
             self.is_up.store(list.gates > 0, Ordering::Relaxed);
             list.watch.stuck.take()
         });
-        drop(stuck);
         self.admit(|_, _, is_one| is_one);
     }
 
@@ -197,13 +197,13 @@ impl Holding {
     /// A clock watches the single operation, if it is still held.
     #[cfg(feature = "std")]
     pub(super) fn watch_one(&self, stuck: Stuck) {
+        // What stays in it is dropped under no lock.
         let mut stuck = Some(stuck);
         self.list.with(|list| {
             if list.holds_one() {
                 mem::swap(&mut list.watch.stuck, &mut stuck);
             }
         });
-        drop(stuck);
     }
 
     /// Lets the single operation run, as nothing else can happen while it is held.
