@@ -109,6 +109,11 @@ impl End {
         self.link.read(cx.waker(), &mut [0])
     }
 
+    /// A read was given up.
+    pub fn cancel_read(&self, waker: &Waker) {
+        self.link.cancel_read(waker);
+    }
+
     /// Writes one byte, for which there is no room.
     pub fn poll_write(&self, cx: &mut Context<'_>) -> Poll<Result<usize, Cause>> {
         self.link.write(cx.waker(), &[0])
