@@ -137,11 +137,6 @@
 //! # fn main() {}
 //! ```
 //!
-//! | turmoil | madsim | here |
-//! |---|---|---|
-//! | `crash` | `kill` | [`crash`](crate::NetRefExt::crash) |
-//! | `bounce` | `restart` | [`bounce`](crate::NetRefExt::bounce), or `crash` and then [`restart`](crate::NetRefExt::restart) |
-//!
 //! # Random numbers
 //!
 //! A draw is a function of the seed, the fault, the hosts, and the numbers of the dial and of the write. So a connection
@@ -169,9 +164,10 @@
 //! Over an engine that cannot hide bytes, a host that loses its power resets its connections. A peer that only reads
 //! does not find out that a host is gone: there are no keep-alives.
 //!
-//! Without `alloc` there are [`FixedFaults`] alone: partitions, holds and latencies of named pairs of hosts, for networks of
-//! a fixed size. Both ends of a connection must be in networks with the same [`Faults`].
-//! Directions are kept from their first dial on; pairs of hosts that never talk cost nothing.
+//! Without `alloc` there are [`FixedFaults`] alone: partitions, holds and latencies of named pairs of hosts, for networks
+//! of a fixed size.
+//!
+//! Both ends of a connection must be in networks with the same [`Faults`]. Directions are kept from their first dial on; pairs of hosts that never talk cost nothing.
 
 #[cfg(feature = "alloc")]
 mod change;
