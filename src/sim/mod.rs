@@ -71,13 +71,6 @@
 //! network, and over an engine that cannot hide bytes, a write waits until it arrives and is offered then; the end of
 //! such an engine's connection is seen at once.
 //!
-//! # Crash and restart
-//!
-//! Hosts die and come back by methods of their network, in growable networks:
-//! [`crash`](crate::NetRefExt::crash), [`power_off`](crate::NetRefExt::power_off),
-//! [`restart`](crate::NetRefExt::restart) and [`bounce`](crate::NetRefExt::bounce). Faults carry what a peer gets to know
-//! of that: the reset of a crash arrives after the latency, or after the repair, and a host without power is silent.
-//!
 //! # Which directions
 //!
 //! Faults are set for directions, by the names of hosts: [`route`](Faults::route) for both between two hosts,
@@ -100,8 +93,10 @@
 //!
 //! # Crash and restart
 //!
-//! A host that crashes resets its connections. Like all that is sent, the reset takes the latency of its link, and a
-//! partition delays it.
+//! Hosts die and come back by methods of their network, in growable networks:
+//! [`crash`](crate::NetRefExt::crash), [`power_off`](crate::NetRefExt::power_off),
+//! [`restart`](crate::NetRefExt::restart) and [`bounce`](crate::NetRefExt::bounce). Faults carry what a peer gets to know
+//! of that: the reset of a crash arrives after the latency, or after the repair, and a host without power is silent.
 //!
 //! ```
 //! # #[cfg(all(feature = "pipenet", feature = "std"))]
