@@ -16,7 +16,8 @@ use virtnet::{Bare, Clock, ErrorKind, NetRefExt as _};
 
 fn one() -> Setup<Handle<(Faults, Bare)>> {
     let lab = Lab::with_buffer(16);
-    lab.setup(lab.layered("only", (Faults::new(), Bare)), 16)
+    let setup = lab.setup(lab.layered("only", (Faults::new(), Bare)), 16).restarts();
+    setup.faults(|faults| Lab::with_buffer(16).layered("only", (faults, Bare)))
 }
 
 /// Two subnetworks with the same faults.
@@ -33,7 +34,7 @@ fn traced() -> Setup<Handle<(Trace, (Faults, Bare))>> {
     setup.traced(move || trace.view().reads(true).to_string())
 }
 
-virtnet::conformance!(one_on_threads, one, [buffered, unread_resets, fresh_port, sized_buffer]);
+virtnet::conformance!(one_on_threads, one, [buffered, unread_resets, fresh_port, sized_buffer, death, faults, time]);
 virtnet::conformance!(two_as_futures, two, [buffered, unread_resets, fresh_port, sized_buffer, two_subnetworks]);
 virtnet::conformance!(traced_on_threads, traced, [buffered, unread_resets, fresh_port, sized_buffer, trace]);
 

@@ -10,7 +10,6 @@ use crate::contract::registry::Registry;
 use crate::net::shared::{Holder, Sealed};
 use crate::net::subnet::SubNetwork;
 use crate::table::Heap;
-use crate::wait::block::touch;
 
 /// The parts of a growable backend.
 pub trait Backend: 'static {
@@ -40,10 +39,7 @@ impl<B: Backend, L: Layer> NetHandle<B, L> {
     /// The first reference to a subnetwork.
     #[must_use]
     pub fn new(net: LayeredNet<B, L>) -> Self {
-        touch(net.clock());
-        let net = net.shared();
-        net.clock().attach(|| -> Weak<LayeredNet<B, L>> { Arc::downgrade(&net) });
-        Self(Arc::new(net))
+        Self(Arc::new(net.shared()))
     }
 
     /// A reference that does not keep the subnetwork alive, such as a [`Notifier`](crate::Notifier) for other threads.

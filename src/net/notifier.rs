@@ -15,6 +15,8 @@ use crate::net::request::{ClaimedRequest, Handover, QueuedRequest};
 use crate::net::subnet::SubNetwork;
 use crate::table::RequestPhase;
 use crate::table::Tables;
+#[cfg(feature = "alloc")]
+use crate::wait::block::touch;
 
 /// Hands over connections to a subnetwork; see [`Notifier`].
 #[derive(Clone, Debug)]
@@ -42,7 +44,9 @@ where
     /// Shares the subnetwork, and [starts](Engine::start) its engine.
     #[must_use]
     pub fn shared(self) -> Arc<Self> {
+        touch(self.clock());
         let net = Arc::new(self);
+        net.clock().attach(|| -> Weak<Self> { Arc::downgrade(&net) });
         if E::OBSERVED {
             let picture: Weak<Self> = Arc::downgrade(&net);
             net.engine.attach(net.network_name(), picture);

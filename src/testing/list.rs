@@ -35,6 +35,15 @@ pub(super) fn all<N: NetRef + 'static>() -> Vec<Behaviour<N>> {
         crate::__virtnet_behaviours!([add] [] trace);
         crate::__virtnet_behaviours!([add] [] trace_rendezvous);
     }
+    #[cfg(feature = "sim")]
+    {
+        use super::faults::*;
+        crate::__virtnet_behaviours!([add] [] faults);
+        crate::__virtnet_behaviours!([add] [] dials_in_flight);
+        crate::__virtnet_behaviours!([add] [] bytes_in_flight);
+        crate::__virtnet_behaviours!([add] [] death_in_flight);
+        crate::__virtnet_behaviours!([add] [] time);
+    }
     list
 }
 
@@ -279,6 +288,46 @@ macro_rules! __virtnet_behaviours {
             a_rendezvous_is_told_at_both_ends
             a_closed_host_is_one_line
             a_second_close_is_not_told
+        }
+    };
+    ([$($do:tt)*] $args:tt faults) => {
+        $($do)*! { $args faults
+            one_way_cut_lets_the_other_way_flow
+            reset_cut_fails_both_ends_and_refuses
+            repair_delays_what_was_in_flight_by_the_cut
+            release_gives_all_at_once_in_sending_order
+            release_does_not_repair_and_repair_does_not_release
+            flapping_partitions_never_change_bytes
+            jitter_never_reorders
+        }
+    };
+    ([$($do:tt)*] $args:tt dials_in_flight) => {
+        $($do)*! { $args dials_in_flight
+            latency_is_paid_by_syn_answer_and_bytes
+            refusal_takes_a_round_trip
+            a_partition_freezes_a_syn
+        }
+    };
+    ([$($do:tt)*] $args:tt bytes_in_flight) => {
+        $($do)*! { $args bytes_in_flight
+            a_stalled_writer_feels_backpressure
+            close_arrives_after_the_bytes
+            abort_arrives_in_its_turn
+            bandwidth_is_shared_by_a_direction
+        }
+    };
+    ([$($do:tt)*] $args:tt death_in_flight) => {
+        $($do)*! { $args death_in_flight
+            a_crash_reaches_peers_and_a_restart_is_new
+            power_off_leaves_peers_half_open
+            dials_to_a_host_without_power_wait_for_its_restart
+        }
+    };
+    ([$($do:tt)*] $args:tt time) => {
+        $($do)*! { $args time
+            virtual_time_is_exact_and_fast
+            time_stands_still_while_a_participant_runs
+            a_deadlock_is_told
         }
     };
 }

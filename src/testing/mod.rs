@@ -22,6 +22,11 @@
 //! | `two_subnetworks` | there is [another subnetwork](Setup::second) of the same network |
 //! | `trace` | the events of a buffered network without shared ports are [recorded](Setup::traced) |
 //! | `trace_rendezvous` | the same in a rendezvous |
+//! | `faults` | a network [with faults](Setup::faults) can be made: what arrives, and when, on clocks that tests move |
+//! | `dials_in_flight` | the same, where [dials take their way](Setup::dials_in_flight) |
+//! | `bytes_in_flight` | the same, where [bytes on their way lie in a buffer](Setup::bytes_in_flight) |
+//! | `death_in_flight` | the same, where dials take their way, and hosts can die and come back |
+//! | `time` | the same: blocking operations on a clock that moves when all its threads wait |
 //!
 //! # Examples
 //!
@@ -69,6 +74,8 @@ mod close;
 mod death;
 mod dial;
 mod error;
+#[cfg(feature = "sim")]
+mod faults;
 mod half;
 mod ip;
 mod link;

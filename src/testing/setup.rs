@@ -21,6 +21,8 @@ use crate::net::host::Host;
 use crate::net::listener::Listener;
 use crate::net::net_ref::{LinkOf, NetRef};
 use crate::net::network::NetRefExt;
+#[cfg(feature = "sim")]
+use crate::sim::Faults;
 use crate::table::Renewable;
 
 /// A network under test, new and without hosts, and its properties.
@@ -38,6 +40,12 @@ pub struct Setup<N: NetRef> {
     links: Option<MakeLinks<N>>,
     death: Option<Death<N>>,
     held: Option<Box<dyn Fn() -> usize + Send>>,
+    #[cfg(feature = "sim")]
+    faults: Option<Box<dyn Fn(Faults) -> N + Send>>,
+    #[cfg(feature = "sim")]
+    dials_in_flight: bool,
+    #[cfg(feature = "sim")]
+    pub(super) bytes_in_flight: bool,
     #[cfg(feature = "trace")]
     pub(super) lines: Option<Lines>,
     pub(super) limit: Duration,
@@ -48,6 +56,7 @@ pub struct Setup<N: NetRef> {
 /// How a host dies and comes back, in a network that can do that.
 struct Death<N: NetRef> {
     crash: fn(&N, &str) -> Result<(), Error>,
+    power_off: fn(&N, &str) -> Result<(), Error>,
     restart: fn(&N, &str) -> Result<Host<N>, Error>,
     bounce: fn(&N, &str) -> Result<Host<N>, Error>,
 }
@@ -86,6 +95,12 @@ impl<N: NetRef + 'static> Setup<N> {
             links: None,
             death: None,
             held: None,
+            #[cfg(feature = "sim")]
+            faults: None,
+            #[cfg(feature = "sim")]
+            dials_in_flight: false,
+            #[cfg(feature = "sim")]
+            bytes_in_flight: false,
             #[cfg(feature = "trace")]
             lines: None,
             limit: Duration::from_secs(60),
@@ -137,6 +152,55 @@ impl<N: NetRef + 'static> Setup<N> {
         self
     }
 
+    /// Sets a function that makes another such network, with faults and buffers of at least 16 bytes. The behaviours of
+    /// the groups with faults give it those of a seed and a clock, and use it instead.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub fn faults(mut self, make: impl Fn(Faults) -> N + Send + 'static) -> Self {
+        self.faults = Some(Box::new(make));
+        self
+    }
+
+    /// Declares that dials take their way through faults, as over an engine that hands each connection to the notifier
+    /// of its dial.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub fn dials_in_flight(mut self) -> Self {
+        self.dials_in_flight = true;
+        self
+    }
+
+    /// Declares that bytes on their way, and the ends behind them, lie in the buffer of their connection, as over an
+    /// engine that can hide them.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub fn bytes_in_flight(mut self) -> Self {
+        self.bytes_in_flight = true;
+        self
+    }
+
+    /// A network with these faults.
+    #[cfg(feature = "sim")]
+    pub(super) fn with_faults(&self, faults: Faults) -> N {
+        (self.faults.as_ref().expect("a behaviour of the group `faults` has them"))(faults)
+    }
+
+    /// The groups of behaviours with faults that apply.
+    fn fault_groups(&self) -> Vec<&'static str> {
+        #[cfg(feature = "sim")]
+        if self.faults.is_some() {
+            let groups = [
+                ("faults", true),
+                ("dials_in_flight", self.dials_in_flight),
+                ("bytes_in_flight", self.bytes_in_flight),
+                ("death_in_flight", self.dials_in_flight && self.death.is_some()),
+                ("time", true),
+            ];
+            return groups.into_iter().filter_map(|(name, applies)| applies.then_some(name)).collect();
+        }
+        Vec::new()
+    }
+
     /// Sets a function that prints all events of the network's trace so far, reads included, a line for each.
     #[cfg(feature = "trace")]
     #[must_use]
@@ -184,7 +248,7 @@ impl<N: NetRef + 'static> Setup<N> {
     where
         N::Tables: Renewable,
     {
-        self.death = Some(Death { crash: N::crash, restart: N::restart, bounce: N::bounce });
+        self.death = Some(Death { crash: N::crash, power_off: N::power_off, restart: N::restart, bounce: N::bounce });
         self
     }
 
@@ -212,7 +276,7 @@ impl<N: NetRef + 'static> Setup<N> {
             if_any(self.second.is_some(), "two_subnetworks"),
             self.trace_group(),
         ];
-        groups.into_iter().flatten().collect()
+        groups.into_iter().flatten().chain(self.fault_groups()).collect()
     }
 
     /// The full name of the network.
@@ -271,6 +335,24 @@ impl<N: NetRef + 'static> Setup<N> {
 
     pub(super) fn try_restart(&self, name: &str) -> Result<Host<N>, Error> {
         (self.death().restart)(&self.net, name)
+    }
+
+    #[cfg(feature = "sim")]
+    #[track_caller]
+    pub(super) fn crash_on(&self, net: &N, name: &str) {
+        (self.death().crash)(net, name).expect("there is such a host");
+    }
+
+    #[cfg(feature = "sim")]
+    #[track_caller]
+    pub(super) fn power_off_on(&self, net: &N, name: &str) {
+        (self.death().power_off)(net, name).expect("there is such a host");
+    }
+
+    #[cfg(feature = "sim")]
+    #[track_caller]
+    pub(super) fn restart_on(&self, net: &N, name: &str) -> Host<N> {
+        self.made((self.death().restart)(net, name).expect("the host is down"))
     }
 
     /// Crashes a host.
