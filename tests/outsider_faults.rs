@@ -17,7 +17,7 @@ use virtnet::{Bare, Clock, ErrorKind, NetRefExt as _};
 fn one() -> Setup<Handle<(Faults, Bare)>> {
     let lab = Lab::with_buffer(16);
     let setup = lab.setup(lab.layered("only", (Faults::new(), Bare)), 16).restarts();
-    setup.faults(|faults| Lab::with_buffer(16).layered("only", (faults, Bare)))
+    setup.faults(|faults| Lab::with_buffer(4096).layered("only", (faults, Bare)))
 }
 
 /// Two subnetworks with the same faults.

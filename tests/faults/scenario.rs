@@ -1,7 +1,6 @@
-//! Partitions, latency and closes, exact to the nanosecond.
+//! Partitions, latency and closes, exact to the nanosecond. More of them are behaviours of the conformance suite.
 
 use crate::bed::{Bed, L, ms, read, waits, write};
-use virtnet::pipenet;
 
 fn ok(text: &str) -> Result<String, String> {
     Ok(text.into())
@@ -31,28 +30,6 @@ fn latency_is_paid_by_syn_answer_and_bytes() {
 }
 
 #[test]
-fn refusal_takes_a_round_trip() {
-    let bed = Bed::slow();
-    let refused = |bed: &Bed, addr: &'static str| {
-        let mut dial = Box::pin(bed.b.dial(addr));
-        assert!(dial.as_mut().try_wait().is_none());
-        dial
-    };
-    let mut dial = refused(&bed, "a:11");
-    bed.before(100);
-    assert!(dial.as_mut().try_wait().is_none());
-    bed.at(100);
-    let error = dial.as_mut().try_wait().expect("the answer has arrived").unwrap_err();
-    assert_eq!(error.to_string(), "dial pipet b:1->a:11: connection refused");
-    // A dial that is dropped gives its port back at once.
-    drop((dial, refused(&bed, "a:11")));
-    assert_eq!(bed.b.sockets(), 0);
-    let error = Box::pin(bed.b.dial("c:1")).as_mut().try_wait().expect("no host is asked").unwrap_err();
-    assert_eq!(error.to_string(), r#"dial pipet b:1->c:1: ram(pipet): query ["c"]: no such host"#);
-    bed.finish();
-}
-
-#[test]
 fn repair_delays_what_was_in_flight_by_the_cut() {
     let bed = Bed::new();
     let [b, a] = bed.pair();
@@ -73,94 +50,6 @@ fn repair_delays_what_was_in_flight_by_the_cut() {
     bed.at(270);
     assert_eq!(read(&a), ok("two"));
     drop((a, b));
-    bed.finish();
-}
-
-#[test]
-fn a_stalled_writer_feels_backpressure() {
-    let bed = Bed::over(pipenet::Network::builder("t").buffer(64), 0);
-    let [b, a] = bed.pair();
-    bed.route().partition();
-    let text = "0123456789abcdef".repeat(8);
-    assert_eq!(write(&b, &text), Ok(64));
-    assert_eq!(write(&b, &text[64..]), Err("write pipet b:1->a:1: would block".into()));
-    assert!(waits(&a));
-    bed.at(1000);
-    bed.route().repair();
-    assert_eq!(read(&a), ok(&text[..64]));
-    assert_eq!(write(&b, &text[64..]), Ok(64));
-    assert_eq!(read(&a), ok(&text[64..]));
-    drop((a, b));
-    bed.finish();
-}
-
-#[test]
-fn one_way_cut_lets_the_other_way_flow() {
-    let bed = Bed::new();
-    let [b, a] = bed.pair();
-    bed.route().latency(L);
-    bed.faults.oneway("a", "b").partition();
-    assert_eq!([write(&a, "from a"), write(&b, "from b")], [Ok(6), Ok(6)]);
-    let mut dial = bed.dial();
-    bed.at(50);
-    assert_eq!(read(&a), ok("from b"));
-    let accepted = bed.listener.try_accept().expect("a request is not cut");
-    bed.at(1000);
-    assert!(dial.as_mut().try_wait().is_none());
-    assert!(waits(&b));
-    bed.faults.oneway("a", "b").repair();
-    bed.before(1050);
-    assert!(dial.as_mut().try_wait().is_none());
-    assert!(waits(&b));
-    bed.at(1050);
-    let dialled = dial.as_mut().try_wait().expect("the answer has arrived").expect("it was accepted");
-    // Sent at 0, and cut for all of its way.
-    assert_eq!(read(&b), ok("from a"));
-    drop((a, b, accepted, dial, dialled));
-    bed.finish();
-}
-
-#[test]
-fn a_partition_freezes_a_syn() {
-    let bed = Bed::slow();
-    let mut dial = bed.dial();
-    bed.at(20);
-    bed.route().partition();
-    let withdrawn = bed.dial();
-    bed.at(500);
-    drop(withdrawn);
-    bed.at(1020);
-    bed.route().repair();
-    bed.before(1050);
-    assert!(bed.listener.try_accept().is_err());
-    bed.at(1050);
-    let accepted = bed.listener.try_accept().expect("the request has arrived");
-    assert!(bed.listener.try_accept().is_err(), "the dial that was dropped is never seen");
-    bed.before(1100);
-    assert!(dial.as_mut().try_wait().is_none());
-    bed.at(1100);
-    assert!(dial.as_mut().try_wait().expect("the answer has arrived").is_ok());
-    drop((accepted, dial));
-    bed.finish();
-}
-
-#[test]
-fn release_gives_all_at_once_in_sending_order() {
-    let bed = Bed::new();
-    let pairs = [(); 3].map(|()| bed.pair());
-    bed.route().latency(L).hold();
-    for (at, [b, _]) in [10, 20, 30].into_iter().zip(&pairs) {
-        bed.at(at);
-        assert_eq!(write(b, "x"), Ok(1));
-    }
-    bed.at(100);
-    let order = Order::default();
-    let readers: Vec<_> = pairs.iter().enumerate().rev().map(|(at, [_, a])| order.watch(at + 1, a)).collect();
-    bed.route().release();
-    assert_eq!(order.woken(), [1, 2, 3]);
-    drop(readers);
-    assert!(pairs.iter().all(|[_, a]| read(a) == ok("x")));
-    drop(pairs);
     bed.finish();
 }
 
@@ -243,26 +132,6 @@ fn close_arrives_after_the_bytes() {
 }
 
 #[test]
-fn abort_arrives_in_its_turn() {
-    let bed = Bed::new();
-    let [b, a] = bed.pair();
-    bed.route().latency(L);
-    assert_eq!(write(&b, "x"), Ok(1));
-    bed.at(10);
-    assert_eq!(write(&b, "y"), Ok(1));
-    b.abort();
-    bed.at(55);
-    let mut peeked = [0; 9];
-    assert_eq!(a.peek(&mut peeked).wait().map(|count| count as u8).map(|_| peeked[0]), Ok(b'x'));
-    bed.before(60);
-    assert_eq!(a.peek(&mut peeked).wait(), Ok(1));
-    bed.at(60);
-    assert_eq!(read(&a), Err("read pipet b:1->a:1: connection reset".into()));
-    drop((a, b));
-    bed.finish();
-}
-
-#[test]
 fn half_close_arrives_after_the_bytes() {
     let bed = Bed::new();
     let [b, a] = bed.pair();
@@ -316,43 +185,4 @@ fn a_dial_to_itself_is_exempt_unless_named() {
     assert_eq!(read(&accepted), ok("x"));
     drop((dial, dialled, accepted));
     bed.finish();
-}
-
-use order::Order;
-
-mod order {
-    use std::future::poll_fn;
-    use std::pin::Pin;
-    use std::sync::{Arc, Mutex};
-    use std::task::{Context, Poll, Wake, Waker};
-
-    use crate::bed::Conn;
-
-    /// The order in which tasks are woken.
-    #[derive(Clone, Default)]
-    pub(super) struct Order(Arc<Mutex<Vec<usize>>>);
-
-    struct Watcher(usize, Order);
-
-    impl Wake for Watcher {
-        fn wake(self: Arc<Self>) {
-            self.1.0.lock().expect("no test panics with it").push(self.0);
-        }
-    }
-
-    impl Order {
-        /// A read that has begun, of a task with a number.
-        pub(super) fn watch<'a>(&self, number: usize, conn: &'a Conn) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
-            let mut read = Box::pin(async move {
-                poll_fn(|cx| conn.poll_read_ready(cx)).await;
-            });
-            let waker = Waker::from(Arc::new(Watcher(number, self.clone())));
-            assert_eq!(read.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending);
-            read
-        }
-
-        pub(super) fn woken(&self) -> Vec<usize> {
-            self.0.lock().expect("no test panics with it").clone()
-        }
-    }
 }

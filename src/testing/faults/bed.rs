@@ -34,11 +34,14 @@ pub(super) struct Bed<'s, N: NetRef> {
     pub(super) a: Host<N>,
     pub(super) b: Host<N>,
     pub(super) listener: Arc<Listener<N>>,
-    dials: RefCell<Vec<Option<Task<'static, Result<Conn<N>, Error>>>>>,
+    dials: RefCell<Vec<Option<Dialling<N>>>>,
     sends: RefCell<Vec<Task<'static, Result<usize, Error>>>>,
     /// The thread takes part in an automatic clock.
     _me: Option<Entered>,
 }
+
+/// The task of a dial.
+type Dialling<N> = Task<'static, Result<Conn<N>, Error>>;
 
 /// A dial under way.
 #[derive(Clone, Copy)]
