@@ -62,7 +62,7 @@ is_chosen() {
     [[ ${#chosen[@]} == 0 || " ${chosen[*]} " == *" $number "* ]] || return 1
     case ${mutation[caught by]%% *} in
         model | inputs | found) [[ $group == proof ]] ;;
-        trace | export | clock | faults | fixed_faults | bridge | layer | outsider_traced) [[ $group == layers ]] ;;
+        trace | export | bridge | layer | outsider_traced) [[ $group == layers ]] ;;
         *) [[ $group == crate ]] ;;
     esac
 }
