@@ -109,8 +109,10 @@ pin_project! {
     impl<N: NetRef, C, F: Future> PinnedDrop for Dialling<N, C, F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            // The request leaves its listener before the port is free again.
-            this.state.end(this.running);
+            if this.running.is_some() {
+                // The request leaves its listener before the port is free again.
+                this.state.end(this.running);
+            }
             this.state.give_back(false);
         }
     }
@@ -401,6 +403,7 @@ impl<N: NetRef> DialState<N> {
 
     /// Drops the inner future, unless it is done. The peer of a dead host may have accepted: polled once more, the dial
     /// resets the connection, which it would close politely otherwise.
+    #[cold]
     fn end<F: Future>(&self, mut running: Pin<&mut Option<F>>) {
         if let Some(running) = running.as_mut().as_pin_mut()
             && self.host.ending() != Shutdown::CloseOrReset

@@ -49,7 +49,7 @@ pub(crate) struct QueuedRequest<N: NetRef> {
 
 impl<N: NetRef> QueuedRequest<N> {
     /// Queues a connection from `src` at the listener at `dst`.
-    #[cfg_attr(feature = "std", inline(always))]
+    #[cfg_attr(feature = "std", inline)]
     pub(crate) fn enqueue(net: N, src: &Addr, dst: &Addr, link: LinkOf<N>, phase: RequestPhase) -> Result<Self, Cause> {
         let mut link = Some(link);
         let queued = Self::find(&net, src, dst).and_then(|(host, known)| {
@@ -74,6 +74,7 @@ impl<N: NetRef> QueuedRequest<N> {
     }
 
     /// Finds the host of `dst`, and the number of the host of `src` if its name is known.
+    #[cfg_attr(feature = "std", inline)]
     fn find(net: &N, src: &Addr, dst: &Addr) -> Result<(HostOf<N>, Option<u32>), Cause> {
         let (down, host, known) = net.tables.hosts(|hosts| {
             let host = hosts.find(dst.host.as_bytes()).and_then(|id| hosts.host(id));

@@ -440,7 +440,7 @@ impl<L> Ports for HeapPorts<L> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn remove(&mut self, slot: u32) -> Option<State<L, ManyWakers>> {
         self.sockets.as_mut()?.remove(slot)
     }

@@ -198,7 +198,7 @@ impl<L> Sockets<L> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn remove(&mut self, slot: u32) -> Option<State<L, ManyWakers>> {
         self.unbind(slot);
         let row = self.rows.get_mut(slot as usize)?;
