@@ -56,6 +56,7 @@ pub struct Setup<N: NetRef> {
 /// How a host dies and comes back, in a network that can do that.
 struct Death<N: NetRef> {
     crash: fn(&N, &str) -> Result<(), Error>,
+    #[cfg(feature = "sim")]
     power_off: fn(&N, &str) -> Result<(), Error>,
     restart: fn(&N, &str) -> Result<Host<N>, Error>,
     bounce: fn(&N, &str) -> Result<Host<N>, Error>,
@@ -248,7 +249,13 @@ impl<N: NetRef + 'static> Setup<N> {
     where
         N::Tables: Renewable,
     {
-        self.death = Some(Death { crash: N::crash, power_off: N::power_off, restart: N::restart, bounce: N::bounce });
+        self.death = Some(Death {
+            crash: N::crash,
+            #[cfg(feature = "sim")]
+            power_off: N::power_off,
+            restart: N::restart,
+            bounce: N::bounce,
+        });
         self
     }
 
