@@ -21,6 +21,12 @@ impl Idle {
     fn count(&self, method: &'static str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(method).or_default() += 1;
     }
+
+    /// The methods that were called.
+    fn called(&self) -> BTreeSet<String> {
+        let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.keys().map(|&name| name.to_owned()).collect()
+    }
 }
 
 impl Engine for Idle {
@@ -271,8 +277,7 @@ fn a_traced_engine_forgets_no_method_of_the_one_within() {
     let engine = Traced::new(Idle::default(), Blind);
     start(&engine);
     call_each(&engine);
-    let called: BTreeSet<String> = engine.inner().0.lock().unwrap().keys().map(|&name| name.to_owned()).collect();
-    assert_eq!(called, methods());
+    assert_eq!(engine.inner().called(), methods());
 }
 
 #[cfg(feature = "sim")]
@@ -283,8 +288,7 @@ fn an_engine_with_faults_forgets_no_method_of_the_one_within() {
     let engine = virtnet::sim::Faults::new().wrap(Idle::default());
     start(&engine);
     call_each(&engine);
-    let called: BTreeSet<String> = engine.inner().0.lock().unwrap().keys().map(|&name| name.to_owned()).collect();
-    assert_eq!(called, methods());
+    assert_eq!(engine.inner().called(), methods());
 }
 
 #[cfg(feature = "sim")]
@@ -297,8 +301,7 @@ fn an_engine_with_fixed_faults_forgets_no_method_of_the_one_within() {
     static FAULTS: FixedFaults<1> = FixedFaults::new(&CLOCK);
     let engine = FixedFaulty::new(Idle::default(), &FAULTS);
     call_each(&engine);
-    let called: BTreeSet<String> = engine.inner().0.lock().unwrap().keys().map(|&name| name.to_owned()).collect();
     let mut methods = methods();
     assert!(methods.remove("start"), "pipes of a fixed size hand nothing over in the background");
-    assert_eq!(called, methods);
+    assert_eq!(engine.inner().called(), methods);
 }
