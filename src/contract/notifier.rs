@@ -45,8 +45,8 @@ pub trait Notifier: Send + Sync {
     ) -> impl Future<Output = Result<Self::Accept, Cause>> + Send;
 
     /// As [`accept`](Notifier::accept), acknowledged in advance: the listener has the connection as soon as it takes
-    /// it. This is for engines that own both ends: a dial that is dropped after that must close its own end.
-    /// Returns the address of the accepted connection.
+    /// it. This is for engines that own both ends: a dial that is dropped after that must shut down its own end, as
+    /// [`ending`](Notifier::ending) says. Returns the address of the accepted connection.
     ///
     /// # Errors
     ///
@@ -64,8 +64,8 @@ pub trait Notifier: Send + Sync {
     /// its own close need not poll it: the next close, or the drop of the last handle, does it then.
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send;
 
-    /// How the dialled end of a connection ends now if its dial is dropped: that of a dead host does not close politely.
-    #[doc(hidden)]
+    /// How an engine ends a connection whose dial is dropped after the listener has accepted it: that of a dead host
+    /// does not close politely. For engines that [connect](Notifier::connect).
     #[inline]
     fn ending(&self) -> Shutdown {
         Shutdown::CloseOrReset

@@ -5,9 +5,8 @@
 //! are reset by the crash itself, or vanish as it loses its power, and an engine ignores a shutdown that comes after a
 //! reset: a handle that is dropped later closes nothing. A dial that its peer has accepted, and that has not become a
 //! connection yet, finds its host closed in the step that would make it one, and ends [in the same way](Host::ending).
-//! If it is dropped before, it is polled once more to that end, and an engine that delays its outcome asks its notifier
-//! how the connection ends. Tests: the behaviours of the group `death`,
-//! `an_accepted_dial_of_a_host_that_crashed_is_reset` in `tests/pipenet.rs`, and
+//! If it is dropped before, its engine asks the [notifier](crate::Notifier::ending) how the connection ends. Tests: the
+//! behaviours of the group `death`, `an_accepted_dial_of_a_host_that_crashed_is_reset` in `tests/pipenet.rs`, and
 //! `a_dial_that_is_accepted_as_its_host_dies_is_reset` in `tests/faults/reset.rs`.
 
 use crate::addr::name::ErrorText;

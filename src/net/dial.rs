@@ -24,7 +24,7 @@ use pin_project_lite::pin_project;
 use crate::addr::Addr;
 use crate::addr::name::ErrorText;
 use crate::addr::to_addr::ToAddr;
-use crate::contract::engine::{Engine, Shutdown};
+use crate::contract::engine::Engine;
 use crate::contract::observe::{CoreEvent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::Error;
@@ -37,7 +37,7 @@ use crate::net::notifier::DialNotifier;
 use crate::net::socket_ref::SocketRef;
 use crate::table::{Bind, Hosts, Peer, Ports, State, Tables};
 use crate::wait::block::touch;
-use crate::wait::waker::{Wakers, noop_waker, poll_locked};
+use crate::wait::waker::{Wakers, poll_locked};
 use crate::wait::{OnTimeout, Op};
 
 impl<N: NetRef> Host<N> {
@@ -108,11 +108,9 @@ pin_project! {
 
     impl<N: NetRef, C, F: Future> PinnedDrop for Dialling<N, C, F> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if this.running.is_some() {
-                // The request leaves its listener before the port is free again.
-                this.state.end(this.running);
-            }
+            let mut this = this.project();
+            // The request leaves its listener before the port is free again.
+            this.running.set(None);
             this.state.give_back(false);
         }
     }
@@ -256,7 +254,7 @@ where
             Poll::Pending => match state.poll_closed(cx) {
                 Poll::Ready(()) => {
                     let error = state.give_up(addr, Cause::SocketDown);
-                    state.end(this.running);
+                    this.running.set(None);
                     state.give_back(false);
                     return Poll::Ready(Err(error));
                 }
@@ -287,10 +285,10 @@ where
     }
 
     fn expire(self: Pin<&mut Self>, addr: &dyn ToAddr) -> Error {
-        let this = self.project();
+        let mut this = self.project();
         this.state.leave_gate();
         let error = this.state.give_up(addr, Cause::TimedOut);
-        this.state.end(this.running);
+        this.running.set(None);
         this.state.give_back(false);
         error
     }
@@ -399,19 +397,6 @@ impl<N: NetRef> DialState<N> {
                 Poll::Pending
             })
         })
-    }
-
-    /// Drops the inner future, unless it is done. The peer of a dead host may have accepted: polled once more, the dial
-    /// resets the connection, which it would close politely otherwise.
-    #[cold]
-    fn end<F: Future>(&self, mut running: Pin<&mut Option<F>>) {
-        if let Some(running) = running.as_mut().as_pin_mut()
-            && self.host.ending() != Shutdown::CloseOrReset
-        {
-            // It fails, or is not done: a dead host gets no connection.
-            let _ = running.poll(&mut Context::from_waker(noop_waker()));
-        }
-        running.set(None);
     }
 
     /// Gives the port back, if it is still held. If that is to be reported, draws a ticket in the same step.

@@ -48,11 +48,11 @@ impl<M: PipeMemory> Engine for Pipes<M> {
     ) -> impl Future<Output = Result<(Self::Link, Addr), Cause>> + Send {
         async move {
             let (near, far) = self.memory.open(src.host(), self.rendezvous)?;
-            let mut guard = Near { engine: self, link: &near, connected: false };
-            let peer = notifier.connect(src, dst, far).await?;
-            guard.connected = true;
+            let mut guard = Near { engine: self, link: Some(&near), notifier: Some(notifier) };
+            let answer = notifier.connect(src, dst, far).await;
+            guard.answered(answer.is_ok());
             drop(guard);
-            Ok((near, peer))
+            Ok((near, answer?))
         }
     }
 
@@ -242,17 +242,30 @@ impl<M> fmt::Debug for Pipes<M> {
 }
 
 /// The dialling end of a pipe, closed unless the connection is established.
-struct Near<'a, M: PipeMemory> {
+struct Near<'a, M: PipeMemory, N: Notifier> {
     engine: &'a Pipes<M>,
-    link: &'a M::Link,
-    connected: bool,
+    /// Until the dial knows that the peer has accepted.
+    link: Option<&'a M::Link>,
+    /// Until the peer has answered. It may have accepted before the dial knows it.
+    notifier: Option<&'a N>,
 }
 
-impl<M: PipeMemory> Drop for Near<'_, M> {
+impl<M: PipeMemory, N: Notifier> Near<'_, M, N> {
+    #[inline]
+    fn answered(&mut self, accepted: bool) {
+        self.notifier = None;
+        if accepted {
+            self.link = None;
+        }
+    }
+}
+
+impl<M: PipeMemory, N: Notifier> Drop for Near<'_, M, N> {
     fn drop(&mut self) {
-        if !self.connected {
-            self.engine.shutdown(self.link, Shutdown::CloseOrReset);
-            self.engine.release(self.link);
+        if let Some(link) = self.link {
+            let how = self.notifier.map_or(Shutdown::CloseOrReset, Notifier::ending);
+            self.engine.shutdown(link, how);
+            self.engine.release(link);
         }
     }
 }

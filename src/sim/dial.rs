@@ -245,7 +245,8 @@ impl<E: Engine + 'static> Drop for Near<'_, E> {
     }
 }
 
-/// The notifier of an engine with faults: the far end of a connection is handed over when the request has arrived.
+/// The notifier of an engine with faults: the far end of a connection is handed over when the request has arrived. The
+/// engine closes its end politely if the dial is dropped, as the faults end the connection when that arrives.
 struct Far<'a, 'b, N, E: Engine + 'static> {
     notifier: &'a N,
     open: &'a Open<'b, E>,
@@ -337,10 +338,6 @@ where
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
         self.notifier.down(cause)
-    }
-
-    fn ending(&self) -> Shutdown {
-        (self.open.ending)()
     }
 }
 

@@ -139,10 +139,6 @@ where
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {
         self.notifier.down(cause)
     }
-
-    fn ending(&self) -> Shutdown {
-        self.notifier.ending()
-    }
 }
 
 /// A dial that waits at a listener. If it is dropped, a listener may have accepted it: that is sent the end of the stream.
