@@ -123,16 +123,9 @@ fn read(path: &str) -> String {
 
 /// What there is, and what there should be, with the path of each.
 fn rendered(results: &Results) -> [(&'static str, String); 3] {
-    let readme = between_markers(&read(README), &report::summary_with_chart(results));
-    let costs = between_markers(&report::fill(&read(COSTS), results), &report::table(results));
+    let readme = report::between(&read(README), MARKERS, &report::summary_with_chart(results));
+    let costs = report::between(&report::fill(&read(COSTS), results), MARKERS, &report::table(results));
     [(CHART, chart::svg(results)), (README, readme), (COSTS, costs)]
-}
-
-/// A page with `section` between its markers.
-fn between_markers(page: &str, section: &str) -> String {
-    let (before, rest) = page.split_once(MARKERS.0).expect("the page has the marker of the beginning");
-    let (_, after) = rest.split_once(MARKERS.1).expect("the page has the marker of the end");
-    format!("{before}{}{section}{}{after}", MARKERS.0, MARKERS.1)
 }
 
 fn render_all(results: &Results) -> ExitCode {
