@@ -28,6 +28,8 @@ mod chart;
 mod crowd;
 mod machine;
 mod memory;
+#[path = "../faults/page.rs"]
+mod page;
 mod pair;
 mod report;
 mod result;
@@ -39,6 +41,8 @@ mod traced;
 mod turmoil;
 
 const JSON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/peers.json");
+/// What the benchmark of faults wrote, which is shown on the page of costs.
+const FAULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/faults.json");
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/peers.svg");
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
 /// What the costs are made of; it quotes rows.
@@ -125,6 +129,8 @@ fn read(path: &str) -> String {
 fn rendered(results: &Results) -> [(&'static str, String); 3] {
     let readme = report::between(&read(README), MARKERS, &report::summary_with_chart(results));
     let costs = report::between(&report::fill(&read(COSTS), results), MARKERS, &report::table(results));
+    let faults = serde_json::from_str(&read(FAULTS)).expect("a run wrote it");
+    let costs = page::fill(&costs, &faults);
     [(CHART, chart::svg(results)), (README, readme), (COSTS, costs)]
 }
 
@@ -138,10 +144,10 @@ fn render_all(results: &Results) -> ExitCode {
 fn is_rendered(results: &Results) -> ExitCode {
     let stale: Vec<_> = rendered(results).into_iter().filter(|(path, text)| read(path) != *text).collect();
     for (path, _) in &stale {
-        eprintln!("{path} is not what peers.json gives: cargo bench --bench peers -- --render");
+        eprintln!("{path} is not what peers.json and faults.json give: cargo bench --bench peers -- --render");
     }
     if stale.is_empty() {
-        println!("the chart and both READMEs are what peers.json gives");
+        println!("the chart and both READMEs are what peers.json and faults.json give");
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
