@@ -1,8 +1,8 @@
 //! Faults and virtual time beside turmoil, turmoil-net and madsim: runs the benchmark of that name in `members/peers`,
 //! which has the dependencies that it takes. What it is told, that is told.
 //!
-//!     cargo bench --bench faults                     all of it, in about ten minutes, as turmoil is slow
-//!     cargo bench --bench faults -- --quick          in a minute, with fewer and shorter samples
+//!     cargo bench --bench faults                     all of it, in three minutes, most of them for turmoil
+//!     cargo bench --bench faults -- --quick          in seconds, with fewer and shorter samples
 //!     cargo bench --bench faults -- --write          all of it, into `faults.json` and the README beside it
 
 use std::env;

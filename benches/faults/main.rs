@@ -1,8 +1,8 @@
 //! What faults and virtual time cost, beside turmoil, turmoil-net and madsim that do the same: samples of all are taken
 //! in turn.
 //!
-//!     cargo bench --bench faults                     all of it, in about ten minutes, as turmoil is slow
-//!     cargo bench --bench faults -- --quick          in a minute, with fewer and shorter samples
+//!     cargo bench --bench faults                     all of it, in three minutes, most of them for turmoil
+//!     cargo bench --bench faults -- --quick          in seconds, with fewer and shorter samples
 //!     cargo bench --bench faults -- sleep dial       only work with one of these words
 //!     cargo bench --bench faults -- --write          all of it, into `faults.json` and the README beside it
 //!
