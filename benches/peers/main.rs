@@ -28,6 +28,8 @@ mod chart;
 mod crowd;
 mod machine;
 mod memory;
+#[path = "../faults/page.rs"]
+mod page;
 mod pair;
 mod report;
 mod result;
@@ -39,6 +41,8 @@ mod traced;
 mod turmoil;
 
 const JSON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/peers.json");
+/// What the benchmark of faults wrote, which is shown on the page of costs.
+const FAULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/faults.json");
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/peers.svg");
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
 /// What the costs are made of; it quotes rows.
@@ -123,16 +127,11 @@ fn read(path: &str) -> String {
 
 /// What there is, and what there should be, with the path of each.
 fn rendered(results: &Results) -> [(&'static str, String); 3] {
-    let readme = between_markers(&read(README), &report::summary_with_chart(results));
-    let costs = between_markers(&report::fill(&read(COSTS), results), &report::table(results));
+    let readme = report::between(&read(README), MARKERS, &report::summary_with_chart(results));
+    let costs = report::between(&report::fill(&read(COSTS), results), MARKERS, &report::table(results));
+    let faults = serde_json::from_str(&read(FAULTS)).expect("a run wrote it");
+    let costs = page::fill(&costs, &faults);
     [(CHART, chart::svg(results)), (README, readme), (COSTS, costs)]
-}
-
-/// A page with `section` between its markers.
-fn between_markers(page: &str, section: &str) -> String {
-    let (before, rest) = page.split_once(MARKERS.0).expect("the page has the marker of the beginning");
-    let (_, after) = rest.split_once(MARKERS.1).expect("the page has the marker of the end");
-    format!("{before}{}{section}{}{after}", MARKERS.0, MARKERS.1)
 }
 
 fn render_all(results: &Results) -> ExitCode {
@@ -145,10 +144,10 @@ fn render_all(results: &Results) -> ExitCode {
 fn is_rendered(results: &Results) -> ExitCode {
     let stale: Vec<_> = rendered(results).into_iter().filter(|(path, text)| read(path) != *text).collect();
     for (path, _) in &stale {
-        eprintln!("{path} is not what peers.json gives: cargo bench --bench peers -- --render");
+        eprintln!("{path} is not what peers.json and faults.json give: cargo bench --bench peers -- --render");
     }
     if stale.is_empty() {
-        println!("the chart and both READMEs are what peers.json gives");
+        println!("the chart and both READMEs are what peers.json and faults.json give");
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

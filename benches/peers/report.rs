@@ -61,6 +61,13 @@ pub(crate) fn table(results: &Results) -> String {
     text
 }
 
+/// A page with `section` between two markers.
+pub(crate) fn between(page: &str, (begin, end): (&str, &str), section: &str) -> String {
+    let (before, rest) = page.split_once(begin).expect("the page has the marker of the beginning");
+    let (_, after) = rest.split_once(end).expect("the page has the marker of the end");
+    format!("{before}{begin}{section}{end}{after}")
+}
+
 /// A page with the rows that it has a place for, each between a marker with its name and one of the end.
 pub(crate) fn fill(page: &str, results: &Results) -> String {
     let (mut filled, mut rest) = (String::new(), page);
@@ -103,7 +110,7 @@ fn measure(goal: &Goal) -> String {
     }
 }
 
-fn machine(machine: &Machine) -> String {
+pub(crate) fn machine(machine: &Machine) -> String {
     let Machine { cpu, cores, rustc, load, .. } = machine;
     let commit = machine.commit.as_ref().map(|commit| format!("Commit {commit}, on ")).unwrap_or_else(|| "On ".into());
     let mut text = format!("{commit}{cpu}, {cores} cores, under a load of {load} at the start, {rustc}");

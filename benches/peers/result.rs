@@ -106,7 +106,10 @@ fn show_time(nanoseconds: f64) -> String {
     match nanoseconds {
         ..1e3 => format!("{} ns", digits(nanoseconds)),
         1e3..1e6 => format!("{} µs", digits(nanoseconds / 1e3)),
-        _ => format!("{} ms", digits(nanoseconds / 1e6)),
+        1e6..1e9 => format!("{} ms", digits(nanoseconds / 1e6)),
+        1e9..1e13 => format!("{} s", digits(nanoseconds / 1e9)),
+        1e13..1e17 => format!("{} h", digits(nanoseconds / 3.6e12)),
+        _ => format!("{} years", digits(nanoseconds / 3.156e16)),
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Work<'a> {
     aims: Vec<Aim>,
     /// How long a sample takes, beside those of other work.
     stretch: u32,
+    /// How many samples there are at most: fewer than of other work, if they take long.
+    pub(crate) rounds: usize,
 }
 
 /// The contestant that all this is about.
@@ -39,7 +41,7 @@ pub(crate) const OURS: &str = "virtnet";
 impl<'a> Work<'a> {
     pub(crate) fn new(work: &str, unit: Unit) -> Self {
         let row = Row { work: work.to_owned(), unit, chart: false, values: Vec::new() };
-        Self { row, contestants: Vec::new(), aims: Vec::new(), stretch: 1 }
+        Self { row, contestants: Vec::new(), aims: Vec::new(), stretch: 1, rounds: 31 }
     }
 
     /// The chart shows it.
@@ -97,7 +99,7 @@ impl Bench {
         }
         let (rounds, target) =
             if self.quick { (15, Duration::from_millis(5)) } else { (31, Duration::from_millis(20)) };
-        let target = target * work.stretch;
+        let (rounds, target) = (rounds.min(work.rounds), target * work.stretch);
         let times: Vec<_> = work.contestants.iter_mut().map(|contestant| calibrate(contestant, target)).collect();
         let mut samples = vec![Vec::with_capacity(rounds); times.len()];
         for round in 0..rounds {
