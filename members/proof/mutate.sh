@@ -18,7 +18,7 @@ export CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=1 CARGO_TERM_COLOR=never RUST
 # Enough for what is listed, and a part of what these tests run otherwise.
 export VIRTNET_SEQUENCES=3000 VIRTNET_INPUTS=400
 # No test takes this many seconds unless it hangs, which is a failure like others.
-limit=30
+limit=16
 
 main() {
     local number misfits=0 tried caught group jobs=() failed=0 chosen=("$@")

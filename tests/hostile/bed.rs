@@ -104,7 +104,7 @@ pub(crate) fn text<T, E: Display>(outcome: Result<T, E>) -> String {
 pub(crate) fn within_limit<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, outcome) = mpsc::channel();
     thread::spawn(move || done.send(panic::catch_unwind(AssertUnwindSafe(test))));
-    match outcome.recv_timeout(Duration::from_secs(20)) {
+    match outcome.recv_timeout(Duration::from_secs(8)) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => panic::resume_unwind(panic),
         Err(_) => panic!("it hangs"),
