@@ -43,6 +43,10 @@ impl World {
         actions: &mut Vec<Action>,
     ) {
         let Some(known) = self.conns.get_mut(&conn) else { return };
+        if known.is_lost(side) {
+            // It has failed meanwhile.
+            return;
+        }
         let dir = known.dirs[side];
         let draws = self.dirs[known.dirs[0]].draws;
         let (direction, lane) = (&mut self.dirs[dir], &mut known.lanes[side]);
@@ -153,8 +157,11 @@ impl World {
     /// The end `side` has left in the way `how`: its peer is told when that arrives.
     pub(super) fn left(&mut self, conn: u64, side: usize, how: Shutdown, now: u64, actions: &mut Vec<Action>) {
         let Some(known) = self.conns.get_mut(&conn) else { return };
-        if let End::Leaving(as_asked, _) = &mut known.ends[side] {
-            *as_asked = how;
+        match &mut known.ends[side] {
+            End::Leaving(as_asked, _) => *as_asked = how,
+            // It has failed meanwhile.
+            End::Lost(_) => return,
+            _ => {}
         }
         if self.forget_closed(conn, actions) || how == Shutdown::Vanish {
             return;
@@ -269,17 +276,22 @@ impl World {
         }
     }
 
-    /// An alarm of unseen items: the end fails.
+    /// An alarm of unseen items: the end fails, and what it has sent is dropped, as TCP flushes its queues then.
     pub(super) fn lose(&mut self, conn: u64, side: usize, actions: &mut Vec<Action>) {
         let Some(known) = self.conns.get_mut(&conn) else { return };
         known.lanes[side].alarm = None;
         if matches!(known.ends[side], End::Open | End::Ended) {
             known.ends[side] = End::Lost(None);
+            let dir = known.dirs[side];
+            for mark in known.lanes[side].marks.drain(..) {
+                self.dirs[dir].queue.remove(&mark.place);
+            }
             if let Some(wire) = known.wire.upgrade() {
                 // What the peer sends from now on is answered, whether or not a fault delays it.
                 actions.push(Action::Hold(wire.clone(), 1 - side, true));
                 actions.push(Action::TimeOut(wire, side));
             }
+            self.schedule(dir);
         }
     }
 

@@ -220,6 +220,7 @@ impl<E: Engine> Wire for Links<E> {
             match self.engine.delay_io() {
                 Some(io) => {
                     io.leave(&link, Shutdown::Close);
+                    io.drop_hidden(&link);
                 }
                 None => {
                     self.engine.shutdown(&link, Shutdown::Abort);

@@ -177,8 +177,9 @@ impl Route {
         self.set(Change::ConnectTimeout(limit.map(nanos)), format_args!("connect timeout {limit:?}"))
     }
 
-    /// After how long an end fails with `timed out` whose bytes do not arrive. Its peer does not know it until it sends
-    /// something.
+    /// After how long an end fails with `timed out` whose bytes do not arrive. They are dropped, with all that it has
+    /// sent after them, and do not arrive once the link is repaired. Its peer does not know it until it sends something,
+    /// and is reset then.
     pub fn user_timeout(&self, limit: Option<Duration>) -> &Self {
         self.set(Change::UserTimeout(limit.map(nanos)), format_args!("user timeout {limit:?}"))
     }

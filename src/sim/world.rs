@@ -29,7 +29,7 @@ pub(super) trait Wire: Send + Sync {
     fn break_off(&self);
     /// Wakes the tasks that wait to write at the end `side` as the limit of its bytes is reached.
     fn resume(&self, side: usize);
-    /// Ends the operations of one end, which has timed out.
+    /// Ends the operations of one end, which has timed out, and drops what it has written and waits.
     fn time_out(&self, side: usize);
 }
 
