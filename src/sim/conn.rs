@@ -1,14 +1,13 @@
 //! What the ends of a connection send: bytes and ends, by way of lanes.
 
-use alloc::vec::Vec;
-
 use crate::addr::name::HostName;
 use crate::contract::engine::{DelayStatus, Shutdown};
 use crate::error::cause::Cause;
+use crate::sim::conns::End;
 use crate::sim::direction::{Item, MARKS, Mark, NEVER, slice};
 use crate::sim::draw::Drawer;
 use crate::sim::setting::{Limit, Settings};
-use crate::sim::world::{Action, Alarm, End, World};
+use crate::sim::world::{Action, Actions, Alarm, World};
 
 /// What may be done of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +39,9 @@ impl World {
         side: usize,
         (count, more): (usize, u64),
         now: u64,
-        actions: &mut Vec<Action>,
+        actions: &mut Actions,
     ) {
-        let Some(known) = self.conns.get_mut(&conn) else { return };
+        let Some(known) = self.conns.get_mut(conn) else { return };
         if known.is_lost(side) {
             // It has failed meanwhile.
             return;
@@ -101,8 +100,8 @@ impl World {
     }
 
     /// Sends the last item of a lane, which arrives `more` later than others would.
-    fn send_last(&mut self, conn: u64, side: usize, item: Item, more: u64, now: u64, actions: &mut Vec<Action>) {
-        let Some(known) = self.conns.get_mut(&conn) else { return };
+    fn send_last(&mut self, conn: u64, side: usize, item: Item, more: u64, now: u64, actions: &mut Actions) {
+        let Some(known) = self.conns.get_mut(conn) else { return };
         let dir = known.dirs[side];
         let draws = self.dirs[known.dirs[0]].draws;
         let (direction, lane) = (&mut self.dirs[dir], &mut known.lanes[side]);
@@ -122,10 +121,10 @@ impl World {
     }
 
     /// Whether the whole of an end, or what it sends, is shut down by way of its lane.
-    pub(super) fn shut(&mut self, conn: u64, side: usize, how: Shutdown, actions: &mut Vec<Action>) -> Way {
-        let Some(dir) = self.conns.get(&conn).map(|known| known.dirs[side]) else { return Way::Direct };
+    pub(super) fn shut(&mut self, conn: u64, side: usize, how: Shutdown, actions: &mut Actions) -> Way {
+        let Some(dir) = self.conns.get(conn).map(|known| known.dirs[side]) else { return Way::Direct };
         let delays = self.delays(dir);
-        let Some(known) = self.conns.get_mut(&conn) else { return Way::Direct };
+        let Some(known) = self.conns.get_mut(conn) else { return Way::Direct };
         if how == Shutdown::Read {
             return Way::Direct;
         }
@@ -155,8 +154,8 @@ impl World {
     }
 
     /// The end `side` has left in the way `how`: its peer is told when that arrives.
-    pub(super) fn left(&mut self, conn: u64, side: usize, how: Shutdown, now: u64, actions: &mut Vec<Action>) {
-        let Some(known) = self.conns.get_mut(&conn) else { return };
+    pub(super) fn left(&mut self, conn: u64, side: usize, how: Shutdown, now: u64, actions: &mut Actions) {
+        let Some(known) = self.conns.get_mut(conn) else { return };
         match &mut known.ends[side] {
             End::Leaving(as_asked, _) => *as_asked = how,
             // It has failed meanwhile.
@@ -167,15 +166,15 @@ impl World {
             return;
         }
         let polite = matches!(how, Shutdown::Write | Shutdown::Close);
-        let Some(dir) = self.conns.get(&conn).map(|known| known.dirs[side]) else { return };
+        let Some(dir) = self.conns.get(conn).map(|known| known.dirs[side]) else { return };
         let more = if polite { self.dirs[dir].settings.slow_close } else { 0 };
         self.send_last(conn, side, Item::End { conn, side, how }, more, now, actions);
     }
 
     /// Forgets a connection if both ends are closed. Returns whether it did.
-    fn forget_closed(&mut self, conn: u64, actions: &mut Vec<Action>) -> bool {
+    fn forget_closed(&mut self, conn: u64, actions: &mut Actions) -> bool {
         let closed = |end: &End| matches!(end, End::Leaving(..) | End::Closed | End::Lost(Some(_)) | End::Elsewhere);
-        let both = self.conns.get(&conn).is_some_and(|known| known.ends.iter().all(closed));
+        let both = self.conns.get(conn).is_some_and(|known| known.ends.iter().all(closed));
         if both {
             self.forget(conn, actions);
         }
@@ -184,7 +183,7 @@ impl World {
 
     /// The end `side` has no handle any more. Returns whether the engine may release it now.
     pub(super) fn release_end(&mut self, conn: u64, side: usize) -> bool {
-        match self.conns.get_mut(&conn).map(|known| &mut known.ends[side]) {
+        match self.conns.get_mut(conn).map(|known| &mut known.ends[side]) {
             Some(End::Leaving(_, released) | End::Lost(Some(released))) => {
                 *released = true;
                 false
@@ -195,7 +194,7 @@ impl World {
 
     /// Looks at a write of `len` bytes.
     pub(super) fn look(&mut self, conn: u64, side: usize, len: usize) -> Look {
-        let Some(known) = self.conns.get_mut(&conn) else { return Look::Write(len) };
+        let Some(known) = self.conns.get_mut(conn) else { return Look::Write(len) };
         let settings = &self.dirs[known.dirs[side]].settings;
         let draws = self.dirs[known.dirs[0]].draws;
         let lane = &mut known.lanes[side];
@@ -220,7 +219,7 @@ impl World {
 
     /// What faults do to the bytes that the end `side` sends, but for how many are on their way.
     pub(super) fn status(&self, conn: u64, side: usize) -> Option<DelayStatus> {
-        let known = self.conns.get(&conn)?;
+        let known = self.conns.get(conn)?;
         let dir = known.dirs[side];
         if !self.delays(dir) && known.lanes[side].marks.is_empty() {
             return None;
@@ -231,13 +230,13 @@ impl World {
 
     /// The hosts of a connection, from the end `side` on.
     pub(super) fn hosts(&self, conn: u64, side: usize) -> Option<[HostName; 2]> {
-        let direction = &self.dirs[self.conns.get(&conn)?.dirs[side]];
+        let direction = &self.dirs[self.conns.get(conn)?.dirs[side]];
         Some([direction.from, direction.to])
     }
 
     /// Whether the limit of what the end `side` may write was reached just now, so that the stream ends.
     pub(super) fn ends_now(&self, conn: u64, side: usize) -> bool {
-        self.conns.get(&conn).is_some_and(|known| {
+        self.conns.get(conn).is_some_and(|known| {
             let limit = self.dirs[known.dirs[side]].settings.limit;
             let reached = limit.is_some_and(|(most, then)| then == Limit::Close && known.lanes[side].bytes >= most);
             reached && known.ends[side] == End::Open
@@ -246,7 +245,7 @@ impl World {
 
     /// How many of `len` bytes a read at the end `side` may return, at least 1.
     pub(super) fn short(&mut self, conn: u64, side: usize, len: usize) -> usize {
-        let Some(known) = self.conns.get_mut(&conn) else { return len };
+        let Some(known) = self.conns.get_mut(conn) else { return len };
         if !self.dirs[known.dirs[1 - side]].settings.short_reads {
             return len;
         }
@@ -259,7 +258,7 @@ impl World {
 
     /// Sets the alarm of the oldest item that the end `side` has sent and that has not arrived, if there is a limit.
     pub(super) fn watch_unseen(&mut self, conn: u64, side: usize) {
-        let Some(known) = self.conns.get_mut(&conn) else { return };
+        let Some(known) = self.conns.get_mut(conn) else { return };
         let limit = self.dirs[known.dirs[side]].settings.user_timeout;
         let lane = &mut known.lanes[side];
         let ends = limit.and_then(|limit| Some(lane.marks.front()?.sent.saturating_add(limit)));
@@ -277,8 +276,8 @@ impl World {
     }
 
     /// An alarm of unseen items: the end fails, and what it has sent is dropped, as TCP flushes its queues then.
-    pub(super) fn lose(&mut self, conn: u64, side: usize, actions: &mut Vec<Action>) {
-        let Some(known) = self.conns.get_mut(&conn) else { return };
+    pub(super) fn lose(&mut self, conn: u64, side: usize, actions: &mut Actions) {
+        let Some(known) = self.conns.get_mut(conn) else { return };
         known.lanes[side].alarm = None;
         if matches!(known.ends[side], End::Open | End::Ended) {
             known.ends[side] = End::Lost(None);
@@ -296,9 +295,9 @@ impl World {
     }
 
     /// An item that is due as it is sent.
-    fn arrive_now(&mut self, dir: usize, item: Item, now: u64, actions: &mut Vec<Action>) {
+    fn arrive_now(&mut self, dir: usize, item: Item, now: u64, actions: &mut Actions) {
         if let Item::End { conn, side, .. } | Item::Break { conn, side } = &item
-            && let Some(known) = self.conns.get_mut(conn)
+            && let Some(known) = self.conns.get_mut(*conn)
         {
             // It is taken out again at once.
             known.lanes[*side].marks.push_back(Mark { place: (NEVER, 0), epoch: 0, sent: now });

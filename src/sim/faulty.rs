@@ -117,7 +117,7 @@ impl<E: Engine + 'static> Faulty<E> {
             }
         };
         // Whatever an end was closed by meanwhile, the engine knows.
-        let open = self.shared().step(|world, _, _| world.is_open(links.conn, *side));
+        let open = self.shared().look(|world| world.is_open(links.conn, *side));
         if let Some(letter) = letter
             && open
             && letter.poll(cx).is_pending()
@@ -134,7 +134,7 @@ impl<E: Engine + 'static> Faulty<E> {
     /// Drops writes that are on their way.
     pub(super) fn drop_offers(&self, offers: impl IntoIterator<Item = Offer>) {
         for offer in offers {
-            let letter = self.shared().step(|world, _, _| world.take_letter(offer.dir, offer.number));
+            let letter = self.shared().act(|world, _| world.take_letter(offer.dir, offer.number));
             drop(letter);
         }
     }
@@ -143,12 +143,15 @@ impl<E: Engine + 'static> Faulty<E> {
     pub(super) fn shut(&self, links: &Arc<Links<E>>, side: usize, link: &E::Link, how: Shutdown) -> bool {
         let lanes = self.inner.delay_io();
         let how = if lanes.is_some() { how } else { audible(how) };
-        let way = self.shared().step(|world, _, actions| match lanes {
+        let way = self.shared().act(|world, actions| match lanes {
             Some(_) => world.shut(links.conn, side, how, actions),
             None => world.shut_at_once(links.conn, side, how, actions),
         });
         if !matches!(how, Shutdown::Read | Shutdown::Write) {
             links.closed(side);
+        }
+        if way != Way::Direct {
+            links.leave(side);
         }
         let reset = match (way, lanes) {
             (Way::Lane, Some(io)) => {
@@ -159,7 +162,7 @@ impl<E: Engine + 'static> Faulty<E> {
             (Way::Done, _) => false,
             (Way::Direct | Way::Lane, _) => self.inner.shutdown(link, how),
         };
-        if how != Shutdown::Read {
+        if how != Shutdown::Read && (lanes.is_none() || self.inner.is_rendezvous()) {
             let offers = links.take_offers(side);
             offers.iter().for_each(|offer| offer.letter.wake());
             self.drop_offers(offers);

@@ -47,9 +47,9 @@ impl Letter {
         self.0.with(|state| state.waiting.take()).wake();
     }
 
-    /// Whether it has arrived or failed.
-    pub(super) fn is_settled(&self) -> bool {
-        self.0.with(|state| state.outcome.is_some())
+    /// Its outcome, if it has arrived or failed.
+    pub(super) fn outcome(&self) -> Option<Result<(), Cause>> {
+        self.0.with(|state| state.outcome)
     }
 }
 

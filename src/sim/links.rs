@@ -19,7 +19,9 @@ pub(super) struct Links<E: Engine> {
     pub(super) shared: Arc<Shared>,
     /// The number of the connection among those that faults know.
     pub(super) conn: u64,
-    /// The link of each end, once it is known.
+    /// Fails if the dial is refused on its way, or takes too long.
+    pub(super) fate: Letter,
+    /// The link of each end, once it is known. Where the engine can tell that of a peer, one is enough.
     ends: Lock<[Option<E::Link>; 2]>,
     sides: [Side; 2],
     /// Whether it was reset by neither end, over an engine that cannot do that.
@@ -36,6 +38,8 @@ struct Side {
     reads: AtomicBool,
     /// Whether the end has timed out.
     lost: AtomicBool,
+    /// Whether it was shut down, unknown to its peer for a time.
+    left: AtomicBool,
     /// Tasks that wait to write as the limit of its bytes is reached.
     stalled: Lock<ManyWakers>,
     /// Writes that are on their way to be offered, of engines that cannot hide bytes.
@@ -70,16 +74,18 @@ fn sum(bytes: &[u8]) -> u64 {
 }
 
 impl<E: Engine> Links<E> {
-    pub(super) fn new(engine: Arc<E>, shared: Arc<Shared>, conn: u64, ends: [Option<E::Link>; 2]) -> Self {
+    pub(super) fn new(engine: Arc<E>, shared: Arc<Shared>, conn: u64) -> Self {
         let side = || Side {
             delayed: AtomicBool::new(false),
             writes: AtomicBool::new(false),
             reads: AtomicBool::new(false),
             lost: AtomicBool::new(false),
+            left: AtomicBool::new(false),
             stalled: Lock::new(ManyWakers::default()),
             offers: Lock::new(Vec::new()),
         };
-        Self { engine, shared, conn, ends: Lock::new(ends), sides: [side(), side()], broken: AtomicBool::new(false) }
+        let (fate, ends, sides) = (Letter::new(), Lock::new([None, None]), [side(), side()]);
+        Self { engine, shared, conn, fate, ends, sides, broken: AtomicBool::new(false) }
     }
 
     /// The link of an end is known from now on.
@@ -88,8 +94,20 @@ impl<E: Engine> Links<E> {
         drop(before);
     }
 
+    /// Whether the engine has made the connection.
+    pub(super) fn are_made(&self) -> bool {
+        self.ends.with(|ends| ends.iter().any(Option::is_some))
+    }
+
     pub(super) fn end(&self, side: usize) -> Option<E::Link> {
-        self.ends.with(|ends| ends[side].clone())
+        let ends = self.ends.with(|ends| ends.clone());
+        let [own, peer] = if side == 0 {
+            ends
+        } else {
+            let [near, far] = ends;
+            [far, near]
+        };
+        own.or_else(|| Some(self.engine.delay_io()?.peer(&peer?)))
     }
 
     pub(super) fn is_delayed(&self, side: usize) -> bool {
@@ -102,6 +120,15 @@ impl<E: Engine> Links<E> {
 
     pub(super) fn looks_at_reads(&self, side: usize) -> bool {
         self.sides[side].reads.load(Ordering::Relaxed)
+    }
+
+    /// An end was shut down, unknown to its peer for a time.
+    pub(super) fn leave(&self, side: usize) {
+        self.sides[side].left.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_left(&self, side: usize) -> bool {
+        self.sides[side].left.load(Ordering::Relaxed)
     }
 
     /// What an operation of an end reports that failed.
@@ -195,7 +222,7 @@ impl<E: Engine> Wire for Links<E> {
     fn break_off(&self) {
         let ends = [self.end(0), self.end(1)];
         match (self.engine.delay_io(), &ends) {
-            (Some(io), [Some(link), _] | [None, Some(link)]) => io.break_off(link),
+            (Some(io), [Some(link), _]) => io.break_off(link),
             _ => {
                 self.broken.store(true, Ordering::Relaxed);
                 ends.iter().flatten().for_each(|link| {
@@ -212,6 +239,10 @@ impl<E: Engine> Wire for Links<E> {
         let offers: Vec<Arc<Letter>> =
             self.sides[side].offers.with(|offers| offers.iter().map(|offer| offer.letter.clone()).collect());
         offers.iter().for_each(|letter| letter.wake());
+    }
+
+    fn settle_dial(&self, cause: Cause) {
+        self.fate.settle(Err(cause));
     }
 
     fn time_out(&self, side: usize) {

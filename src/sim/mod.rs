@@ -169,6 +169,8 @@ mod change;
 #[cfg(feature = "alloc")]
 mod conn;
 #[cfg(feature = "alloc")]
+mod conns;
+#[cfg(feature = "alloc")]
 mod dial;
 #[cfg(feature = "alloc")]
 mod direction;

@@ -1,14 +1,13 @@
 //! Directions, and the verbs that set their faults.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 use core::time::Duration;
 
 use crate::sim::setting::{Change, Cut, Limit, Way, nanos, part};
 use crate::sim::shared::Shared;
-use crate::sim::world::{Action, World};
+use crate::sim::world::{Actions, World};
 
 /// Directions between hosts, and the verbs that set their faults.
 ///
@@ -37,7 +36,7 @@ impl Route {
         &self,
         ended: bool,
         text: fmt::Arguments<'_>,
-        mut step: impl FnMut(Way, &mut World, u64, &mut Vec<Action>),
+        mut step: impl FnMut(Way, &mut World, u64, &mut Actions),
     ) -> &Self {
         let ways = self.ways;
         self.faults.change(ended, &format_args!("{text} {self}"), |world, now, actions| {
