@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::sim::direction::{Direction, Item, NEVER, Place};
-use crate::sim::letters::REFUSED;
+use crate::sim::letter::Outcome;
 use crate::sim::setting::{Change, Cut, Settings, Way};
 use crate::sim::world::{Action, Actions, Alarm, World};
 
@@ -85,7 +85,7 @@ impl World {
         let (delays, looks) = (self.delays(dir), self.looks(dir));
         let Some(known) = self.conns.get(conn) else { return };
         for side in (0..2).filter(|&side| known.dirs[side] == dir) {
-            let stays = known.is_lost(1 - side) || !delays && !known.lanes[side].marks.is_empty();
+            let stays = known.is_lost(1 - side) || !delays && !known.is_idle(side);
             if delays != delayed && !stays {
                 actions.extend(known.wire.upgrade().map(|wire| Action::Hold(wire, side, delays)));
             }
@@ -140,7 +140,7 @@ impl World {
             let dial = self.conns.any_mut(conn).filter(|known| known.dialling && known.dirs[0] == dir);
             if let Some(known) = dial {
                 known.limit.take().and_then(|place| self.alarms.remove(&place));
-                actions.extend(known.wire.upgrade().map(|wire| Action::SettleDial(wire, REFUSED)));
+                actions.extend(known.wire.upgrade().map(|wire| Action::SettleDial(wire, Outcome::Refused)));
             }
         }
     }
@@ -164,10 +164,10 @@ impl World {
         }
         for conn in self.conns.of(dir, self.dirs[dir].row) {
             let Some(known) = self.conns.get_mut(conn) else { continue };
-            for side in (0..2).filter(|&side| known.dirs[side] == dir) {
-                let lane = &mut known.lanes[side];
-                if lane.last == NEVER {
-                    lane.last = time;
+            let dirs = known.dirs;
+            for side in (0..2).filter(|&side| dirs[side] == dir) {
+                if known.lane_of(side).is_some_and(|lane| lane.last == NEVER) {
+                    known.lane(side).last = time;
                 }
             }
         }
@@ -190,7 +190,7 @@ impl World {
         let Some(item) = self.dirs[dir].queue.remove(&place) else { return };
         let lane = item.lane();
         self.dirs[dir].queue.insert((due, place.1), item);
-        let lane = lane.and_then(|(conn, side)| Some(&mut self.conns.get_mut(conn)?.lanes[side]));
+        let lane = lane.and_then(|(conn, side)| Some(self.conns.get_mut(conn)?.lane(side)));
         let mark = lane.and_then(|lane| {
             lane.last = lane.last.max(due);
             lane.marks.iter_mut().rev().find(|mark| mark.place == place)

@@ -31,6 +31,21 @@ pub(super) enum Way {
 }
 
 impl World {
+    /// The end `side` of a connection has written `count` bytes that wait, to be shown at once by the caller: nothing
+    /// delays them, and nothing is on its way before them. Returns whether that is so.
+    pub(super) fn sent_at_once(&mut self, conn: u64, side: usize, count: usize) -> bool {
+        let Some(known) = self.conns.get_mut(conn) else { return false };
+        let at_once = self.dirs[known.dirs[side]].is_prompt() && !known.is_lost(0) && !known.is_lost(1);
+        // Time does not go back, so no item after it is due earlier.
+        let at_once = at_once && known.is_idle(side);
+        if at_once {
+            let lane = known.lane(side);
+            lane.writes += 1;
+            lane.bytes += count as u64;
+        }
+        at_once
+    }
+
     /// The end `side` of a connection has written `count` bytes that wait to be shown. `more` is how much later they
     /// arrive by a rule.
     pub(super) fn sent(
@@ -48,8 +63,9 @@ impl World {
         }
         let dir = known.dirs[side];
         let draws = self.dirs[known.dirs[0]].draws;
-        let (direction, lane) = (&mut self.dirs[dir], &mut known.lanes[side]);
-        let latency = direction.latency(draws, known.dial, side == 1, lane.writes).saturating_add(more);
+        let (direction, dial) = (&mut self.dirs[dir], known.dial);
+        let lane = known.lane(side);
+        let latency = direction.latency(draws, dial, side == 1, lane.writes).saturating_add(more);
         lane.writes += 1;
         lane.bytes += count as u64;
         let (mut left, mut shown) = (count, 0);
@@ -87,7 +103,7 @@ impl World {
         if shown > 0 {
             actions.extend(known.wire.upgrade().map(|wire| Action::Show(wire, side, shown)));
         }
-        let reached = limit.filter(|&(most, _)| known.lanes[side].bytes >= most).map(|(_, limit)| limit);
+        let reached = limit.filter(|&(most, _)| known.lane(side).bytes >= most).map(|(_, limit)| limit);
         self.schedule(dir);
         self.watch_unseen(conn, side);
         if answered {
@@ -104,8 +120,9 @@ impl World {
         let Some(known) = self.conns.get_mut(conn) else { return };
         let dir = known.dirs[side];
         let draws = self.dirs[known.dirs[0]].draws;
-        let (direction, lane) = (&mut self.dirs[dir], &mut known.lanes[side]);
-        let latency = direction.latency(draws, known.dial, side == 1, lane.writes).saturating_add(more);
+        let (direction, dial) = (&mut self.dirs[dir], known.dial);
+        let lane = known.lane(side);
+        let latency = direction.latency(draws, dial, side == 1, lane.writes).saturating_add(more);
         lane.writes += 1;
         let due = direction.leave(now, 0).saturating_add(latency).max(lane.last);
         lane.last = due;
@@ -128,8 +145,7 @@ impl World {
         if how == Shutdown::Read {
             return Way::Direct;
         }
-        let by_lane =
-            delays || known.is_lost(1 - side) || !known.lanes[side].marks.is_empty() || how == Shutdown::Vanish;
+        let by_lane = delays || known.is_lost(1 - side) || !known.is_idle(side) || how == Shutdown::Vanish;
         let whole = how != Shutdown::Write;
         match known.ends[side] {
             End::Leaving(..) | End::Closed | End::Elsewhere | End::Lost(Some(_)) => return Way::Done,
@@ -151,6 +167,27 @@ impl World {
             }
             Way::Direct
         }
+    }
+
+    /// Shuts an end down of a connection without faults, of which nothing was ever delayed. `None` if it is none.
+    pub(super) fn shut_plain(&mut self, conn: u64, side: usize, how: Shutdown) -> Option<Way> {
+        let known = self.conns.get_mut(conn)?;
+        let is_plain = |end| matches!(end, End::Open | End::Closed | End::Elsewhere);
+        let is_new = (0..2).all(|side| known.lane_of(side).is_none() && is_plain(known.ends[side]));
+        if !is_new || how == Shutdown::Vanish || self.ruled || !self.dirs[known.dirs[side]].is_plain() {
+            return None;
+        }
+        if how == Shutdown::Read || known.ends[side] == End::Open && how == Shutdown::Write {
+            return Some(Way::Direct);
+        }
+        if known.ends[side] != End::Open {
+            return Some(Way::Done);
+        }
+        known.ends[side] = End::Closed;
+        if known.ends[1 - side] != End::Open {
+            self.conns.forget(conn, &mut self.dirs);
+        }
+        Some(Way::Direct)
     }
 
     /// The end `side` has left in the way `how`: its peer is told when that arrives.
@@ -197,7 +234,8 @@ impl World {
         let Some(known) = self.conns.get_mut(conn) else { return Look::Write(len) };
         let settings = &self.dirs[known.dirs[side]].settings;
         let draws = self.dirs[known.dirs[0]].draws;
-        let lane = &mut known.lanes[side];
+        let dial = known.dial;
+        let lane = known.lane(side);
         let mut most = len;
         if let Some((limit, then)) = settings.limit {
             let left = limit.saturating_sub(lane.bytes);
@@ -212,7 +250,7 @@ impl World {
         }
         if let Some(sizes) = settings.slicer {
             lane.slices += 1;
-            most = most.min(slice(sizes, draws.draw(Drawer::Slice, known.dial, side == 1, lane.slices)));
+            most = most.min(slice(sizes, draws.draw(Drawer::Slice, dial, side == 1, lane.slices)));
         }
         Look::Write(most)
     }
@@ -221,7 +259,7 @@ impl World {
     pub(super) fn status(&self, conn: u64, side: usize) -> Option<DelayStatus> {
         let known = self.conns.get(conn)?;
         let dir = known.dirs[side];
-        if !self.delays(dir) && known.lanes[side].marks.is_empty() {
+        if !self.delays(dir) && known.is_idle(side) {
             return None;
         }
         let Settings { cut, held, latency, .. } = self.dirs[dir].settings;
@@ -238,7 +276,8 @@ impl World {
     pub(super) fn ends_now(&self, conn: u64, side: usize) -> bool {
         self.conns.get(conn).is_some_and(|known| {
             let limit = self.dirs[known.dirs[side]].settings.limit;
-            let reached = limit.is_some_and(|(most, then)| then == Limit::Close && known.lanes[side].bytes >= most);
+            let bytes = known.lane_of(side).map_or(0, |lane| lane.bytes);
+            let reached = limit.is_some_and(|(most, then)| then == Limit::Close && bytes >= most);
             reached && known.ends[side] == End::Open
         })
     }
@@ -250,9 +289,10 @@ impl World {
             return len;
         }
         let draws = self.dirs[known.dirs[0]].draws;
-        let lane = &mut known.lanes[1 - side];
+        let dial = known.dial;
+        let lane = known.lane(1 - side);
         lane.slices += 1;
-        let draw = draws.below(len as u64, Drawer::ShortRead, known.dial, side == 1, lane.slices);
+        let draw = draws.below(len as u64, Drawer::ShortRead, dial, side == 1, lane.slices);
         1 + draw as usize
     }
 
@@ -260,7 +300,10 @@ impl World {
     pub(super) fn watch_unseen(&mut self, conn: u64, side: usize) {
         let Some(known) = self.conns.get_mut(conn) else { return };
         let limit = self.dirs[known.dirs[side]].settings.user_timeout;
-        let lane = &mut known.lanes[side];
+        if known.lane_of(side).is_none() {
+            return;
+        }
+        let lane = known.lane(side);
         let ends = limit.and_then(|limit| Some(lane.marks.front()?.sent.saturating_add(limit)));
         if lane.alarm.map(|(at, _)| at) == ends {
             return;
@@ -278,11 +321,11 @@ impl World {
     /// An alarm of unseen items: the end fails, and what it has sent is dropped, as TCP flushes its queues then.
     pub(super) fn lose(&mut self, conn: u64, side: usize, actions: &mut Actions) {
         let Some(known) = self.conns.get_mut(conn) else { return };
-        known.lanes[side].alarm = None;
+        known.lane(side).alarm = None;
         if matches!(known.ends[side], End::Open | End::Ended) {
             known.ends[side] = End::Lost(None);
             let dir = known.dirs[side];
-            for mark in known.lanes[side].marks.drain(..) {
+            for mark in known.lane(side).marks.drain(..) {
                 self.dirs[dir].queue.remove(&mark.place);
             }
             if let Some(wire) = known.wire.upgrade() {
@@ -300,7 +343,7 @@ impl World {
             && let Some(known) = self.conns.get_mut(*conn)
         {
             // It is taken out again at once.
-            known.lanes[*side].marks.push_back(Mark { place: (NEVER, 0), epoch: 0, sent: now });
+            known.lane(*side).marks.push_back(Mark { place: (NEVER, 0), epoch: 0, sent: now });
         }
         self.arrive(dir, item, now, actions);
     }

@@ -3,6 +3,7 @@
 //! A connection is known from the start of its dial on, so that a fault which is set later finds it. It takes a place
 //! that another has left, and is linked to its neighbours in both directions: a dial and a close search for nothing.
 
+use alloc::boxed::Box;
 use alloc::sync::Weak;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -32,7 +33,8 @@ pub(super) struct Conn {
     pub(super) dial: u64,
     /// The direction in which it was dialled, and the other one: that of the bytes of each side.
     pub(super) dirs: [usize; 2],
-    pub(super) lanes: [Lane; 2],
+    /// What each side sends, from the first time on that it takes its way through a lane.
+    lanes: [Option<Box<Lane>>; 2],
     pub(super) ends: [End; 2],
     /// Whether a listener has accepted it.
     pub(super) live: bool,
@@ -52,7 +54,7 @@ impl Conn {
             wire,
             dial,
             dirs,
-            lanes: Default::default(),
+            lanes: [None, None],
             ends: [End::Open; 2],
             live: false,
             open: false,
@@ -60,6 +62,26 @@ impl Conn {
             limit: None,
             neighbours: [[NONE; 2]; 2],
         }
+    }
+
+    /// What a side sends.
+    pub(super) fn lane(&mut self, side: usize) -> &mut Lane {
+        self.lanes[side].get_or_insert_default()
+    }
+
+    /// What a side sends, if it was ever delayed.
+    pub(super) fn lane_of(&self, side: usize) -> Option<&Lane> {
+        self.lanes[side].as_deref()
+    }
+
+    /// Whether nothing that a side has sent is on its way.
+    pub(super) fn is_idle(&self, side: usize) -> bool {
+        self.lane_of(side).is_none_or(|lane| lane.marks.is_empty())
+    }
+
+    /// Takes out what both sides have sent.
+    pub(super) fn take_lanes(&mut self) -> [Option<Box<Lane>>; 2] {
+        core::mem::take(&mut self.lanes)
     }
 
     /// Whether an end has failed by itself. What its peer sends takes its way through the lane, to be answered.
@@ -154,6 +176,15 @@ impl Conns {
                 slot.conn = Some(conn);
             }
             None => self.slots.push(Slot { uses: 1, conn: Some(conn), next: NONE }),
+        }
+    }
+
+    /// Forgets a connection, but not its dial that is under way.
+    pub(super) fn forget(&mut self, number: u64, dirs: &mut [Direction]) {
+        let Some(conn) = self.any_mut(number) else { return };
+        conn.open = false;
+        if !conn.dialling {
+            self.remove(number, dirs);
         }
     }
 

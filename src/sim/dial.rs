@@ -23,7 +23,7 @@ use crate::contract::notifier::Notifier;
 use crate::error::cause::Cause;
 use crate::sim::direction::{DialRoute, NEVER};
 use crate::sim::faulty::{Faulty, FaultyLink};
-use crate::sim::letter::Letter;
+use crate::sim::letter::{Letter, Outcome};
 use crate::sim::letters::{Begun, REFUSED, Refused};
 use crate::sim::links::Links;
 use crate::sim::rule::{Traffic, Verdict};
@@ -41,7 +41,7 @@ pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>
 ) -> Result<(FaultyLink<E>, Addr), Cause> {
     let ending = || notifier.ending();
     let mut began = None;
-    let (mut dialling, outcome) = loop {
+    loop {
         let dialling = Open::new(faulty, &ending, src, dst, &mut began);
         let connected = match dialling.refused {
             Some(Refused::OnTheWay) => Err(Failed::There(REFUSED)),
@@ -51,7 +51,7 @@ pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>
                 let mut dial = pin!(faulty.inner.dial(src, dst, data.clone(), &far));
                 let failed = |outcome: Result<(), Cause>| Err(Failed::Now(outcome.err().unwrap_or(REFUSED)));
                 poll_fn(|cx| match fate.outcome() {
-                    Some(outcome) => Poll::Ready(failed(outcome)),
+                    Some(outcome) => Poll::Ready(failed(outcome.into())),
                     None => match dial.as_mut().poll(cx) {
                         Poll::Ready(connected) => Poll::Ready(connected.map_err(Failed::There)),
                         Poll::Pending => fate.poll(cx).map(failed),
@@ -60,8 +60,10 @@ pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>
                 .await
             }
         };
+        // All that a fault delays is in futures of its own, which would make each dial larger.
         match connected {
-            Ok(connected) => break (dialling, Ok(connected)),
+            Ok((link, peer)) if dialling.is_done() => return Ok((dialling.near(link), peer)),
+            Ok((link, peer)) => return Box::pin(dialling.connected(link, peer)).await,
             Err(Failed::Now(cause)) => return Err(cause),
             // The engine itself failed, before the dial was on its way.
             Err(Failed::There(cause)) if dialling.refused.is_none() && !dialling.links.are_made() => return Err(cause),
@@ -69,19 +71,11 @@ pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>
                 faulty.shared().act(|world, actions| world.forget(dialling.links.conn, actions));
                 // The request may have to be sent again.
                 if !dialling.is_forgotten(dst) {
-                    break (dialling, Err(cause));
+                    return Box::pin(dialling.failed(cause)).await;
                 }
             }
         }
-    };
-    let connected = match outcome {
-        Ok((link, peer)) => Ok((dialling.near(link).await?, peer)),
-        Err(cause) => Err(cause),
-    };
-    if let Some(answer) = dialling.answer() {
-        dialling.arrival(&answer.letter).await?;
     }
-    connected.map(|(near, peer)| (near.keep(), peer))
 }
 
 /// Why a dial failed.
@@ -103,8 +97,6 @@ struct Open<'a, E: Engine + 'static> {
     cuts: u64,
     /// The request, if it takes time to arrive, and the answer.
     travel: Option<Box<(OnItsWay, Arc<Answered>)>>,
-    /// Whether the faults know that it is over.
-    done: bool,
 }
 
 /// How the near end ends if the dial is dropped.
@@ -128,22 +120,50 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
             .step(|world, now, _| world.dial([&src.host, &dst.host], judged, (*began.get_or_insert(now), now), make));
         let Begun { route, request, refused, cuts } = begun;
         let travel = request.map(|sent| Box::new((OnItsWay::new(shared, sent), Arc::new(Lock::new(None)))));
-        Self { faulty, ending, links, route, refused, cuts, travel, done: false }
+        Self { faulty, ending, links, route, refused, cuts, travel }
     }
 
-    /// The dialling end, once the request has arrived.
-    async fn near(&self, link: E::Link) -> Result<Near<'a, E>, Cause> {
+    /// The dialling end.
+    fn near(&self, link: E::Link) -> FaultyLink<E> {
+        if self.faulty.inner.delay_io().is_none() {
+            self.links.set(0, link.clone());
+        }
+        FaultyLink { link, links: self.links.clone(), side: 0 }
+    }
+
+    /// The engine has made the connection: the answer is sent, unless that was done.
+    async fn connected(self, link: E::Link, peer: Addr) -> Result<(FaultyLink<E>, Addr), Cause> {
         if !self.links.are_made() {
             // An engine whose peer is elsewhere has not asked the notifier.
             if let Some(travel) = &self.travel {
                 self.arrival(&travel.0.letter).await?;
             }
             self.made(0, link.clone(), [true, false]);
-        } else if self.faulty.inner.delay_io().is_none() {
-            self.links.set(0, link.clone());
         }
-        let end = Some(FaultyLink { link, links: self.links.clone(), side: 0 });
-        Ok(Near { faulty: self.faulty, ending: self.ending, end })
+        let near = Near { faulty: self.faulty, ending: self.ending, end: Some(self.near(link)) };
+        self.answered().await?;
+        Ok((near.keep(), peer))
+    }
+
+    /// There is no connection: the answer is sent, unless that was done.
+    async fn failed(self, cause: Cause) -> Result<(FaultyLink<E>, Addr), Cause> {
+        self.answered().await?;
+        Err(cause)
+    }
+
+    /// The answer arrives.
+    async fn answered(&self) -> Result<(), Cause> {
+        let sent = self.travel.as_ref().and_then(|travel| travel.1.with(Option::take));
+        match sent.unwrap_or_else(|| self.faulty.shared().answer(self.route)) {
+            Some(answer) => self.arrival(&answer.letter).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether there is a connection, and the answer arrives as it is sent, since no fault delays it.
+    fn is_done(&self) -> bool {
+        let back = self.route.dirs[1];
+        self.travel.is_none() && self.links.are_made() && self.faulty.shared().look(|world| world.is_plain(back))
     }
 
     /// Whether the host that it is for has lost its power since.
@@ -161,22 +181,12 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
             if poll_fn(|cx| request.poll(cx)).await.is_ok() {
                 let way = shared.answer(route);
                 answer.with(|answer| answer.replace(way));
-                done.settle(Ok(()));
+                done.settle(Outcome::Arrived);
             }
         });
         let outcome = self.arrival(&sent).await;
         drop(voyage);
         outcome.map(|()| REFUSED)
-    }
-
-    /// The answer is sent, unless it was by itself. `None` if it has arrived, so that the dial is over.
-    fn answer(&mut self) -> Option<OnItsWay> {
-        let sent = self.travel.as_ref().and_then(|travel| travel.1.with(Option::take));
-        if let Some(sent) = sent {
-            return sent;
-        }
-        self.done = self.faulty.shared().look(|world| world.answer_at_once(self.links.conn, self.route));
-        if self.done { None } else { self.faulty.shared().answer(self.route) }
     }
 
     /// A letter arrives, unless the dial fails before.
@@ -200,8 +210,9 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
 
 impl<E: Engine + 'static> Drop for Open<'_, E> {
     fn drop(&mut self) {
-        if !self.done {
-            self.faulty.shared().act(|world, _| world.dialled(self.links.conn));
+        let shared = self.faulty.shared();
+        if shared.look(|world| world.dialled(self.links.conn)) {
+            shared.act(|_, _| ());
         }
     }
 }
@@ -269,7 +280,7 @@ where
                 let way = shared.answer(route);
                 answer.with(|answer| answer.replace(way));
                 sent.1.with(|sent| *sent = Some(connected));
-                sent.0.settle(Ok(()));
+                sent.0.settle(Outcome::Arrived);
             }
         });
         poll_fn(|cx| outcome.0.poll(cx)).await?;

@@ -77,9 +77,10 @@ pub(super) struct Direction {
     /// The other direction between the two hosts, once both are known.
     pub(super) back: Option<usize>,
     pub(super) settings: Settings,
-    /// Whether no fault is on, and what is sent goes through lanes.
+    /// Whether no fault is on; whether one asks that what is sent goes through lanes; and whether none delays bytes.
     plain: bool,
     delays: bool,
+    prompt: bool,
     pub(super) draws: Draws,
     /// How long it was cut in all.
     shift: u64,
@@ -114,6 +115,7 @@ impl Direction {
             settings,
             plain: false,
             delays: false,
+            prompt: false,
             draws,
             shift: 0,
             cut_at,
@@ -135,6 +137,7 @@ impl Direction {
     fn settle(&mut self) {
         self.plain = !self.off && self.settings == Settings::default();
         self.delays = self.off || self.settings.delays();
+        self.prompt = !self.off && self.settings.is_prompt();
     }
 
     /// Whether no fault is on.
@@ -145,6 +148,11 @@ impl Direction {
     /// Whether a fault asks that what is sent goes through lanes.
     pub(super) fn delays(&self) -> bool {
         self.delays
+    }
+
+    /// Whether bytes arrive as they are sent, if none are on their way.
+    pub(super) fn is_prompt(&self) -> bool {
+        self.prompt
     }
 
     /// Whether a dial that is sent now arrives at once: it is not behind another one either.

@@ -74,7 +74,12 @@ impl<E: Engine + 'static> Faulty<E> {
             Some(io) if !self.inner.is_rendezvous() => {
                 let written = io.poll_write_held(inner, cx, buf);
                 if let Poll::Ready(Ok((count, true))) = written {
-                    self.sent(link, count, more);
+                    let (conn, side) = (link.links.conn, link.side);
+                    if more == 0 && self.shared().look(|world| world.sent_at_once(conn, side, count)) {
+                        io.show(inner, count);
+                    } else {
+                        self.sent(link, count, more);
+                    }
                 }
                 written.map_ok(|(count, _)| count)
             }
@@ -143,10 +148,12 @@ impl<E: Engine + 'static> Faulty<E> {
     pub(super) fn shut(&self, links: &Arc<Links<E>>, side: usize, link: &E::Link, how: Shutdown) -> bool {
         let lanes = self.inner.delay_io();
         let how = if lanes.is_some() { how } else { audible(how) };
-        let way = self.shared().act(|world, actions| match lanes {
-            Some(_) => world.shut(links.conn, side, how, actions),
-            None => world.shut_at_once(links.conn, side, how, actions),
-        });
+        let conn = links.conn;
+        let way = match lanes {
+            Some(_) => self.shared().look(|world| world.shut_plain(conn, side, how)),
+            None => Some(self.shared().act(|world, actions| world.shut_at_once(conn, side, how, actions))),
+        };
+        let way = way.unwrap_or_else(|| self.shared().act(|world, actions| world.shut(conn, side, how, actions)));
         if !matches!(how, Shutdown::Read | Shutdown::Write) {
             links.closed(side);
         }

@@ -10,9 +10,28 @@ use crate::wait::waker::{ManyWakers, Wakers, poll_locked};
 /// Something that arrives once, or fails. The first outcome stays.
 pub(super) struct Letter(Lock<State>);
 
+/// What becomes of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome {
+    Arrived,
+    /// The dial that it is for is refused on its way, or takes too long.
+    Refused,
+    TimedOut,
+}
+
+impl From<Outcome> for Result<(), Cause> {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Arrived => Ok(()),
+            Outcome::Refused => Err(Cause::ConnectionRefused),
+            Outcome::TimedOut => Err(Cause::TimedOut),
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
-    outcome: Option<Result<(), Cause>>,
+    outcome: Option<Outcome>,
     waiting: ManyWakers,
 }
 
@@ -22,7 +41,7 @@ impl Letter {
     }
 
     /// It arrives, or fails. Called under no lock.
-    pub(super) fn settle(&self, outcome: Result<(), Cause>) {
+    pub(super) fn settle(&self, outcome: Outcome) {
         let woken = self.0.with(|state| {
             state.outcome.get_or_insert(outcome);
             state.waiting.take()
@@ -33,7 +52,7 @@ impl Letter {
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), Cause>> {
         poll_locked(cx.waker(), |registration| {
             self.0.with(|state| match state.outcome {
-                Some(outcome) => Poll::Ready(outcome),
+                Some(outcome) => Poll::Ready(outcome.into()),
                 None => {
                     registration.register(&mut state.waiting);
                     Poll::Pending
@@ -48,7 +67,7 @@ impl Letter {
     }
 
     /// Its outcome, if it has arrived or failed.
-    pub(super) fn outcome(&self) -> Option<Result<(), Cause>> {
+    pub(super) fn outcome(&self) -> Option<Outcome> {
         self.0.with(|state| state.outcome)
     }
 }

@@ -121,25 +121,15 @@ impl World {
         Some((letter, back, number))
     }
 
-    /// The answer of a dial arrives as it is sent, since no fault is on: the dial is done. Returns whether it does.
-    pub(super) fn answer_at_once(&mut self, conn: u64, route: DialRoute) -> bool {
-        let limited = self.conns.any_mut(conn).is_some_and(|known| known.limit.is_some());
-        let at_once = self.is_plain(route.dirs[1]) && !limited;
-        if at_once {
-            self.dialled(conn);
-        }
-        at_once
-    }
-
-    /// A dial is done, or was dropped.
-    pub(super) fn dialled(&mut self, conn: u64) {
-        let Some(known) = self.conns.any_mut(conn) else { return };
+    /// A dial is done, or was dropped. Returns whether an alarm of it is gone.
+    pub(super) fn dialled(&mut self, conn: u64) -> bool {
+        let Some(known) = self.conns.any_mut(conn) else { return false };
         known.dialling = false;
         let (open, limit) = (known.open, known.limit.take());
-        limit.and_then(|place| self.alarms.remove(&place));
         if !open {
             self.conns.remove(conn, &mut self.dirs);
         }
+        limit.is_some_and(|place| self.alarms.remove(&place).is_some())
     }
 
     /// Takes the letter with this number off its way.
@@ -167,8 +157,9 @@ impl World {
             return None;
         }
         let draws = self.dirs[known.dirs[0]].draws;
-        let (direction, lane) = (&mut self.dirs[dir], &mut known.lanes[side]);
-        let latency = direction.latency(draws, known.dial, side == 1, lane.writes).saturating_add(more);
+        let (direction, dial) = (&mut self.dirs[dir], known.dial);
+        let lane = known.lane(side);
+        let latency = direction.latency(draws, dial, side == 1, lane.writes).saturating_add(more);
         lane.writes += 1;
         let due = direction.leave(now, count).saturating_add(latency).max(lane.last);
         lane.last = due;

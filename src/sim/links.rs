@@ -7,7 +7,7 @@ use core::task::{Context, Poll};
 
 use crate::contract::engine::{DelayIo as _, Engine, Shutdown};
 use crate::error::cause::Cause;
-use crate::sim::letter::Letter;
+use crate::sim::letter::{Letter, Outcome};
 use crate::sim::shared::Shared;
 use crate::sim::world::Wire;
 use crate::sync::{AtomicBool, Lock};
@@ -241,8 +241,8 @@ impl<E: Engine> Wire for Links<E> {
         offers.iter().for_each(|letter| letter.wake());
     }
 
-    fn settle_dial(&self, cause: Cause) {
-        self.fate.settle(Err(cause));
+    fn settle_dial(&self, outcome: Outcome) {
+        self.fate.settle(outcome);
     }
 
     fn time_out(&self, side: usize) {

@@ -11,11 +11,10 @@ use hashbrown::HashTable;
 
 use crate::addr::name::HostName;
 use crate::contract::engine::Shutdown;
-use crate::error::cause::Cause;
 use crate::sim::conns::{Conns, End};
 use crate::sim::direction::{DIAL, Direction, Item, Mark, Place};
 use crate::sim::draw::Draws;
-use crate::sim::letter::Letter;
+use crate::sim::letter::{Letter, Outcome};
 use crate::sim::setting::{Change, Plan, Way};
 use crate::wait::clock::Timer;
 
@@ -34,7 +33,7 @@ pub(super) trait Wire: Send + Sync {
     /// Wakes the tasks that wait to write at the end `side` as the limit of its bytes is reached.
     fn resume(&self, side: usize);
     /// Its dial fails.
-    fn settle_dial(&self, cause: Cause);
+    fn settle_dial(&self, outcome: Outcome);
     /// Ends the operations of one end, which has timed out, and drops what it has written and waits.
     fn time_out(&self, side: usize);
 }
@@ -48,7 +47,7 @@ pub(super) enum Action {
     Break(Arc<dyn Wire>),
     Resume(Arc<dyn Wire>, usize),
     TimeOut(Arc<dyn Wire>, usize),
-    SettleDial(Arc<dyn Wire>, Cause),
+    SettleDial(Arc<dyn Wire>, Outcome),
     Settle(Arc<Letter>),
 }
 
@@ -62,8 +61,8 @@ impl Action {
             Self::Break(wire) => wire.break_off(),
             Self::Resume(wire, side) => wire.resume(side),
             Self::TimeOut(wire, side) => wire.time_out(side),
-            Self::SettleDial(wire, cause) => wire.settle_dial(cause),
-            Self::Settle(letter) => letter.settle(Ok(())),
+            Self::SettleDial(wire, outcome) => wire.settle_dial(outcome),
+            Self::Settle(letter) => letter.settle(Outcome::Arrived),
         }
     }
 }
@@ -115,6 +114,8 @@ pub(super) struct World {
     pub(super) plan: Plan,
     /// The directions, by the names of their hosts.
     index: HashTable<usize>,
+    /// The direction of the last dial. A program often dials the same host again.
+    recent: usize,
     pub(super) dirs: Vec<Direction>,
     pub(super) conns: Conns,
     /// The first item of each direction: its real time, its number, and the direction.
@@ -150,6 +151,7 @@ impl World {
             seed,
             plan: Plan::default(),
             index: HashTable::new(),
+            recent: 0,
             dirs: Vec::new(),
             conns: Conns::new(),
             agenda: BTreeSet::new(),
@@ -189,12 +191,19 @@ impl World {
 
     /// The direction between two hosts, and the other one.
     pub(super) fn both(&mut self, from: &HostName, to: &HostName, now: u64) -> [usize; 2] {
+        if let Some(direction) = self.dirs.get(self.recent)
+            && let Some(back) = direction.back
+            && (direction.from == *from && direction.to == *to)
+        {
+            return [self.recent, back];
+        }
         let dir = self.direction(from, to, now);
         let back = match self.dirs[dir].back {
             Some(back) => back,
             None => self.direction(to, from, now),
         };
         self.dirs[dir].back = Some(back);
+        self.recent = dir;
         [dir, back]
     }
 
@@ -278,10 +287,10 @@ impl World {
             Item::Bytes { conn, side, count } => {
                 let delays = self.delays(dir);
                 let Some(known) = self.conns.get_mut(conn) else { return };
-                known.lanes[side].marks.pop_front();
+                known.lane(side).marks.pop_front();
                 let Some(wire) = known.wire.upgrade() else { return };
                 let lost = known.is_lost(1 - side);
-                if !delays && !lost && known.lanes[side].marks.is_empty() {
+                if !delays && !lost && known.is_idle(side) {
                     actions.push(Action::Show(wire.clone(), side, count));
                     actions.push(Action::Hold(wire, side, false));
                 } else {
@@ -292,7 +301,7 @@ impl World {
             }
             Item::End { conn, side, how } => {
                 let Some(known) = self.conns.get_mut(conn) else { return };
-                known.lanes[side].marks.pop_front();
+                known.lane(side).marks.pop_front();
                 let Some(wire) = known.wire.upgrade() else { return };
                 let released = matches!(known.ends[side], End::Leaving(_, true));
                 if how != Shutdown::Write {
@@ -320,7 +329,7 @@ impl World {
         let place = self.post(dir, due, Item::Break { conn, side });
         // So that it is forgotten with the connection.
         let known = self.conns.get_mut(conn);
-        known.into_iter().for_each(|known| known.lanes[side].marks.push_back(Mark { place, epoch, sent: now }));
+        known.into_iter().for_each(|known| known.lane(side).marks.push_back(Mark { place, epoch, sent: now }));
     }
 
     fn go_off(&mut self, alarm: Alarm, now: u64, actions: &mut Actions) {
@@ -334,7 +343,7 @@ impl World {
             Alarm::Dial(conn) => {
                 let Some(known) = self.conns.any_mut(conn) else { return };
                 known.limit = None;
-                actions.extend(known.wire.upgrade().map(|wire| Action::SettleDial(wire, Cause::TimedOut)));
+                actions.extend(known.wire.upgrade().map(|wire| Action::SettleDial(wire, Outcome::TimedOut)));
             }
             Alarm::Unseen(conn, side) => self.lose(conn, side, actions),
             Alarm::Reset(ways) => ways.iter().flatten().for_each(|way| self.reset(way, actions)),
@@ -376,8 +385,7 @@ impl World {
     /// under way.
     pub(super) fn forget(&mut self, conn: u64, actions: &mut Actions) {
         let Some(known) = self.conns.get_mut(conn) else { return };
-        known.open = false;
-        let (dirs, lanes) = (known.dirs, known.lanes.each_mut().map(core::mem::take));
+        let (dirs, lanes) = (known.dirs, known.take_lanes());
         for (side, end) in known.ends.into_iter().enumerate() {
             let left = match end {
                 End::Leaving(how, released) => Some((how, released)),
@@ -388,16 +396,13 @@ impl World {
                 actions.extend(known.wire.upgrade().map(|wire| Action::End(wire, side, how, released)));
             }
         }
-        if !known.dialling {
-            self.conns.remove(conn, &mut self.dirs);
-        }
+        self.conns.forget(conn, &mut self.dirs);
         for (lane, dir) in lanes.into_iter().zip(dirs) {
-            if !lane.marks.is_empty() {
-                for mark in &lane.marks {
-                    self.dirs[dir].queue.remove(&mark.place);
-                }
-                self.schedule(dir);
+            let Some(lane) = lane else { continue };
+            for mark in &lane.marks {
+                self.dirs[dir].queue.remove(&mark.place);
             }
+            self.schedule(dir);
             lane.alarm.and_then(|place| self.alarms.remove(&place));
         }
     }
