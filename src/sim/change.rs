@@ -128,8 +128,10 @@ impl World {
     pub(super) fn reset_direction(&mut self, dir: usize, actions: &mut Actions) {
         let conns = self.conns.of(dir, self.dirs[dir].row);
         for conn in conns {
-            if self.conns.get(conn).is_some_and(|known| known.live) {
-                self.break_off(conn, actions);
+            let wire = self.conns.get(conn).and_then(|known| known.wire.upgrade());
+            if let Some(wire) = wire.filter(|wire| wire.is_live()) {
+                actions.push(Action::Break(wire));
+                self.forget(conn, actions);
             }
         }
     }

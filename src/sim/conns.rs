@@ -36,8 +36,6 @@ pub(super) struct Conn {
     /// What each side sends, from the first time on that it takes its way through a lane.
     lanes: [Option<Box<Lane>>; 2],
     pub(super) ends: [End; 2],
-    /// Whether a listener has accepted it.
-    pub(super) live: bool,
     /// Whether its engine has made it, and it was not forgotten since.
     pub(super) open: bool,
     /// Whether its dial is under way, and the alarm of the time limit of that.
@@ -56,7 +54,6 @@ impl Conn {
             dirs,
             lanes: [None, None],
             ends: [End::Open; 2],
-            live: false,
             open: false,
             dialling: true,
             limit: None,

@@ -14,6 +14,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
+use core::sync::atomic::Ordering;
 use core::task::Poll;
 
 use crate::addr::Addr;
@@ -30,7 +31,7 @@ use crate::sim::rule::{Traffic, Verdict};
 use crate::sim::setting::nanos;
 use crate::sim::shared::OnItsWay;
 use crate::sim::voyage::Voyage;
-use crate::sync::Lock;
+use crate::sync::{AtomicBool, Lock};
 
 pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>(
     faulty: &Faulty<E>,
@@ -62,7 +63,7 @@ pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>
         };
         // All that a fault delays is in futures of its own, which would make each dial larger.
         match connected {
-            Ok((link, peer)) if dialling.is_done() => return Ok((dialling.near(link), peer)),
+            Ok((link, peer)) if dialling.is_answered() => return Ok((dialling.near(link), peer)),
             Ok((link, peer)) => return Box::pin(dialling.connected(link, peer)).await,
             Err(Failed::Now(cause)) => return Err(cause),
             // The engine itself failed, before the dial was on its way.
@@ -97,6 +98,8 @@ struct Open<'a, E: Engine + 'static> {
     cuts: u64,
     /// The request, if it takes time to arrive, and the answer.
     travel: Option<Box<(OnItsWay, Arc<Answered>)>>,
+    /// Whether the faults know that it is over.
+    over: AtomicBool,
 }
 
 /// How the near end ends if the dial is dropped.
@@ -120,7 +123,7 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
             .step(|world, now, _| world.dial([&src.host, &dst.host], judged, (*began.get_or_insert(now), now), make));
         let Begun { route, request, refused, cuts } = begun;
         let travel = request.map(|sent| Box::new((OnItsWay::new(shared, sent), Arc::new(Lock::new(None)))));
-        Self { faulty, ending, links, route, refused, cuts, travel }
+        Self { faulty, ending, links, route, refused, cuts, travel, over: AtomicBool::new(false) }
     }
 
     /// The dialling end.
@@ -139,6 +142,8 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
                 self.arrival(&travel.0.letter).await?;
             }
             self.made(0, link.clone(), [true, false]);
+            // A listener elsewhere has accepted before.
+            self.links.accept();
         }
         let near = Near { faulty: self.faulty, ending: self.ending, end: Some(self.near(link)) };
         self.answered().await?;
@@ -160,10 +165,14 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
         }
     }
 
-    /// Whether there is a connection, and the answer arrives as it is sent, since no fault delays it.
-    fn is_done(&self) -> bool {
-        let back = self.route.dirs[1];
-        self.travel.is_none() && self.links.are_made() && self.faulty.shared().look(|world| world.is_plain(back))
+    /// Whether there is a connection, and the answer arrives as it is sent, since no fault delays it. The faults know
+    /// then that the dial is over.
+    fn is_answered(&self) -> bool {
+        let (conn, route) = (self.links.conn, self.route);
+        let made = self.travel.is_none() && self.links.are_made();
+        let answered = made && self.faulty.shared().look(|world| world.answered(conn, route));
+        self.over.store(answered, Ordering::Relaxed);
+        answered
     }
 
     /// Whether the host that it is for has lost its power since.
@@ -211,7 +220,7 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
 impl<E: Engine + 'static> Drop for Open<'_, E> {
     fn drop(&mut self) {
         let shared = self.faulty.shared();
-        if shared.look(|world| world.dialled(self.links.conn)) {
+        if !self.over.load(Ordering::Relaxed) && shared.look(|world| world.dialled(self.links.conn)) {
             shared.act(|_, _| ());
         }
     }
@@ -272,10 +281,10 @@ where
             // A dial that fails on its way is dropped.
             if poll_fn(|cx| request.poll(cx)).await.is_ok() {
                 let far = held.pass();
-                let conn = far.links.conn;
+                let links = far.links.clone();
                 let connected = notifier.connect(&src, &dst, far).await;
                 if connected.is_ok() {
-                    shared.look(|world| world.accepted(conn));
+                    links.accept();
                 }
                 let way = shared.answer(route);
                 answer.with(|answer| answer.replace(way));
@@ -393,7 +402,7 @@ impl<E: Engine + 'static> Left<'_, E> {
     fn settle(&mut self, accepted: bool) {
         self.done = true;
         if accepted {
-            self.faulty.shared().look(|world| world.accepted(self.links.conn));
+            self.links.accept();
         }
     }
 }

@@ -46,16 +46,16 @@ impl<E: Engine + 'static> Notifier for FromOutside<E> {
 
     fn accept(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<AnyAccept, Cause>> + Send {
         let far = self.far(src, dst, link);
-        let (conn, shared) = (far.links.conn, self.shared.clone());
+        let links = far.links.clone();
         let accept = self.notifier.accept(src, dst, far);
-        async move { accept.await.inspect(|_| shared.look(|world| world.accepted(conn))) }
+        async move { accept.await.inspect(|_| links.accept()) }
     }
 
     fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
         let far = self.far(src, dst, link);
-        let (conn, shared) = (far.links.conn, self.shared.clone());
+        let links = far.links.clone();
         let connect = self.notifier.connect(src, dst, far);
-        async move { connect.await.inspect(|_| shared.look(|world| world.accepted(conn))) }
+        async move { connect.await.inspect(|_| links.accept()) }
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {

@@ -121,6 +121,16 @@ impl World {
         Some((letter, back, number))
     }
 
+    /// The answer of a dial is sent, and arrives at once since no fault is on. Returns whether it does.
+    pub(super) fn answered(&mut self, conn: u64, route: DialRoute) -> bool {
+        let limited = self.conns.any_mut(conn).is_none_or(|known| known.limit.is_some());
+        let at_once = !limited && self.is_plain(route.dirs[1]);
+        if at_once {
+            self.dialled(conn);
+        }
+        at_once
+    }
+
     /// A dial is done, or was dropped. Returns whether an alarm of it is gone.
     pub(super) fn dialled(&mut self, conn: u64) -> bool {
         let Some(known) = self.conns.any_mut(conn) else { return false };

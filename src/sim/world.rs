@@ -28,6 +28,8 @@ pub(super) trait Wire: Send + Sync {
     fn hold(&self, side: usize, on: bool);
     /// Sets whether each write of the end `side`, and each read, is looked at.
     fn look(&self, side: usize, writes: bool, reads: bool);
+    /// Whether a listener has accepted it.
+    fn is_live(&self) -> bool;
     /// Resets both ends.
     fn break_off(&self);
     /// Wakes the tasks that wait to write at the end `side` as the limit of its bytes is reached.
@@ -356,8 +358,6 @@ impl World {
         let Some(known) = self.conns.any_mut(conn) else { return false };
         known.open = true;
         known.ends = own.map(|own| if own { End::Open } else { End::Elsewhere });
-        // A listener elsewhere has accepted before.
-        known.live = !own[1];
         let dirs = known.dirs;
         !dirs.into_iter().all(|dir| self.is_plain(dir))
     }
@@ -374,11 +374,6 @@ impl World {
                 actions.extend(known.wire.upgrade().map(|wire| Action::Look(wire, side, looks.0, looks.1)));
             }
         }
-    }
-
-    /// A listener has accepted a connection.
-    pub(super) fn accepted(&mut self, conn: u64) {
-        self.conns.get_mut(conn).into_iter().for_each(|known| known.live = true);
     }
 
     /// Forgets a connection, with all that is on its way. Ends that have left are shut down at once. Its dial may still be
