@@ -119,9 +119,13 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
             Verdict::Refuse => (0, Some(Refused::There)),
         };
         let make = |conn| Arc::new(Links::new(faulty.inner.clone(), shared.clone(), conn));
-        let (begun, links) = shared
-            .step(|world, now, _| world.dial([&src.host, &dst.host], judged, (*began.get_or_insert(now), now), make));
-        let Begun { route, request, refused, cuts } = begun;
+        let now = shared.now();
+        let began = *began.get_or_insert(now);
+        let (begun, links) = shared.look(|world| world.dial([&src.host, &dst.host], judged, (began, now), make));
+        let Begun { route, request, refused, cuts, is_late } = begun;
+        if is_late {
+            shared.act(|_, _| ());
+        }
         let travel = request.map(|sent| Box::new((OnItsWay::new(shared, sent), Arc::new(Lock::new(None)))));
         Self { faulty, ending, links, route, refused, cuts, travel, over: AtomicBool::new(false) }
     }

@@ -24,6 +24,8 @@ pub(super) struct Begun {
     pub(super) refused: Option<Refused>,
     /// How often the host that it is for has lost its power before.
     pub(super) cuts: u64,
+    /// Whether something of it is due later.
+    pub(super) is_late: bool,
 }
 
 /// Where a dial is refused.
@@ -46,7 +48,7 @@ impl World {
         wire: impl FnOnce(u64) -> Arc<W>,
     ) -> (Begun, Arc<W>) {
         let (number, route, wire) = self.register([from, to], now, wire);
-        let mut begun = Begun { route, request: None, refused, cuts: self.cuts(to) };
+        let mut begun = Begun { route, request: None, refused, cuts: self.cuts(to), is_late: false };
         if !self.dirs[route.dirs[0]].passes_dials() || more > 0 || refused.is_some() {
             self.send_dial(number, &mut begun, more, (began, now));
         }
@@ -63,6 +65,7 @@ impl World {
             (false, false) => {}
         }
         if let Some(limit) = connect_timeout {
+            begun.is_late = true;
             let place = (began.saturating_add(limit), self.next_number());
             self.alarms.insert(place, Alarm::Dial(conn));
             self.conns.any_mut(conn).into_iter().for_each(|known| known.limit = Some(place));
@@ -73,7 +76,7 @@ impl World {
             if due > direction.time(now) || !direction.is_open() {
                 let letter = Arc::new(Letter::new());
                 let (_, number) = self.post(dir, due, Item::Dial(letter.clone(), dial));
-                begun.request = Some((letter, dir, number));
+                (begun.request, begun.is_late) = (Some((letter, dir, number)), true);
             }
         }
     }
