@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::contract::engine::Shutdown;
-use crate::sim::direction::{Direction, Lane, Place};
-use crate::sim::world::Wire;
+use crate::sim::direction::{Direction, Lane, NONE, Place, Row};
+use crate::sim::wire::Wire;
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,20 +91,6 @@ impl Conn {
         usize::from(self.dirs[0] != dir)
     }
 }
-
-/// The first and the last connection of a direction.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Row {
-    first: u32,
-    last: u32,
-}
-
-impl Row {
-    pub(super) const EMPTY: Self = Self { first: NONE, last: NONE };
-}
-
-/// No place.
-const NONE: u32 = u32::MAX;
 
 /// A place for a connection.
 struct Slot {

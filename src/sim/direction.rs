@@ -14,7 +14,6 @@ use alloc::sync::Arc;
 
 use crate::addr::name::HostName;
 use crate::contract::engine::Shutdown;
-use crate::sim::conns::Row;
 use crate::sim::draw::{Drawer, Draws, scale};
 use crate::sim::letter::Letter;
 use crate::sim::setting::{Change, Cut, Settings};
@@ -104,6 +103,20 @@ pub(super) struct Direction {
     /// The connections of which it is one direction.
     pub(super) row: Row,
 }
+
+/// The places of the first and the last connection of a direction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) first: u32,
+    pub(super) last: u32,
+}
+
+impl Row {
+    const EMPTY: Self = Self { first: NONE, last: NONE };
+}
+
+/// No place.
+pub(super) const NONE: u32 = u32::MAX;
 
 impl Direction {
     pub(super) fn new(draws: Draws, from: HostName, to: HostName, settings: Settings, off: bool, now: u64) -> Self {

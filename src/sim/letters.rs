@@ -10,7 +10,8 @@ use crate::sim::conns::{Conn, End};
 use crate::sim::direction::{DIAL, DialRoute, Item};
 use crate::sim::letter::Letter;
 use crate::sim::setting::{Cut, Settings};
-use crate::sim::world::{Actions, Alarm, Wire, World};
+use crate::sim::wire::Wire;
+use crate::sim::world::{Actions, Alarm, World};
 
 /// A letter that is on its way: with its direction, and its number among all items.
 pub(super) type Sent = (Arc<Letter>, usize, u64);

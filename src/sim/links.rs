@@ -10,7 +10,7 @@ use crate::contract::engine::{DelayIo as _, Engine, Shutdown};
 use crate::error::cause::Cause;
 use crate::sim::letter::{Letter, Outcome};
 use crate::sim::shared::Shared;
-use crate::sim::world::Wire;
+use crate::sim::wire::Wire;
 use crate::sync::{AtomicBool, Lock};
 use crate::wait::waker::{ManyWakers, Task, Wakers, poll_locked};
 

@@ -204,6 +204,8 @@ mod shared;
 #[cfg(feature = "alloc")]
 mod voyage;
 #[cfg(feature = "alloc")]
+mod wire;
+#[cfg(feature = "alloc")]
 mod world;
 
 #[cfg(feature = "alloc")]

@@ -1,5 +1,8 @@
 //! Resets, refusals, limits and timeouts.
 
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
+
 use virtnet::pipenet;
 use virtnet::sim::{Cut, Limit, Traffic, Verdict};
 
@@ -223,6 +226,34 @@ fn a_dial_fails_at_its_connect_timeout() {
     bed.at(500);
     assert_eq!(write(&pair[0], "x"), Ok(1));
     drop((dial, pair));
+    bed.finish();
+}
+
+/// The task of the end with this number notes that it is woken.
+struct Watcher(usize, Arc<Mutex<Vec<usize>>>);
+
+impl Wake for Watcher {
+    fn wake(self: Arc<Self>) {
+        self.1.lock().expect("no test panics with it").push(self.0);
+    }
+}
+
+#[test]
+fn connections_are_reset_in_the_order_of_their_dials() {
+    let bed = Bed::new();
+    let mut pairs = Vec::from([(); 4].map(|()| bed.pair()));
+    // Others come after them, whatever becomes of their places.
+    drop(pairs.remove(1));
+    drop(pairs.pop());
+    pairs.extend([(); 2].map(|()| bed.pair()));
+    let woken = Arc::default();
+    for (at, [_, a]) in pairs.iter().enumerate().rev() {
+        let waker = Waker::from(Arc::new(Watcher(at, Arc::clone(&woken))));
+        assert!(a.poll_read(&mut Context::from_waker(&waker), &mut [0]).is_pending());
+    }
+    bed.route().reset_peer();
+    assert_eq!(*woken.lock().expect("no test panics with it"), [0, 1, 2, 3]);
+    drop(pairs);
     bed.finish();
 }
 
