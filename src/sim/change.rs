@@ -3,10 +3,11 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::sim::action::{Action, Actions};
 use crate::sim::direction::{Direction, Item, NEVER, Place};
 use crate::sim::letter::Outcome;
 use crate::sim::setting::{Change, Cut, Settings, Way};
-use crate::sim::world::{Action, Actions, Alarm, World};
+use crate::sim::world::{Alarm, World};
 
 impl World {
     /// The directions of a way that are known.

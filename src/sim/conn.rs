@@ -3,11 +3,12 @@
 use crate::addr::name::HostName;
 use crate::contract::engine::{DelayStatus, Shutdown};
 use crate::error::cause::Cause;
+use crate::sim::action::{Action, Actions};
 use crate::sim::conns::End;
 use crate::sim::direction::{Item, MARKS, Mark, NEVER, slice};
 use crate::sim::draw::Drawer;
 use crate::sim::setting::{Limit, Settings};
-use crate::sim::world::{Action, Actions, Alarm, World};
+use crate::sim::world::{Alarm, World};
 
 /// What may be done of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,13 +5,14 @@ use alloc::sync::{Arc, Weak};
 use crate::addr::name::HostName;
 use crate::contract::engine::Shutdown;
 use crate::error::cause::Cause;
+use crate::sim::action::Actions;
 use crate::sim::conn::Way;
 use crate::sim::conns::{Conn, End};
 use crate::sim::direction::{DIAL, DialRoute, Item};
 use crate::sim::letter::Letter;
 use crate::sim::setting::{Cut, Settings};
 use crate::sim::wire::Wire;
-use crate::sim::world::{Actions, Alarm, World};
+use crate::sim::world::{Alarm, World};
 
 /// A letter that is on its way: with its direction, and its number among all items.
 pub(super) type Sent = (Arc<Letter>, usize, u64);

@@ -11,9 +11,10 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::addr::name::HostName;
+use crate::sim::action::Actions;
 use crate::sim::direction::{Item, Place};
 use crate::sim::setting::Way;
-use crate::sim::world::{Actions, World};
+use crate::sim::world::World;
 
 impl World {
     /// How often a host has lost its power.

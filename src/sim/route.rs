@@ -5,9 +5,10 @@ use core::fmt;
 use core::ops::Range;
 use core::time::Duration;
 
+use crate::sim::action::Actions;
 use crate::sim::setting::{Change, Cut, Limit, Way, nanos, part};
 use crate::sim::shared::Shared;
-use crate::sim::world::{Actions, World};
+use crate::sim::world::World;
 
 /// Directions between hosts, and the verbs that set their faults.
 ///

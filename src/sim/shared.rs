@@ -6,11 +6,12 @@ use alloc::task::Wake;
 use core::fmt;
 use core::sync::atomic::Ordering;
 
+use crate::sim::action::Actions;
 use crate::sim::direction::DialRoute;
 use crate::sim::letter::Letter;
 use crate::sim::letters::Sent;
 use crate::sim::rule::{Rule, Traffic, Verdict};
-use crate::sim::world::{Actions, World};
+use crate::sim::world::World;
 use crate::sync::{AtomicBool, Lock, Once};
 use crate::trace::Trace;
 use crate::wait::clock::{Class, Clock, Time};
