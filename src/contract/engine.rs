@@ -360,6 +360,9 @@ pub trait DelayIo<L> {
     /// How many bytes that this end has written wait.
     fn hidden(&self, link: &L) -> usize;
 
+    /// Drops the bytes that this end has written and that wait. The end has [left](DelayIo::leave) before.
+    fn drop_hidden(&self, link: &L);
+
     /// Does at this end as [`Engine::shutdown`] does, but the peer is told nothing before that is called as well.
     /// Returns how: for [`Shutdown::CloseOrReset`], which of the two.
     fn leave(&self, link: &L, how: Shutdown) -> Shutdown;
@@ -389,6 +392,10 @@ impl<L> DelayIo<L> for NoDelayIo {
     }
 
     fn hidden(&self, _: &L) -> usize {
+        match *self {}
+    }
+
+    fn drop_hidden(&self, _: &L) {
         match *self {}
     }
 

@@ -40,6 +40,10 @@ impl<M: PipeMemory> DelayIo<M::Link> for Pipes<M> {
         self.memory.outgoing(link, |direction| direction.map_or(0, |direction| direction.hidden()))
     }
 
+    fn drop_hidden(&self, link: &M::Link) {
+        self.memory.outgoing(link, |direction| direction.into_iter().for_each(|direction| direction.drop_hidden()));
+    }
+
     fn leave(&self, link: &M::Link, how: Shutdown) -> Shutdown {
         let mut how = match how {
             Shutdown::CloseOrReset if self.rendezvous || !self.reset_unread => Shutdown::Close,

@@ -3,23 +3,24 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::error::cause::Cause;
+use crate::sim::action::{Action, Actions};
 use crate::sim::direction::{Direction, Item, NEVER, Place};
+use crate::sim::letter::Outcome;
 use crate::sim::setting::{Change, Cut, Settings, Way};
-use crate::sim::world::{Action, Alarm, World};
+use crate::sim::world::{Alarm, World};
 
 impl World {
     /// The directions of a way that are known.
     pub(super) fn known(&self, way: &Way) -> Vec<usize> {
         if let Way { from: Some(from), to: Some(to) } = way {
-            return self.index.get(&(*from, *to)).copied().into_iter().collect();
+            return self.find(from, to).into_iter().collect();
         }
         let all = self.dirs.iter().enumerate();
         all.filter(|(_, dir)| way.contains(&dir.from, &dir.to)).map(|(at, _)| at).collect()
     }
 
     /// Changes faults of the directions of a way, those that are known and those to come.
-    pub(super) fn change(&mut self, way: Way, change: &Change, now: u64, actions: &mut Vec<Action>) {
+    pub(super) fn change(&mut self, way: Way, change: &Change, now: u64, actions: &mut Actions) {
         self.plan.add(way, *change);
         for dir in self.known(&way) {
             if matches!(change, Change::Cut(_) | Change::Clear) {
@@ -30,7 +31,7 @@ impl World {
     }
 
     /// Cuts the known directions of a way for a time. A cut that ends later stays.
-    pub(super) fn cut_for(&mut self, way: Way, length: u64, now: u64, actions: &mut Vec<Action>) {
+    pub(super) fn cut_for(&mut self, way: Way, length: u64, now: u64, actions: &mut Actions) {
         let until = now.saturating_add(length);
         if let Way { from: Some(from), to: Some(to) } = &way {
             self.direction(from, to, now);
@@ -48,13 +49,10 @@ impl World {
         }
     }
 
-    pub(super) fn change_direction(&mut self, dir: usize, change: &Change, now: u64, actions: &mut Vec<Action>) {
+    pub(super) fn change_direction(&mut self, dir: usize, change: &Change, now: u64, actions: &mut Actions) {
         let (delayed, looked) = (self.delays(dir), self.looks(dir));
-        let direction = &mut self.dirs[dir];
-        let before = direction.settings;
-        direction.settings.apply(change);
-        direction.turn(&before, now);
-        let after = direction.settings;
+        let before = self.dirs[dir].change(change, now);
+        let after = self.dirs[dir].settings;
         if matches!(change, Change::Held(false)) || before.held && !after.held {
             self.release(dir, now);
         }
@@ -64,14 +62,10 @@ impl World {
         }
         if after.cut == Some(Cut::Reset) && before.cut != after.cut {
             self.reset_direction(dir, actions);
-            let dialling = core::mem::take(&mut self.dirs[dir].dialling);
-            for (letter, alarm) in dialling.into_values() {
-                alarm.and_then(|place| self.alarms.remove(&place));
-                actions.push(Action::Settle(letter, Err(Cause::ConnectionRefused)));
-            }
+            self.refuse_dials(dir, actions);
         }
         self.schedule(dir);
-        let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
+        let conns = self.conns.of(dir, self.dirs[dir].row);
         for conn in conns {
             self.follow(conn, dir, (delayed, looked), (&before, &after), actions);
             if after.user_timeout != before.user_timeout {
@@ -87,12 +81,12 @@ impl World {
         dir: usize,
         (delayed, looked): (bool, (bool, bool)),
         (before, after): (&Settings, &Settings),
-        actions: &mut Vec<Action>,
+        actions: &mut Actions,
     ) {
         let (delays, looks) = (self.delays(dir), self.looks(dir));
-        let Some(known) = self.conns.get(&conn) else { return };
+        let Some(known) = self.conns.get(conn) else { return };
         for side in (0..2).filter(|&side| known.dirs[side] == dir) {
-            let stays = known.is_lost(1 - side) || !delays && !known.lanes[side].marks.is_empty();
+            let stays = known.is_lost(1 - side) || !delays && !known.is_idle(side);
             if delays != delayed && !stays {
                 actions.extend(known.wire.upgrade().map(|wire| Action::Hold(wire, side, delays)));
             }
@@ -106,7 +100,7 @@ impl World {
     }
 
     /// Sets whether a rule looks at each write.
-    pub(super) fn set_ruled(&mut self, on: bool, actions: &mut Vec<Action>) {
+    pub(super) fn set_ruled(&mut self, on: bool, actions: &mut Actions) {
         let before: Vec<_> = (0..self.dirs.len()).map(|dir| (self.delays(dir), self.looks(dir))).collect();
         self.ruled = on;
         for (dir, before) in before.into_iter().enumerate() {
@@ -115,14 +109,14 @@ impl World {
     }
 
     /// The connections of a direction follow a change that is none of its settings.
-    pub(super) fn follow_all(&mut self, dir: usize, before: (bool, (bool, bool)), actions: &mut Vec<Action>) {
+    pub(super) fn follow_all(&mut self, dir: usize, before: (bool, (bool, bool)), actions: &mut Actions) {
         let settings = self.dirs[dir].settings;
-        let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
+        let conns = self.conns.of(dir, self.dirs[dir].row);
         conns.into_iter().for_each(|conn| self.follow(conn, dir, before, (&settings, &settings), actions));
     }
 
     /// Resets the connections of the known directions of a way.
-    pub(super) fn reset(&mut self, way: &Way, actions: &mut Vec<Action>) {
+    pub(super) fn reset(&mut self, way: &Way, actions: &mut Actions) {
         self.known(way).into_iter().for_each(|dir| self.reset_direction(dir, actions));
     }
 
@@ -132,18 +126,31 @@ impl World {
         self.alarms.insert((at, number), Alarm::Reset(Box::new(ways)));
     }
 
-    pub(super) fn reset_direction(&mut self, dir: usize, actions: &mut Vec<Action>) {
-        let conns: Vec<u64> = self.dirs[dir].conns.iter().copied().collect();
+    pub(super) fn reset_direction(&mut self, dir: usize, actions: &mut Actions) {
+        let conns = self.conns.of(dir, self.dirs[dir].row);
         for conn in conns {
-            if self.conns.get(&conn).is_some_and(|known| known.live) {
-                self.break_off(conn, actions);
+            let wire = self.conns.get(conn).and_then(|known| known.wire.upgrade());
+            if let Some(wire) = wire.filter(|wire| wire.is_live()) {
+                actions.push(Action::Break(wire));
+                self.forget(conn, actions);
+            }
+        }
+    }
+
+    /// Refuses the dials under way of a direction.
+    fn refuse_dials(&mut self, dir: usize, actions: &mut Actions) {
+        for conn in self.conns.of(dir, self.dirs[dir].row) {
+            let dial = self.conns.any_mut(conn).filter(|known| known.dialling && known.dirs[0] == dir);
+            if let Some(known) = dial {
+                known.limit.take().and_then(|place| self.alarms.remove(&place));
+                actions.extend(known.wire.upgrade().map(|wire| Action::SettleDial(wire, Outcome::Refused)));
             }
         }
     }
 
     /// Resets a connection, unless both ends are closed.
-    pub(super) fn break_off(&mut self, conn: u64, actions: &mut Vec<Action>) {
-        let wire = self.conns.get(&conn).and_then(|known| known.wire.upgrade());
+    pub(super) fn break_off(&mut self, conn: u64, actions: &mut Actions) {
+        let wire = self.conns.get(conn).and_then(|known| known.wire.upgrade());
         actions.extend(wire.map(Action::Break));
         self.forget(conn, actions);
     }
@@ -158,12 +165,12 @@ impl World {
         for place in places {
             self.replace(dir, place, time);
         }
-        for conn in self.dirs[dir].conns.iter() {
+        for conn in self.conns.of(dir, self.dirs[dir].row) {
             let Some(known) = self.conns.get_mut(conn) else { continue };
-            for side in (0..2).filter(|&side| known.dirs[side] == dir) {
-                let lane = &mut known.lanes[side];
-                if lane.last == NEVER {
-                    lane.last = time;
+            let dirs = known.dirs;
+            for side in (0..2).filter(|&side| dirs[side] == dir) {
+                if known.lane_of(side).is_some_and(|lane| lane.last == NEVER) {
+                    known.lane(side).last = time;
                 }
             }
         }
@@ -186,7 +193,7 @@ impl World {
         let Some(item) = self.dirs[dir].queue.remove(&place) else { return };
         let lane = item.lane();
         self.dirs[dir].queue.insert((due, place.1), item);
-        let lane = lane.and_then(|(conn, side)| Some(&mut self.conns.get_mut(&conn)?.lanes[side]));
+        let lane = lane.and_then(|(conn, side)| Some(self.conns.get_mut(conn)?.lane(side)));
         let mark = lane.and_then(|lane| {
             lane.last = lane.last.max(due);
             lane.marks.iter_mut().rev().find(|mark| mark.place == place)

@@ -10,26 +10,28 @@
 //! However a dial ends before its connection exists, nothing of it stays on its way. If a listener has accepted it
 //! already, the end of the stream is sent to that.
 
-use alloc::sync::{Arc, Weak};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
+use core::sync::atomic::Ordering;
 use core::task::Poll;
 
 use crate::addr::Addr;
 use crate::contract::any_notifier::AnyNotifier;
-use crate::contract::engine::{DelayIo, Engine, Shutdown};
+use crate::contract::engine::{Engine, Shutdown};
 use crate::contract::notifier::Notifier;
 use crate::error::cause::Cause;
 use crate::sim::direction::{DialRoute, NEVER};
 use crate::sim::faulty::{Faulty, FaultyLink};
-use crate::sim::letter::Letter;
+use crate::sim::letter::{Letter, Outcome};
 use crate::sim::letters::{Begun, REFUSED, Refused};
 use crate::sim::links::Links;
 use crate::sim::rule::{Traffic, Verdict};
 use crate::sim::setting::nanos;
 use crate::sim::shared::OnItsWay;
 use crate::sim::voyage::Voyage;
-use crate::sync::Lock;
+use crate::sync::{AtomicBool, Lock};
 
 pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>(
     faulty: &Faulty<E>,
@@ -39,25 +41,42 @@ pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>
     notifier: &N,
 ) -> Result<(FaultyLink<E>, Addr), Cause> {
     let ending = || notifier.ending();
-    let began = faulty.shared().step(|_, now, _| now);
-    let (dialling, outcome) = loop {
-        let dialling = Open::new(faulty, &ending, src, dst, began);
-        match dialling.connect(src, dst, data.clone(), notifier).await {
-            Ok(near) => break (dialling, Ok(near)),
+    let mut began = None;
+    loop {
+        let dialling = Open::new(faulty, &ending, src, dst, &mut began);
+        let connected = match dialling.refused {
+            Some(Refused::OnTheWay) => Err(Failed::There(REFUSED)),
+            Some(Refused::There) => Err(Box::pin(dialling.refusal()).await.map_or_else(Failed::Now, Failed::There)),
+            None => {
+                let (fate, far) = (&dialling.links.fate, Far { notifier, open: &dialling });
+                let mut dial = pin!(faulty.inner.dial(src, dst, data.clone(), &far));
+                let failed = |outcome: Result<(), Cause>| Err(Failed::Now(outcome.err().unwrap_or(REFUSED)));
+                poll_fn(|cx| match fate.outcome() {
+                    Some(outcome) => Poll::Ready(failed(outcome.into())),
+                    None => match dial.as_mut().poll(cx) {
+                        Poll::Ready(connected) => Poll::Ready(connected.map_err(Failed::There)),
+                        Poll::Pending => fate.poll(cx).map(failed),
+                    },
+                })
+                .await
+            }
+        };
+        // All that a fault delays is in futures of its own, which would make each dial larger.
+        match connected {
+            Ok((link, peer)) if dialling.is_answered() => return Ok((dialling.near(link), peer)),
+            Ok((link, peer)) => return Box::pin(dialling.connected(link, peer)).await,
             Err(Failed::Now(cause)) => return Err(cause),
-            // The request has to be sent again.
-            Err(Failed::There(_)) if dialling.is_forgotten(dst) => {}
-            Err(Failed::There(cause)) => break (dialling, Err(cause)),
+            // The engine itself failed, before the dial was on its way.
+            Err(Failed::There(cause)) if dialling.refused.is_none() && !dialling.links.are_made() => return Err(cause),
+            Err(Failed::There(cause)) => {
+                faulty.shared().act(|world, actions| world.forget(dialling.links.conn, actions));
+                // The request may have to be sent again.
+                if !dialling.is_forgotten(dst) {
+                    return Box::pin(dialling.failed(cause)).await;
+                }
+            }
         }
-    };
-    let answer = match dialling.answer.with(Option::take) {
-        Some(answer) => answer,
-        None => faulty.shared().answer(dialling.dialling.route),
-    };
-    if let Some(answer) = answer {
-        dialling.arrival(&answer.letter).await?;
     }
-    outcome.map(|(near, peer)| (near.keep(), peer))
 }
 
 /// Why a dial failed.
@@ -68,25 +87,19 @@ enum Failed {
     There(Cause),
 }
 
-/// A dial under way, as [`Begun`].
-struct Dialling {
-    route: DialRoute,
-    conn: u64,
-    fate: Arc<Letter>,
-    request: Option<OnItsWay>,
-    refused: Option<Refused>,
-    cuts: u64,
-}
-
-/// A dial under way, with what it has made so far.
+/// A dial under way, as [`Begun`], with what it has made so far.
 struct Open<'a, E: Engine + 'static> {
     faulty: &'a Faulty<E>,
     ending: &'a Ending<'a>,
-    dialling: Dialling,
-    /// Its connection, once the engine has made that.
-    links: Lock<Option<Arc<Links<E>>>>,
-    /// The answer, if that was sent already.
-    answer: Arc<Answered>,
+    /// Those of its connection.
+    links: Arc<Links<E>>,
+    route: DialRoute,
+    refused: Option<Refused>,
+    cuts: u64,
+    /// The request, if it takes time to arrive, and the answer.
+    travel: Option<Box<(OnItsWay, Arc<Answered>)>>,
+    /// Whether the faults know that it is over.
+    over: AtomicBool,
 }
 
 /// How the near end ends if the dial is dropped.
@@ -96,127 +109,124 @@ type Ending<'a> = dyn Fn() -> Shutdown + Sync + 'a;
 type Answered = Lock<Option<Option<OnItsWay>>>;
 
 impl<'a, E: Engine + 'static> Open<'a, E> {
-    fn new(faulty: &'a Faulty<E>, ending: &'a Ending<'a>, src: &Addr, dst: &Addr, began: u64) -> Self {
+    fn new(faulty: &'a Faulty<E>, ending: &'a Ending<'a>, src: &Addr, dst: &Addr, began: &mut Option<u64>) -> Self {
         let shared = faulty.shared();
-        let judged = match shared.judge(&Traffic::Dial { from: src.host(), to: dst.host(), port: dst.port }) {
+        let judged = match shared.judge(|| Traffic::Dial { from: src.host(), to: dst.host(), port: dst.port }) {
             Verdict::Pass => (0, None),
             Verdict::Delay(by) => (nanos(by), None),
             Verdict::Hold => (NEVER, None),
             Verdict::Reset => (0, Some(Refused::OnTheWay)),
             Verdict::Refuse => (0, Some(Refused::There)),
         };
-        let begun = shared.step(|world, now, _| world.dial(&src.host, &dst.host, judged, (began, now)));
-        let Begun { route, conn, fate, request, refused, cuts } = begun;
-        let request = request.map(|sent| OnItsWay::new(shared, sent));
-        let dialling = Dialling { route, conn, fate, request, refused, cuts };
-        Self { faulty, ending, dialling, links: Lock::new(None), answer: Arc::new(Lock::new(None)) }
+        let make = |conn| Arc::new(Links::new(faulty.inner.clone(), shared.clone(), conn));
+        let now = shared.now();
+        let began = *began.get_or_insert(now);
+        let (begun, links) = shared.look(|world| world.dial([&src.host, &dst.host], judged, (began, now), make));
+        let Begun { route, request, refused, cuts, is_late } = begun;
+        if is_late {
+            shared.act(|_, _| ());
+        }
+        let travel = request.map(|sent| Box::new((OnItsWay::new(shared, sent), Arc::new(Lock::new(None)))));
+        Self { faulty, ending, links, route, refused, cuts, travel, over: AtomicBool::new(false) }
     }
 
-    async fn connect<N: Notifier<Link = FaultyLink<E>>>(
-        &self,
-        src: &Addr,
-        dst: &Addr,
-        data: E::Data,
-        notifier: &N,
-    ) -> Result<(Near<'a, E>, Addr), Failed> {
-        match self.dialling.refused {
-            Some(Refused::OnTheWay) => return Err(Failed::There(REFUSED)),
-            Some(Refused::There) => {
-                self.refusal().await.map_err(Failed::Now)?;
-                return Err(Failed::There(REFUSED));
-            }
-            None => {}
+    /// The dialling end.
+    fn near(&self, link: E::Link) -> FaultyLink<E> {
+        if self.faulty.inner.delay_io().is_none() {
+            self.links.set(0, link.clone());
         }
-        let far = Far { notifier, open: self };
-        let connected = {
-            let mut dial = pin!(self.faulty.inner.dial(src, dst, data, &far));
-            poll_fn(|cx| match self.dialling.fate.poll(cx) {
-                Poll::Ready(outcome) => Poll::Ready(Err(Failed::Now(outcome.err().unwrap_or(REFUSED)))),
-                Poll::Pending => dial.as_mut().poll(cx).map_err(Failed::There),
-            })
-            .await
-        };
-        let links = self.links.with(|links| links.clone());
-        match connected {
-            Ok((link, peer)) => {
-                // An engine whose peer is elsewhere has not asked the notifier.
-                self.request().await.map_err(Failed::Now)?;
-                let links = match links {
-                    Some(links) => links,
-                    None => self.open([Some(link.clone()), None], [true, false]),
-                };
-                self.faulty.shared().step(|world, _, _| world.accepted(links.conn));
-                links.set(0, link.clone());
-                let end = Some(FaultyLink { link, links, side: 0 });
-                Ok((Near { faulty: self.faulty, ending: self.ending, end }, peer))
+        FaultyLink { link, links: self.links.clone(), side: 0 }
+    }
+
+    /// The engine has made the connection: the answer is sent, unless that was done.
+    async fn connected(self, link: E::Link, peer: Addr) -> Result<(FaultyLink<E>, Addr), Cause> {
+        if !self.links.are_made() {
+            // An engine whose peer is elsewhere has not asked the notifier.
+            if let Some(travel) = &self.travel {
+                self.arrival(&travel.0.letter).await?;
             }
-            Err(Failed::There(cause)) => match links {
-                Some(links) => {
-                    self.faulty.shared().step(|world, _, actions| world.forget(links.conn, actions));
-                    Err(Failed::There(cause))
-                }
-                // The engine itself failed, before the dial was on its way.
-                None => Err(Failed::Now(cause)),
-            },
-            Err(failed) => Err(failed),
+            self.made(0, link.clone(), [true, false]);
+            // A listener elsewhere has accepted before.
+            self.links.accept();
         }
+        let near = Near { faulty: self.faulty, ending: self.ending, end: Some(self.near(link)) };
+        self.answered().await?;
+        Ok((near.keep(), peer))
+    }
+
+    /// There is no connection: the answer is sent, unless that was done.
+    async fn failed(self, cause: Cause) -> Result<(FaultyLink<E>, Addr), Cause> {
+        self.answered().await?;
+        Err(cause)
+    }
+
+    /// The answer arrives.
+    async fn answered(&self) -> Result<(), Cause> {
+        let sent = self.travel.as_ref().and_then(|travel| travel.1.with(Option::take));
+        match sent.unwrap_or_else(|| self.faulty.shared().answer(self.route)) {
+            Some(answer) => self.arrival(&answer.letter).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether there is a connection, and the answer arrives as it is sent, since no fault delays it. The faults know
+    /// then that the dial is over.
+    fn is_answered(&self) -> bool {
+        let (conn, route) = (self.links.conn, self.route);
+        let made = self.travel.is_none() && self.links.are_made();
+        let answered = made && self.faulty.shared().look(|world| world.answered(conn, route));
+        self.over.store(answered, Ordering::Relaxed);
+        answered
     }
 
     /// Whether the host that it is for has lost its power since.
     fn is_forgotten(&self, dst: &Addr) -> bool {
-        self.faulty.shared().look(|world| world.cuts(&dst.host)) != self.dialling.cuts
+        self.faulty.shared().look(|world| world.cuts(&dst.host)) != self.cuts
     }
 
     /// The request arrives, and is refused there: the answer is sent by itself.
-    async fn refusal(&self) -> Result<(), Cause> {
-        let Some(request) = &self.dialling.request else { return Ok(()) };
-        let (shared, route, answer) = (self.faulty.shared().clone(), self.dialling.route, self.answer.clone());
-        let (request, sent) = (request.letter.clone(), Arc::new(Letter::new()));
+    async fn refusal(&self) -> Result<Cause, Cause> {
+        let Some(travel) = &self.travel else { return Ok(REFUSED) };
+        let (request, answer) = (travel.0.letter.clone(), travel.1.clone());
+        let (shared, route, sent) = (self.faulty.shared().clone(), self.route, Arc::new(Letter::new()));
         let done = sent.clone();
         let voyage = Voyage::begin(async move {
             if poll_fn(|cx| request.poll(cx)).await.is_ok() {
                 let way = shared.answer(route);
                 answer.with(|answer| answer.replace(way));
-                done.settle(Ok(()));
+                done.settle(Outcome::Arrived);
             }
         });
         let outcome = self.arrival(&sent).await;
         drop(voyage);
-        outcome
-    }
-
-    /// The request arrives.
-    async fn request(&self) -> Result<(), Cause> {
-        match &self.dialling.request {
-            Some(request) => self.arrival(&request.letter).await,
-            None => Ok(()),
-        }
+        outcome.map(|()| REFUSED)
     }
 
     /// A letter arrives, unless the dial fails before.
     async fn arrival(&self, letter: &Letter) -> Result<(), Cause> {
-        poll_fn(|cx| match self.dialling.fate.poll(cx) {
+        poll_fn(|cx| match self.links.fate.poll(cx) {
             Poll::Ready(outcome) => Poll::Ready(outcome),
             Poll::Pending => letter.poll(cx),
         })
         .await
     }
 
-    /// The faults know the connection from now on, of which these ends are of this network.
-    fn open(&self, ends: [Option<E::Link>; 2], own: [bool; 2]) -> Arc<Links<E>> {
-        let Dialling { conn, route, .. } = self.dialling;
-        let links = Arc::new(Links::new(self.faulty.inner.clone(), self.faulty.shared().clone(), conn, ends));
-        let weak: Weak<Links<E>> = Arc::downgrade(&links);
-        self.faulty.shared().step(|world, _, actions| world.open(conn, weak, route, own, actions));
-        self.links.with(|known| known.replace(links.clone()));
-        links
+    /// The engine has made the connection, of which these ends are of this network, and this is the link of one.
+    fn made(&self, side: usize, link: E::Link, own: [bool; 2]) {
+        let (shared, conn) = (self.faulty.shared(), self.links.conn);
+        self.links.set(side, link);
+        if shared.look(|world| world.open(conn, own)) {
+            shared.act(|world, actions| world.follow_first(conn, actions));
+        }
     }
 }
 
 impl<E: Engine + 'static> Drop for Open<'_, E> {
     fn drop(&mut self) {
-        let DialRoute { dirs, dial } = self.dialling.route;
-        self.faulty.shared().step(|world, _, actions| world.dialled(dirs[0], dial, actions));
+        let shared = self.faulty.shared();
+        if !self.over.load(Ordering::Relaxed) && shared.look(|world| world.dialled(self.links.conn)) {
+            shared.act(|_, _| ());
+        }
     }
 }
 
@@ -263,28 +273,28 @@ where
         src: &Addr,
         dst: &Addr,
         link: E::Link,
-        request: &Arc<Letter>,
+        travel: &(OnItsWay, Arc<Answered>),
         notifier: AnyNotifier<FaultyLink<E>>,
     ) -> Result<Addr, Cause> {
-        let (faulty, route) = (self.open.faulty, self.open.dialling.route);
+        let (faulty, route) = (self.open.faulty, self.open.route);
         let (far, mut left) = self.ends(link);
-        let (src, dst, request) = (*src, *dst, request.clone());
+        let (src, dst, request) = (*src, *dst, travel.0.letter.clone());
         let outcome = Arc::new((Letter::new(), Lock::new(None)));
-        let (shared, answer, sent) = (faulty.shared().clone(), self.open.answer.clone(), outcome.clone());
+        let (shared, answer, sent) = (faulty.shared().clone(), travel.1.clone(), outcome.clone());
         let held = Held { engine: faulty.inner.clone(), end: Some(far) };
         let voyage = Voyage::begin(async move {
             // A dial that fails on its way is dropped.
             if poll_fn(|cx| request.poll(cx)).await.is_ok() {
                 let far = held.pass();
-                let conn = far.links.conn;
+                let links = far.links.clone();
                 let connected = notifier.connect(&src, &dst, far).await;
                 if connected.is_ok() {
-                    shared.step(|world, _, _| world.accepted(conn));
+                    links.accept();
                 }
                 let way = shared.answer(route);
                 answer.with(|answer| answer.replace(way));
                 sent.1.with(|sent| *sent = Some(connected));
-                sent.0.settle(Ok(()));
+                sent.0.settle(Outcome::Arrived);
             }
         });
         poll_fn(|cx| outcome.0.poll(cx)).await?;
@@ -293,21 +303,32 @@ where
         outcome.1.with(|connected| *connected).unwrap_or(Err(REFUSED))
     }
 
+    /// The far end is handed over once the request has arrived.
+    async fn late(&self, src: &Addr, dst: &Addr, link: E::Link) -> Result<Addr, Cause> {
+        if let (Some(travel), Some(notifier)) = (&self.open.travel, self.open.faulty.notifier()) {
+            return self.travel(src, dst, link, travel, notifier).await;
+        }
+        let (far, mut left) = self.far(link).await?;
+        let connected = self.notifier.connect(src, dst, far).await;
+        left.settle(connected.is_ok());
+        connected
+    }
+
     /// Waits until the request has arrived. Returns the far end, and what the near one has to do if the dial is dropped.
     async fn far(&self, link: E::Link) -> Result<(FaultyLink<E>, Left<'_, E>), Cause> {
         let (far, left) = self.ends(link);
         let held = Held { engine: self.open.faulty.inner.clone(), end: Some(far) };
-        self.open.request().await?;
+        if let Some(travel) = &self.open.travel {
+            self.open.arrival(&travel.0.letter).await?;
+        }
         Ok((held.pass(), left))
     }
 
     /// Gives both ends to the faults.
     fn ends(&self, link: E::Link) -> (FaultyLink<E>, Left<'_, E>) {
-        let Open { faulty, ending, .. } = *self.open;
-        let near = faulty.inner.delay_io().map(|io| io.peer(&link));
-        let links = self.open.open([near, Some(link.clone())], [true; 2]);
-        let left = Left { faulty, ending, links: links.clone(), done: false };
-        (FaultyLink { link, links, side: 1 }, left)
+        let Open { faulty, ending, links, .. } = self.open;
+        self.open.made(1, link.clone(), [true; 2]);
+        (FaultyLink { link, links: links.clone(), side: 1 }, Left { faulty, ending: *ending, links, done: false })
     }
 }
 
@@ -327,10 +348,11 @@ where
     }
 
     async fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> Result<Addr, Cause> {
-        if let (Some(request), Some(notifier)) = (&self.open.dialling.request, self.open.faulty.notifier()) {
-            return self.travel(src, dst, link, &request.letter, notifier).await;
+        if self.open.travel.is_some() {
+            // It is rare, and would make each dial larger.
+            return Box::pin(self.late(src, dst, link)).await;
         }
-        let (far, mut left) = self.far(link).await?;
+        let (far, mut left) = self.ends(link);
         let connected = self.notifier.connect(src, dst, far).await;
         left.settle(connected.is_ok());
         connected
@@ -359,7 +381,7 @@ impl<E: Engine + 'static> Held<E> {
 impl<E: Engine + 'static> Drop for Held<E> {
     fn drop(&mut self) {
         if let Some(end) = self.end.take() {
-            end.links.shared.step(|world, _, actions| world.forget(end.links.conn, actions));
+            end.links.shared.act(|world, actions| world.forget(end.links.conn, actions));
             self.engine.shutdown(&end.link, Shutdown::Close);
             self.engine.release(&end.link);
         }
@@ -371,7 +393,7 @@ impl<E: Engine + 'static> Drop for Held<E> {
 struct Left<'a, E: Engine + 'static> {
     faulty: &'a Faulty<E>,
     ending: &'a Ending<'a>,
-    links: Arc<Links<E>>,
+    links: &'a Arc<Links<E>>,
     /// Whether there is an outcome.
     done: bool,
 }
@@ -381,7 +403,7 @@ impl<E: Engine + 'static> Left<'_, E> {
     fn settle(&mut self, accepted: bool) {
         self.done = true;
         if accepted {
-            self.faulty.shared().step(|world, _, _| world.accepted(self.links.conn));
+            self.links.accept();
         }
     }
 }
@@ -391,13 +413,13 @@ impl<E: Engine + 'static> Drop for Left<'_, E> {
         if self.done {
             return;
         }
-        let Links { conn, .. } = *self.links;
+        let conn = self.links.conn;
         match self.links.end(0) {
             Some(link) => {
-                self.faulty.shut(&self.links, 0, &link, (self.ending)());
+                self.faulty.shut(self.links, 0, &link, (self.ending)());
             }
             None => {
-                self.faulty.shared().step(|world, _, actions| world.shut_at_once(conn, 0, Shutdown::Close, actions));
+                self.faulty.shared().act(|world, actions| world.shut_at_once(conn, 0, Shutdown::Close, actions));
             }
         }
     }

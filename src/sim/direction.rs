@@ -9,14 +9,14 @@
 //! Invariant: what is due is taken out before a direction is cut or held, and only what is still in the queue waits.
 //! So nothing has to be compared with the moment of the cut, not even what is sent in the same instant.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 
 use crate::addr::name::HostName;
 use crate::contract::engine::Shutdown;
 use crate::sim::draw::{Drawer, Draws, scale};
 use crate::sim::letter::Letter;
-use crate::sim::setting::{Cut, Settings};
+use crate::sim::setting::{Change, Cut, Settings};
 
 /// When something is due that waits for a release.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -73,14 +73,20 @@ pub(super) struct DialRoute {
 pub(super) struct Direction {
     pub(super) from: HostName,
     pub(super) to: HostName,
+    /// The other direction between the two hosts, once both are known.
+    pub(super) back: Option<usize>,
     pub(super) settings: Settings,
+    /// Whether no fault is on; whether one asks that what is sent goes through lanes; and whether none delays bytes.
+    plain: bool,
+    delays: bool,
+    prompt: bool,
     pub(super) draws: Draws,
     /// How long it was cut in all.
     shift: u64,
     /// Since when it is cut.
     cut_at: Option<u64>,
     /// Whether the host that it leads to has no power.
-    pub(super) off: bool,
+    off: bool,
     /// When the cut ends by itself.
     pub(super) cut_until: Option<u64>,
     /// Counts the cuts and holds, and their ends: bytes sent before and after one are not merged.
@@ -95,23 +101,38 @@ pub(super) struct Direction {
     /// Its place in the agenda, by real time.
     pub(super) scheduled: Option<(u64, u64)>,
     /// The connections of which it is one direction.
-    pub(super) conns: BTreeSet<u64>,
-    /// The dials under way, by their numbers: what settles them early, and the alarm of their time limit.
-    pub(super) dialling: BTreeMap<u64, (Arc<Letter>, Option<Place>)>,
+    pub(super) row: Row,
 }
 
+/// The places of the first and the last connection of a direction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) first: u32,
+    pub(super) last: u32,
+}
+
+impl Row {
+    const EMPTY: Self = Self { first: NONE, last: NONE };
+}
+
+/// No place.
+pub(super) const NONE: u32 = u32::MAX;
+
 impl Direction {
-    pub(super) fn new(seed: u64, from: HostName, to: HostName, settings: Settings, now: u64) -> Self {
-        let draws = Draws::of(seed, &from, &to);
+    pub(super) fn new(draws: Draws, from: HostName, to: HostName, settings: Settings, off: bool, now: u64) -> Self {
         let cut_at = (settings.cut == Some(Cut::Stall)).then_some(now);
-        Self {
+        let mut direction = Self {
             from,
             to,
+            back: None,
             settings,
+            plain: false,
+            delays: false,
+            prompt: false,
             draws,
             shift: 0,
             cut_at,
-            off: false,
+            off,
             cut_until: None,
             epoch: 0,
             free: 0,
@@ -119,9 +140,57 @@ impl Direction {
             dials: 0,
             queue: BTreeMap::new(),
             scheduled: None,
-            conns: BTreeSet::new(),
-            dialling: BTreeMap::new(),
-        }
+            row: Row::EMPTY,
+        };
+        direction.settle();
+        direction
+    }
+
+    /// Notes what its faults come to.
+    fn settle(&mut self) {
+        self.plain = !self.off && self.settings == Settings::default();
+        self.delays = self.off || self.settings.delays();
+        self.prompt = !self.off && self.settings.is_prompt();
+    }
+
+    /// Whether no fault is on.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// Whether a fault asks that what is sent goes through lanes.
+    pub(super) fn delays(&self) -> bool {
+        self.delays
+    }
+
+    /// Whether bytes arrive as they are sent, if none are on their way.
+    pub(super) fn is_prompt(&self) -> bool {
+        self.prompt
+    }
+
+    /// Whether a dial that is sent now arrives at once: it is not behind another one either.
+    pub(super) fn passes_dials(&self) -> bool {
+        self.plain && self.last_dial == 0
+    }
+
+    pub(super) fn is_off(&self) -> bool {
+        self.off
+    }
+
+    /// The host that it leads to loses its power, or has it again.
+    pub(super) fn set_off(&mut self, off: bool) {
+        self.off = off;
+        self.epoch += 1;
+        self.settle();
+    }
+
+    /// Changes a fault. Its time stops or starts, as its settings say then. Returns what they were.
+    pub(super) fn change(&mut self, change: &Change, now: u64) -> Settings {
+        let before = self.settings;
+        self.settings.apply(change);
+        self.settle();
+        self.turn(&before, now);
+        before
     }
 
     /// Its own time.
@@ -141,7 +210,7 @@ impl Direction {
     }
 
     /// Stops or starts its time, as its settings say.
-    pub(super) fn turn(&mut self, before: &Settings, now: u64) {
+    fn turn(&mut self, before: &Settings, now: u64) {
         let cut = self.settings.cut == Some(Cut::Stall);
         match self.cut_at {
             None if cut => self.cut_at = Some(now),

@@ -26,6 +26,11 @@ impl Draws {
         Self(fold(fold(mix(seed), src.as_bytes()), dst.as_bytes()))
     }
 
+    /// The same number for the same direction.
+    pub(super) fn hash(self) -> u64 {
+        self.0
+    }
+
     /// The draw of `drawer` for an item of a dial, counted among the dials of the direction in which they were made.
     /// `back` is the other direction of its connection.
     pub(super) fn draw(self, drawer: Drawer, dial: u64, back: bool, item: u64) -> u64 {

@@ -67,7 +67,7 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
     fn poll_read(&self, link: &Self::Link, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, Cause>> {
         let FaultyLink { link, links, side } = link;
         let most = if links.looks_at_reads(*side) {
-            self.shared().step(|world, _, _| world.short(links.conn, *side, buf.len()))
+            self.shared().look(|world| world.short(links.conn, *side, buf.len()))
         } else {
             buf.len()
         };
@@ -88,17 +88,17 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
                 Verdict::Delay(by) => more = nanos(by),
                 Verdict::Hold => more = NEVER,
                 Verdict::Reset | Verdict::Refuse => {
-                    self.shared().step(|world, _, actions| world.break_off(links.conn, actions));
+                    self.shared().act(|world, actions| world.break_off(links.conn, actions));
                     return Poll::Ready(Err(Cause::ConnectionReset));
                 }
             }
-            match self.shared().step(|world, _, _| world.look(links.conn, *side, buf.len())) {
+            match self.shared().look(|world| world.look(links.conn, *side, buf.len())) {
                 Look::Write(count) => most = count,
                 Look::Fail(cause) => return Poll::Ready(Err(cause)),
                 Look::Wait => {
                     links.stall(*side, cx);
                     // The limit may have been lifted before the task was registered.
-                    match self.shared().step(|world, _, _| world.look(links.conn, *side, buf.len())) {
+                    match self.shared().look(|world| world.look(links.conn, *side, buf.len())) {
                         Look::Wait => return Poll::Pending,
                         Look::Write(count) => most = count,
                         Look::Fail(cause) => return Poll::Ready(Err(cause)),
@@ -160,7 +160,7 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
 
     fn release(&self, link: &Self::Link) {
         let FaultyLink { link, links, side } = link;
-        if self.shared().step(|world, _, _| world.release_end(links.conn, *side)) {
+        if !links.has_left(*side) || self.shared().look(|world| world.release_end(links.conn, *side)) {
             self.inner.release(link);
         }
     }

@@ -74,7 +74,12 @@ impl<E: Engine + 'static> Faulty<E> {
             Some(io) if !self.inner.is_rendezvous() => {
                 let written = io.poll_write_held(inner, cx, buf);
                 if let Poll::Ready(Ok((count, true))) = written {
-                    self.sent(link, count, more);
+                    let (conn, side) = (link.links.conn, link.side);
+                    if more == 0 && self.shared().look(|world| world.sent_at_once(conn, side, count)) {
+                        io.show(inner, count);
+                    } else {
+                        self.sent(link, count, more);
+                    }
                 }
                 written.map_ok(|(count, _)| count)
             }
@@ -117,7 +122,7 @@ impl<E: Engine + 'static> Faulty<E> {
             }
         };
         // Whatever an end was closed by meanwhile, the engine knows.
-        let open = self.shared().step(|world, _, _| world.is_open(links.conn, *side));
+        let open = self.shared().look(|world| world.is_open(links.conn, *side));
         if let Some(letter) = letter
             && open
             && letter.poll(cx).is_pending()
@@ -134,7 +139,7 @@ impl<E: Engine + 'static> Faulty<E> {
     /// Drops writes that are on their way.
     pub(super) fn drop_offers(&self, offers: impl IntoIterator<Item = Offer>) {
         for offer in offers {
-            let letter = self.shared().step(|world, _, _| world.take_letter(offer.dir, offer.number));
+            let letter = self.shared().act(|world, _| world.take_letter(offer.dir, offer.number));
             drop(letter);
         }
     }
@@ -143,12 +148,17 @@ impl<E: Engine + 'static> Faulty<E> {
     pub(super) fn shut(&self, links: &Arc<Links<E>>, side: usize, link: &E::Link, how: Shutdown) -> bool {
         let lanes = self.inner.delay_io();
         let how = if lanes.is_some() { how } else { audible(how) };
-        let way = self.shared().step(|world, _, actions| match lanes {
-            Some(_) => world.shut(links.conn, side, how, actions),
-            None => world.shut_at_once(links.conn, side, how, actions),
-        });
+        let conn = links.conn;
+        let way = match lanes {
+            Some(_) => self.shared().look(|world| world.shut_plain(conn, side, how)),
+            None => Some(self.shared().act(|world, actions| world.shut_at_once(conn, side, how, actions))),
+        };
+        let way = way.unwrap_or_else(|| self.shared().act(|world, actions| world.shut(conn, side, how, actions)));
         if !matches!(how, Shutdown::Read | Shutdown::Write) {
             links.closed(side);
+        }
+        if way != Way::Direct {
+            links.leave(side);
         }
         let reset = match (way, lanes) {
             (Way::Lane, Some(io)) => {
@@ -159,7 +169,7 @@ impl<E: Engine + 'static> Faulty<E> {
             (Way::Done, _) => false,
             (Way::Direct | Way::Lane, _) => self.inner.shutdown(link, how),
         };
-        if how != Shutdown::Read {
+        if how != Shutdown::Read && (lanes.is_none() || self.inner.is_rendezvous()) {
             let offers = links.take_offers(side);
             offers.iter().for_each(|offer| offer.letter.wake());
             self.drop_offers(offers);

@@ -3,7 +3,7 @@
 //! Their dials were made elsewhere, or through an engine that hands its own over like those. So the faults know the
 //! accepted end alone, and delay what that sends.
 
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use core::future::Future;
 
 use crate::addr::Addr;
@@ -26,10 +26,16 @@ impl<E: Engine + 'static> FromOutside<E> {
     /// The accepted end, which the faults know from now on.
     fn far(&self, src: &Addr, dst: &Addr, link: E::Link) -> FaultyLink<E> {
         let Self { engine, shared, .. } = self;
-        let (conn, route) = shared.step(|world, now, _| world.incoming(&src.host, &dst.host, now));
-        let links = Arc::new(Links::new(engine.clone(), shared.clone(), conn, [None, Some(link.clone())]));
-        let weak: Weak<Links<E>> = Arc::downgrade(&links);
-        shared.step(|world, _, actions| world.open(conn, weak, route, [false, true], actions));
+        let links = shared.step(|world, now, _| {
+            let make = |conn| Arc::new(Links::new(engine.clone(), shared.clone(), conn));
+            world.incoming([&src.host, &dst.host], now, make)
+        });
+        links.set(1, link.clone());
+        shared.act(|world, actions| {
+            if world.open(links.conn, [false, true]) {
+                world.follow_first(links.conn, actions);
+            }
+        });
         FaultyLink { link, links, side: 1 }
     }
 }
@@ -40,16 +46,16 @@ impl<E: Engine + 'static> Notifier for FromOutside<E> {
 
     fn accept(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<AnyAccept, Cause>> + Send {
         let far = self.far(src, dst, link);
-        let (conn, shared) = (far.links.conn, self.shared.clone());
+        let links = far.links.clone();
         let accept = self.notifier.accept(src, dst, far);
-        async move { accept.await.inspect(|_| shared.step(|world, _, _| world.accepted(conn))) }
+        async move { accept.await.inspect(|_| links.accept()) }
     }
 
     fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
         let far = self.far(src, dst, link);
-        let (conn, shared) = (far.links.conn, self.shared.clone());
+        let links = far.links.clone();
         let connect = self.notifier.connect(src, dst, far);
-        async move { connect.await.inspect(|_| shared.step(|world, _, _| world.accepted(conn))) }
+        async move { connect.await.inspect(|_| links.accept()) }
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {

@@ -1,5 +1,6 @@
 //! The two ends of a connection, as faults see them.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -7,9 +8,9 @@ use core::task::{Context, Poll};
 
 use crate::contract::engine::{DelayIo as _, Engine, Shutdown};
 use crate::error::cause::Cause;
-use crate::sim::letter::Letter;
+use crate::sim::letter::{Letter, Outcome};
 use crate::sim::shared::Shared;
-use crate::sim::world::Wire;
+use crate::sim::wire::Wire;
 use crate::sync::{AtomicBool, Lock};
 use crate::wait::waker::{ManyWakers, Task, Wakers, poll_locked};
 
@@ -19,9 +20,16 @@ pub(super) struct Links<E: Engine> {
     pub(super) shared: Arc<Shared>,
     /// The number of the connection among those that faults know.
     pub(super) conn: u64,
-    /// The link of each end, once it is known.
+    /// Fails if the dial is refused on its way, or takes too long.
+    pub(super) fate: Letter,
+    /// The link of each end, once it is known. Where the engine can tell that of a peer, one is enough.
     ends: Lock<[Option<E::Link>; 2]>,
+    /// Whether one is, and whether a listener has accepted.
+    made: AtomicBool,
+    live: AtomicBool,
     sides: [Side; 2],
+    /// What waits at the ends; most have nothing.
+    queues: Lock<Option<Box<[Queue; 2]>>>,
     /// Whether it was reset by neither end, over an engine that cannot do that.
     broken: AtomicBool,
 }
@@ -36,10 +44,17 @@ struct Side {
     reads: AtomicBool,
     /// Whether the end has timed out.
     lost: AtomicBool,
+    /// Whether it was shut down, unknown to its peer for a time.
+    left: AtomicBool,
+}
+
+/// What waits at one end.
+#[derive(Default)]
+struct Queue {
     /// Tasks that wait to write as the limit of its bytes is reached.
-    stalled: Lock<ManyWakers>,
+    stalled: ManyWakers,
     /// Writes that are on their way to be offered, of engines that cannot hide bytes.
-    offers: Lock<Vec<Offer>>,
+    offers: Vec<Offer>,
 }
 
 /// A write that is on its way.
@@ -70,26 +85,64 @@ fn sum(bytes: &[u8]) -> u64 {
 }
 
 impl<E: Engine> Links<E> {
-    pub(super) fn new(engine: Arc<E>, shared: Arc<Shared>, conn: u64, ends: [Option<E::Link>; 2]) -> Self {
+    pub(super) fn new(engine: Arc<E>, shared: Arc<Shared>, conn: u64) -> Self {
         let side = || Side {
             delayed: AtomicBool::new(false),
             writes: AtomicBool::new(false),
             reads: AtomicBool::new(false),
             lost: AtomicBool::new(false),
-            stalled: Lock::new(ManyWakers::default()),
-            offers: Lock::new(Vec::new()),
+            left: AtomicBool::new(false),
         };
-        Self { engine, shared, conn, ends: Lock::new(ends), sides: [side(), side()], broken: AtomicBool::new(false) }
+        Self {
+            engine,
+            shared,
+            conn,
+            fate: Letter::new(),
+            ends: Lock::new([None, None]),
+            made: AtomicBool::new(false),
+            live: AtomicBool::new(false),
+            sides: [side(), side()],
+            queues: Lock::new(None),
+            broken: AtomicBool::new(false),
+        }
     }
 
     /// The link of an end is known from now on.
     pub(super) fn set(&self, side: usize, link: E::Link) {
         let before = self.ends.with(|ends| ends[side].replace(link));
         drop(before);
+        self.made.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the engine has made the connection.
+    pub(super) fn are_made(&self) -> bool {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// A listener has accepted the connection.
+    pub(super) fn accept(&self) {
+        self.live.store(true, Ordering::Relaxed);
+    }
+
+    /// Runs a step on what waits at an end.
+    fn queue<R>(&self, side: usize, step: impl FnOnce(&mut Queue) -> R) -> R {
+        self.queues.with(|queues| step(&mut queues.get_or_insert_default()[side]))
+    }
+
+    /// Like [`queue`](Self::queue), if anything has ever waited.
+    fn known_queue<R: Default>(&self, side: usize, step: impl FnOnce(&mut Queue) -> R) -> R {
+        self.queues.with(|queues| queues.as_mut().map(|queues| step(&mut queues[side])).unwrap_or_default())
     }
 
     pub(super) fn end(&self, side: usize) -> Option<E::Link> {
-        self.ends.with(|ends| ends[side].clone())
+        let ends = self.ends.with(|ends| ends.clone());
+        let [own, peer] = if side == 0 {
+            ends
+        } else {
+            let [near, far] = ends;
+            [far, near]
+        };
+        own.or_else(|| Some(self.engine.delay_io()?.peer(&peer?)))
     }
 
     pub(super) fn is_delayed(&self, side: usize) -> bool {
@@ -102,6 +155,15 @@ impl<E: Engine> Links<E> {
 
     pub(super) fn looks_at_reads(&self, side: usize) -> bool {
         self.sides[side].reads.load(Ordering::Relaxed)
+    }
+
+    /// An end was shut down, unknown to its peer for a time.
+    pub(super) fn leave(&self, side: usize) {
+        self.sides[side].left.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_left(&self, side: usize) -> bool {
+        self.sides[side].left.load(Ordering::Relaxed)
     }
 
     /// What an operation of an end reports that failed.
@@ -125,7 +187,7 @@ impl<E: Engine> Links<E> {
     /// Registers a task that waits until the limit of the end's bytes is lifted.
     pub(super) fn stall(&self, side: usize, cx: &mut Context<'_>) {
         let _: Poll<()> = poll_locked(cx.waker(), |registration| {
-            self.sides[side].stalled.with(|stalled| registration.register(stalled));
+            self.queue(side, |queue| registration.register(&mut queue.stalled));
             Poll::Pending
         });
     }
@@ -133,7 +195,7 @@ impl<E: Engine> Links<E> {
     /// The write of a task that is on its way with these bytes, if there is one. One with other bytes was dropped, and
     /// is returned second.
     pub(super) fn offer(&self, side: usize, task: Task, bytes: &[u8]) -> (Option<Arc<Letter>>, Option<Offer>) {
-        self.sides[side].offers.with(|offers| {
+        self.known_queue(side, |Queue { offers, .. }| {
             let Some(at) = offers.iter().position(|offer| offer.task == task) else { return (None, None) };
             let offer = &offers[at];
             if offer.len == bytes.len() && offer.sum == sum(bytes) {
@@ -145,18 +207,18 @@ impl<E: Engine> Links<E> {
     }
 
     pub(super) fn add_offer(&self, side: usize, offer: Offer) {
-        self.sides[side].offers.with(|offers| offers.push(offer));
+        self.queue(side, |queue| queue.offers.push(offer));
     }
 
     pub(super) fn take_offer(&self, side: usize, task: Task) -> Option<Offer> {
-        self.sides[side].offers.with(|offers| {
+        self.known_queue(side, |Queue { offers, .. }| {
             let at = offers.iter().position(|offer| offer.task == task)?;
             Some(offers.swap_remove(at))
         })
     }
 
     pub(super) fn take_offers(&self, side: usize) -> Vec<Offer> {
-        self.sides[side].offers.with(core::mem::take)
+        self.known_queue(side, |queue| core::mem::take(&mut queue.offers))
     }
 }
 
@@ -192,10 +254,14 @@ impl<E: Engine> Wire for Links<E> {
         self.sides[1 - side].reads.store(reads, Ordering::Relaxed);
     }
 
+    fn is_live(&self) -> bool {
+        self.live.load(Ordering::Relaxed)
+    }
+
     fn break_off(&self) {
         let ends = [self.end(0), self.end(1)];
         match (self.engine.delay_io(), &ends) {
-            (Some(io), [Some(link), _] | [None, Some(link)]) => io.break_off(link),
+            (Some(io), [Some(link), _]) => io.break_off(link),
             _ => {
                 self.broken.store(true, Ordering::Relaxed);
                 ends.iter().flatten().for_each(|link| {
@@ -207,11 +273,16 @@ impl<E: Engine> Wire for Links<E> {
     }
 
     fn resume(&self, side: usize) {
-        self.sides[side].stalled.with(Wakers::take).wake();
         // Writes that were on their way poll again.
-        let offers: Vec<Arc<Letter>> =
-            self.sides[side].offers.with(|offers| offers.iter().map(|offer| offer.letter.clone()).collect());
+        let (stalled, offers): (ManyWakers, Vec<Arc<Letter>>) = self.known_queue(side, |Queue { stalled, offers }| {
+            (stalled.take(), offers.iter().map(|offer| offer.letter.clone()).collect())
+        });
+        stalled.wake();
         offers.iter().for_each(|letter| letter.wake());
+    }
+
+    fn settle_dial(&self, outcome: Outcome) {
+        self.fate.settle(outcome);
     }
 
     fn time_out(&self, side: usize) {
@@ -220,6 +291,7 @@ impl<E: Engine> Wire for Links<E> {
             match self.engine.delay_io() {
                 Some(io) => {
                     io.leave(&link, Shutdown::Close);
+                    io.drop_hidden(&link);
                 }
                 None => {
                     self.engine.shutdown(&link, Shutdown::Abort);

@@ -64,7 +64,7 @@
 //! | [`accept_delay`](Route::accept_delay), [`slow_close`](Route::slow_close) | how much later dials, and ends of streams, arrive |
 //! | [`limit_data`](Route::limit_data) | bytes of a connection, after which it is closed, reset, or stalls |
 //! | [`slicer`](Route::slicer), [`short_reads`](Route::short_reads) | writes and reads that move fewer bytes than they could |
-//! | [`connect_timeout`](Route::connect_timeout), [`user_timeout`](Route::user_timeout) | when a dial fails, or an end whose bytes do not arrive |
+//! | [`connect_timeout`](Route::connect_timeout), [`user_timeout`](Route::user_timeout) | when a dial fails, or an end whose bytes do not arrive; they never do then |
 //!
 //! A change is for what is sent from then on, and nothing overtakes what was sent before it on its connection. Bytes on
 //! their way take room in the buffer, so a connection carries at most one buffer in each latency. In a rendezvous
@@ -165,9 +165,13 @@
 //! Both ends of a connection must be in networks with the same [`Faults`]. Directions are kept from their first dial on; pairs of hosts that never talk cost nothing.
 
 #[cfg(feature = "alloc")]
+mod action;
+#[cfg(feature = "alloc")]
 mod change;
 #[cfg(feature = "alloc")]
 mod conn;
+#[cfg(feature = "alloc")]
+mod conns;
 #[cfg(feature = "alloc")]
 mod dial;
 #[cfg(feature = "alloc")]
@@ -201,6 +205,8 @@ mod setting;
 mod shared;
 #[cfg(feature = "alloc")]
 mod voyage;
+#[cfg(feature = "alloc")]
+mod wire;
 #[cfg(feature = "alloc")]
 mod world;
 

@@ -11,9 +11,10 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::addr::name::HostName;
+use crate::sim::action::Actions;
 use crate::sim::direction::{Item, Place};
 use crate::sim::setting::Way;
-use crate::sim::world::{Action, World};
+use crate::sim::world::World;
 
 impl World {
     /// How often a host has lost its power.
@@ -22,7 +23,7 @@ impl World {
     }
 
     /// A host loses its power, or has it again.
-    pub(super) fn power(&mut self, host: &HostName, on: bool, now: u64, actions: &mut Vec<Action>) {
+    pub(super) fn power(&mut self, host: &HostName, on: bool, now: u64, actions: &mut Actions) {
         let power = self.powers.entry(*host).or_default();
         if on {
             power.off = power.off.saturating_sub(1);
@@ -32,12 +33,11 @@ impl World {
         }
         let off = power.off > 0;
         for dir in self.known(&Way { from: None, to: Some(*host) }) {
-            if self.dirs[dir].off == off {
+            if self.dirs[dir].is_off() == off {
                 continue;
             }
             let before = (self.delays(dir), self.looks(dir));
-            self.dirs[dir].off = off;
-            self.dirs[dir].epoch += 1;
+            self.dirs[dir].set_off(off);
             if on {
                 self.send_again(dir, now);
             }

@@ -1,14 +1,14 @@
 //! Directions, and the verbs that set their faults.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 use core::time::Duration;
 
+use crate::sim::action::Actions;
 use crate::sim::setting::{Change, Cut, Limit, Way, nanos, part};
 use crate::sim::shared::Shared;
-use crate::sim::world::{Action, World};
+use crate::sim::world::World;
 
 /// Directions between hosts, and the verbs that set their faults.
 ///
@@ -37,7 +37,7 @@ impl Route {
         &self,
         ended: bool,
         text: fmt::Arguments<'_>,
-        mut step: impl FnMut(Way, &mut World, u64, &mut Vec<Action>),
+        mut step: impl FnMut(Way, &mut World, u64, &mut Actions),
     ) -> &Self {
         let ways = self.ways;
         self.faults.change(ended, &format_args!("{text} {self}"), |world, now, actions| {
@@ -177,8 +177,9 @@ impl Route {
         self.set(Change::ConnectTimeout(limit.map(nanos)), format_args!("connect timeout {limit:?}"))
     }
 
-    /// After how long an end fails with `timed out` whose bytes do not arrive. Its peer does not know it until it sends
-    /// something.
+    /// After how long an end fails with `timed out` whose bytes do not arrive. They are dropped, with all that it has
+    /// sent after them, and do not arrive once the link is repaired. Its peer does not know it until it sends something,
+    /// and is reset then.
     pub fn user_timeout(&self, limit: Option<Duration>) -> &Self {
         self.set(Change::UserTimeout(limit.map(nanos)), format_args!("user timeout {limit:?}"))
     }

@@ -115,6 +115,13 @@ impl Settings {
         self.lanes || self.cut.is_some() || self.held || timed || shaped || self.user_timeout.is_some()
     }
 
+    /// Whether no fault delays bytes, though they may go through lanes.
+    pub(super) fn is_prompt(&self) -> bool {
+        let timed = self.latency != (0, 0) || self.pair_latency.is_some() || self.jitter > 0;
+        let shaped = self.rate.is_some() || self.loss > 0 || self.limit.is_some();
+        !timed && !shaped && self.cut.is_none() && !self.held
+    }
+
     /// Whether each write is looked at before it is made.
     pub(super) fn looks_at_writes(&self) -> bool {
         self.limit.is_some() || self.slicer.is_some()

@@ -3,15 +3,16 @@
 use alloc::string::ToString;
 use alloc::sync::{Arc, Weak};
 use alloc::task::Wake;
-use alloc::vec::Vec;
 use core::fmt;
+use core::sync::atomic::Ordering;
 
+use crate::sim::action::Actions;
 use crate::sim::direction::DialRoute;
 use crate::sim::letter::Letter;
 use crate::sim::letters::Sent;
 use crate::sim::rule::{Rule, Traffic, Verdict};
-use crate::sim::world::{Action, World};
-use crate::sync::{Lock, Once};
+use crate::sim::world::World;
+use crate::sync::{AtomicBool, Lock, Once};
 use crate::trace::Trace;
 use crate::wait::clock::{Class, Clock, Time};
 
@@ -23,12 +24,20 @@ pub(super) struct Shared {
     pub(super) seed: u64,
     world: Lock<World>,
     rule: Lock<Option<Arc<Rule>>>,
+    /// Whether there is a rule.
+    ruled: AtomicBool,
 }
 
 impl Shared {
     pub(super) fn new(seed: u64, clock: Option<Clock>, trace: Option<Trace>) -> Self {
-        let shared =
-            Self { clock: Once::new(), trace, seed, world: Lock::new(World::new(seed)), rule: Lock::new(None) };
+        let shared = Self {
+            clock: Once::new(),
+            trace,
+            seed,
+            world: Lock::new(World::new(seed)),
+            rule: Lock::new(None),
+            ruled: AtomicBool::new(false),
+        };
         clock.into_iter().for_each(|clock| {
             shared.clock.call_once(|| clock);
         });
@@ -47,28 +56,33 @@ impl Shared {
     }
 
     /// The time, in nanoseconds; that of a start as long as there is no clock.
-    fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         self.clock.get().map_or(0, |clock| clock.now().as_nanos())
     }
 
     /// Runs one step on the world, and then what it has left to do.
-    pub(super) fn step<R>(self: &Arc<Self>, step: impl FnOnce(&mut World, u64, &mut Vec<Action>) -> R) -> R {
+    pub(super) fn step<R>(self: &Arc<Self>, step: impl FnOnce(&mut World, u64, &mut Actions) -> R) -> R {
         let now = self.now();
-        let mut actions = Vec::new();
+        self.act(|world, actions| step(world, now, actions))
+    }
+
+    /// Like [`step`](Self::step), for one that does not ask for the time.
+    pub(super) fn act<R>(self: &Arc<Self>, step: impl FnOnce(&mut World, &mut Actions) -> R) -> R {
+        let mut actions = Actions::default();
         let (outcome, pending) = self.world.with(|world| {
-            let outcome = step(world, now, &mut actions);
+            let outcome = step(world, &mut actions);
             (outcome, world.next_at() != world.armed.as_ref().map(|&(at, _, _)| at))
         });
-        actions.into_iter().for_each(Action::run);
+        actions.run();
         if pending {
             self.run();
         }
         outcome
     }
 
-    /// Looks at the world, and changes nothing.
-    pub(super) fn look<R>(&self, look: impl FnOnce(&World) -> R) -> R {
-        self.world.with(|world| look(world))
+    /// Runs a step that leaves nothing to do, neither now nor later.
+    pub(super) fn look<R>(&self, look: impl FnOnce(&mut World) -> R) -> R {
+        self.world.with(look)
     }
 
     /// Makes a change that is recorded, after what is due, and carries out what it makes due.
@@ -76,7 +90,7 @@ impl Shared {
         self: &Arc<Self>,
         ended: bool,
         text: &dyn fmt::Display,
-        step: impl FnOnce(&mut World, u64, &mut Vec<Action>),
+        step: impl FnOnce(&mut World, u64, &mut Actions),
     ) {
         self.run();
         if let Some(trace) = &self.trace {
@@ -90,20 +104,24 @@ impl Shared {
     pub(super) fn set_rule(self: &Arc<Self>, rule: Option<Arc<Rule>>) {
         let on = rule.is_some();
         let before = self.rule.with(|known| core::mem::replace(known, rule));
+        self.ruled.store(on, Ordering::Relaxed);
         drop(before);
         self.change(!on, &"rule", |world, _, actions| world.set_ruled(on, actions));
     }
 
     /// What the rule says of something, if there is one. It is called under no lock.
-    pub(super) fn judge(&self, traffic: &Traffic<'_>) -> Verdict {
+    pub(super) fn judge<'t>(&self, traffic: impl FnOnce() -> Traffic<'t>) -> Verdict {
+        if !self.ruled.load(Ordering::Relaxed) {
+            return Verdict::Pass;
+        }
         let rule = self.rule.with(|rule| rule.clone());
-        rule.map_or(Verdict::Pass, |rule| rule(traffic))
+        rule.map_or(Verdict::Pass, |rule| rule(&traffic()))
     }
 
     /// What the rule says of a write.
     pub(super) fn judge_write(self: &Arc<Self>, conn: u64, side: usize, bytes: &[u8]) -> Verdict {
-        let hosts = self.step(|world, _, _| if world.ruled { world.hosts(conn, side) } else { None });
-        hosts.map_or(Verdict::Pass, |[from, to]| self.judge(&Traffic::Write { from: &from, to: &to, bytes }))
+        let hosts = self.look(|world| if world.ruled { world.hosts(conn, side) } else { None });
+        hosts.map_or(Verdict::Pass, |[from, to]| self.judge(|| Traffic::Write { from: &from, to: &to, bytes }))
     }
 
     /// The answer of a dial is sent. `None` if it has arrived.
@@ -124,11 +142,11 @@ impl Shared {
             return;
         }
         let running = Running(self);
-        let mut actions = Vec::new();
+        let mut actions = Actions::default();
         loop {
             let now = self.now();
             let more = self.world.with(|world| world.take_due(now, &mut actions));
-            actions.drain(..).for_each(Action::run);
+            actions.run();
             if !more && self.arm() {
                 return core::mem::forget(running);
             }
@@ -186,8 +204,8 @@ impl OnItsWay {
 
 impl Drop for OnItsWay {
     fn drop(&mut self) {
-        if !self.letter.is_settled() {
-            let letter = self.shared.step(|world, _, _| world.take_letter(self.dir, self.number));
+        if self.letter.outcome().is_none() {
+            let letter = self.shared.act(|world, _| world.take_letter(self.dir, self.number));
             drop(letter);
         }
     }

@@ -313,6 +313,7 @@ macro_rules! __virtnet_behaviours {
             a_stalled_writer_feels_backpressure
             close_arrives_after_the_bytes
             abort_arrives_in_its_turn
+            bytes_of_an_end_that_timed_out_never_arrive
             bandwidth_is_shared_by_a_direction
         }
     };

@@ -55,6 +55,11 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         self.ring.hidden()
     }
 
+    /// Drops the hidden bytes. The writer has left before, so that none is written behind them.
+    pub(in crate::pipenet) fn drop_hidden(&mut self) {
+        self.ring.drop_hidden();
+    }
+
     /// The reader's end is closed, unknown to the writer: decides how, if that is open. Returns the readers to wake.
     ///
     /// The room that unread bytes take is free once the writer is told.

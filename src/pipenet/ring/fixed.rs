@@ -106,6 +106,11 @@ impl Ring for FixedRing<[u8]> {
         (self.len, self.hidden) = (self.len + shown, self.hidden - shown);
     }
 
+    #[cfg(feature = "sim")]
+    fn drop_hidden(&mut self) {
+        self.hidden = 0;
+    }
+
     fn has_offer(&self) -> bool {
         self.offer.is_some()
     }

@@ -280,6 +280,11 @@ impl Ring for HeapRing {
         }
     }
 
+    #[cfg(feature = "sim")]
+    fn drop_hidden(&mut self) {
+        self.aside.iter_mut().for_each(|aside| aside.hidden = 0);
+    }
+
     #[inline]
     fn has_offer(&self) -> bool {
         self.aside.as_ref().is_some_and(|aside| aside.offer.is_some())

@@ -55,6 +55,10 @@ pub trait Ring {
         let _ = count;
     }
 
+    /// Drops the hidden bytes. No byte is written from then on.
+    #[cfg(feature = "sim")]
+    fn drop_hidden(&mut self) {}
+
     /// Whether it is empty, with memory that it may not keep.
     fn has_spare(&self) -> bool {
         false

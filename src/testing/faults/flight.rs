@@ -93,6 +93,34 @@ pub(in super::super) fn abort_arrives_in_its_turn<N: NetRef + 'static>(setup: &S
     });
 }
 
+pub(in super::super) fn bytes_of_an_end_that_timed_out_never_arrive<N: NetRef + 'static>(setup: &Setup<N>) {
+    for ended in [false, true] {
+        on_each_clock(setup, |bed| {
+            let [b, a] = bed.pair();
+            bed.route().latency(L);
+            bed.faults.oneway("b", "a").user_timeout(Some(ms(200)));
+            assert_eq!(bed.write(&b, "x"), Ok(1));
+            bed.at(50);
+            bed.route().partition();
+            assert_eq!(bed.write(&b, "y"), Ok(1));
+            if ended {
+                b.close_write().expect("it is open");
+            }
+            bed.at(250);
+            assert_eq!(bed.read(&b), bed.unread(&b, "timed out"));
+            bed.faults.all().clear();
+            // The bytes that had arrived before are read.
+            assert_eq!(bed.read(&a), ok("x"));
+            bed.at(1000);
+            assert!(bed.waits(&a));
+            assert_eq!(bed.write(&a, "z"), Ok(1));
+            assert_eq!(bed.read(&a), bed.unread(&a, "connection reset"));
+            drop((a, b));
+            bed.finish();
+        });
+    }
+}
+
 pub(in super::super) fn bandwidth_is_shared_by_a_direction<N: NetRef + 'static>(setup: &Setup<N>) {
     // A connection carries at most a buffer in each latency, which must not be what limits it.
     if setup.buffer.is_some_and(|bytes| bytes < 64 << 10) {
