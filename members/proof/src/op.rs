@@ -85,6 +85,14 @@ pub enum Kind {
     NewHost,
     /// Closes a host.
     CloseHost,
+    /// A host crashes.
+    Crash,
+    /// A host loses its power.
+    PowerOff,
+    /// Makes a host anew.
+    Restart,
+    /// A host crashes, and is made anew.
+    Bounce,
     /// Makes the network close with its last host.
     AutoClose,
     /// Closes the network.
@@ -165,7 +173,7 @@ pub enum Mode {
 }
 
 /// How often each kind is chosen, out of 256 times.
-const WEIGHTS: [(Kind, u8); 35] = [
+const WEIGHTS: [(Kind, u8); 40] = [
     (Kind::Connect, 14),
     (Kind::Host, 3),
     (Kind::NewHost, 4),
@@ -173,12 +181,17 @@ const WEIGHTS: [(Kind, u8); 35] = [
     (Kind::AutoClose, 2),
     (Kind::CloseNetwork, 1),
     (Kind::Fail, 1),
-    (Kind::Listen, 16),
+    (Kind::Listen, 14),
+    (Kind::Restart, 2),
     (Kind::CloseListener, 4),
     (Kind::DropListener, 4),
-    (Kind::Dial, 26),
+    (Kind::Dial, 23),
+    (Kind::Crash, 2),
+    (Kind::PowerOff, 1),
     (Kind::DialAstray, 5),
-    (Kind::Accept, 28),
+    (Kind::Accept, 26),
+    (Kind::Bounce, 1),
+    (Kind::Restart, 1),
     (Kind::Read, 26),
     (Kind::Peek, 6),
     (Kind::Write, 30),

@@ -14,15 +14,17 @@ use virtnet_proof::shrink::explain;
 const SEQUENCES: u64 = 24_000;
 
 /// All outcomes that this number of programs must produce.
-const OUTCOMES: [&str; 26] = [
+const OUTCOMES: [&str; 30] = [
     "a connection",
     "address already in use",
     "backlog is full",
+    "bounce",
     "broken pipe",
     "cable unplugged",
     "cannot listen on requested address",
     "connection refused",
     "connection reset",
+    "crash",
     "end of stream",
     "host already registered",
     "host is down",
@@ -37,6 +39,8 @@ const OUTCOMES: [&str; 26] = [
     "pending",
     "pipe pool is full",
     "port table is full",
+    "power_off",
+    "restart",
     "socket is down",
     "timed out",
     "too many colons in address",

@@ -135,7 +135,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         };
         match (wait, whole) {
             (Wait::Dial { host, text, .. }, _) => {
-                let dial = self.host(host).dial(text.clone());
+                let dial = self.hosts[host].dial(text.clone());
                 Job::Future(Box::pin(async move { Actual::conn(dial.await) }))
             }
             (Wait::Accept(listener), _) => {
@@ -189,7 +189,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
     /// Runs an operation that does not wait.
     fn once(&self, wait: &Wait) -> Option<Actual<N>> {
         match wait {
-            Wait::Dial { host, text, .. } => pin!(self.host(host).dial(text.clone())).try_wait().map(Actual::conn),
+            Wait::Dial { host, text, .. } => pin!(self.hosts[host].dial(text.clone())).try_wait().map(Actual::conn),
             Wait::Accept(listener) => Some(Actual::conn(self.listeners[listener].try_accept())),
             Wait::Read { conn, len, take: true } => {
                 let mut buf = vec![0; *len];
@@ -206,7 +206,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         let shortest = Some(Duration::from_nanos(1));
         match wait {
             Wait::Dial { host, text, .. } => {
-                Actual::conn(self.host(host).dial(text.clone()).wait_timeout(Duration::ZERO))
+                Actual::conn(self.hosts[host].dial(text.clone()).wait_timeout(Duration::ZERO))
             }
             Wait::Accept(listener) => Actual::conn(self.listeners[listener].accept().wait_timeout(Duration::ZERO)),
             Wait::Read { conn, len, take } => {
@@ -236,9 +236,9 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
     pub(super) fn code(&self, id: Id) -> String {
         match self.model.wait(id) {
             Wait::Dial { host, text, verdict, .. } if self.relay.is_some() => {
-                format!("net.host({host:?})?.dial({text:?}) /* {verdict:?} */")
+                format!("{host}.dial({text:?}) /* {verdict:?} */")
             }
-            Wait::Dial { host, text, .. } => format!("net.host({host:?})?.dial({text:?})"),
+            Wait::Dial { host, text, .. } => format!("{host}.dial({text:?})"),
             Wait::Accept(listener) => format!("l{listener}.accept()"),
             Wait::Read { conn, len, take: true } => format!("c{conn}.read(&mut [0; {len}])"),
             Wait::Read { conn, len, take: false } => format!("c{conn}.peek(&mut [0; {len}])"),

@@ -2,6 +2,7 @@
 
 mod check;
 mod conn;
+mod death;
 mod exec;
 mod job;
 mod net;
@@ -14,11 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
+use death::Death;
 use job::{Job, WRITERS};
 pub use setup::{Backend, Setup};
-use virtnet::{Conn, Listener, NetRef, OwnedReadHalf, OwnedWriteHalf};
+use virtnet::{Conn, Host, Listener, NetRef, OwnedReadHalf, OwnedWriteHalf};
 
-use crate::model::{Id, Model, Wait};
+use crate::model::{self, Id, Model, Wait};
 use crate::op::{Op, Program};
 use crate::relay::Relay;
 
@@ -80,6 +82,10 @@ struct World<'w, N: NetRef> {
     pipes: Option<&'w dyn Fn() -> usize>,
     /// The engine, if its answers can be set.
     relay: Option<&'w Relay>,
+    /// How hosts die and return, if they can.
+    death: Option<Death<N>>,
+    /// All hosts, in all of their lives.
+    hosts: BTreeMap<model::Host, Host<N>>,
     listeners: BTreeMap<Id, Arc<Listener<N>>>,
     conns: BTreeMap<Id, Ends<N>>,
     waits: BTreeMap<Id, Waiting<'w, N>>,
@@ -151,6 +157,8 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
             setup,
             pipes,
             relay,
+            death: None,
+            hosts: BTreeMap::new(),
             listeners: BTreeMap::new(),
             conns: BTreeMap::new(),
             waits: BTreeMap::new(),

@@ -106,7 +106,7 @@ impl Setup {
         report.say(|| format!(r#"let net = Network::builder("t").buffer({buffer}){}.build()?;"#, self.options()));
         let builder = pipenet::Network::builder("t").buffer(buffer).rendezvous(rendezvous).reset_unread(reset_unread);
         let net = builder.share_port(share_port).backlog(backlog as u32).build().expect("valid options");
-        World::new(net.subnetwork().clone(), self, None, None).run(program, report)?;
+        World::new(net.subnetwork().clone(), self, None, None).growable().run(program, report)?;
         let weak = net.subnetwork().downgrade();
         drop(net);
         if weak.strong_count() == 0 { Ok(()) } else { Err("something still holds the network".into()) }
@@ -131,7 +131,8 @@ impl Setup {
         let (engine, registry) = self.relay();
         let net = SubNetwork::new("x", engine.clone(), registry, Heap::new());
         let net = std::sync::Arc::new(net.share_port(self.rules.share_port).backlog(self.rules.backlog as u32));
-        self.run_relay(&engine, net.clone(), program, report)?;
+        let world = World::new(net.clone(), self, None, Some(&engine)).growable();
+        Self::run_relay(&engine, world, program, report)?;
         drop(net);
         closed_once(&engine)
     }
@@ -146,7 +147,8 @@ impl Setup {
         let memory = FixedMemory::<_, HOSTS, SOCKETS>::new();
         let net = SubNetwork::new("x", engine.clone(), registry, Fixed::new(&memory));
         let net = net.share_port(self.rules.share_port).backlog(self.rules.backlog as u32);
-        self.run_relay(&engine, &net, program, report)?;
+        let world = World::new(&net, self, None, Some(&engine));
+        Self::run_relay(&engine, world, program, report)?;
         drop(net);
         closed_once(&engine)
     }
@@ -157,13 +159,12 @@ impl Setup {
     }
 
     fn run_relay<N: NetRef>(
-        &self,
         engine: &Relay,
-        net: N,
+        world: World<'_, N>,
         program: &Program,
         report: &mut Report,
     ) -> Result<(), String> {
-        World::new(net, self, None, Some(engine)).run(program, report)?;
+        world.run(program, report)?;
         match engine.ends() {
             0 => Ok(()),
             ends => Err(format!("{ends} ends of connections were not released")),

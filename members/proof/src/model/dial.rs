@@ -1,28 +1,28 @@
 //! Dials, from the source port to the connection.
 
-use std::rc::Rc;
-
 use super::socket::{Phase, Socket, State};
 use super::wait::{Begun, REFUSED, Wait};
-use super::{Addr, Done, Id, Model, Verdict};
+use super::{Addr, Done, Host, How, Id, Model, Verdict};
 use crate::address::{self, Parsed};
 
 impl Model {
     /// Starts a dial: takes the source port, and performs the checks in order.
-    pub(super) fn begin(&mut self, host: &Rc<str>, text: &str) -> Result<Begun, String> {
+    pub(super) fn begin(&mut self, host: &Host, text: &str) -> Result<Begun, String> {
         let port = self.lowest_port(host);
         let socket = Socket { port, bound: true, ..Socket::new(host.clone(), State::Dialling) };
         let source = self.insert(socket).map_err(|full| self.error("dial", None, None, &full))?;
         let target = match address::parse(text) {
-            Ok(Parsed { host: name, port }) if name.is_empty() => Addr { host: host.clone(), port },
+            Ok(Parsed { host: name, port }) if name.is_empty() => Addr { host: host.name.clone(), port },
             Ok(Parsed { host: name, port }) => Addr { host: name.into(), port },
             Err(cause) => return Err(self.fail_dial(source, None, &cause)),
         };
         // The first free port with which the peer has no connection. There is one among as many ports as there are
         // sockets.
-        while self.has_pair(&target, &self.sockets[&source].addr()) {
-            let next = self.sockets[&source].port + 1;
-            self.at(source).port = self.free_port_from(next, host);
+        if let Some(peer) = self.newest(&target.host).cloned() {
+            while self.has_pair(&peer, target.port, &self.sockets[&source]) {
+                let next = self.sockets[&source].port + 1;
+                self.at(source).port = self.free_port_from(next, host);
+            }
         }
         let entered = match self.down(host) {
             Some(cause) => Err(cause.into()),
@@ -36,20 +36,20 @@ impl Model {
 
     /// Queues a dial at its listener; returns the socket there, and the pipe.
     fn enqueue(&mut self, source: Id, target: &Addr) -> Result<(Id, Id), String> {
-        if !self.hosts.contains_key(&target.host) {
+        let Some(peer) = self.newest(&target.host).cloned() else {
             return Err(format!("{}: query [{:?}]: no such host", self.rules.registry, &*target.host));
-        }
+        };
         // A connection takes its pipe before the listener is asked.
         let pipe = self.new_pipe()?;
-        let entered = self.enter(source, target, pipe);
+        let entered = self.enter(source, &peer, target.port, pipe);
         if entered.is_err() {
             self.pipes.remove(&pipe);
         }
         entered.map(|request| (request, pipe))
     }
 
-    fn enter(&mut self, source: Id, target: &Addr, pipe: Id) -> Result<Id, String> {
-        let listener = self.listener_at(&target.host, target.port).filter(|_| self.is_open(&target.host));
+    fn enter(&mut self, source: Id, peer: &Host, port: u16, pipe: Id) -> Result<Id, String> {
+        let listener = self.listener_at(peer, port).filter(|_| self.is_open(peer));
         let listener = listener.ok_or("connection refused")?;
         let backlog = self.rules.backlog;
         if self.queue(listener).is_some_and(|(queue, _)| queue.len() >= backlog) {
@@ -58,8 +58,9 @@ impl Model {
         let request = Socket {
             awaited: true,
             peer: Some(self.sockets[&source].addr()),
+            peer_life: self.sockets[&source].host.life,
             end: Some((pipe, 1)),
-            ..Socket::new(target.host.clone(), State::Request { listener, phase: Phase::Queued })
+            ..Socket::new(peer.clone(), State::Request { listener, phase: Phase::Queued })
         };
         let request = self.insert(request)?;
         if let Some((queue, seats)) = self.queue(listener) {
@@ -72,7 +73,7 @@ impl Model {
     /// Returns the error of a dial, and frees its port.
     fn fail_dial(&mut self, source: Id, target: Option<&Addr>, cause: &str) -> String {
         let addr = self.sockets[&source].addr();
-        self.remove(source);
+        self.remove(source, How::Close);
         self.error("dial", Some(&addr), target, cause)
     }
 
@@ -140,6 +141,7 @@ impl Model {
     /// Ends a dial without a connection: it leaves nothing behind, or the accepting end sees it closed.
     pub(super) fn give_up_dial(&mut self, begun: Begun, cause: &str) -> String {
         let Begun { source, target, request, end, .. } = begun;
+        let how = self.ending(&self.sockets[&source].host);
         match self.phase(request) {
             Some(Phase::Queued | Phase::Claimed | Phase::Refused) => {
                 if self.phase(request) == Some(Phase::Claimed) {
@@ -150,12 +152,12 @@ impl Model {
                 {
                     queue.retain(|&waiting| waiting != request);
                 }
-                self.remove(request);
+                self.remove(request, How::Close);
             }
             Some(Phase::Ready) => {}
             None => self.told(request),
         }
-        self.let_go(end);
+        self.let_go(end, how);
         self.fail_dial(source, Some(&target), cause)
     }
 }

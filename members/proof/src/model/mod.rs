@@ -4,6 +4,7 @@
 //! is kept in a map; [`Model::poll`] returns its outcome if it is done by now, and [`Model::stirs`] whether a poll
 //! would advance it, so that its task has to be woken.
 
+mod death;
 mod dial;
 mod socket;
 pub(crate) mod stream;
@@ -12,6 +13,8 @@ mod wait;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+pub use death::Host;
+use death::Life;
 pub use socket::{How, Socket};
 use stream::{End, Stream};
 pub use wait::{Done, REFUSED, Verdict, Wait};
@@ -81,8 +84,8 @@ pub struct Model {
     /// The cause of the network's failure, if it failed.
     failed: Option<&'static str>,
     auto_close: bool,
-    /// Whether each host is open.
-    hosts: BTreeMap<Rc<str>, bool>,
+    /// All hosts, also those that were made anew.
+    hosts: BTreeMap<Host, Life>,
     sockets: BTreeMap<Id, Socket>,
     pipes: BTreeMap<Id, Pipe>,
     waits: BTreeMap<Id, Wait>,
@@ -128,28 +131,20 @@ impl Model {
         if !self.up {
             return failed("network is down");
         }
-        if self.hosts.contains_key(name) {
+        if self.newest(name).is_some() {
             return failed(&format!(r#"{registry}: announce [{name:?} ""]: host already registered"#));
         }
         if self.hosts.len() == hosts {
             return failed(&format!("host table is full ({hosts})"));
         }
-        self.hosts.insert(name.into(), true);
+        self.hosts.insert(Host { name: name.into(), life: 0 }, Life::Open);
         Ok(())
     }
 
     /// Closes a host. Its sockets keep their ports.
-    pub fn close_host(&mut self, name: &str) -> Result<(), String> {
-        match self.hosts.get_mut(name) {
-            Some(open) if *open => *open = false,
-            _ => return Ok(()),
-        }
-        let ids: Vec<Id> = self.sockets.iter().filter(|(_, socket)| &*socket.host == name).map(|(&id, _)| id).collect();
-        for id in ids {
-            self.shut_with_host(id);
-        }
-        if self.auto_close && self.up && !self.hosts.values().any(|&open| open) {
-            let network = self.rules.network;
+    pub fn close_host(&mut self, host: &Host) -> Result<(), String> {
+        if self.end_life(host, Life::Closed) && self.auto_close && self.up && !self.any_open() {
+            let (network, name) = (self.rules.network, &*host.name);
             return self.close().map_err(|error| format!("virtnet {network:?}: host {name:?}: close: {error}"));
         }
         Ok(())
@@ -158,7 +153,7 @@ impl Model {
     /// Makes the network close with its last open host.
     pub fn auto_close(&mut self) -> Result<(), String> {
         let failed = |cause: &str| Err(format!("virtnet {:?}: auto close: {cause}", self.rules.network));
-        match (self.up, self.hosts.values().any(|&open| open)) {
+        match (self.up, self.any_open()) {
             (false, _) => failed("network is down"),
             (true, false) => failed("no open host"),
             (true, true) => {
@@ -180,9 +175,8 @@ impl Model {
     /// Closes the network. Every close returns the same outcome.
     pub fn close(&mut self) -> Result<(), String> {
         self.up = false;
-        for name in self.host_names() {
-            // The network is already down, so this closes nothing else.
-            let _ = self.close_host(&name);
+        for host in self.hosts().cloned().collect::<Vec<_>>() {
+            self.end_life(&host, Life::Closed);
         }
         let [engine, registry] = self.rules.close_failures;
         let failures: Vec<_> = [self.failed, engine, registry].into_iter().flatten().collect();
@@ -203,22 +197,10 @@ impl Model {
         self.up
     }
 
-    /// Whether the host is open.
-    #[must_use]
-    pub fn is_open(&self, host: &str) -> bool {
-        self.hosts.get(host).is_some_and(|&open| open)
-    }
-
-    /// The names of all hosts.
-    #[must_use]
-    pub fn host_names(&self) -> Vec<Rc<str>> {
-        self.hosts.keys().cloned().collect()
-    }
-
     /// The number of sockets that the host has in use.
     #[must_use]
-    pub fn sockets_of(&self, host: &str) -> usize {
-        self.sockets.values().filter(|socket| &*socket.host == host).count()
+    pub fn sockets_of(&self, host: &Host) -> usize {
+        self.sockets.values().filter(|socket| socket.host == *host).count()
     }
 
     /// The number of connections in use.
@@ -234,7 +216,7 @@ impl Model {
     }
 
     /// The outermost cause of what is down: the network comes before the host.
-    fn down(&self, host: &str) -> Option<&'static str> {
+    fn down(&self, host: &Host) -> Option<&'static str> {
         match (self.up, self.is_open(host)) {
             (false, _) => Some("network is down"),
             (true, false) => Some("host is down"),
@@ -275,15 +257,20 @@ impl Model {
         incoming.shut_reader(how);
     }
 
-    /// Closes an end, with a reset if it has bytes unread.
-    fn close_end(&mut self, end: (Id, usize)) {
+    /// Closes an end. Unless it is aborted, it resets if it has bytes unread.
+    fn close_end(&mut self, end: (Id, usize), how: How) {
         let resets = self.rules.reset_unread && !self.rules.rendezvous && !self.streams(end)[1].is_empty();
-        self.shut(end, if resets { End::Reset } else { End::Closed });
+        let how = match how {
+            How::Abort => End::Aborted,
+            How::Close if resets => End::Reset,
+            How::Close => End::Closed,
+        };
+        self.shut(end, how);
     }
 
     /// Closes an end and releases it.
-    fn let_go(&mut self, end: (Id, usize)) {
-        self.close_end(end);
+    fn let_go(&mut self, end: (Id, usize), how: How) {
+        self.close_end(end, how);
         let pipe = self.pipes.get_mut(&end.0).expect("an end that is held has a pipe");
         pipe.held[end.1] = false;
         if pipe.held == [false; 2] {

@@ -1,10 +1,9 @@
 //! Operations that can wait.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
 use super::socket::{Phase, State};
-use super::{Addr, Id, Model, Rules};
+use super::{Addr, Host, How, Id, Model, Rules};
 
 /// A pending operation.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,7 +11,7 @@ pub enum Wait {
     /// A dial from this host, to the address in its text.
     Dial {
         /// The local host.
-        host: Rc<str>,
+        host: Host,
         /// The address.
         text: String,
         /// The backend's future answer.
@@ -235,8 +234,12 @@ impl Model {
     /// Drops an operation. Everything is as if it had not been started, except that a rendezvous write may have been
     /// delivered, or may be delivered later.
     pub fn give_up(&mut self, id: Id) {
-        if let Some(Wait::Dial { begun: Some(begun), .. }) = self.waits.remove(&id) {
-            self.give_up_dial(begun, "");
+        if let Some(Wait::Dial { host, begun: Some(begun), verdict, .. }) = self.waits.remove(&id) {
+            match self.ending(&host) {
+                How::Close => drop(self.give_up_dial(begun, "")),
+                // It is polled once more, so that a peer that has accepted it is reset.
+                How::Abort => drop(self.poll_dial(id, begun, verdict)),
+            }
         }
         self.unseat(id);
     }
