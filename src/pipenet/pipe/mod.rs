@@ -321,9 +321,10 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         }
     }
 
-    /// The reader shuts down, and says how the writer of the same end does. Returns the tasks to wake.
+    /// The reader shuts down, and says how the writer of the same end does. Whether unread bytes may reset it is
+    /// `resets`. Returns the tasks to wake.
     #[cfg_attr(feature = "std", inline)]
-    pub(in crate::pipenet) fn shut_reader(&mut self, how: &mut Shutdown) -> (W, W) {
+    pub(in crate::pipenet) fn shut_reader(&mut self, how: &mut Shutdown, resets: bool) -> (W, W) {
         let open = matches!(self.reader, EndState::Open | EndState::Finished);
         #[cfg(feature = "sim")]
         if self.reader == EndState::Gone && *how == Shutdown::CloseOrReset {
@@ -333,7 +334,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         let open = open || matches!(self.reader, EndState::Gone | EndState::Broken);
         if *how == Shutdown::CloseOrReset {
             // Where another thread shuts this end down, too, both do the same to its writer.
-            let resets = if open { self.ring.len() > 0 } else { self.reader == EndState::Reset };
+            let resets = resets && if open { self.ring.len() > 0 } else { self.reader == EndState::Reset };
             *how = if resets { Shutdown::Reset } else { Shutdown::Close };
         }
         let next = match how {
