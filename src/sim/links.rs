@@ -36,6 +36,9 @@ struct Side {
     reads: AtomicBool,
     /// Whether the end has timed out.
     lost: AtomicBool,
+    /// Whether its program has closed it. The engine may not know: its stream had ended before, and its peer is told
+    /// later.
+    closed: AtomicBool,
     /// Tasks that wait to write as the limit of its bytes is reached.
     stalled: Lock<ManyWakers>,
     /// Writes that are on their way to be offered, of engines that cannot hide bytes.
@@ -76,6 +79,7 @@ impl<E: Engine> Links<E> {
             writes: AtomicBool::new(false),
             reads: AtomicBool::new(false),
             lost: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             stalled: Lock::new(ManyWakers::default()),
             offers: Lock::new(Vec::new()),
         };
@@ -106,7 +110,9 @@ impl<E: Engine> Links<E> {
 
     /// What an operation of an end reports that failed.
     pub(super) fn cause(&self, side: usize, cause: Cause) -> Cause {
-        if cause != Cause::SocketDown {
+        if self.sides[side].closed.load(Ordering::Relaxed) {
+            Cause::SocketDown
+        } else if cause != Cause::SocketDown {
             cause
         } else if self.sides[side].lost.load(Ordering::Relaxed) {
             Cause::TimedOut
@@ -119,7 +125,7 @@ impl<E: Engine> Links<E> {
 
     /// The end is closed by its program: from now on that is reported.
     pub(super) fn closed(&self, side: usize) {
-        self.sides[side].lost.store(false, Ordering::Relaxed);
+        self.sides[side].closed.store(true, Ordering::Relaxed);
     }
 
     /// Registers a task that waits until the limit of the end's bytes is lifted.

@@ -190,6 +190,18 @@ fn a_dial_that_is_dropped_after_its_accept_sends_the_end_where_no_close_resets()
 }
 
 #[test]
+fn an_end_that_is_closed_after_its_stream_is_down_before_its_peer_knows() {
+    let bed = Bed::new();
+    let [b, a] = bed.pair();
+    a.close_write().expect("it is open");
+    bed.route().partition();
+    a.close();
+    assert_eq!(write(&a, "x"), Err("write pipet a:1->b:1: socket is down".into()));
+    drop((a, b));
+    bed.finish();
+}
+
+#[test]
 fn a_dial_to_itself_is_exempt_unless_named() {
     let bed = Bed::new();
     bed.faults.all().partition();
