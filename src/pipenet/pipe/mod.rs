@@ -292,8 +292,6 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
             (Shutdown::Close | Shutdown::CloseOrReset, EndState::Open | EndState::Finished) => {
                 self.writer = EndState::Closed
             }
-            // A reset that came first has left what can still be read.
-            (Shutdown::Abort, EndState::Reset) => {}
             #[cfg(feature = "sim")]
             _ if self.shut_held_writer(how) => {}
             _ => return (W::default(), W::default()),
