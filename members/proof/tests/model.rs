@@ -14,7 +14,7 @@ use virtnet_proof::shrink::explain;
 const SEQUENCES: u64 = 24_000;
 
 /// All outcomes that this number of programs must produce.
-const OUTCOMES: [&str; 30] = [
+const OUTCOMES: [&str; 35] = [
     "a connection",
     "address already in use",
     "backlog is full",
@@ -22,10 +22,12 @@ const OUTCOMES: [&str; 30] = [
     "broken pipe",
     "cable unplugged",
     "cannot listen on requested address",
+    "clear",
     "connection refused",
     "connection reset",
     "crash",
     "end of stream",
+    "hold",
     "host already registered",
     "host is down",
     "host table is full",
@@ -36,10 +38,13 @@ const OUTCOMES: [&str; 30] = [
     "no open host",
     "no such host",
     "not today",
+    "partition",
     "pending",
     "pipe pool is full",
     "port table is full",
     "power_off",
+    "release",
+    "repair",
     "restart",
     "socket is down",
     "timed out",

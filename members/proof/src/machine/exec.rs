@@ -15,6 +15,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
                 self.exec_net(op, report)
             }
             Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::Bounce => self.exec_death(op, report),
+            Kind::Fault => self.exec_fault(op, report),
             Kind::Listen | Kind::CloseListener | Kind::DropListener => self.exec_listener(op, report),
             Kind::Dial | Kind::DialAstray | Kind::Accept | Kind::Connect => self.exec_connect(op, report),
             Kind::Read | Kind::Peek | Kind::Write | Kind::Readable | Kind::Writable | Kind::Flush => {

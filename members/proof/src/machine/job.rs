@@ -40,13 +40,16 @@ pub(super) fn writer(op: Op) -> Id {
 impl<'w, N: NetRef + 'w> World<'w, N> {
     /// Starts an operation, and waits for it according to `mode`.
     pub(super) fn start(&mut self, wait: Wait, mode: Mode, report: &mut Report) -> Result<(), String> {
+        // A limit of a read or write is not zero, and this clock stands still.
+        let stands = self.faults.is_some() && matches!(wait, Wait::Read { take: true, .. } | Wait::Write { .. });
+        let mode = if stands && mode == Mode::Timed { Mode::Now } else { mode };
         match mode {
             Mode::Later | Mode::Idle => {
                 let idle = mode == Mode::Idle && matches!(wait, Wait::Dial { .. } | Wait::Accept(_));
                 let id = self.model.start(wait);
                 let (job, flag) = (self.job(id), self.task(id));
                 report.say(|| format!("let mut w{id} = pin!({}); // not polled", self.code(id)));
-                self.waits.insert(id, Waiting { job, flag, polled: false });
+                self.waits.insert(id, Waiting { job, flag, polled: false, dial: 0 });
                 if idle { Ok(()) } else { self.poll(id, report) }
             }
             Mode::Now | Mode::Timed => {
@@ -107,6 +110,9 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         };
         let want = self.model.poll(id, true);
         if want.is_none() {
+            if let (true, Some(relay)) = (fresh, self.relay) {
+                waiting.dial = relay.last_dial();
+            }
             self.waits.insert(id, waiting);
         }
         report.note(|| format!("polled {id}"));
@@ -119,10 +125,10 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
 
     /// Tells the engine its answer to a dial.
     pub(super) fn tell_relay(&self, id: Id) {
-        if let (Some(relay), Some((from, verdict))) = (self.relay, self.model.dial(id))
+        if let (Some(relay), Some(verdict)) = (self.relay, self.model.verdict(id))
             && verdict != Verdict::Open
         {
-            relay.decide(&from.host, from.port, verdict);
+            relay.decide(self.waits[&id].dial, verdict);
         }
     }
 

@@ -4,6 +4,7 @@ mod check;
 mod conn;
 mod death;
 mod exec;
+mod fault;
 mod job;
 mod net;
 mod outcome;
@@ -18,6 +19,7 @@ use std::task::{Wake, Waker};
 use death::Death;
 use job::{Job, WRITERS};
 pub use setup::{Backend, Setup};
+use virtnet::sim::Faults;
 use virtnet::{Conn, Host, Listener, NetRef, OwnedReadHalf, OwnedWriteHalf};
 
 use crate::model::{self, Id, Model, Wait};
@@ -84,6 +86,8 @@ struct World<'w, N: NetRef> {
     relay: Option<&'w Relay>,
     /// How hosts die and return, if they can.
     death: Option<Death<N>>,
+    /// Its faults, if it can have some.
+    faults: Option<&'w Faults>,
     /// All hosts, in all of their lives.
     hosts: BTreeMap<model::Host, Host<N>>,
     listeners: BTreeMap<Id, Arc<Listener<N>>>,
@@ -127,6 +131,8 @@ struct Waiting<'w, N: NetRef> {
     flag: Arc<Flag>,
     /// Whether the operation was polled: it does nothing before that.
     polled: bool,
+    /// The number of a dial for the engine whose answers can be set.
+    dial: u64,
 }
 
 /// Whether a task was woken since it was last polled.
@@ -158,6 +164,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
             pipes,
             relay,
             death: None,
+            faults: None,
             hosts: BTreeMap::new(),
             listeners: BTreeMap::new(),
             conns: BTreeMap::new(),

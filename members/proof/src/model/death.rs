@@ -70,6 +70,7 @@ impl Model {
             for id in of_host.map(|(&id, _)| id).collect::<Vec<Id>>() {
                 self.shut_with_host(id, self.ending(host));
             }
+            self.travel();
         }
         was_open
     }

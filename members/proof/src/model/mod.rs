@@ -6,6 +6,7 @@
 
 mod death;
 mod dial;
+mod fault;
 mod socket;
 pub(crate) mod stream;
 mod wait;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 
 pub use death::Host;
 use death::Life;
+pub use fault::{Fault, Way};
 pub use socket::{How, Socket};
 use stream::{End, Stream};
 pub use wait::{Done, REFUSED, Verdict, Wait};
@@ -68,6 +70,8 @@ pub struct Rules {
     pub share_port: bool,
     /// Whether the backend acknowledges claimed connections.
     pub acknowledged: bool,
+    /// Whether partitions stop what is sent.
+    pub faults: bool,
     /// The failures of engine and registry when they are closed.
     pub close_failures: [Option<&'static str>; 2],
 }
@@ -89,14 +93,25 @@ pub struct Model {
     sockets: BTreeMap<Id, Socket>,
     pipes: BTreeMap<Id, Pipe>,
     waits: BTreeMap<Id, Wait>,
+    /// All faults that began or ended, in order.
+    faults: Vec<(Way, Fault)>,
     last: Id,
 }
 
-/// A connection: the stream written by each side, and whether each end is still held.
+/// A connection: the host of each side, the stream written by it, and whether its end is still held.
 #[derive(Clone, Debug, PartialEq)]
 struct Pipe {
+    hosts: [Rc<str>; 2],
     written_by: [Stream; 2],
     held: [bool; 2],
+}
+
+impl Pipe {
+    /// What the end `side` has sent arrives: bytes, and how it has shut down.
+    fn arrive(&mut self, side: usize) {
+        self.written_by[side].show();
+        self.written_by[1 - side].tell_writer();
+    }
 }
 
 impl Model {
@@ -112,6 +127,7 @@ impl Model {
             sockets: BTreeMap::new(),
             pipes: BTreeMap::new(),
             waits: BTreeMap::new(),
+            faults: Vec::new(),
             last: 0,
         }
     }
@@ -235,12 +251,16 @@ impl Model {
     }
 
     /// Makes a pipe, if there is room for one.
-    fn new_pipe(&mut self) -> Result<Id, String> {
+    fn new_pipe(&mut self, hosts: [Rc<str>; 2]) -> Result<Id, String> {
         if self.pipes.len() == self.rules.pipes {
             return Err(format!("pipe pool is full ({})", self.rules.pipes));
         }
         let pipe = self.next();
-        self.pipes.insert(pipe, Pipe { written_by: [Stream::new(), Stream::new()], held: [true; 2] });
+        let [from, to] = &hosts;
+        let mut written_by = [Stream::new(), Stream::new()];
+        written_by[0].stopped = self.stops(from, to);
+        written_by[1].stopped = self.stops(to, from);
+        self.pipes.insert(pipe, Pipe { hosts, written_by, held: [true; 2] });
         Ok(pipe)
     }
 
@@ -253,8 +273,17 @@ impl Model {
     /// Shuts down both directions of an end.
     fn shut(&mut self, end: (Id, usize), how: End) {
         let [outgoing, incoming] = self.streams(end);
-        outgoing.shut_writer(how);
-        incoming.shut_reader(how);
+        outgoing.leave_writer(how);
+        incoming.leave_reader(how);
+        self.send(end);
+    }
+
+    /// What an end has sent arrives, unless it is stopped.
+    fn send(&mut self, (pipe, side): (Id, usize)) {
+        let pipe = self.pipes.get_mut(&pipe).expect("an end that is held has a pipe");
+        if !pipe.written_by[side].stopped {
+            pipe.arrive(side);
+        }
     }
 
     /// Closes an end. Unless it is aborted, it resets if it has bytes unread.

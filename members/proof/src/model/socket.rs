@@ -238,6 +238,7 @@ impl Model {
         let socket = self.at(id);
         socket.bound = false;
         socket.state = State::Closed;
+        self.travel();
     }
 
     /// Drops a listener.
@@ -288,7 +289,7 @@ impl Model {
 
     /// Shuts down writing.
     pub fn close_write(&mut self, id: Id) -> Result<(), String> {
-        self.shut_one(id, |[outgoing, _]| outgoing.shut_writer(End::Finished))
+        self.shut_one(id, |[outgoing, _]| outgoing.leave_writer(End::Finished))
     }
 
     /// Shuts down reading.
@@ -302,6 +303,7 @@ impl Model {
         }
         if let Some(end) = self.sockets[&id].end {
             shut(self.streams(end));
+            self.send(end);
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::dial::Stage;
+use super::fault::Answer;
 use super::socket::{Phase, State};
 use super::{Addr, Host, How, Id, Model, Rules};
 
@@ -61,7 +63,13 @@ pub enum Verdict {
 pub struct Begun {
     pub(super) source: Id,
     pub(super) target: Addr,
-    pub(super) request: Id,
+    pub(super) stage: Stage,
+    /// Whether its answer was sent.
+    pub(super) answer: Answer,
+    /// Its place among all that is sent.
+    pub(super) sent: Id,
+    /// Whether it did not arrive as it was sent.
+    pub(super) stopped: bool,
     /// Whether the backend knows that a listener has claimed the dial.
     pub(super) claimed: bool,
     pub(super) end: (Id, usize),
@@ -104,11 +112,11 @@ impl Model {
         self.waits.get_mut(&id).expect("an operation that waits")
     }
 
-    /// The source of a dial that has started, and the backend's answer to it.
+    /// The backend's answer to a dial that has started.
     #[must_use]
-    pub fn dial(&self, id: Id) -> Option<(Addr, Verdict)> {
+    pub fn verdict(&self, id: Id) -> Option<Verdict> {
         match self.waits.get(&id)? {
-            Wait::Dial { begun: Some(begun), verdict, .. } => Some((self.sockets[&begun.source].addr(), *verdict)),
+            Wait::Dial { begun: Some(_), verdict, .. } => Some(*verdict),
             _ => None,
         }
     }
@@ -144,6 +152,7 @@ impl Model {
             // A completed accept no longer waits.
             self.unseat(id);
         }
+        self.travel();
         done
     }
 
