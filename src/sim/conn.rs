@@ -140,6 +140,10 @@ impl World {
         }
         if by_lane {
             known.ends[side] = if whole { End::Leaving(how, false) } else { End::Ended };
+            if how == Shutdown::Vanish {
+                // What the peer sends from now on is answered, whether or not a fault delays it.
+                actions.extend(known.wire.upgrade().map(|wire| Action::Hold(wire, 1 - side, true)));
+            }
             Way::Lane
         } else {
             if whole {

@@ -91,9 +91,10 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    /// Whether an end has failed by itself. What its peer sends takes its way through the lane, to be answered.
+    /// Whether an end has failed by itself, or its machine has lost its power. What its peer sends takes its way through
+    /// the lane, to be answered.
     pub(super) fn is_lost(&self, side: usize) -> bool {
-        matches!(self.ends[side], End::Lost(_))
+        matches!(self.ends[side], End::Lost(_) | End::Leaving(Shutdown::Vanish, _))
     }
 }
 
@@ -281,7 +282,7 @@ impl World {
     /// Something has reached an end. One that has failed, or is of a machine that knows it no more, answers by a reset.
     pub(super) fn answer_lost(&mut self, conn: u64, side: usize, now: u64) {
         let Some(known) = self.conns.get(&conn) else { return };
-        if !known.is_lost(side) && !matches!(known.ends[side], End::Leaving(Shutdown::Vanish, _)) {
+        if !known.is_lost(side) {
             return;
         }
         let (dir, dial) = (known.dirs[side], known.dial);
