@@ -18,6 +18,10 @@ pub const EAGER: u8 = 1 << 3;
 /// The bit in the first byte of a program that gives a network on the heap faults.
 const FAULTS: u8 = 1 << 7;
 
+/// The kinds that are more frequent in such networks.
+const FAULTS_MORE: [Kind; 8] =
+    [Kind::Fault, Kind::Fault, Kind::Fault, Kind::Fault, Kind::Fault, Kind::PowerOff, Kind::Restart, Kind::Restart];
+
 /// Whether the network of a program has faults.
 #[must_use]
 pub fn has_faults([backend, ..]: Word) -> bool {
@@ -59,7 +63,8 @@ impl Program {
         let connect = Op { kind: Kind::Connect, on: 0, with: 0, mode: Mode::Later, task: 0 };
         let words = std::iter::repeat_with(|| {
             let op = Op::decode(random_word(random));
-            if has_faults(config) && random.below(8) == 0 { Op { kind: Kind::Fault, ..op } } else { op }.encode()
+            let more = has_faults(config) && random.below(8) == 0;
+            if more { Op { kind: FAULTS_MORE[random.below(8)], ..op } } else { op }.encode()
         });
         let words = words.filter(|&word| {
             let op = Op::decode(word);

@@ -28,9 +28,6 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
 
     pub(super) fn exec_death(&mut self, op: Op, report: &mut Report) -> Result<bool, String> {
         let Some(death) = &self.death else { return Ok(false) };
-        if self.faults.is_some() && op.kind == Kind::PowerOff {
-            return Ok(false);
-        }
         let known = self.model.newest_hosts();
         let name = if op.with < 240 {
             known[usize::from(op.on) % known.len()].name.to_string()

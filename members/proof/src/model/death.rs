@@ -31,6 +31,16 @@ pub(super) enum Life {
     Closed,
     /// It has crashed.
     Dead,
+    /// It has lost its power, and its peers are told nothing.
+    Off,
+}
+
+/// The power of a host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Power {
+    pub(super) off: bool,
+    /// How often it was cut.
+    pub(super) cuts: u32,
 }
 
 impl Model {
@@ -77,7 +87,11 @@ impl Model {
 
     /// How the connections of a host end that is not open.
     pub(super) fn ending(&self, host: &Host) -> How {
-        if self.hosts[host] == Life::Dead { How::Abort } else { How::Close }
+        match self.hosts[host] {
+            Life::Open | Life::Closed => How::Close,
+            Life::Dead => How::Abort,
+            Life::Off => How::Vanish,
+        }
     }
 
     fn find(&self, operation: &str, name: &str) -> Result<Host, String> {
@@ -95,11 +109,25 @@ impl Model {
         Ok(())
     }
 
-    /// A host loses its power, which is a crash where no peer can be left without an answer.
+    /// A host loses its power, if it is open: a crash where faults cannot keep its peers from being told.
     pub fn power_off(&mut self, name: &str) -> Result<(), String> {
         let host = self.find("power off", name)?;
-        self.end_life(&host, Life::Dead);
+        if !self.rules.faults {
+            self.end_life(&host, Life::Dead);
+            return Ok(());
+        }
+        let is_open = self.is_open(&host);
+        let power = self.powers.entry(host.name.clone()).or_default();
+        power.cuts += 1;
+        power.off |= is_open;
+        self.follow();
+        self.end_life(&host, Life::Off);
         Ok(())
+    }
+
+    /// How often a host has lost its power.
+    pub(super) fn cuts(&self, name: &str) -> u32 {
+        self.powers.get(name).map_or(0, |power| power.cuts)
     }
 
     /// Makes a host anew that is not open: its ports start from 1 again.
@@ -111,6 +139,10 @@ impl Model {
         }
         let host = Host { name, life: life + 1 };
         self.hosts.insert(host.clone(), Life::Open);
+        if let Some(power) = self.powers.get_mut(&host.name) {
+            power.off = false;
+            self.follow();
+        }
         Ok(host)
     }
 }

@@ -37,11 +37,13 @@ impl Model {
         let Some(peer) = self.newest(&target.host).cloned() else {
             return Err(format!("{}: query [{:?}]: no such host", self.rules.registry, &*target.host));
         };
+        let cuts = self.cuts(&peer.name);
         // A connection takes its pipe before the listener is asked.
         let pipe = self.new_pipe([self.sockets[&source].host.name.clone(), peer.name])?;
         let (stopped, sent) = (self.pipes[&pipe].written_by[0].stopped, self.next());
         let (target, stage, answer) = (target.clone(), Stage::Sent, Answer::NotSent);
-        let mut begun = Begun { source, target, stage, answer, sent, stopped, claimed: false, end: (pipe, 0) };
+        let (known, claimed, end) = (false, false, (pipe, 0));
+        let mut begun = Begun { source, target, stage, cuts, answer, known, sent, stopped, claimed, end };
         self.arrive(&mut begun);
         match begun.stage {
             Stage::Refused(cause) if !self.rules.faults => Err(cause),
@@ -121,6 +123,14 @@ impl Model {
     pub(super) fn poll_dial(&mut self, id: Id, mut begun: Begun, verdict: Verdict) -> Option<Done> {
         if self.rules.faults {
             self.settle(&mut begun);
+            // If the host has lost its power meanwhile, it knows nothing of the dial.
+            while matches!(begun.stage, Stage::Refused(_)) && !begun.known && self.is_forgotten(&begun) {
+                if self.pipes.contains_key(&begun.end.0) {
+                    self.let_go(begun.end, How::Close);
+                }
+                begun = self.send_dial(begun.source, &begun.target).expect("there is such a host, and room");
+            }
+            begun.known |= begun.is_decided();
         }
         // Whether the listener has accepted the dial, or why it never will; `None` if that is undecided.
         let answer = match begun.stage.clone() {
@@ -145,6 +155,10 @@ impl Model {
             (_, Some(cause)) => Some(Done::Failed(self.give_up_dial(begun, cause))),
             (Some(Err(cause)), None) => Some(Done::Failed(self.give_up_dial(begun, &cause))),
         }
+    }
+
+    fn is_forgotten(&self, begun: &Begun) -> bool {
+        begun.cuts != self.cuts(&begun.target.host)
     }
 
     /// The outcome of a dial that has arrived.

@@ -64,15 +64,18 @@ impl Model {
     /// Begins or ends a fault.
     pub fn fault(&mut self, ways: impl IntoIterator<Item = Way>, fault: Fault) {
         self.faults.extend(ways.into_iter().map(|way| (way, fault)));
+        self.follow();
+    }
+
+    /// What nothing stops any more arrives.
+    pub(super) fn follow(&mut self) {
         for id in self.pipes.keys().copied().collect::<Vec<_>>() {
             for side in 0..2 {
                 let pipe = &self.pipes[&id];
                 let stops = self.stops(&pipe.hosts[side], &pipe.hosts[1 - side]);
                 let Some(pipe) = self.pipes.get_mut(&id) else { continue };
                 pipe.written_by[side].stopped = stops;
-                if !stops {
-                    pipe.arrive(side);
-                }
+                pipe.arrive(side, false);
             }
         }
         self.travel();
@@ -90,7 +93,7 @@ impl Model {
                 Fault::Clear => (cut, held) = (false, false),
             }
         }
-        cut || held
+        cut || held || from != to && self.powers.get(to).is_some_and(|power| power.off)
     }
 
     /// Dials and their answers arrive where nothing stops them, in the order in which they were sent.

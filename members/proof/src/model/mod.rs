@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 pub use death::Host;
-use death::Life;
+use death::{Life, Power};
 pub use fault::{Fault, Way};
 pub use socket::{How, Socket};
 use stream::{End, Stream};
@@ -95,6 +95,8 @@ pub struct Model {
     waits: BTreeMap<Id, Wait>,
     /// All faults that began or ended, in order.
     faults: Vec<(Way, Fault)>,
+    /// The hosts that have ever lost their power, where peers are told nothing of that.
+    powers: BTreeMap<Rc<str>, Power>,
     last: Id,
 }
 
@@ -104,13 +106,30 @@ struct Pipe {
     hosts: [Rc<str>; 2],
     written_by: [Stream; 2],
     held: [bool; 2],
+    /// Whether each end has vanished, with the power of its host.
+    vanished: [bool; 2],
+    /// Whether each end, which has vanished, answers by a reset that has not arrived.
+    answers: [bool; 2],
 }
 
 impl Pipe {
-    /// What the end `side` has sent arrives: bytes, and how it has shut down.
-    fn arrive(&mut self, side: usize) {
-        self.written_by[side].show();
-        self.written_by[1 - side].tell_writer();
+    /// What the end `side` has sent arrives, unless it is stopped: bytes, and how it has shut down. `sent` is whether it
+    /// has sent anything that was not stopped.
+    fn arrive(&mut self, side: usize, sent: bool) {
+        if self.written_by[side].stopped {
+            return;
+        }
+        let arrives = self.written_by[side].show();
+        if !self.vanished[side] {
+            self.written_by[1 - side].tell_writer();
+        }
+        if self.vanished[1 - side] && (sent || arrives) {
+            self.answers[1 - side] = true;
+            self.arrive(1 - side, false);
+        }
+        if std::mem::take(&mut self.answers[side]) {
+            self.written_by.iter_mut().for_each(Stream::break_off);
+        }
     }
 }
 
@@ -128,6 +147,7 @@ impl Model {
             pipes: BTreeMap::new(),
             waits: BTreeMap::new(),
             faults: Vec::new(),
+            powers: BTreeMap::new(),
             last: 0,
         }
     }
@@ -260,7 +280,7 @@ impl Model {
         let mut written_by = [Stream::new(), Stream::new()];
         written_by[0].stopped = self.stops(from, to);
         written_by[1].stopped = self.stops(to, from);
-        self.pipes.insert(pipe, Pipe { hosts, written_by, held: [true; 2] });
+        self.pipes.insert(pipe, Pipe { hosts, written_by, held: [true; 2], vanished: [false; 2], answers: [false; 2] });
         Ok(pipe)
     }
 
@@ -270,29 +290,36 @@ impl Model {
         if side == 0 { [dialled, accepted] } else { [accepted, dialled] }
     }
 
-    /// Shuts down both directions of an end.
+    /// Shuts down both directions of an end, unless it has vanished.
     fn shut(&mut self, end: (Id, usize), how: End) {
+        if self.pipes[&end.0].vanished[end.1] {
+            return;
+        }
         let [outgoing, incoming] = self.streams(end);
         outgoing.leave_writer(how);
         incoming.leave_reader(how);
-        self.send(end);
+        self.send(end, false);
     }
 
     /// What an end has sent arrives, unless it is stopped.
-    fn send(&mut self, (pipe, side): (Id, usize)) {
+    fn send(&mut self, (pipe, side): (Id, usize), sent: bool) {
         let pipe = self.pipes.get_mut(&pipe).expect("an end that is held has a pipe");
-        if !pipe.written_by[side].stopped {
-            pipe.arrive(side);
-        }
+        pipe.arrive(side, sent);
     }
 
-    /// Closes an end. Unless it is aborted, it resets if it has bytes unread.
+    /// Closes an end. If it is neither aborted nor vanishes, it resets if it has bytes unread.
     fn close_end(&mut self, end: (Id, usize), how: How) {
         let resets = self.rules.reset_unread && !self.rules.rendezvous && !self.streams(end)[1].is_empty();
         let how = match how {
             How::Abort => End::Aborted,
             How::Close if resets => End::Reset,
             How::Close => End::Closed,
+            How::Vanish => {
+                let pipe = self.pipes.get_mut(&end.0).expect("an end that is held has a pipe");
+                pipe.vanished[end.1] = true;
+                pipe.written_by[1 - end.1].leave_reader(End::Closed);
+                return;
+            }
         };
         self.shut(end, how);
     }

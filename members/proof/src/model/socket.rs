@@ -60,6 +60,8 @@ pub enum How {
     Close,
     /// With a reset.
     Abort,
+    /// Without a word.
+    Vanish,
 }
 
 impl Socket {
@@ -303,7 +305,7 @@ impl Model {
         }
         if let Some(end) = self.sockets[&id].end {
             shut(self.streams(end));
-            self.send(end);
+            self.send(end, false);
         }
         Ok(())
     }

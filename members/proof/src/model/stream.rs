@@ -187,13 +187,21 @@ impl Stream {
         }
     }
 
-    /// All that the writer has sent arrives.
-    pub(super) fn show(&mut self) {
+    /// All that the writer has sent arrives; returns whether anything does.
+    pub(super) fn show(&mut self) -> bool {
+        let arrives = self.hidden > 0 || self.writer[1] != self.writer[0];
         self.hidden = 0;
         self.writer[1] = self.writer[0];
         if self.writer[1] == End::Aborted {
             self.bytes.clear();
         }
+        arrives
+    }
+
+    /// The connection is reset, by neither end.
+    pub(super) fn break_off(&mut self) {
+        (self.writer, self.reader) = ([End::Aborted; 2], [End::Aborted; 2]);
+        self.clear();
     }
 
     /// The writer gets to know how the reader has shut down, and unread bytes are dropped.

@@ -64,8 +64,12 @@ pub struct Begun {
     pub(super) source: Id,
     pub(super) target: Addr,
     pub(super) stage: Stage,
+    /// How often the host that it is for had lost its power before.
+    pub(super) cuts: u32,
     /// Whether its answer was sent.
     pub(super) answer: Answer,
+    /// Whether its task knows the outcome, and waits for the answer alone.
+    pub(super) known: bool,
     /// Its place among all that is sent.
     pub(super) sent: Id,
     /// Whether it did not arrive as it was sent.
@@ -230,7 +234,11 @@ impl Model {
         } else {
             stream.write(down, bytes, rules.buffer)
         };
-        Some(written?.map_or_else(|cause| Done::Failed(self.conn_error("write", conn, cause)), Done::Count))
+        let written = written?;
+        if written.is_ok_and(|count| count > 0) {
+            self.send(end, true);
+        }
+        Some(written.map_or_else(|cause| Done::Failed(self.conn_error("write", conn, cause)), Done::Count))
     }
 
     fn poll_writable(&mut self, conn: Id) -> Option<Done> {
@@ -246,8 +254,8 @@ impl Model {
         if let Some(Wait::Dial { host, begun: Some(begun), verdict, .. }) = self.waits.remove(&id) {
             match self.ending(&host) {
                 How::Close => drop(self.give_up_dial(begun, "")),
-                // It is polled once more, so that a peer that has accepted it is reset.
-                How::Abort => drop(self.poll_dial(id, begun, verdict)),
+                // It is polled once more, so that it ends as the connections of its host do.
+                How::Abort | How::Vanish => drop(self.poll_dial(id, begun, verdict)),
             }
         }
         self.unseat(id);
