@@ -146,8 +146,8 @@ impl World {
             }
             Way::Lane
         } else {
+            known.ends[side] = if whole { End::Closed } else { End::Ended };
             if whole {
-                known.ends[side] = End::Closed;
                 self.forget_closed(conn, actions);
             }
             Way::Direct

@@ -67,7 +67,7 @@ impl Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Open,
-    /// It ended its stream, by way of its lane.
+    /// It ended its stream.
     Ended,
     /// It is closed, and its peer is told later. Whether it was released meanwhile.
     Leaving(Shutdown, bool),

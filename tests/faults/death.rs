@@ -288,6 +288,21 @@ fn a_restarted_machine_answers_what_reaches_it_without_latency() {
 }
 
 #[test]
+fn a_stream_that_has_ended_is_not_ended_again() {
+    let mut bed = Bed::new();
+    let [b, a] = bed.pair();
+    b.close_write().expect("an open end");
+    bed.net.power_off("a").expect("there is such a host");
+    bed.restart_a();
+    // It sends nothing, so nothing answers.
+    b.close_write().expect("it does nothing");
+    assert!(waits(&b));
+    drop((a, b));
+    bed.listen();
+    bed.finish();
+}
+
+#[test]
 fn a_dial_that_a_dead_host_drops_after_its_restart_is_answered() {
     let mut bed = Bed::new();
     let dial = bed.dial();
