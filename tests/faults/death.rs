@@ -303,6 +303,25 @@ fn a_stream_that_has_ended_is_not_ended_again() {
 }
 
 #[test]
+fn the_end_of_a_stream_arrives_though_its_host_lost_its_power() {
+    let mut bed = Bed::slow();
+    let [b, a] = bed.connect();
+    let from = bed.now();
+    assert_eq!(write(&a, "end"), Ok(3));
+    a.close_write().expect("an open end");
+    bed.at(from + 10);
+    bed.net.power_off("a").expect("there is such a host");
+    bed.before(from + 50);
+    assert!(waits(&b));
+    bed.at(from + 50);
+    assert_eq!([read(&b), read(&b)], [Ok("end".into()), Ok(String::new())]);
+    drop((a, b));
+    bed.restart_a();
+    bed.listen();
+    bed.finish();
+}
+
+#[test]
 fn a_dial_that_a_dead_host_drops_after_its_restart_is_answered() {
     let mut bed = Bed::new();
     let dial = bed.dial();
