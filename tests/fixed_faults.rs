@@ -187,8 +187,9 @@ fn a_blocked_thread_is_woken_when_the_clock_is_advanced() {
         });
         let client = threads.spawn(move || {
             let dialled = b.dial("a:10").wait().unwrap();
-            let written = (&dialled).write(b"hello").unwrap();
-            (written, bed.clock.now())
+            // Once it has written, the clock may be advanced.
+            let connected = bed.clock.now();
+            ((&dialled).write(b"hello").unwrap(), connected)
         });
         while !server.is_finished() {
             bed.clock.advance_to_next();

@@ -407,6 +407,20 @@ fn bytes_keep_their_order_whatever_the_sizes_of_writes_and_reads() {
 }
 
 #[test]
+fn an_abort_after_the_host_closed_drops_nothing() {
+    let net = Network::new("t");
+    let (a, b) = (net.host("a").expect("a host"), net.host("b").expect("a host"));
+    let (dialled, accepted) = connect(&a, &b.listen(":9").expect("a free port"));
+    assert_eq!(dialled.try_write(b"unread").ok(), Some(6));
+    assert_eq!(accepted.try_write(b"rest").ok(), Some(4));
+    b.close().wait().expect("closing goes well");
+    accepted.abort();
+    let mut buf = [0; 9];
+    assert_eq!(dialled.try_read(&mut buf).ok(), Some(4));
+    assert_eq!(text(dialled.try_read(&mut buf)), "read pipet b:1->a:1: connection reset");
+}
+
+#[test]
 fn an_accepted_dial_of_a_host_that_crashed_is_reset() {
     let net = Network::new("t");
     let (a, b) = (net.host("a").expect("a host"), net.host("b").expect("a host"));

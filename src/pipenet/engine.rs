@@ -140,15 +140,12 @@ impl<M: PipeMemory> Engine for Pipes<M> {
         });
     }
 
-    fn shutdown(&self, link: &M::Link, how: Shutdown) -> bool {
+    fn shutdown(&self, link: &M::Link, mut how: Shutdown) -> bool {
         // The holder of the last link is about to drop it: an open connection has another one in its table.
         if self.memory.is_last(link) {
             return false;
         }
-        let mut how = match how {
-            Shutdown::CloseOrReset if self.rendezvous || !self.reset_unread => Shutdown::Close,
-            how => how,
-        };
+        let resets = self.reset_unread && !self.rendezvous;
         let wake = |(readers, writers): (M::Wakers, M::Wakers)| {
             readers.wake();
             writers.wake();
@@ -156,7 +153,7 @@ impl<M: PipeMemory> Engine for Pipes<M> {
         // What this end reads comes first: whether bytes wait there decides how a close ends what it writes.
         let incoming = match how {
             Shutdown::Write => None,
-            _ => self.memory.incoming(link, |direction| Some(direction?.shut_reader(&mut how))),
+            _ => self.memory.incoming(link, |direction| Some(direction?.shut_reader(&mut how, resets))),
         };
         let outgoing = match how {
             Shutdown::Read => None,

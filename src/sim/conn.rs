@@ -160,10 +160,14 @@ impl World {
         }
         if by_lane {
             known.ends[side] = if whole { End::Leaving(how, false) } else { End::Ended };
+            if how == Shutdown::Vanish {
+                // What the peer sends from now on is answered, whether or not a fault delays it.
+                actions.extend(known.wire.upgrade().map(|wire| Action::Hold(wire, 1 - side, true)));
+            }
             Way::Lane
         } else {
+            known.ends[side] = if whole { End::Closed } else { End::Ended };
             if whole {
-                known.ends[side] = End::Closed;
                 self.forget_closed(conn, actions);
             }
             Way::Direct
@@ -175,10 +179,11 @@ impl World {
         let known = self.conns.get_mut(conn)?;
         let is_plain = |end| matches!(end, End::Open | End::Closed | End::Elsewhere);
         let is_new = (0..2).all(|side| known.lane_of(side).is_none() && is_plain(known.ends[side]));
-        if !is_new || how == Shutdown::Vanish || self.ruled || !self.dirs[known.dirs[side]].is_plain() {
+        let looked_at = matches!(how, Shutdown::Vanish | Shutdown::Write);
+        if !is_new || looked_at || self.ruled || !self.dirs[known.dirs[side]].is_plain() {
             return None;
         }
-        if how == Shutdown::Read || known.ends[side] == End::Open && how == Shutdown::Write {
+        if how == Shutdown::Read {
             return Some(Way::Direct);
         }
         if known.ends[side] != End::Open {

@@ -16,7 +16,7 @@ use crate::sim::wire::Wire;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Open,
-    /// It ended its stream, by way of its lane.
+    /// It ended its stream.
     Ended,
     /// It is closed, and its peer is told later. Whether it was released meanwhile.
     Leaving(Shutdown, bool),
@@ -81,9 +81,10 @@ impl Conn {
         core::mem::take(&mut self.lanes)
     }
 
-    /// Whether an end has failed by itself. What its peer sends takes its way through the lane, to be answered.
+    /// Whether an end has failed by itself, or its machine has lost its power. What its peer sends takes its way through
+    /// the lane, to be answered.
     pub(super) fn is_lost(&self, side: usize) -> bool {
-        matches!(self.ends[side], End::Lost(_))
+        matches!(self.ends[side], End::Lost(_) | End::Leaving(Shutdown::Vanish, _))
     }
 
     /// Under which of its sides it is in the row of a direction.

@@ -168,7 +168,7 @@ impl World {
         let dir = self.conns.get(conn)?.dirs[side];
         let delays = self.delays(dir);
         let known = self.conns.get_mut(conn)?;
-        if !delays || known.ends[side] != End::Open {
+        if !delays && !known.is_lost(1 - side) || known.ends[side] != End::Open {
             return None;
         }
         let draws = self.dirs[known.dirs[0]].draws;
@@ -179,6 +179,7 @@ impl World {
         let due = direction.leave(now, count).saturating_add(latency).max(lane.last);
         lane.last = due;
         if due <= direction.time(now) && direction.is_open() {
+            self.answer_lost(conn, 1 - side, now);
             return None;
         }
         let (_, number) = self.post(dir, due, Item::Offer { conn, side, letter: letter.clone() });

@@ -46,6 +46,9 @@ struct Side {
     lost: AtomicBool,
     /// Whether it was shut down, unknown to its peer for a time.
     left: AtomicBool,
+    /// Whether its program has closed it. The engine may not know: its stream had ended before, and its peer is told
+    /// later.
+    closed: AtomicBool,
 }
 
 /// What waits at one end.
@@ -92,6 +95,7 @@ impl<E: Engine> Links<E> {
             reads: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             left: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         };
         Self {
             engine,
@@ -168,7 +172,9 @@ impl<E: Engine> Links<E> {
 
     /// What an operation of an end reports that failed.
     pub(super) fn cause(&self, side: usize, cause: Cause) -> Cause {
-        if cause != Cause::SocketDown {
+        if self.sides[side].closed.load(Ordering::Relaxed) {
+            Cause::SocketDown
+        } else if cause != Cause::SocketDown {
             cause
         } else if self.sides[side].lost.load(Ordering::Relaxed) {
             Cause::TimedOut
@@ -181,7 +187,7 @@ impl<E: Engine> Links<E> {
 
     /// The end is closed by its program: from now on that is reported.
     pub(super) fn closed(&self, side: usize) {
-        self.sides[side].lost.store(false, Ordering::Relaxed);
+        self.sides[side].closed.store(true, Ordering::Relaxed);
     }
 
     /// Registers a task that waits until the limit of the end's bytes is lifted.

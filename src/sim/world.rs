@@ -240,7 +240,7 @@ impl World {
     /// Something has reached an end. One that has failed, or is of a machine that knows it no more, answers by a reset.
     pub(super) fn answer_lost(&mut self, conn: u64, side: usize, now: u64) {
         let Some(known) = self.conns.get(conn) else { return };
-        if !known.is_lost(side) && !matches!(known.ends[side], End::Leaving(Shutdown::Vanish, _)) {
+        if !known.is_lost(side) {
             return;
         }
         let (dir, dial) = (known.dirs[side], known.dial);

@@ -46,6 +46,8 @@ pub struct Setup<N: NetRef> {
     dials_in_flight: bool,
     #[cfg(feature = "sim")]
     pub(super) bytes_in_flight: bool,
+    #[cfg(feature = "sim")]
+    pub(super) thorough: bool,
     #[cfg(feature = "trace")]
     pub(super) lines: Option<Lines>,
     pub(super) limit: Duration,
@@ -102,6 +104,8 @@ impl<N: NetRef + 'static> Setup<N> {
             dials_in_flight: false,
             #[cfg(feature = "sim")]
             bytes_in_flight: false,
+            #[cfg(feature = "sim")]
+            thorough: false,
             #[cfg(feature = "trace")]
             lines: None,
             limit: Duration::from_secs(60),
@@ -177,6 +181,15 @@ impl<N: NetRef + 'static> Setup<N> {
     #[must_use]
     pub fn bytes_in_flight(mut self) -> Self {
         self.bytes_in_flight = true;
+        self
+    }
+
+    /// Asks behaviours that try many seeds for more of them. That takes seconds, so it is meant for one network of
+    /// several alike.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub fn thorough(mut self) -> Self {
+        self.thorough = true;
         self
     }
 

@@ -44,7 +44,7 @@ fn lanes() -> Faults {
 
 fn off_buffered() -> Setup<Net> {
     let setup = over(buffered(), Faults::new()).buffer(64 << 10).resets_unread();
-    setup.faults(|faults| net(buffered(), faults)).dials_in_flight().bytes_in_flight()
+    setup.faults(|faults| net(buffered(), faults)).dials_in_flight().bytes_in_flight().thorough()
 }
 
 fn off_rendezvous() -> Setup<Net> {

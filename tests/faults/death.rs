@@ -265,3 +265,74 @@ fn without_faults_a_power_off_is_a_crash() {
     let error = dialled.try_read(&mut [0]).unwrap_err();
     assert_eq!(error.to_string(), READ_RESET);
 }
+
+#[test]
+fn a_restarted_machine_answers_what_reaches_it_without_latency() {
+    for (rendezvous, ends) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut bed = Bed::over(pipenet::Network::builder("t").rendezvous(rendezvous), 0);
+        let [b, a] = bed.pair();
+        bed.net.power_off("a").expect("there is such a host");
+        bed.restart_a();
+        assert!(waits(&b));
+        if ends {
+            b.close_write().expect("an open end");
+        } else {
+            // In a rendezvous, the write is what finds out.
+            let _ = write(&b, "x");
+        }
+        assert_eq!(read(&b), Err(READ_RESET.into()));
+        drop((a, b));
+        bed.listen();
+        bed.finish();
+    }
+}
+
+#[test]
+fn a_stream_that_has_ended_is_not_ended_again() {
+    let mut bed = Bed::new();
+    let [b, a] = bed.pair();
+    b.close_write().expect("an open end");
+    bed.net.power_off("a").expect("there is such a host");
+    bed.restart_a();
+    // It sends nothing, so nothing answers.
+    b.close_write().expect("it does nothing");
+    assert!(waits(&b));
+    drop((a, b));
+    bed.listen();
+    bed.finish();
+}
+
+#[test]
+fn the_end_of_a_stream_arrives_though_its_host_lost_its_power() {
+    let mut bed = Bed::slow();
+    let [b, a] = bed.connect();
+    let from = bed.now();
+    assert_eq!(write(&a, "end"), Ok(3));
+    a.close_write().expect("an open end");
+    bed.at(from + 10);
+    bed.net.power_off("a").expect("there is such a host");
+    bed.before(from + 50);
+    assert!(waits(&b));
+    bed.at(from + 50);
+    assert_eq!([read(&b), read(&b)], [Ok("end".into()), Ok(String::new())]);
+    drop((a, b));
+    bed.restart_a();
+    bed.listen();
+    bed.finish();
+}
+
+#[test]
+fn a_dial_that_a_dead_host_drops_after_its_restart_is_answered() {
+    let mut bed = Bed::new();
+    let dial = bed.dial();
+    let a = bed.listener.try_accept().expect("a dial waits");
+    bed.net.power_off("b").expect("there is such a host");
+    bed.net.restart("b").expect("it is dead");
+    drop(dial);
+    assert!(waits(&a));
+    assert_eq!(write(&a, "x"), Ok(1));
+    assert_eq!(read(&a), Err("read pipet b:1->a:1: connection reset".into()));
+    drop(a);
+    bed.b = bed.net.get_host("b").expect("a host");
+    bed.finish();
+}

@@ -1,5 +1,7 @@
 //! Partitions, latency and closes, exact to the nanosecond. More of them are behaviours of the conformance suite.
 
+use virtnet::pipenet;
+
 use crate::bed::{Bed, L, ms, read, waits, write};
 
 fn ok(text: &str) -> Result<String, String> {
@@ -167,6 +169,35 @@ fn a_dial_that_is_dropped_after_its_accept_sends_the_end() {
     assert_eq!(read(&a), ok(""));
     assert_eq!(write(&a, "x"), Err("write pipet a:1->b:1: broken pipe".into()));
     drop(a);
+    bed.finish();
+}
+
+#[test]
+fn a_dial_that_is_dropped_after_its_accept_sends_the_end_where_no_close_resets() {
+    let builder = || pipenet::Network::builder("t");
+    for builder in [builder().reset_unread(false), builder().rendezvous(true)] {
+        let bed = Bed::over(builder, 0);
+        let dial = bed.dial();
+        let a = bed.listener.try_accept().expect("the request has arrived");
+        bed.route().partition();
+        drop(dial);
+        assert!(waits(&a));
+        bed.route().repair();
+        assert_eq!(read(&a), ok(""));
+        drop(a);
+        bed.finish();
+    }
+}
+
+#[test]
+fn an_end_that_is_closed_after_its_stream_is_down_before_its_peer_knows() {
+    let bed = Bed::new();
+    let [b, a] = bed.pair();
+    a.close_write().expect("it is open");
+    bed.route().partition();
+    a.close();
+    assert_eq!(write(&a, "x"), Err("write pipet a:1->b:1: socket is down".into()));
+    drop((a, b));
     bed.finish();
 }
 

@@ -15,6 +15,19 @@ pub const RENDEZVOUS: u8 = 1;
 /// The bit in the second byte of a program that makes all woken operations be polled after each operation.
 pub const EAGER: u8 = 1 << 3;
 
+/// The bit in the first byte of a program that gives a network on the heap faults.
+const FAULTS: u8 = 1 << 7;
+
+/// The kinds that are more frequent in such networks.
+const FAULTS_MORE: [Kind; 8] =
+    [Kind::Fault, Kind::Fault, Kind::Fault, Kind::Fault, Kind::Fault, Kind::PowerOff, Kind::Restart, Kind::Restart];
+
+/// Whether the network of a program has faults.
+#[must_use]
+pub fn has_faults([backend, ..]: Word) -> bool {
+    backend & FAULTS != 0 && backend % 8 <= 2
+}
+
 /// The maximum number of operations of a program.
 pub const MOST: usize = 96;
 
@@ -48,7 +61,12 @@ impl Program {
             config[1] = config[1] & !EAGER | RENDEZVOUS;
         }
         let connect = Op { kind: Kind::Connect, on: 0, with: 0, mode: Mode::Later, task: 0 };
-        let words = std::iter::repeat_with(|| random_word(random)).filter(|&word| {
+        let words = std::iter::repeat_with(|| {
+            let op = Op::decode(random_word(random));
+            let more = has_faults(config) && random.below(8) == 0;
+            if more { Op { kind: FAULTS_MORE[random.below(8)], ..op } } else { op }.encode()
+        });
+        let words = words.filter(|&word| {
             let op = Op::decode(word);
             !left_out.contains(&op.kind) && (!talks || op.talks())
         });
@@ -85,6 +103,16 @@ pub enum Kind {
     NewHost,
     /// Closes a host.
     CloseHost,
+    /// A host crashes.
+    Crash,
+    /// A host loses its power.
+    PowerOff,
+    /// Makes a host anew.
+    Restart,
+    /// A host crashes, and is made anew.
+    Bounce,
+    /// Begins or ends a fault.
+    Fault,
     /// Makes the network close with its last host.
     AutoClose,
     /// Closes the network.
@@ -165,23 +193,29 @@ pub enum Mode {
 }
 
 /// How often each kind is chosen, out of 256 times.
-const WEIGHTS: [(Kind, u8); 35] = [
-    (Kind::Connect, 14),
+const WEIGHTS: [(Kind, u8); 41] = [
+    (Kind::Connect, 13),
     (Kind::Host, 3),
     (Kind::NewHost, 4),
     (Kind::CloseHost, 3),
     (Kind::AutoClose, 2),
     (Kind::CloseNetwork, 1),
     (Kind::Fail, 1),
-    (Kind::Listen, 16),
+    (Kind::Listen, 14),
+    (Kind::Restart, 2),
     (Kind::CloseListener, 4),
     (Kind::DropListener, 4),
-    (Kind::Dial, 26),
+    (Kind::Dial, 21),
+    (Kind::Crash, 2),
+    (Kind::PowerOff, 1),
     (Kind::DialAstray, 5),
-    (Kind::Accept, 28),
-    (Kind::Read, 26),
+    (Kind::Accept, 25),
+    (Kind::Bounce, 1),
+    (Kind::Restart, 1),
+    (Kind::Read, 24),
     (Kind::Peek, 6),
-    (Kind::Write, 30),
+    (Kind::Write, 28),
+    (Kind::Fault, 8),
     (Kind::Readable, 4),
     (Kind::Writable, 5),
     (Kind::Flush, 1),

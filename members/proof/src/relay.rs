@@ -22,8 +22,10 @@ pub struct Relay {
 
 #[derive(Debug, Default)]
 struct Books {
-    /// The answer to the dial from each address, and the waker of the dial.
-    verdicts: BTreeMap<(String, u16), (Option<Verdict>, Option<Waker>)>,
+    /// The answer to each dial, by its number, and the waker of the dial.
+    verdicts: BTreeMap<u64, (Option<Verdict>, Option<Waker>)>,
+    /// The number of dials.
+    dials: u64,
     /// The number of ends made and not released. It is negative if one was released twice.
     ends: isize,
     /// The number of closes.
@@ -52,10 +54,16 @@ impl Relay {
         Self { buffer, close_failure, books: Arc::default() }
     }
 
-    /// Sets the answer to the dial from this address, for when a listener has claimed it.
-    pub fn decide(&self, host: &str, port: u16, verdict: Verdict) {
+    /// The number of the last dial.
+    #[must_use]
+    pub fn last_dial(&self) -> u64 {
+        lock(&self.books).dials
+    }
+
+    /// Sets the answer to a dial, for when a listener has claimed it.
+    pub fn decide(&self, dial: u64, verdict: Verdict) {
         let mut books = lock(&self.books);
-        let (word, waker) = books.verdicts.entry((host.into(), port)).or_default();
+        let (word, waker) = books.verdicts.entry(dial).or_default();
         *word = Some(verdict);
         let waker = waker.take();
         drop(books);
@@ -81,9 +89,9 @@ impl Relay {
         (Link { wire: wire.clone(), side: 0 }, Link { wire, side: 1 })
     }
 
-    fn poll_verdict(&self, from: &(String, u16), cx: &mut Context<'_>) -> Poll<Verdict> {
+    fn poll_verdict(&self, dial: u64, cx: &mut Context<'_>) -> Poll<Verdict> {
         let mut books = lock(&self.books);
-        let (word, waker) = books.verdicts.entry(from.clone()).or_default();
+        let (word, waker) = books.verdicts.entry(dial).or_default();
         match word {
             None | Some(Verdict::Open) => {
                 *waker = Some(cx.waker().clone());
@@ -127,12 +135,12 @@ impl Relay {
 struct Attempt<'a> {
     engine: &'a Relay,
     near: Option<Link>,
-    from: (String, u16),
+    number: u64,
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        let told = lock(&self.engine.books).verdicts.remove(&self.from);
+        let told = lock(&self.engine.books).verdicts.remove(&self.number);
         drop(told);
         if let Some(near) = self.near.take() {
             self.engine.shutdown(&near, Shutdown::CloseOrReset);
@@ -157,10 +165,15 @@ impl Engine for Relay {
         notifier: &N,
     ) -> Result<(Link, Addr), Cause> {
         let (near, far) = self.wire();
-        let mut attempt = Attempt { engine: self, near: Some(near), from: (src.host().into(), src.port()) };
+        let number = {
+            let mut books = lock(&self.books);
+            books.dials += 1;
+            books.dials
+        };
+        let mut attempt = Attempt { engine: self, near: Some(near), number };
         let accept = notifier.accept(src, dst, far).await?;
         let peer = accept.local_addr();
-        if poll_fn(|cx| self.poll_verdict(&attempt.from, cx)).await == Verdict::Refuse {
+        if poll_fn(|cx| self.poll_verdict(attempt.number, cx)).await == Verdict::Refuse {
             accept.refuse();
             return Err(Cause::backend(&REFUSED));
         }

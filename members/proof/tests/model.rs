@@ -14,16 +14,20 @@ use virtnet_proof::shrink::explain;
 const SEQUENCES: u64 = 24_000;
 
 /// All outcomes that this number of programs must produce.
-const OUTCOMES: [&str; 26] = [
+const OUTCOMES: [&str; 35] = [
     "a connection",
     "address already in use",
     "backlog is full",
+    "bounce",
     "broken pipe",
     "cable unplugged",
     "cannot listen on requested address",
+    "clear",
     "connection refused",
     "connection reset",
+    "crash",
     "end of stream",
+    "hold",
     "host already registered",
     "host is down",
     "host table is full",
@@ -34,9 +38,14 @@ const OUTCOMES: [&str; 26] = [
     "no open host",
     "no such host",
     "not today",
+    "partition",
     "pending",
     "pipe pool is full",
     "port table is full",
+    "power_off",
+    "release",
+    "repair",
+    "restart",
     "socket is down",
     "timed out",
     "too many colons in address",

@@ -115,7 +115,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         let (open, gone) = (matches!(self.writer, EndState::Held | EndState::Ending), self.writer == EndState::Gone);
         let broken = self.writer == EndState::Broken;
         self.writer = match how {
-            Shutdown::Write if open => EndState::Finished,
+            Shutdown::Write if open || gone => EndState::Finished,
             Shutdown::Close if open || gone || broken => EndState::Closed,
             Shutdown::CloseOrReset if open || broken => EndState::Closed,
             Shutdown::Reset | Shutdown::Abort if open || gone || broken => EndState::Reset,

@@ -292,8 +292,6 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
             (Shutdown::Close | Shutdown::CloseOrReset, EndState::Open | EndState::Finished) => {
                 self.writer = EndState::Closed
             }
-            // A reset that came first has left what can still be read.
-            (Shutdown::Abort, EndState::Reset) => {}
             #[cfg(feature = "sim")]
             _ if self.shut_held_writer(how) => {}
             _ => return (W::default(), W::default()),
@@ -321,9 +319,10 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         }
     }
 
-    /// The reader shuts down, and says how the writer of the same end does. Returns the tasks to wake.
+    /// The reader shuts down, and says how the writer of the same end does. Whether unread bytes may reset it is
+    /// `resets`. Returns the tasks to wake.
     #[cfg_attr(feature = "std", inline)]
-    pub(in crate::pipenet) fn shut_reader(&mut self, how: &mut Shutdown) -> (W, W) {
+    pub(in crate::pipenet) fn shut_reader(&mut self, how: &mut Shutdown, resets: bool) -> (W, W) {
         let open = matches!(self.reader, EndState::Open | EndState::Finished);
         #[cfg(feature = "sim")]
         if self.reader == EndState::Gone && *how == Shutdown::CloseOrReset {
@@ -333,7 +332,7 @@ impl<W: Wakers, B: Ring + ?Sized> Direction<W, B> {
         let open = open || matches!(self.reader, EndState::Gone | EndState::Broken);
         if *how == Shutdown::CloseOrReset {
             // Where another thread shuts this end down, too, both do the same to its writer.
-            let resets = if open { self.ring.len() > 0 } else { self.reader == EndState::Reset };
+            let resets = resets && if open { self.ring.len() > 0 } else { self.reader == EndState::Reset };
             *how = if resets { Shutdown::Reset } else { Shutdown::Close };
         }
         let next = match how {

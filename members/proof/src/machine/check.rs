@@ -1,6 +1,6 @@
 //! The comparisons after each operation, and at the end.
 
-use virtnet::NetRef;
+use virtnet::{Host, NetRef};
 
 use super::{Report, World, differ};
 use crate::model::{ENDLESS, Id};
@@ -45,10 +45,10 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
     /// Compares the visible state of the network with the model.
     pub(super) fn check(&self) -> Result<(), String> {
         self.stirring().try_for_each(|id| self.check_woken(id))?;
-        for name in self.model.host_names() {
-            let (got, want) = (self.host(&name).sockets(), self.model.sockets_of(&name));
+        for (id, host) in &self.hosts {
+            let (got, want) = (host.sockets(), self.model.sockets_of(id));
             if got != want {
-                return Err(differ(&format!("sockets of {name:?}"), &got.to_string(), &want.to_string()));
+                return Err(differ(&format!("sockets of {id:?}"), &got.to_string(), &want.to_string()));
             }
         }
         if let Some(got) = self.pipes.map(|pipes| pipes())
@@ -91,7 +91,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
             }
             self.check()?;
         }
-        let left = self.model.host_names().iter().map(|name| self.host(name).sockets()).sum::<usize>();
+        let left = self.hosts.values().map(Host::sockets).sum::<usize>();
         if left > 0 || self.pipes.is_some_and(|pipes| pipes() > 0) {
             return Err(format!("{left} sockets are left, or some pipes"));
         }
@@ -100,9 +100,8 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
 
     /// Asserts that all ports and sockets can be used again.
     fn check_all_free(&self) -> Result<(), String> {
-        let open = self.model.host_names().into_iter().find(|name| self.model.is_open(name));
-        let Some(name) = open.filter(|_| self.model.is_up()) else { return Ok(()) };
-        let host = self.host(&name);
+        let open = self.hosts.iter().find(|(id, _)| self.model.is_open(id));
+        let Some((_, host)) = open.filter(|_| self.model.is_up()) else { return Ok(()) };
         let most = self.setup.rules.sockets;
         let mut listeners = Vec::new();
         for port in 1..=most.min(12) {

@@ -14,6 +14,8 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
             Kind::Host | Kind::NewHost | Kind::CloseHost | Kind::AutoClose | Kind::CloseNetwork | Kind::Fail => {
                 self.exec_net(op, report)
             }
+            Kind::Crash | Kind::PowerOff | Kind::Restart | Kind::Bounce => self.exec_death(op, report),
+            Kind::Fault => self.exec_fault(op, report),
             Kind::Listen | Kind::CloseListener | Kind::DropListener => self.exec_listener(op, report),
             Kind::Dial | Kind::DialAstray | Kind::Accept | Kind::Connect => self.exec_connect(op, report),
             Kind::Read | Kind::Peek | Kind::Write | Kind::Readable | Kind::Writable | Kind::Flush => {
@@ -33,8 +35,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
     }
 
     fn exec_connect(&mut self, op: Op, report: &mut Report) -> Result<bool, String> {
-        let names = self.model.host_names();
-        let host = names[usize::from(op.with) % names.len()].clone();
+        let host = self.pick(op.with, op.with);
         let verdict = match op.with % 8 {
             _ if self.relay.is_none() => Verdict::Acknowledge,
             0..=3 => Verdict::Acknowledge,
@@ -50,7 +51,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         }
         let Some(listener) = nth(self.listeners.keys(), op.on) else { return Ok(false) };
         let addr = self.model.socket(listener).addr();
-        let text = if addr.host == host && op.with >= 128 { format!(":{}", addr.port) } else { addr.to_string() };
+        let text = if addr.host == host.name && op.with >= 128 { format!(":{}", addr.port) } else { addr.to_string() };
         match op.kind {
             Kind::Dial => self.start(dial(text, verdict), op.mode, report)?,
             Kind::Accept => {

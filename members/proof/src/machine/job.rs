@@ -40,13 +40,16 @@ pub(super) fn writer(op: Op) -> Id {
 impl<'w, N: NetRef + 'w> World<'w, N> {
     /// Starts an operation, and waits for it according to `mode`.
     pub(super) fn start(&mut self, wait: Wait, mode: Mode, report: &mut Report) -> Result<(), String> {
+        // A limit of a read or write is not zero, and this clock stands still.
+        let stands = self.faults.is_some() && matches!(wait, Wait::Read { take: true, .. } | Wait::Write { .. });
+        let mode = if stands && mode == Mode::Timed { Mode::Now } else { mode };
         match mode {
             Mode::Later | Mode::Idle => {
                 let idle = mode == Mode::Idle && matches!(wait, Wait::Dial { .. } | Wait::Accept(_));
                 let id = self.model.start(wait);
                 let (job, flag) = (self.job(id), self.task(id));
                 report.say(|| format!("let mut w{id} = pin!({}); // not polled", self.code(id)));
-                self.waits.insert(id, Waiting { job, flag, polled: false });
+                self.waits.insert(id, Waiting { job, flag, polled: false, dial: 0 });
                 if idle { Ok(()) } else { self.poll(id, report) }
             }
             Mode::Now | Mode::Timed => {
@@ -107,6 +110,9 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         };
         let want = self.model.poll(id, true);
         if want.is_none() {
+            if let (true, Some(relay)) = (fresh, self.relay) {
+                waiting.dial = relay.last_dial();
+            }
             self.waits.insert(id, waiting);
         }
         report.note(|| format!("polled {id}"));
@@ -119,10 +125,10 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
 
     /// Tells the engine its answer to a dial.
     pub(super) fn tell_relay(&self, id: Id) {
-        if let (Some(relay), Some((from, verdict))) = (self.relay, self.model.dial(id))
+        if let (Some(relay), Some(verdict)) = (self.relay, self.model.verdict(id))
             && verdict != Verdict::Open
         {
-            relay.decide(&from.host, from.port, verdict);
+            relay.decide(self.waits[&id].dial, verdict);
         }
     }
 
@@ -135,7 +141,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         };
         match (wait, whole) {
             (Wait::Dial { host, text, .. }, _) => {
-                let dial = self.host(host).dial(text.clone());
+                let dial = self.hosts[host].dial(text.clone());
                 Job::Future(Box::pin(async move { Actual::conn(dial.await) }))
             }
             (Wait::Accept(listener), _) => {
@@ -189,7 +195,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
     /// Runs an operation that does not wait.
     fn once(&self, wait: &Wait) -> Option<Actual<N>> {
         match wait {
-            Wait::Dial { host, text, .. } => pin!(self.host(host).dial(text.clone())).try_wait().map(Actual::conn),
+            Wait::Dial { host, text, .. } => pin!(self.hosts[host].dial(text.clone())).try_wait().map(Actual::conn),
             Wait::Accept(listener) => Some(Actual::conn(self.listeners[listener].try_accept())),
             Wait::Read { conn, len, take: true } => {
                 let mut buf = vec![0; *len];
@@ -206,7 +212,7 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         let shortest = Some(Duration::from_nanos(1));
         match wait {
             Wait::Dial { host, text, .. } => {
-                Actual::conn(self.host(host).dial(text.clone()).wait_timeout(Duration::ZERO))
+                Actual::conn(self.hosts[host].dial(text.clone()).wait_timeout(Duration::ZERO))
             }
             Wait::Accept(listener) => Actual::conn(self.listeners[listener].accept().wait_timeout(Duration::ZERO)),
             Wait::Read { conn, len, take } => {
@@ -236,9 +242,9 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
     pub(super) fn code(&self, id: Id) -> String {
         match self.model.wait(id) {
             Wait::Dial { host, text, verdict, .. } if self.relay.is_some() => {
-                format!("net.host({host:?})?.dial({text:?}) /* {verdict:?} */")
+                format!("{host}.dial({text:?}) /* {verdict:?} */")
             }
-            Wait::Dial { host, text, .. } => format!("net.host({host:?})?.dial({text:?})"),
+            Wait::Dial { host, text, .. } => format!("{host}.dial({text:?})"),
             Wait::Accept(listener) => format!("l{listener}.accept()"),
             Wait::Read { conn, len, take: true } => format!("c{conn}.read(&mut [0; {len}])"),
             Wait::Read { conn, len, take: false } => format!("c{conn}.peek(&mut [0; {len}])"),

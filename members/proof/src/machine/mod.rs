@@ -2,7 +2,9 @@
 
 mod check;
 mod conn;
+mod death;
 mod exec;
+mod fault;
 mod job;
 mod net;
 mod outcome;
@@ -14,11 +16,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
+use death::Death;
 use job::{Job, WRITERS};
 pub use setup::{Backend, Setup};
-use virtnet::{Conn, Listener, NetRef, OwnedReadHalf, OwnedWriteHalf};
+use virtnet::sim::Faults;
+use virtnet::{Conn, Host, Listener, NetRef, OwnedReadHalf, OwnedWriteHalf};
 
-use crate::model::{Id, Model, Wait};
+use crate::model::{self, Id, Model, Wait};
 use crate::op::{Op, Program};
 use crate::relay::Relay;
 
@@ -80,6 +84,12 @@ struct World<'w, N: NetRef> {
     pipes: Option<&'w dyn Fn() -> usize>,
     /// The engine, if its answers can be set.
     relay: Option<&'w Relay>,
+    /// How hosts die and return, if they can.
+    death: Option<Death<N>>,
+    /// Its faults, if it can have some.
+    faults: Option<&'w Faults>,
+    /// All hosts, in all of their lives.
+    hosts: BTreeMap<model::Host, Host<N>>,
     listeners: BTreeMap<Id, Arc<Listener<N>>>,
     conns: BTreeMap<Id, Ends<N>>,
     waits: BTreeMap<Id, Waiting<'w, N>>,
@@ -121,6 +131,8 @@ struct Waiting<'w, N: NetRef> {
     flag: Arc<Flag>,
     /// Whether the operation was polled: it does nothing before that.
     polled: bool,
+    /// The number of a dial for the engine whose answers can be set.
+    dial: u64,
 }
 
 /// Whether a task was woken since it was last polled.
@@ -151,6 +163,9 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
             setup,
             pipes,
             relay,
+            death: None,
+            faults: None,
+            hosts: BTreeMap::new(),
             listeners: BTreeMap::new(),
             conns: BTreeMap::new(),
             waits: BTreeMap::new(),

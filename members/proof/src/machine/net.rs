@@ -5,16 +5,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use virtnet::{Cause, Host, NetRef, NetRefExt as _, Notifier as _, SubNetwork};
+use virtnet::{Cause, NetRef, NetRefExt as _, Notifier as _, SubNetwork};
 
 use super::exec::nth;
 use super::outcome::cause;
 use super::{Report, World, differ};
-use crate::model::{Id, Wait};
+use crate::model::{self, Id, Wait};
 use crate::op::{Kind, Op};
 
 /// The names of hosts: usual ones, one that is printed in brackets, and two invalid ones.
-const NAMES: [&str; 6] = ["a", "b", "γ", "x:y", "", "[q"];
+pub(super) const NAMES: [&str; 6] = ["a", "b", "γ", "x:y", "", "[q"];
 
 /// The cause with which a network fails.
 const FAILURE: &str = "cable unplugged";
@@ -27,7 +27,8 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
             self.new_host(name, report)?;
         }
         for name in &NAMES[..hosts - 1] {
-            self.listen(name, ":9", report)?;
+            let host = model::Host { name: (*name).into(), life: 0 };
+            self.listen(&host, ":9", report)?;
         }
         Ok(())
     }
@@ -36,8 +37,15 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         &self.net
     }
 
-    pub(super) fn host(&self, name: &str) -> Host<N> {
-        self.net.get_host(name).expect("the model has this host")
+    /// Picks a host in its newest life, or rarely in any.
+    pub(super) fn pick(&self, number: u8, rarely: u8) -> model::Host {
+        let newest = self.model.newest_hosts();
+        let of = |count: usize| usize::from(number) % count;
+        if rarely < 240 {
+            newest[of(newest.len())].clone()
+        } else {
+            self.hosts.keys().nth(of(self.hosts.len())).expect("it is one of them").clone()
+        }
     }
 
     pub(super) fn exec_net(&mut self, op: Op, report: &mut Report) -> Result<bool, String> {
@@ -45,19 +53,18 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
             Kind::NewHost => self.new_host(NAMES[usize::from(op.on) % NAMES.len()], report)?,
             Kind::Host => {
                 let name = NAMES[usize::from(op.on) % NAMES.len()];
-                let known = self.model.host_names().iter().any(|known| &**known == name);
+                let known = self.model.newest(name).map(|newest| &self.hosts[newest]);
                 match (self.net.get_host(name), known) {
-                    (Some(host), true) if &*host.name() == name => {}
-                    (None, false) => self.new_host(name, report)?,
-                    (host, _) => return Err(format!("host {name:?} known: {known}, got {host:?}")),
+                    (Some(host), Some(known)) if host == *known && &*host.name() == name => {}
+                    (None, None) => self.new_host(name, report)?,
+                    (host, _) => return Err(format!("host {name:?} known: {known:?}, got {host:?}")),
                 }
             }
             Kind::CloseHost => {
-                let names = self.model.host_names();
-                let name = &*names[usize::from(op.on) % names.len()];
-                report.say(|| format!("net.host({name:?})?.close().wait();"));
-                let closed = pin!(self.host(name).close()).try_wait().expect("nothing waits");
-                same(closed, self.model.close_host(name), report)?;
+                let host = self.pick(op.on, op.with);
+                report.say(|| format!("{host}.close().wait();"));
+                let closed = pin!(self.hosts[&host].close()).try_wait().expect("nothing waits");
+                same(closed, self.model.close_host(&host), report)?;
             }
             Kind::AutoClose => {
                 report.say(|| "net.auto_close();".into());
@@ -83,24 +90,27 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
 
     fn new_host(&mut self, name: &str, report: &mut Report) -> Result<(), String> {
         report.say(|| format!("net.new_host({name:?});"));
-        let made = pin!(self.net.new_host(name)).try_wait().expect("nothing waits").map(drop);
-        same(made, self.model.new_host(name), report)
+        let made = pin!(self.net.new_host(name)).try_wait().expect("nothing waits");
+        same(made.as_ref().map(drop).map_err(ToString::to_string), self.model.new_host(name), report)?;
+        if let (Ok(host), Some(id)) = (made, self.model.newest(name)) {
+            self.hosts.insert(id.clone(), host);
+        }
+        Ok(())
     }
 
     pub(super) fn exec_listener(&mut self, op: Op, report: &mut Report) -> Result<bool, String> {
         if op.kind == Kind::Listen {
-            let names = self.model.host_names();
-            let host = names[usize::from(op.on) % names.len()].clone();
-            let other = names[usize::from(op.on / 16) % names.len()].clone();
+            let (host, other) = (self.pick(op.on, op.with), self.pick(op.on / 16, 0));
+            let (own, other) = (&*host.name, &*other.name);
             let in_brackets = |name: &str| if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
             let text = match op.with % 20 {
                 0..=4 => String::new(),
                 5 | 6 => ":0".into(),
                 7..=10 => format!(":{}", op.with % 4 + 1),
-                11..=13 => format!("{}:{}", in_brackets(&host), op.with % 3),
-                14 => format!("{}:{}", in_brackets(&other), op.with % 3),
+                11..=13 => format!("{}:{}", in_brackets(own), op.with % 3),
+                14 => format!("{}:{}", in_brackets(other), op.with % 3),
                 15 => "a:b:c".into(),
-                16 => format!("{}:x", in_brackets(&host)),
+                16 => format!("{}:x", in_brackets(own)),
                 17 => ":65535".into(),
                 18 => ":40000".into(),
                 _ => "nobody:1".into(),
@@ -119,9 +129,9 @@ impl<'w, N: NetRef + 'w> World<'w, N> {
         Ok(true)
     }
 
-    fn listen(&mut self, host: &str, text: &str, report: &mut Report) -> Result<(), String> {
-        report.say(|| format!("net.host({host:?})?.listen({text:?})"));
-        let (got, want) = (self.host(host).listen(text), self.model.listen(host, text));
+    fn listen(&mut self, host: &model::Host, text: &str, report: &mut Report) -> Result<(), String> {
+        report.say(|| format!("{host}.listen({text:?})"));
+        let (got, want) = (self.hosts[host].listen(text), self.model.listen(host, text));
         let addr = |id: &Id| self.model.socket(*id).addr().to_string();
         let shown = got.as_ref().map(|listener| listener.local_addr().to_string()).map_err(ToString::to_string);
         same(shown, want.as_ref().map(addr).map_err(Clone::clone), report)?;

@@ -4,7 +4,9 @@
 //! is kept in a map; [`Model::poll`] returns its outcome if it is done by now, and [`Model::stirs`] whether a poll
 //! would advance it, so that its task has to be woken.
 
+mod death;
 mod dial;
+mod fault;
 mod socket;
 pub(crate) mod stream;
 mod wait;
@@ -12,6 +14,9 @@ mod wait;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+pub use death::Host;
+use death::{Life, Power};
+pub use fault::{Fault, Way};
 pub use socket::{How, Socket};
 use stream::{End, Stream};
 pub use wait::{Done, REFUSED, Verdict, Wait};
@@ -65,6 +70,8 @@ pub struct Rules {
     pub share_port: bool,
     /// Whether the backend acknowledges claimed connections.
     pub acknowledged: bool,
+    /// Whether partitions stop what is sent.
+    pub faults: bool,
     /// The failures of engine and registry when they are closed.
     pub close_failures: [Option<&'static str>; 2],
 }
@@ -81,19 +88,49 @@ pub struct Model {
     /// The cause of the network's failure, if it failed.
     failed: Option<&'static str>,
     auto_close: bool,
-    /// Whether each host is open.
-    hosts: BTreeMap<Rc<str>, bool>,
+    /// All hosts, also those that were made anew.
+    hosts: BTreeMap<Host, Life>,
     sockets: BTreeMap<Id, Socket>,
     pipes: BTreeMap<Id, Pipe>,
     waits: BTreeMap<Id, Wait>,
+    /// All faults that began or ended, in order.
+    faults: Vec<(Way, Fault)>,
+    /// The hosts that have ever lost their power, where peers are told nothing of that.
+    powers: BTreeMap<Rc<str>, Power>,
     last: Id,
 }
 
-/// A connection: the stream written by each side, and whether each end is still held.
+/// A connection: the host of each side, the stream written by it, and whether its end is still held.
 #[derive(Clone, Debug, PartialEq)]
 struct Pipe {
+    hosts: [Rc<str>; 2],
     written_by: [Stream; 2],
     held: [bool; 2],
+    /// Whether each end has vanished, with the power of its host.
+    vanished: [bool; 2],
+    /// Whether each end, which has vanished, answers by a reset that has not arrived.
+    answers: [bool; 2],
+}
+
+impl Pipe {
+    /// What the end `side` has sent arrives, unless it is stopped: bytes, and how it has shut down. `sent` is whether it
+    /// has sent anything that was not stopped.
+    fn arrive(&mut self, side: usize, sent: bool) {
+        if self.written_by[side].stopped {
+            return;
+        }
+        let arrives = self.written_by[side].show();
+        if !self.vanished[side] {
+            self.written_by[1 - side].tell_writer();
+        }
+        if self.vanished[1 - side] && (sent || arrives) {
+            self.answers[1 - side] = true;
+            self.arrive(1 - side, false);
+        }
+        if std::mem::take(&mut self.answers[side]) {
+            self.written_by.iter_mut().for_each(Stream::break_off);
+        }
+    }
 }
 
 impl Model {
@@ -109,6 +146,8 @@ impl Model {
             sockets: BTreeMap::new(),
             pipes: BTreeMap::new(),
             waits: BTreeMap::new(),
+            faults: Vec::new(),
+            powers: BTreeMap::new(),
             last: 0,
         }
     }
@@ -128,28 +167,20 @@ impl Model {
         if !self.up {
             return failed("network is down");
         }
-        if self.hosts.contains_key(name) {
+        if self.newest(name).is_some() {
             return failed(&format!(r#"{registry}: announce [{name:?} ""]: host already registered"#));
         }
         if self.hosts.len() == hosts {
             return failed(&format!("host table is full ({hosts})"));
         }
-        self.hosts.insert(name.into(), true);
+        self.hosts.insert(Host { name: name.into(), life: 0 }, Life::Open);
         Ok(())
     }
 
     /// Closes a host. Its sockets keep their ports.
-    pub fn close_host(&mut self, name: &str) -> Result<(), String> {
-        match self.hosts.get_mut(name) {
-            Some(open) if *open => *open = false,
-            _ => return Ok(()),
-        }
-        let ids: Vec<Id> = self.sockets.iter().filter(|(_, socket)| &*socket.host == name).map(|(&id, _)| id).collect();
-        for id in ids {
-            self.shut_with_host(id);
-        }
-        if self.auto_close && self.up && !self.hosts.values().any(|&open| open) {
-            let network = self.rules.network;
+    pub fn close_host(&mut self, host: &Host) -> Result<(), String> {
+        if self.end_life(host, Life::Closed) && self.auto_close && self.up && !self.any_open() {
+            let (network, name) = (self.rules.network, &*host.name);
             return self.close().map_err(|error| format!("virtnet {network:?}: host {name:?}: close: {error}"));
         }
         Ok(())
@@ -158,7 +189,7 @@ impl Model {
     /// Makes the network close with its last open host.
     pub fn auto_close(&mut self) -> Result<(), String> {
         let failed = |cause: &str| Err(format!("virtnet {:?}: auto close: {cause}", self.rules.network));
-        match (self.up, self.hosts.values().any(|&open| open)) {
+        match (self.up, self.any_open()) {
             (false, _) => failed("network is down"),
             (true, false) => failed("no open host"),
             (true, true) => {
@@ -180,9 +211,8 @@ impl Model {
     /// Closes the network. Every close returns the same outcome.
     pub fn close(&mut self) -> Result<(), String> {
         self.up = false;
-        for name in self.host_names() {
-            // The network is already down, so this closes nothing else.
-            let _ = self.close_host(&name);
+        for host in self.hosts().cloned().collect::<Vec<_>>() {
+            self.end_life(&host, Life::Closed);
         }
         let [engine, registry] = self.rules.close_failures;
         let failures: Vec<_> = [self.failed, engine, registry].into_iter().flatten().collect();
@@ -203,22 +233,10 @@ impl Model {
         self.up
     }
 
-    /// Whether the host is open.
-    #[must_use]
-    pub fn is_open(&self, host: &str) -> bool {
-        self.hosts.get(host).is_some_and(|&open| open)
-    }
-
-    /// The names of all hosts.
-    #[must_use]
-    pub fn host_names(&self) -> Vec<Rc<str>> {
-        self.hosts.keys().cloned().collect()
-    }
-
     /// The number of sockets that the host has in use.
     #[must_use]
-    pub fn sockets_of(&self, host: &str) -> usize {
-        self.sockets.values().filter(|socket| &*socket.host == host).count()
+    pub fn sockets_of(&self, host: &Host) -> usize {
+        self.sockets.values().filter(|socket| socket.host == *host).count()
     }
 
     /// The number of connections in use.
@@ -234,7 +252,7 @@ impl Model {
     }
 
     /// The outermost cause of what is down: the network comes before the host.
-    fn down(&self, host: &str) -> Option<&'static str> {
+    fn down(&self, host: &Host) -> Option<&'static str> {
         match (self.up, self.is_open(host)) {
             (false, _) => Some("network is down"),
             (true, false) => Some("host is down"),
@@ -253,12 +271,16 @@ impl Model {
     }
 
     /// Makes a pipe, if there is room for one.
-    fn new_pipe(&mut self) -> Result<Id, String> {
+    fn new_pipe(&mut self, hosts: [Rc<str>; 2]) -> Result<Id, String> {
         if self.pipes.len() == self.rules.pipes {
             return Err(format!("pipe pool is full ({})", self.rules.pipes));
         }
         let pipe = self.next();
-        self.pipes.insert(pipe, Pipe { written_by: [Stream::new(), Stream::new()], held: [true; 2] });
+        let [from, to] = &hosts;
+        let mut written_by = [Stream::new(), Stream::new()];
+        written_by[0].stopped = self.stops(from, to);
+        written_by[1].stopped = self.stops(to, from);
+        self.pipes.insert(pipe, Pipe { hosts, written_by, held: [true; 2], vanished: [false; 2], answers: [false; 2] });
         Ok(pipe)
     }
 
@@ -268,22 +290,43 @@ impl Model {
         if side == 0 { [dialled, accepted] } else { [accepted, dialled] }
     }
 
-    /// Shuts down both directions of an end.
+    /// Shuts down both directions of an end, unless it has vanished.
     fn shut(&mut self, end: (Id, usize), how: End) {
+        if self.pipes[&end.0].vanished[end.1] {
+            return;
+        }
         let [outgoing, incoming] = self.streams(end);
-        outgoing.shut_writer(how);
-        incoming.shut_reader(how);
+        outgoing.leave_writer(how);
+        incoming.leave_reader(how);
+        self.send(end, false);
     }
 
-    /// Closes an end, with a reset if it has bytes unread.
-    fn close_end(&mut self, end: (Id, usize)) {
+    /// What an end has sent arrives, unless it is stopped.
+    fn send(&mut self, (pipe, side): (Id, usize), sent: bool) {
+        let pipe = self.pipes.get_mut(&pipe).expect("an end that is held has a pipe");
+        pipe.arrive(side, sent);
+    }
+
+    /// Closes an end. If it is neither aborted nor vanishes, it resets if it has bytes unread.
+    fn close_end(&mut self, end: (Id, usize), how: How) {
         let resets = self.rules.reset_unread && !self.rules.rendezvous && !self.streams(end)[1].is_empty();
-        self.shut(end, if resets { End::Reset } else { End::Closed });
+        let how = match how {
+            How::Abort => End::Aborted,
+            How::Close if resets => End::Reset,
+            How::Close => End::Closed,
+            How::Vanish => {
+                let pipe = self.pipes.get_mut(&end.0).expect("an end that is held has a pipe");
+                pipe.vanished[end.1] = true;
+                pipe.written_by[1 - end.1].leave_reader(End::Closed);
+                return;
+            }
+        };
+        self.shut(end, how);
     }
 
     /// Closes an end and releases it.
-    fn let_go(&mut self, end: (Id, usize)) {
-        self.close_end(end);
+    fn let_go(&mut self, end: (Id, usize), how: How) {
+        self.close_end(end, how);
         let pipe = self.pipes.get_mut(&end.0).expect("an end that is held has a pipe");
         pipe.held[end.1] = false;
         if pipe.held == [false; 2] {

@@ -1,14 +1,12 @@
 //! Sockets: their ports and states.
 
-use std::rc::Rc;
-
-use super::{Addr, End, Id, Model, Stream};
+use super::{Addr, End, Host, Id, Model, Stream};
 use crate::address::{self, Parsed};
 
 /// A listener, a connection, the source of a dial, or a dial that waits at a listener.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Socket {
-    pub(super) host: Rc<str>,
+    pub(super) host: Host,
     /// The port. It stays known after it was freed, and is 0 before it is assigned.
     pub(super) port: u16,
     /// Whether the socket holds that port.
@@ -20,6 +18,8 @@ pub struct Socket {
     /// Whether the dial that the socket came from has yet to complete.
     pub(super) awaited: bool,
     pub(super) peer: Option<Addr>,
+    /// Which life of its host the peer belongs to, of an accepted or queued connection.
+    pub(super) peer_life: u32,
     /// The socket's end of a connection.
     pub(super) end: Option<(Id, usize)>,
     pub(super) state: State,
@@ -60,17 +60,30 @@ pub enum How {
     Close,
     /// With a reset.
     Abort,
+    /// Without a word.
+    Vanish,
 }
 
 impl Socket {
-    pub(super) fn new(host: Rc<str>, state: State) -> Self {
-        Self { host, port: 0, bound: false, shared: false, handle: false, awaited: false, peer: None, end: None, state }
+    pub(super) fn new(host: Host, state: State) -> Self {
+        Self {
+            host,
+            port: 0,
+            bound: false,
+            shared: false,
+            handle: false,
+            awaited: false,
+            peer: None,
+            peer_life: 0,
+            end: None,
+            state,
+        }
     }
 
     /// The local address.
     #[must_use]
     pub fn addr(&self) -> Addr {
-        Addr { host: self.host.clone(), port: self.port }
+        Addr { host: self.host.name.clone(), port: self.port }
     }
 
     /// The address of the peer of a connection.
@@ -82,32 +95,30 @@ impl Socket {
 
 impl Model {
     /// The lowest free port.
-    pub(super) fn lowest_port(&self, host: &str) -> u16 {
+    pub(super) fn lowest_port(&self, host: &Host) -> u16 {
         self.free_port_from(1, host)
     }
 
     /// The first free port from `first` on.
-    pub(super) fn free_port_from(&self, first: u16, host: &str) -> u16 {
+    pub(super) fn free_port_from(&self, first: u16, host: &Host) -> u16 {
         let free = |port: &u16| !self.bound(host).any(|socket| socket.port == *port);
         (first..).find(free).expect("these tests do not take all ports")
     }
 
-    /// With shared ports, whether a connection with these two ends is accepted or queued.
-    pub(super) fn has_pair(&self, local: &Addr, peer: &Addr) -> bool {
+    /// With shared ports, whether a connection with these two ends is accepted or queued at a host.
+    pub(super) fn has_pair(&self, host: &Host, port: u16, peer: &Socket) -> bool {
         let has = |socket: &Socket| match socket.state {
-            State::Request { listener, phase: Phase::Queued } => self.sockets[&listener].port == local.port,
-            _ => socket.bound && socket.shared && socket.port == local.port,
+            State::Request { listener, phase: Phase::Queued } => self.sockets[&listener].port == port,
+            _ => socket.bound && socket.shared && socket.port == port,
         };
-        let shares = self.rules.share_port;
-        shares
-            && self
-                .sockets
-                .values()
-                .any(|socket| socket.host == local.host && socket.peer.as_ref() == Some(peer) && has(socket))
+        // A peer that was made anew connects from its port 1 again, whatever is left of its earlier connections.
+        let is_peer = |socket: &Socket| (&socket.peer, socket.peer_life) == (&Some(peer.addr()), peer.host.life);
+        let mut sockets = self.sockets.values().filter(|_| self.rules.share_port);
+        sockets.any(|socket| socket.host == *host && is_peer(socket) && has(socket))
     }
 
-    fn bound(&self, host: &str) -> impl Iterator<Item = &Socket> {
-        self.sockets.values().filter(move |socket| socket.bound && &*socket.host == host)
+    fn bound(&self, host: &Host) -> impl Iterator<Item = &Socket> {
+        self.sockets.values().filter(move |socket| socket.bound && socket.host == *host)
     }
 
     /// Puts a socket into the table, if there is room.
@@ -125,7 +136,7 @@ impl Model {
     }
 
     /// Listens at the address in `text`.
-    pub fn listen(&mut self, host: &str, text: &str) -> Result<Id, String> {
+    pub fn listen(&mut self, host: &Host, text: &str) -> Result<Id, String> {
         let failed = |model: &Self, addr: Option<&Addr>, cause: &str| Err(model.error("listen", None, addr, cause));
         // An empty text asks for any port.
         let asked = if text.is_empty() { Ok(Parsed { host: String::new(), port: 0 }) } else { address::parse(text) };
@@ -133,9 +144,9 @@ impl Model {
             Ok(asked) => asked,
             Err(cause) => return failed(self, None, &cause),
         };
-        let name: &str = if asked.host.is_empty() { host } else { &asked.host };
+        let name: &str = if asked.host.is_empty() { &host.name } else { &asked.host };
         let addr = Addr { host: name.into(), port: asked.port };
-        if name != host {
+        if *name != *host.name {
             return failed(self, Some(&addr), "cannot listen on requested address");
         }
         if let Some(cause) = self.down(host) {
@@ -149,15 +160,15 @@ impl Model {
             port => port,
         };
         let state = State::Listener { queue: Vec::new(), seats: Vec::new() };
-        let socket = Socket { port, bound: true, handle: true, ..Socket::new(host.into(), state) };
+        let socket = Socket { port, bound: true, handle: true, ..Socket::new(host.clone(), state) };
         self.insert(socket).map_err(|full| self.error("listen", None, Some(&addr), &full))
     }
 
     /// The listener at a port.
-    pub(super) fn listener_at(&self, host: &str, port: u16) -> Option<Id> {
+    pub(super) fn listener_at(&self, host: &Host, port: u16) -> Option<Id> {
         let mut listeners = self.sockets.iter().filter(|(_, socket)| {
             let listens = matches!(socket.state, State::Listener { .. });
-            listens && socket.bound && socket.port == port && &*socket.host == host
+            listens && socket.bound && socket.port == port && socket.host == *host
         });
         listeners.next().map(|(&id, _)| id)
     }
@@ -185,7 +196,7 @@ impl Model {
     }
 
     /// Refuses the requests of a closed listener.
-    fn refuse_all(&mut self, listener: Id) {
+    fn refuse_all(&mut self, listener: Id, how: How) {
         let waiting = match self.queue(listener) {
             Some((queue, seats)) => {
                 seats.clear();
@@ -195,8 +206,8 @@ impl Model {
         };
         for request in waiting {
             if self.phase(request) == Some(Phase::Ready) {
-                // The dial already completed with a connection, which is closed now.
-                self.remove(request);
+                // The dial already completed with a connection, which ends now.
+                self.remove(request, how);
             } else {
                 self.set_phase(request, Phase::Refused);
                 self.at(request).bound = false;
@@ -205,36 +216,37 @@ impl Model {
     }
 
     /// Takes a socket out of the table and closes its end of a connection.
-    pub(super) fn remove(&mut self, id: Id) {
+    pub(super) fn remove(&mut self, id: Id, how: How) {
         let gone = self.sockets.remove(&id).expect("a socket is removed once");
         if let Some(end) = gone.end {
-            self.let_go(end);
+            self.let_go(end, how);
         }
     }
 
-    /// Shuts a socket whose host is closed.
-    pub(super) fn shut_with_host(&mut self, id: Id) {
+    /// Shuts a socket whose host is closed or has died.
+    pub(super) fn shut_with_host(&mut self, id: Id, how: How) {
         // A ready dial was removed with its listener.
         let Some(socket) = self.sockets.get(&id) else { return };
         match (&socket.state, socket.end) {
-            (State::Listener { .. }, _) => self.refuse_all(id),
-            (State::Open, Some(end)) => self.close_end(end),
+            (State::Listener { .. }, _) => self.refuse_all(id, how),
+            (State::Open, Some(end)) => self.close_end(end, how),
             _ => {}
         }
     }
 
     /// Closes a listener.
     pub fn close_listener(&mut self, id: Id) {
-        self.refuse_all(id);
+        self.refuse_all(id, How::Close);
         let socket = self.at(id);
         socket.bound = false;
         socket.state = State::Closed;
+        self.travel();
     }
 
     /// Drops a listener.
     pub fn drop_listener(&mut self, id: Id) {
         self.close_listener(id);
-        self.remove(id);
+        self.remove(id, How::Close);
     }
 
     /// Closes a connection.
@@ -246,10 +258,7 @@ impl Model {
         }
         socket.state = State::Closed;
         if let Some(end) = socket.end {
-            match how {
-                How::Close => self.close_end(end),
-                How::Abort => self.shut(end, End::Aborted),
-            }
+            self.close_end(end, how);
         }
     }
 
@@ -259,9 +268,9 @@ impl Model {
         let socket = self.at(id);
         socket.handle = false;
         if !socket.awaited {
-            self.remove(id);
+            self.remove(id, How::Close);
         } else if let Some(end) = socket.end.take() {
-            self.let_go(end);
+            self.let_go(end, How::Close);
         }
     }
 
@@ -270,7 +279,7 @@ impl Model {
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.awaited = false;
         if socket.state == State::Closed && !socket.handle {
-            self.remove(id);
+            self.remove(id, How::Close);
         }
     }
 
@@ -282,7 +291,7 @@ impl Model {
 
     /// Shuts down writing.
     pub fn close_write(&mut self, id: Id) -> Result<(), String> {
-        self.shut_one(id, |[outgoing, _]| outgoing.shut_writer(End::Finished))
+        self.shut_one(id, |[outgoing, _]| outgoing.leave_writer(End::Finished))
     }
 
     /// Shuts down reading.
@@ -296,6 +305,7 @@ impl Model {
         }
         if let Some(end) = self.sockets[&id].end {
             shut(self.streams(end));
+            self.send(end, false);
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! Operations that can wait.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
+use super::dial::Stage;
+use super::fault::Answer;
 use super::socket::{Phase, State};
-use super::{Addr, Id, Model, Rules};
+use super::{Addr, Host, How, Id, Model, Rules};
 
 /// A pending operation.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,7 +13,7 @@ pub enum Wait {
     /// A dial from this host, to the address in its text.
     Dial {
         /// The local host.
-        host: Rc<str>,
+        host: Host,
         /// The address.
         text: String,
         /// The backend's future answer.
@@ -62,7 +63,17 @@ pub enum Verdict {
 pub struct Begun {
     pub(super) source: Id,
     pub(super) target: Addr,
-    pub(super) request: Id,
+    pub(super) stage: Stage,
+    /// How often the host that it is for had lost its power before.
+    pub(super) cuts: u32,
+    /// Whether its answer was sent.
+    pub(super) answer: Answer,
+    /// Whether its task knows the outcome, and waits for the answer alone.
+    pub(super) known: bool,
+    /// Its place among all that is sent.
+    pub(super) sent: Id,
+    /// Whether it did not arrive as it was sent.
+    pub(super) stopped: bool,
     /// Whether the backend knows that a listener has claimed the dial.
     pub(super) claimed: bool,
     pub(super) end: (Id, usize),
@@ -105,11 +116,11 @@ impl Model {
         self.waits.get_mut(&id).expect("an operation that waits")
     }
 
-    /// The source of a dial that has started, and the backend's answer to it.
+    /// The backend's answer to a dial that has started.
     #[must_use]
-    pub fn dial(&self, id: Id) -> Option<(Addr, Verdict)> {
+    pub fn verdict(&self, id: Id) -> Option<Verdict> {
         match self.waits.get(&id)? {
-            Wait::Dial { begun: Some(begun), verdict, .. } => Some((self.sockets[&begun.source].addr(), *verdict)),
+            Wait::Dial { begun: Some(_), verdict, .. } => Some(*verdict),
             _ => None,
         }
     }
@@ -145,6 +156,7 @@ impl Model {
             // A completed accept no longer waits.
             self.unseat(id);
         }
+        self.travel();
         done
     }
 
@@ -222,7 +234,11 @@ impl Model {
         } else {
             stream.write(down, bytes, rules.buffer)
         };
-        Some(written?.map_or_else(|cause| Done::Failed(self.conn_error("write", conn, cause)), Done::Count))
+        let written = written?;
+        if written.is_ok_and(|count| count > 0) {
+            self.send(end, true);
+        }
+        Some(written.map_or_else(|cause| Done::Failed(self.conn_error("write", conn, cause)), Done::Count))
     }
 
     fn poll_writable(&mut self, conn: Id) -> Option<Done> {
@@ -235,8 +251,12 @@ impl Model {
     /// Drops an operation. Everything is as if it had not been started, except that a rendezvous write may have been
     /// delivered, or may be delivered later.
     pub fn give_up(&mut self, id: Id) {
-        if let Some(Wait::Dial { begun: Some(begun), .. }) = self.waits.remove(&id) {
-            self.give_up_dial(begun, "");
+        if let Some(Wait::Dial { host, begun: Some(begun), verdict, .. }) = self.waits.remove(&id) {
+            match self.ending(&host) {
+                How::Close => drop(self.give_up_dial(begun, "")),
+                // It is polled once more, so that it ends as the connections of its host do.
+                How::Abort | How::Vanish => drop(self.poll_dial(id, begun, verdict)),
+            }
         }
         self.unseat(id);
     }
