@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     roster: Roster<Work>,
     /// The tasks to poll.
     queue: Lock<Vec<u64>>,
-    timers: Lock<BTreeMap<(Instant, u64), Waker>>,
+    timers: Lock<Timers>,
     next_timer: AtomicU64,
 }
 
@@ -59,6 +59,14 @@ pub(crate) struct Shared {
 struct Sources {
     next: usize,
     all: BTreeMap<usize, Arc<Ready>>,
+}
+
+/// The tasks that wait for a time.
+#[derive(Default)]
+struct Timers {
+    all: BTreeMap<(Instant, u64), Waker>,
+    /// When the thread looks for them next, if it does so by itself.
+    look: Option<Instant>,
 }
 
 /// A task of the reactor.
@@ -110,7 +118,7 @@ impl Shared {
             queues: Arc::new(Queues::new()),
             roster: Roster::new(),
             queue: Lock::new(Vec::new()),
-            timers: Lock::new(BTreeMap::new()),
+            timers: Lock::new(Timers::default()),
             next_timer: AtomicU64::new(0),
         };
         Ok((poller, Arc::new(shared)))
@@ -196,9 +204,12 @@ impl Shared {
     fn fire(&self) -> Option<Duration> {
         loop {
             let now = Instant::now();
-            let first = self.timers.with(|timers| match timers.first_entry() {
+            let first = self.timers.with(|timers| match timers.all.first_entry() {
                 Some(first) if first.key().0 <= now => Err(first.remove()),
-                first => Ok(first.map(|first| first.key().0 - now)),
+                first => {
+                    timers.look = first.map(|first| first.key().0);
+                    Ok(timers.look.map(|look| look - now))
+                }
             });
             match first {
                 Ok(next) => return next,
@@ -310,12 +321,16 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         let waker = cx.waker().clone();
-        let (before, is_first) = self.shared.timers.with(|timers| {
-            let before = timers.insert(self.key, waker);
-            (before, timers.first_key_value().is_some_and(|(key, _)| *key == self.key))
+        let (deadline, _) = self.key;
+        let (before, is_sooner) = self.shared.timers.with(|timers| {
+            let is_sooner = timers.look.is_none_or(|look| deadline < look);
+            if is_sooner {
+                timers.look = Some(deadline);
+            }
+            (timers.all.insert(self.key, waker), is_sooner)
         });
         before.into_iter().for_each(discard);
-        if is_first {
+        if is_sooner {
             self.shared.notify();
         }
         Poll::Pending
@@ -324,7 +339,7 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        let left = self.shared.timers.with(|timers| timers.remove(&self.key));
+        let left = self.shared.timers.with(|timers| timers.all.remove(&self.key));
         left.into_iter().for_each(discard);
     }
 }
