@@ -30,4 +30,6 @@ mod socket;
 #[cfg(feature = "lonet")]
 pub(crate) mod sockets;
 #[cfg(any(feature = "lonet", loom))]
+pub(crate) mod swept;
+#[cfg(any(feature = "lonet", loom))]
 pub(crate) mod watched;

@@ -15,6 +15,7 @@ use crate::wait::block::sleeper::{Sleeper, is_parking, sleep_by};
 use crate::wire::link::{Link, Stream};
 use crate::wire::ready::Ready;
 use crate::wire::roster::Roster;
+use crate::wire::swept::Swept;
 use crate::wire::watched::Watched;
 
 /// One end of a connection, and the system behind it. Its peer never reads.
@@ -243,5 +244,27 @@ impl Thread {
     pub fn round(&self) -> (usize, bool) {
         let done = self.0.take_new().into_iter().map(|()| self.0.done()).count();
         (done, self.0.try_end())
+    }
+}
+
+/// Things that a task looks at.
+#[allow(missing_debug_implementations, reason = "only models use it")]
+pub struct Sweeping(Swept<()>);
+
+impl Default for Sweeping {
+    fn default() -> Self {
+        Self(Swept::new())
+    }
+}
+
+impl Sweeping {
+    /// Adds a thing. Returns whether the task is to be started.
+    pub fn push(&self) -> bool {
+        self.0.push(())
+    }
+
+    /// The task. Returns at how many things it has looked.
+    pub fn sweep(&self) -> usize {
+        core::iter::from_fn(|| self.0.take_all()).map(|things| things.len()).sum()
     }
 }

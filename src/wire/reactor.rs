@@ -163,11 +163,13 @@ impl Shared {
         drop(gone);
     }
 
-    /// Runs a task on the reactor. If the thread has ended, drops it.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if self.roster.submit(Box::pin(task)).is_ok() {
+    /// Runs a task on the reactor. If the thread has ended, drops it, and returns `false`.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        let runs = self.roster.submit(Box::pin(task)).is_ok();
+        if runs {
             self.notify();
         }
+        runs
     }
 
     /// Ready at `deadline`.

@@ -24,6 +24,7 @@ use crate::wire::own::Source as _;
 use crate::wire::reactor::{Reactor, Shared, yield_now};
 use crate::wire::room::Room;
 use crate::wire::socket::{Common, Socket};
+use crate::wire::swept::Swept;
 
 /// The engine of a network whose subnetworks reach each other through sockets of the operating system.
 ///
@@ -56,6 +57,7 @@ impl Sockets {
             buffer,
             linger,
             draining: Room::new(MOST_DRAINING),
+            closed: Swept::new(),
             unfinished: Room::new(MOST_UNFINISHED),
             open: AtomicUsize::new(0),
         };
