@@ -15,6 +15,8 @@ pub(crate) mod listening;
 pub mod model;
 #[cfg(feature = "lonet")]
 mod own;
+#[cfg(feature = "lonet")]
+mod porter;
 #[cfg(any(feature = "lonet", feature = "testing"))]
 mod quote;
 #[cfg(feature = "lonet")]

@@ -24,6 +24,7 @@ use mio::{Events, Poll as Poller, Registry, Token};
 use crate::sync::{Lock, SleepLock};
 use crate::wait::block::sleeper::{Sleeper, sleep_by};
 use crate::wire::events::{BOTH, PAUSE, WAKER, dispatch};
+use crate::wire::porter;
 use crate::wire::ready::Ready;
 
 /// A socket of the system.
@@ -192,6 +193,10 @@ impl Queue {
 }
 
 impl Sleeper for Queue {
+    fn leave(&self) {
+        porter::leave();
+    }
+
     fn alarm(&self) {
         // It fails only if the queue is full: then the thread is about to wake up.
         let _ = self.alarm.wake();

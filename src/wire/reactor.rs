@@ -24,7 +24,7 @@ use std::{io, process, thread};
 
 use mio::event::Event;
 use mio::unix::SourceFd;
-use mio::{Events, Poll as Poller, Registry, Token};
+use mio::{Events, Interest, Poll as Poller, Registry, Token};
 
 use crate::sync::{AtomicBool, Lock, SleepLock};
 use crate::wait::waker::{discard, wake};
@@ -70,7 +70,7 @@ struct Timers {
 }
 
 /// A task of the reactor.
-type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The reactor of this process, if it runs.
 static CURRENT: SleepLock<Weak<Shared>> = SleepLock::new(Weak::new());
@@ -150,6 +150,13 @@ impl Shared {
         }
     }
 
+    /// The reactor looks for connections at a listener, or does not, while it stays registered.
+    pub(crate) fn listen(&self, fd: RawFd, token: Token, on: bool) {
+        // A listener is never writable. If it fails, the reactor looks at it in vain.
+        let interest = if on { BOTH } else { Interest::WRITABLE };
+        let _ = self.registry.reregister(&mut SourceFd(&fd), token, interest);
+    }
+
     /// Forgets a socket that lives on.
     pub(crate) fn unregister(&self, fd: RawFd, token: Token) {
         // It is registered.
@@ -165,7 +172,12 @@ impl Shared {
 
     /// Runs a task on the reactor. If the thread has ended, drops it, and returns `false`.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
-        let runs = self.roster.submit(Box::pin(task)).is_ok();
+        self.take_over(Box::pin(task))
+    }
+
+    /// As [`spawn`](Self::spawn), a task that may have run elsewhere.
+    pub(crate) fn take_over(&self, work: Work) -> bool {
+        let runs = self.roster.submit(work).is_ok();
         if runs {
             self.notify();
         }
@@ -245,7 +257,7 @@ fn run(mut poller: Poller, shared: &Arc<Shared>) {
         let idle = queued.is_empty();
         for id in queued {
             if let Entry::Occupied(mut task) = tasks.entry(id) {
-                poll_task(shared, task.get_mut().as_mut(), id).then(|| finish(shared, task.remove()));
+                poll_task(shared, task.get_mut(), id).then(|| finish(shared, task.remove()));
             }
         }
         if idle && shared.roster.try_end() {
@@ -261,10 +273,14 @@ fn run(mut poller: Poller, shared: &Arc<Shared>) {
 }
 
 /// Polls a task once. Returns whether it is done.
-fn poll_task(shared: &Arc<Shared>, task: Pin<&mut (dyn Future<Output = ()> + Send)>, id: u64) -> bool {
+fn poll_task(shared: &Arc<Shared>, task: &mut Work, id: u64) -> bool {
     let waker = Waker::from(Arc::new(TaskWaker { shared: Arc::downgrade(shared), id, woken: AtomicBool::new(false) }));
-    // A task that panics is given up; the other tasks continue.
-    catch_unwind(AssertUnwindSafe(|| task.poll(&mut Context::from_waker(&waker)).is_ready())).unwrap_or(true)
+    poll_work(task, &mut Context::from_waker(&waker))
+}
+
+/// As [`poll_task`], with a waker of its own. A task that panics is given up; the other tasks continue.
+pub(crate) fn poll_work(task: &mut Work, cx: &mut Context<'_>) -> bool {
+    catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx).is_ready())).unwrap_or(true)
 }
 
 /// Drops a task that is done.

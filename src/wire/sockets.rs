@@ -1,5 +1,6 @@
 //! The engine of networks of several processes.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::fmt;
@@ -7,7 +8,7 @@ use core::future::poll_fn;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use crate::addr::Addr;
@@ -19,8 +20,9 @@ use crate::error::cause::Cause;
 use crate::wire::handshake::{Failure, accepted, serve};
 use crate::wire::line::Request;
 use crate::wire::link::{Link, Stream as _};
-use crate::wire::listening::{Listening, SocketLink};
+use crate::wire::listening::{Listening, SocketLink, has_passed};
 use crate::wire::own::Source as _;
+use crate::wire::porter;
 use crate::wire::reactor::{Reactor, Shared, yield_now};
 use crate::wire::room::Room;
 use crate::wire::socket::{Common, Socket};
@@ -163,7 +165,7 @@ fn address(data: &str) -> Result<SocketAddr, Failure> {
 }
 
 /// Accepts connections until the subnetwork is closed.
-async fn accept_all(listening: Arc<Listening>, notifier: Arc<impl Notifier<Link = SocketLink> + 'static>) {
+async fn accept_all(listening: Arc<Listening>) {
     let common = &listening.common;
     for number in 1_u64.. {
         if number % ROUND == 0 {
@@ -172,18 +174,12 @@ async fn accept_all(listening: Arc<Listening>, notifier: Arc<impl Notifier<Link 
         }
         match poll_fn(|cx| listening.poll_accept(cx)).await {
             Ok(Some(stream)) => {
-                if let Ok(socket) = Socket::new(stream, common) {
-                    let place = common.unfinished.enter(socket.ready().clone());
-                    if listening.is_closed() {
-                        socket.ready().cut();
-                    }
-                    let (listening, notifier) = (listening.clone(), notifier.clone());
-                    common.shared.spawn(async move { serve(&listening, &*notifier, socket, place).await });
+                if let Some(handshake) = listening.begin(stream) {
+                    common.shared.take_over(handshake);
                 }
             }
             Ok(None) => return,
-            // The client has given up.
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
+            Err(error) if has_passed(&error) => {}
             // There is no file descriptor left, or no memory. That may pass.
             Err(_) => common.shared.sleep(PAUSE).await,
         }
@@ -200,7 +196,12 @@ impl Engine for Sockets {
     where
         N: Notifier<Link = SocketLink> + 'static,
     {
-        self.shared().spawn(accept_all(self.listening.clone(), Arc::new(notifier())));
+        let notifier = Arc::new(notifier());
+        self.listening.start(Box::new(move |listening, socket, place| {
+            let notifier = notifier.clone();
+            Box::pin(async move { serve(&listening, &*notifier, socket, place).await })
+        }));
+        self.shared().spawn(accept_all(self.listening.clone()));
     }
 
     async fn new_host<R: Registry<Data = Self::Data>>(&self, host: &str, registry: &R) -> Result<(), Cause> {
@@ -257,6 +258,11 @@ impl Engine for Sockets {
 
     fn watch(&self, link: &SocketLink, waker: &Waker) {
         link.0.watch(waker);
+    }
+
+    #[inline]
+    fn attend(&self, cx: &mut Context<'_>) {
+        porter::attend(&self.listening, cx);
     }
 
     fn shutdown(&self, link: &SocketLink, how: Shutdown) -> bool {

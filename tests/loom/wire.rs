@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use virtnet::wire_model::{End, Sweeping, Thread};
+use virtnet::wire_model::{Door, End, Sweeping, Thread};
 use virtnet::{Cause, OnTimeout, Op};
 
 use crate::act::*;
@@ -219,4 +219,20 @@ fn a_thing_is_swept_whenever_it_comes() {
         format!("{starts}")
     };
     assert_eq!(explore(All, model), set(["false", "true"]));
+}
+
+#[test]
+fn a_connection_is_accepted_by_a_thread_or_told_to_the_reactor() {
+    let model = || {
+        let door = Arc::new(Door::default());
+        let threads = [(); 2].map(|()| {
+            let door = door.clone();
+            spawn(move || door.attend())
+        });
+        door.arrive();
+        let by_threads: usize = threads.map(join).into_iter().sum();
+        assert_eq!(by_threads + door.react(), 1, "it is accepted once");
+        format!("{by_threads}")
+    };
+    assert_eq!(explore(Preemptions(3), model), set(["0", "1"]));
 }
