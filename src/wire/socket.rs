@@ -69,13 +69,16 @@ impl Socket {
     /// Connects to a listener of the system.
     pub(crate) async fn connect(addr: SocketAddr, common: &Arc<Common>) -> io::Result<Arc<Self>> {
         let socket = Self::new(TcpStream::connect(addr)?, common)?;
-        poll_fn(|cx| socket.poll_write(cx.waker(), || socket.connected())).await?;
-        // A socket may connect to itself, if its own port happens to be the one at which no socket listens any more.
-        if socket.stream.local_addr()? == addr {
-            socket.reset();
-            return Err(ErrorKind::ConnectionRefused.into());
+        // On Linux, a write waits for the connection, and is told why there is none.
+        if cfg!(not(target_os = "linux")) {
+            poll_fn(|cx| socket.poll_write(cx.waker(), || socket.connected())).await?;
         }
         Ok(socket)
+    }
+
+    /// Whether it is connected to itself: its own port happens to be the one at which no socket listens any more.
+    pub(crate) fn is_own_peer(&self) -> bool {
+        self.stream.local_addr().is_ok_and(|local| self.stream.peer_addr().is_ok_and(|peer| peer == local))
     }
 
     /// Whether the connection is established.

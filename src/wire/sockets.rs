@@ -8,7 +8,7 @@ use core::future::poll_fn;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use crate::addr::Addr;
@@ -120,6 +120,9 @@ impl Sockets {
         let failed = |error: io::Error| Failure::of(at, &error);
         socket.write_all(&request).await.map_err(failed)?;
         let line = socket.read_line().await.map_err(failed)?;
+        if line == request && socket.is_own_peer() {
+            return Err(failed(ErrorKind::ConnectionRefused.into()));
+        }
         let peer = match accepted(&line, network, dst) {
             Ok(peer) => peer,
             Err(refusal) => {
