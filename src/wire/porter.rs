@@ -93,7 +93,7 @@ impl Porter {
         }
     }
 
-    fn leave(self: Box<Self>) {
+    fn leave(self) {
         for handshake in self.handshakes {
             self.listening.common.shared.take_over(handshake);
         }
