@@ -9,7 +9,7 @@
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::ptr;
 use core::time::Duration;
 use std::io::{self, ErrorKind};
@@ -24,7 +24,6 @@ use mio::{Events, Interest, Poll as Poller, Registry, Token};
 use crate::sync::{Lock, SleepLock};
 use crate::wait::block::sleeper::{Sleeper, sleep_by};
 use crate::wire::events::{BOTH, PAUSE, WAKER, dispatch};
-use crate::wire::porter;
 use crate::wire::ready::Ready;
 
 /// A socket of the system.
@@ -72,6 +71,8 @@ struct Own {
 
 std::thread_local! {
     static OWN: RefCell<Own> = RefCell::default();
+    /// What the running thread does at the end of its wait.
+    static END: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
 /// The running thread, which is about to sleep, waits for the socket itself. Returns whether it can.
@@ -84,6 +85,12 @@ pub(crate) fn watch(socket: &Arc<dyn Source>, queues: &Arc<Queues>) -> bool {
         sleep_by(queue);
     }
     watches
+}
+
+/// At the end of its wait, the running thread calls `end`.
+pub(crate) fn at_end(end: fn()) {
+    // The thread-local is gone while the thread exits.
+    let _ = END.try_with(|cell| cell.set(Some(end)));
 }
 
 /// Looks for events of a socket that no thread watches.
@@ -202,7 +209,9 @@ impl Queue {
 
 impl Sleeper for Queue {
     fn leave(&self) {
-        porter::leave();
+        if let Some(end) = END.try_with(Cell::take).ok().flatten() {
+            end();
+        }
     }
 
     fn alarm(&self) {

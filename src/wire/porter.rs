@@ -51,7 +51,7 @@ pub(crate) fn attend(listening: &Arc<Listening>, cx: &mut Context<'_>) {
 }
 
 /// The running thread sleeps no more.
-pub(crate) fn leave() {
+fn leave() {
     if let Some(porter) = PORTER.try_with(Cell::take).ok().flatten() {
         porter.leave();
     }
@@ -64,6 +64,7 @@ impl Porter {
         if !own::watch(&(door.clone() as _), self.listening.common.shared.queues()) {
             return false;
         }
+        own::at_end(leave);
         let under_way = self.handshakes.len();
         self.handshakes.retain_mut(|handshake| !poll_work(handshake, cx));
         if self.handshakes.len() < under_way {
