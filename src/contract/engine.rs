@@ -52,11 +52,6 @@ pub trait Engine: Send + Sync {
     #[doc(hidden)]
     const OBSERVED: bool = false;
 
-    /// Whether a thread that is about to block tries once without a waker first. That is faster where a try costs less than
-    /// the preparation of a wait, and outcomes are often there already.
-    #[doc(hidden)]
-    const LOOKS_FIRST: bool = true;
-
     /// Starts the engine. `notifier` makes the [`Notifier`] of its subnetwork, and an engine that accepts connections in the
     /// background, from other subnetworks, keeps that, such as in an [`AnyNotifier`](crate::AnyNotifier). All others do
     /// nothing, as the default implementation does.

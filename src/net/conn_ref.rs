@@ -230,7 +230,7 @@ impl<N: NetRef> ConnRef<N> {
         block_on(
             |cx| self.poll_read(cx, buf).map_err(E::from),
             // An observer would take the first look for a try, which it never holds.
-            N::Engine::LOOKS_FIRST && !self.net().engine.holds(),
+            !self.net().engine.holds(),
             timeout,
             |waker| {
                 self.net().engine.cancel_read(&self.link, waker);
@@ -249,7 +249,7 @@ impl<N: NetRef> ConnRef<N> {
         let engine = &self.net().engine;
         block_on(
             |cx| self.poll_write(cx, buf).map_err(E::from),
-            N::Engine::LOOKS_FIRST && !engine.holds() && !engine.is_rendezvous(),
+            !engine.holds() && !engine.is_rendezvous(),
             timeout,
             |waker| {
                 engine.cancel_write(&self.link, waker);

@@ -31,7 +31,6 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
     type Data = E::Data;
 
     const OBSERVED: bool = E::OBSERVED;
-    const LOOKS_FIRST: bool = E::LOOKS_FIRST;
 
     fn start<N>(&self, notifier: impl FnOnce() -> N)
     where

@@ -77,7 +77,6 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
     type Data = E::Data;
 
     const OBSERVED: bool = true;
-    const LOOKS_FIRST: bool = E::LOOKS_FIRST;
 
     #[cfg(feature = "alloc")]
     fn start<N>(&self, notifier: impl FnOnce() -> N)

@@ -192,9 +192,6 @@ async fn accept_all(listening: Arc<Listening>) {
 impl Engine for Sockets {
     type Link = SocketLink;
 
-    /// A try is a system call.
-    const LOOKS_FIRST: bool = false;
-
     /// Where the host's subnetwork listens: an address of the operating system.
     type Data = String;
 

@@ -24,7 +24,6 @@ impl<E: Engine> Engine for FixedFaulty<E> {
     type Data = E::Data;
 
     const OBSERVED: bool = E::OBSERVED;
-    const LOOKS_FIRST: bool = E::LOOKS_FIRST;
 
     fn new_host<R: Registry<Data = Self::Data>>(
         &self,
