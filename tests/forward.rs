@@ -116,6 +116,10 @@ impl Engine for Idle {
         self.count("watch");
     }
 
+    fn attend(&self, _: &mut Context<'_>) {
+        self.count("attend");
+    }
+
     fn shutdown(&self, _: &u8, how: Shutdown) -> bool {
         self.count("shutdown");
         how == Shutdown::Abort
@@ -238,6 +242,7 @@ fn call_each<E: Engine<Data = (), Link: 'static> + 'static>(engine: &E) {
     assert_eq!(engine.status(&link).to_read, 4);
     assert_eq!(engine.number(&link), 5);
     engine.watch(&link, Waker::noop());
+    engine.attend(cx);
     assert!(!engine.shutdown(&link, Shutdown::Close));
     assert!(engine.shutdown(&link, Shutdown::Abort));
     engine.release(&link);

@@ -3,6 +3,8 @@
 
 #[path = "lonet/basic.rs"]
 mod basic;
+#[path = "lonet/door.rs"]
+mod door;
 #[path = "lonet/limits.rs"]
 mod limits;
 #[path = "lonet/process.rs"]

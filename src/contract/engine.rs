@@ -208,6 +208,14 @@ pub trait Engine: Send + Sync {
         let _ = (link, waker);
     }
 
+    /// The task of `cx` waits at a listener. An engine that accepts connections in the background may let the task do that
+    /// meanwhile, and wake it for it.
+    #[doc(hidden)]
+    #[inline]
+    fn attend(&self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+
     /// Shuts the connection down in the way `how`. Returns whether this reset it. Once the connection is closed, reset
     /// or aborted, further calls have no effect.
     fn shutdown(&self, link: &Self::Link, how: Shutdown) -> bool;

@@ -3,10 +3,11 @@
 //! The file is never opened or closed by anything but SQLite: closing it otherwise would drop the locks that SQLite holds
 //! in this process.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use std::fs;
 use std::io::ErrorKind;
@@ -25,6 +26,9 @@ pub(super) struct File {
     path: PathBuf,
     /// Whether a name was announced.
     announced: Cell<bool>,
+    /// What it says, as long as it is of this version.
+    known: RefCell<BTreeMap<String, String>>,
+    version: Cell<i64>,
     /// Device and number of the file, to notice that it was removed.
     identity: (u64, u64),
 }
@@ -65,7 +69,7 @@ impl File {
         // A file of another form is told now, and not at the first dial.
         query(&db, "")?;
         let identity = identity(&path)?;
-        Ok(Self { db, path, announced: Cell::new(false), identity })
+        Ok(Self { db, path, announced: Cell::new(false), known: RefCell::default(), version: Cell::new(0), identity })
     }
 
     pub(super) fn announce(&self, host: &str, data: &str) -> Result<(), Fault> {
@@ -78,8 +82,19 @@ impl File {
     }
 
     pub(super) fn query(&self, host: &str) -> Result<String, Fault> {
+        // It is another one once another connection has written.
+        let version = self.db.query_row("PRAGMA data_version", [], |row| row.get(0))?;
+        if self.version.replace(version) != version {
+            self.known.borrow_mut().clear();
+        }
+        if let Some(data) = self.known.borrow().get(host) {
+            return Ok(data.clone());
+        }
         match query(&self.db, host)? {
-            Some(data) => Ok(data),
+            Some(data) => {
+                self.known.borrow_mut().insert(host.into(), data.clone());
+                Ok(data)
+            }
             None => self.check().and(Err(Fault::Unknown)),
         }
     }

@@ -37,7 +37,8 @@
 //! says in one line which host and port it wants; the answer comes when a listener accepts. From then on, the connection
 //! is one of the operating system's TCP. One thread of the process waits for all sockets, for any executor and for blocking
 //! threads alike. It ends with the last network. The first 16 threads that block on connections wait for their sockets
-//! themselves, which is faster: each has two file descriptors for it, until it or the last network ends.
+//! themselves, which is faster: each has two file descriptors for it, until it or the last network ends. One that blocks in
+//! an accept also does the handshakes of its subnetwork meanwhile, for all listeners.
 //!
 //! File and lines are those of programs in Go and Python that join the same networks. Folder and file are never deleted,
 //! and a name that a host has had stays taken, also when its process has ended: to run a program again, join a network

@@ -202,7 +202,10 @@ impl<N: NetRef> Listener<N> {
                 })
             });
             match delivery {
-                Poll::Pending | Poll::Ready(Delivery::Nothing) => return Poll::Pending,
+                Poll::Pending | Poll::Ready(Delivery::Nothing) => {
+                    place.net.engine.attend(cx);
+                    return Poll::Pending;
+                }
                 Poll::Ready(Delivery::Progress(backend)) => backend.wake(),
                 Poll::Ready(Delivery::Closed) => return Poll::Ready(Err(self.failed(Cause::SocketDown))),
                 Poll::Ready(Delivery::Connection(slot, link, backend)) => {

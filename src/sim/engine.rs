@@ -154,6 +154,11 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
         self.inner.watch(&link.link, waker);
     }
 
+    #[inline]
+    fn attend(&self, cx: &mut Context<'_>) {
+        self.inner.attend(cx);
+    }
+
     fn shutdown(&self, link: &Self::Link, how: Shutdown) -> bool {
         self.shut(&link.links, link.side, &link.link, how)
     }

@@ -207,6 +207,11 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
         self.inner.watch(&link.link, waker);
     }
 
+    #[inline]
+    fn attend(&self, cx: &mut Context<'_>) {
+        self.inner.attend(cx);
+    }
+
     fn shutdown(&self, link: &Self::Link, how: Shutdown) -> bool {
         self.inner.shutdown(&link.link, how)
     }

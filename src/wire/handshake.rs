@@ -117,8 +117,14 @@ async fn hand_over(
 ) -> Option<Vec<u8>> {
     let link = Link::vacant(socket.ready().clone());
     let mut accepting = pin!(notifier.accept(src, dst, SocketLink(link.clone())));
+    let mut is_first = true;
     let accepted = poll_fn(|cx| match accepting.as_mut().poll(cx) {
         Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+        // A task that waits for it may take it at once.
+        Poll::Pending if core::mem::take(&mut is_first) => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
         // Its dialler has given up.
         Poll::Pending => socket.poll_gone(cx).map(|()| None),
     });

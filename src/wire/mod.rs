@@ -15,6 +15,8 @@ pub(crate) mod listening;
 pub mod model;
 #[cfg(feature = "lonet")]
 mod own;
+#[cfg(feature = "lonet")]
+mod porter;
 #[cfg(any(feature = "lonet", feature = "testing"))]
 mod quote;
 #[cfg(feature = "lonet")]
@@ -29,5 +31,7 @@ pub(crate) mod roster;
 mod socket;
 #[cfg(feature = "lonet")]
 pub(crate) mod sockets;
+#[cfg(any(feature = "lonet", loom))]
+pub(crate) mod swept;
 #[cfg(any(feature = "lonet", loom))]
 pub(crate) mod watched;

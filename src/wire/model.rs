@@ -15,7 +15,8 @@ use crate::wait::block::sleeper::{Sleeper, is_parking, sleep_by};
 use crate::wire::link::{Link, Stream};
 use crate::wire::ready::Ready;
 use crate::wire::roster::Roster;
-use crate::wire::watched::Watched;
+use crate::wire::swept::Swept;
+use crate::wire::watched::{Attended, Watched};
 
 /// One end of a connection, and the system behind it. Its peer never reads.
 #[derive(Clone)]
@@ -243,5 +244,83 @@ impl Thread {
     pub fn round(&self) -> (usize, bool) {
         let done = self.0.take_new().into_iter().map(|()| self.0.done()).count();
         (done, self.0.try_end())
+    }
+}
+
+/// Things that a task looks at.
+#[allow(missing_debug_implementations, reason = "only models use it")]
+pub struct Sweeping(Swept<()>);
+
+impl Default for Sweeping {
+    fn default() -> Self {
+        Self(Swept::new())
+    }
+}
+
+impl Sweeping {
+    /// Adds a thing. Returns whether the task is to be started.
+    pub fn push(&self) -> bool {
+        self.0.push(())
+    }
+
+    /// The task. Returns at how many things it has looked.
+    pub fn sweep(&self) -> usize {
+        core::iter::from_fn(|| self.0.take_all()).map(|things| things.len()).sum()
+    }
+}
+
+/// A listener of the system, which threads and the reactor attend.
+#[allow(missing_debug_implementations, reason = "only models use it")]
+pub struct Door {
+    attended: Attended,
+    arrivals: Lock<Arrivals>,
+}
+
+#[derive(Default)]
+struct Arrivals {
+    waiting: usize,
+    /// The reactor does not look.
+    unseen: bool,
+    /// The reactor is told of a connection.
+    told: bool,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self { attended: Attended::new(), arrivals: Lock::new(Arrivals::default()) }
+    }
+}
+
+impl Door {
+    /// A connection comes.
+    pub fn arrive(&self) {
+        self.arrivals.with(|arrivals| {
+            arrivals.waiting += 1;
+            arrivals.told |= !arrivals.unseen;
+        });
+    }
+
+    /// A thread attends it for a moment. Returns how many connections it has accepted.
+    pub fn attend(&self) -> usize {
+        if !self.attended.begin(|| self.arrivals.with(|arrivals| arrivals.unseen = true)) {
+            return 0;
+        }
+        let accepted = self.accept();
+        self.attended.end(|| {
+            self.arrivals.with(|arrivals| {
+                arrivals.unseen = false;
+                arrivals.told |= arrivals.waiting > 0;
+            });
+        });
+        accepted
+    }
+
+    /// The reactor accepts, if it was told. Returns how many connections.
+    pub fn react(&self) -> usize {
+        if self.arrivals.with(|arrivals| core::mem::take(&mut arrivals.told)) { self.accept() } else { 0 }
+    }
+
+    fn accept(&self) -> usize {
+        self.arrivals.with(|arrivals| core::mem::take(&mut arrivals.waiting))
     }
 }

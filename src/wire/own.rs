@@ -9,7 +9,7 @@
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::ptr;
 use core::time::Duration;
 use std::io::{self, ErrorKind};
@@ -19,7 +19,7 @@ use std::thread;
 use heapless::Vec as Bounded;
 use mio::event::Event;
 use mio::unix::SourceFd;
-use mio::{Events, Poll as Poller, Registry, Token};
+use mio::{Events, Interest, Poll as Poller, Registry, Token};
 
 use crate::sync::{Lock, SleepLock};
 use crate::wait::block::sleeper::{Sleeper, sleep_by};
@@ -58,6 +58,8 @@ struct Entry {
     socket: Weak<dyn Source>,
     /// Whether the thread has waited for it since it last slept.
     wanted: bool,
+    /// Whether the queue hears of room in it, too. A socket has room nearly always, so that would end a wait for bytes.
+    writes: bool,
 }
 
 /// The running thread's queue.
@@ -69,6 +71,8 @@ struct Own {
 
 std::thread_local! {
     static OWN: RefCell<Own> = RefCell::default();
+    /// What the running thread does at the end of its wait.
+    static END: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
 /// The running thread, which is about to sleep, waits for the socket itself. Returns whether it can.
@@ -81,6 +85,12 @@ pub(crate) fn watch(socket: &Arc<dyn Source>, queues: &Arc<Queues>) -> bool {
         sleep_by(queue);
     }
     watches
+}
+
+/// At the end of its wait, the running thread calls `end`.
+pub(crate) fn at_end(end: fn()) {
+    // The thread-local is gone while the thread exits.
+    let _ = END.try_with(|cell| cell.set(Some(end)));
 }
 
 /// Looks for events of a socket that no thread watches.
@@ -149,21 +159,27 @@ impl Queue {
     }
 
     fn watch(&self, socket: &Arc<dyn Source>) -> io::Result<()> {
-        let new = self.known.with(|known| {
+        let writes = socket.ready().write.waiting() > 0;
+        let (token, new) = self.known.with(|known| {
             if core::mem::take(&mut known.slept) {
                 known.all.iter_mut().for_each(|entry| entry.wanted = false);
             }
             let is_it = |entry: &&mut Entry| ptr::addr_eq(entry.socket.as_ptr(), Arc::as_ptr(socket));
             if let Some(entry) = known.all.iter_mut().find(is_it) {
                 entry.wanted = true;
-                return None;
+                let grows = writes && !core::mem::replace(&mut entry.writes, true);
+                return (grows.then_some(entry.token), false);
             }
             known.next += 1;
-            Some(Token(known.next))
+            (Some(Token(known.next)), true)
         });
-        let Some(token) = new else { return Ok(()) };
-        self.registry.register(&mut SourceFd(&socket.fd()), token, BOTH)?;
-        let entry = Entry { token, socket: Arc::downgrade(socket), wanted: true };
+        let Some(token) = token else { return Ok(()) };
+        let interest = if writes { BOTH } else { Interest::READABLE };
+        if !new {
+            return self.registry.reregister(&mut SourceFd(&socket.fd()), token, interest);
+        }
+        self.registry.register(&mut SourceFd(&socket.fd()), token, interest)?;
+        let entry = Entry { token, socket: Arc::downgrade(socket), wanted: true, writes };
         self.known.with(|known| {
             // The system has forgotten those that were closed.
             known.all.retain(|entry| entry.socket.strong_count() > 0);
@@ -192,6 +208,12 @@ impl Queue {
 }
 
 impl Sleeper for Queue {
+    fn leave(&self) {
+        if let Some(end) = END.try_with(Cell::take).ok().flatten() {
+            end();
+        }
+    }
+
     fn alarm(&self) {
         // It fails only if the queue is full: then the thread is about to wake up.
         let _ = self.alarm.wake();

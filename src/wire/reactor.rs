@@ -24,7 +24,7 @@ use std::{io, process, thread};
 
 use mio::event::Event;
 use mio::unix::SourceFd;
-use mio::{Events, Poll as Poller, Registry, Token};
+use mio::{Events, Interest, Poll as Poller, Registry, Token};
 
 use crate::sync::{AtomicBool, Lock, SleepLock};
 use crate::wait::waker::{discard, wake};
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     roster: Roster<Work>,
     /// The tasks to poll.
     queue: Lock<Vec<u64>>,
-    timers: Lock<BTreeMap<(Instant, u64), Waker>>,
+    timers: Lock<Timers>,
     next_timer: AtomicU64,
 }
 
@@ -61,8 +61,16 @@ struct Sources {
     all: BTreeMap<usize, Arc<Ready>>,
 }
 
+/// The tasks that wait for a time.
+#[derive(Default)]
+struct Timers {
+    all: BTreeMap<(Instant, u64), Waker>,
+    /// When the thread looks for them next, if it does so by itself.
+    look: Option<Instant>,
+}
+
 /// A task of the reactor.
-type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The reactor of this process, if it runs.
 static CURRENT: SleepLock<Weak<Shared>> = SleepLock::new(Weak::new());
@@ -110,7 +118,7 @@ impl Shared {
             queues: Arc::new(Queues::new()),
             roster: Roster::new(),
             queue: Lock::new(Vec::new()),
-            timers: Lock::new(BTreeMap::new()),
+            timers: Lock::new(Timers::default()),
             next_timer: AtomicU64::new(0),
         };
         Ok((poller, Arc::new(shared)))
@@ -142,6 +150,13 @@ impl Shared {
         }
     }
 
+    /// The reactor looks for connections at a listener, or does not, while it stays registered.
+    pub(crate) fn listen(&self, fd: RawFd, token: Token, on: bool) {
+        // A listener is never writable. If it fails, the reactor looks at it in vain.
+        let interest = if on { BOTH } else { Interest::WRITABLE };
+        let _ = self.registry.reregister(&mut SourceFd(&fd), token, interest);
+    }
+
     /// Forgets a socket that lives on.
     pub(crate) fn unregister(&self, fd: RawFd, token: Token) {
         // It is registered.
@@ -155,11 +170,18 @@ impl Shared {
         drop(gone);
     }
 
-    /// Runs a task on the reactor. If the thread has ended, drops it.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if self.roster.submit(Box::pin(task)).is_ok() {
+    /// Runs a task on the reactor. If the thread has ended, drops it, and returns `false`.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        self.take_over(Box::pin(task))
+    }
+
+    /// As [`spawn`](Self::spawn), a task that may have run elsewhere.
+    pub(crate) fn take_over(&self, work: Work) -> bool {
+        let runs = self.roster.submit(work).is_ok();
+        if runs {
             self.notify();
         }
+        runs
     }
 
     /// Ready at `deadline`.
@@ -196,9 +218,12 @@ impl Shared {
     fn fire(&self) -> Option<Duration> {
         loop {
             let now = Instant::now();
-            let first = self.timers.with(|timers| match timers.first_entry() {
+            let first = self.timers.with(|timers| match timers.all.first_entry() {
                 Some(first) if first.key().0 <= now => Err(first.remove()),
-                first => Ok(first.map(|first| first.key().0 - now)),
+                first => {
+                    timers.look = first.map(|first| first.key().0);
+                    Ok(timers.look.map(|look| look - now))
+                }
             });
             match first {
                 Ok(next) => return next,
@@ -232,7 +257,7 @@ fn run(mut poller: Poller, shared: &Arc<Shared>) {
         let idle = queued.is_empty();
         for id in queued {
             if let Entry::Occupied(mut task) = tasks.entry(id) {
-                poll_task(shared, task.get_mut().as_mut(), id).then(|| finish(shared, task.remove()));
+                poll_task(shared, task.get_mut(), id).then(|| finish(shared, task.remove()));
             }
         }
         if idle && shared.roster.try_end() {
@@ -248,10 +273,14 @@ fn run(mut poller: Poller, shared: &Arc<Shared>) {
 }
 
 /// Polls a task once. Returns whether it is done.
-fn poll_task(shared: &Arc<Shared>, task: Pin<&mut (dyn Future<Output = ()> + Send)>, id: u64) -> bool {
+fn poll_task(shared: &Arc<Shared>, task: &mut Work, id: u64) -> bool {
     let waker = Waker::from(Arc::new(TaskWaker { shared: Arc::downgrade(shared), id, woken: AtomicBool::new(false) }));
-    // A task that panics is given up; the other tasks continue.
-    catch_unwind(AssertUnwindSafe(|| task.poll(&mut Context::from_waker(&waker)).is_ready())).unwrap_or(true)
+    poll_work(task, &mut Context::from_waker(&waker))
+}
+
+/// As [`poll_task`], with a waker of its own. A task that panics is given up; the other tasks continue.
+pub(crate) fn poll_work(task: &mut Work, cx: &mut Context<'_>) -> bool {
+    catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx).is_ready())).unwrap_or(true)
 }
 
 /// Drops a task that is done.
@@ -310,12 +339,16 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         let waker = cx.waker().clone();
-        let (before, is_first) = self.shared.timers.with(|timers| {
-            let before = timers.insert(self.key, waker);
-            (before, timers.first_key_value().is_some_and(|(key, _)| *key == self.key))
+        let (deadline, _) = self.key;
+        let (before, is_sooner) = self.shared.timers.with(|timers| {
+            let is_sooner = timers.look.is_none_or(|look| deadline < look);
+            if is_sooner {
+                timers.look = Some(deadline);
+            }
+            (timers.all.insert(self.key, waker), is_sooner)
         });
         before.into_iter().for_each(discard);
-        if is_first {
+        if is_sooner {
             self.shared.notify();
         }
         Poll::Pending
@@ -324,7 +357,7 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        let left = self.shared.timers.with(|timers| timers.remove(&self.key));
+        let left = self.shared.timers.with(|timers| timers.all.remove(&self.key));
         left.into_iter().for_each(discard);
     }
 }

@@ -16,13 +16,14 @@ use mio::net::TcpStream;
 use socket2::SockRef;
 
 use crate::wait::block::sleeper::{is_parking, set_far};
-use crate::wait::waker::is_noop;
+use crate::wait::waker::{is_noop, noop_waker};
 use crate::wire::line::MAX_LINE;
 use crate::wire::link::{Link, Stream, retried};
 use crate::wire::own::{self, Source};
 use crate::wire::reactor::Shared;
 use crate::wire::ready::Ready;
-use crate::wire::room::Room;
+use crate::wire::room::{Place, Room};
+use crate::wire::swept::Swept;
 use crate::wire::watched::Watched;
 
 /// What the sockets of a network have in common.
@@ -34,6 +35,8 @@ pub(crate) struct Common {
     pub(crate) linger: Duration,
     /// Closed sockets whose peers still read.
     pub(crate) draining: Arc<Room>,
+    /// Those of them that the reactor does not watch yet.
+    pub(crate) closed: Swept<Closed>,
     /// Accepted sockets whose request has not come.
     pub(crate) unfinished: Arc<Room>,
     /// How many sockets are open.
@@ -66,13 +69,16 @@ impl Socket {
     /// Connects to a listener of the system.
     pub(crate) async fn connect(addr: SocketAddr, common: &Arc<Common>) -> io::Result<Arc<Self>> {
         let socket = Self::new(TcpStream::connect(addr)?, common)?;
-        poll_fn(|cx| socket.poll_write(cx.waker(), || socket.connected())).await?;
-        // A socket may connect to itself, if its own port happens to be the one at which no socket listens any more.
-        if socket.stream.local_addr()? == addr {
-            socket.reset();
-            return Err(ErrorKind::ConnectionRefused.into());
+        // On Linux, a write waits for the connection, and is told why there is none.
+        if cfg!(not(target_os = "linux")) {
+            poll_fn(|cx| socket.poll_write(cx.waker(), || socket.connected())).await?;
         }
         Ok(socket)
+    }
+
+    /// Whether it is connected to itself: its own port happens to be the one at which no socket listens any more.
+    pub(crate) fn is_own_peer(&self) -> bool {
+        self.stream.local_addr().is_ok_and(|local| self.stream.peer_addr().is_ok_and(|peer| peer == local))
     }
 
     /// Whether the connection is established.
@@ -183,6 +189,10 @@ impl Socket {
         self.poll_read(cx.waker(), drain).map(drop)
     }
 
+    fn is_drained(self: &Arc<Self>) -> bool {
+        self.poll_drained(&mut Context::from_waker(noop_waker())).is_ready()
+    }
+
     fn drain(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let mut buf = [0; DRAINED];
         for _ in 0..DRAINS {
@@ -195,6 +205,42 @@ impl Socket {
         // Others have a turn, too.
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+/// A closed socket whose peer has not closed its own end yet.
+pub(crate) struct Closed {
+    socket: Arc<Socket>,
+    /// When it is given up.
+    deadline: Instant,
+    _place: Place,
+}
+
+impl Closed {
+    /// Waits for the peer.
+    async fn drained(self) {
+        let shared = &self.socket.common.shared;
+        let _: Option<()> = shared.until(self.deadline, poll_fn(|cx| self.socket.poll_drained(cx))).await;
+    }
+}
+
+/// Most peers close their ends soon. So a closed socket is looked at when the next ones are closed, and the reactor has
+/// nothing to do with it, unless the peer takes its time.
+impl Common {
+    /// Looks at the socket that has been closed for longest.
+    fn sweep(&self) {
+        drop(self.closed.pop_if(|closed| closed.socket.is_drained()));
+    }
+
+    /// Has the reactor watch the closed sockets, until there are none.
+    async fn sweep_all(self: Arc<Self>) {
+        loop {
+            self.shared.sleep(SWEEP).await;
+            let Some(closed) = self.closed.take_all() else { return };
+            for closed in closed.into_iter().filter(|closed| !closed.socket.is_drained()) {
+                self.shared.spawn(closed.drained());
+            }
+        }
     }
 }
 
@@ -255,16 +301,20 @@ impl Stream for Socket {
     /// socket lives until the peer has closed its end, or for a while.
     fn finish(self: Arc<Self>) {
         self.shut_write();
-        let mut noop = Context::from_waker(crate::wait::waker::noop_waker());
-        if self.poll_drained(&mut noop).is_ready() {
+        let is_over = self.is_drained();
+        let common = self.common.clone();
+        common.sweep();
+        if is_over {
             return;
         }
-        let common = self.common.clone();
-        common.shared.clone().spawn(async move {
-            let _place = self.common.draining.enter(self.ready.clone());
-            let deadline = Instant::now() + self.common.linger;
-            let _: Option<()> = self.common.shared.until(deadline, poll_fn(|cx| self.poll_drained(cx))).await;
-        });
+        let deadline = Instant::now() + common.linger;
+        let place = common.draining.enter(self.ready.clone());
+        let closed = Closed { socket: self, deadline, _place: place };
+        if common.linger < SWEEP {
+            common.shared.spawn(closed.drained());
+        } else if common.closed.push(closed) && !common.shared.spawn(common.clone().sweep_all()) {
+            drop(common.closed.take_all());
+        }
     }
 
     fn discard(link: Link<Self>) {
@@ -280,6 +330,8 @@ impl Drop for Socket {
     }
 }
 
+/// How long a closed socket waits for the next look at it.
+const SWEEP: Duration = Duration::from_millis(10);
 /// How many bytes are dropped at once.
 const DRAINED: usize = 4096;
 /// How often, before another task has its turn.

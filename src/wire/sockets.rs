@@ -1,5 +1,6 @@
 //! The engine of networks of several processes.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::fmt;
@@ -19,11 +20,13 @@ use crate::error::cause::Cause;
 use crate::wire::handshake::{Failure, accepted, serve};
 use crate::wire::line::Request;
 use crate::wire::link::{Link, Stream as _};
-use crate::wire::listening::{Listening, SocketLink};
+use crate::wire::listening::{Listening, SocketLink, has_passed};
 use crate::wire::own::Source as _;
+use crate::wire::porter;
 use crate::wire::reactor::{Reactor, Shared, yield_now};
 use crate::wire::room::Room;
 use crate::wire::socket::{Common, Socket};
+use crate::wire::swept::Swept;
 
 /// The engine of a network whose subnetworks reach each other through sockets of the operating system.
 ///
@@ -56,6 +59,7 @@ impl Sockets {
             buffer,
             linger,
             draining: Room::new(MOST_DRAINING),
+            closed: Swept::new(),
             unfinished: Room::new(MOST_UNFINISHED),
             open: AtomicUsize::new(0),
         };
@@ -116,6 +120,9 @@ impl Sockets {
         let failed = |error: io::Error| Failure::of(at, &error);
         socket.write_all(&request).await.map_err(failed)?;
         let line = socket.read_line().await.map_err(failed)?;
+        if line == request && socket.is_own_peer() {
+            return Err(failed(ErrorKind::ConnectionRefused.into()));
+        }
         let peer = match accepted(&line, network, dst) {
             Ok(peer) => peer,
             Err(refusal) => {
@@ -161,7 +168,7 @@ fn address(data: &str) -> Result<SocketAddr, Failure> {
 }
 
 /// Accepts connections until the subnetwork is closed.
-async fn accept_all(listening: Arc<Listening>, notifier: Arc<impl Notifier<Link = SocketLink> + 'static>) {
+async fn accept_all(listening: Arc<Listening>) {
     let common = &listening.common;
     for number in 1_u64.. {
         if number % ROUND == 0 {
@@ -170,18 +177,12 @@ async fn accept_all(listening: Arc<Listening>, notifier: Arc<impl Notifier<Link 
         }
         match poll_fn(|cx| listening.poll_accept(cx)).await {
             Ok(Some(stream)) => {
-                if let Ok(socket) = Socket::new(stream, common) {
-                    let place = common.unfinished.enter(socket.ready().clone());
-                    if listening.is_closed() {
-                        socket.ready().cut();
-                    }
-                    let (listening, notifier) = (listening.clone(), notifier.clone());
-                    common.shared.spawn(async move { serve(&listening, &*notifier, socket, place).await });
+                if let Some(handshake) = listening.begin(stream) {
+                    common.shared.take_over(handshake);
                 }
             }
             Ok(None) => return,
-            // The client has given up.
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
+            Err(error) if has_passed(&error) => {}
             // There is no file descriptor left, or no memory. That may pass.
             Err(_) => common.shared.sleep(PAUSE).await,
         }
@@ -198,7 +199,12 @@ impl Engine for Sockets {
     where
         N: Notifier<Link = SocketLink> + 'static,
     {
-        self.shared().spawn(accept_all(self.listening.clone(), Arc::new(notifier())));
+        let notifier = Arc::new(notifier());
+        self.listening.start(Box::new(move |listening, socket, place| {
+            let notifier = notifier.clone();
+            Box::pin(async move { serve(&listening, &*notifier, socket, place).await })
+        }));
+        self.shared().spawn(accept_all(self.listening.clone()));
     }
 
     async fn new_host<R: Registry<Data = Self::Data>>(&self, host: &str, registry: &R) -> Result<(), Cause> {
@@ -255,6 +261,11 @@ impl Engine for Sockets {
 
     fn watch(&self, link: &SocketLink, waker: &Waker) {
         link.0.watch(waker);
+    }
+
+    #[inline]
+    fn attend(&self, cx: &mut Context<'_>) {
+        porter::attend(&self.listening, cx);
     }
 
     fn shutdown(&self, link: &SocketLink, how: Shutdown) -> bool {

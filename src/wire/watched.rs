@@ -6,10 +6,39 @@
 //! waker, a task registers and finds the socket attached, and the thread detaches it. Model:
 //! `a_task_beside_a_thread_with_a_queue_is_woken` in `tests/loom/wire.rs`.
 
+use core::sync::atomic::Ordering;
 use std::io;
 
-use crate::sync::SleepLock;
+use crate::sync::{AtomicBool, SleepLock};
 use crate::wire::ready::Ready;
+
+/// Whether a thread attends a listener of the system, and not the reactor.
+///
+/// Invariant: one of them learns of each connection. Ending tells the reactor of those that are there. This guards
+/// against the interleaving in which a thread has accepted what there was, a connection comes, and the thread ends.
+/// Model: `a_connection_is_accepted_by_a_thread_or_told_to_the_reactor` in `tests/loom/wire.rs`.
+pub(crate) struct Attended(AtomicBool);
+
+impl Attended {
+    pub(crate) fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// The running thread attends the listener, unless another does; has the reactor look away. Returns whether it does.
+    pub(crate) fn begin(&self, look_away: impl FnOnce()) -> bool {
+        let begins = !self.0.load(Ordering::Relaxed) && !self.0.swap(true, Ordering::AcqRel);
+        if begins {
+            look_away();
+        }
+        begins
+    }
+
+    /// The running thread has attended it; has the reactor look.
+    pub(crate) fn end(&self, look: impl FnOnce()) {
+        look();
+        self.0.store(false, Ordering::Release);
+    }
+}
 
 /// What the reactor knows a socket by, while it watches it.
 pub(crate) struct Watched<T>(SleepLock<Option<T>>);

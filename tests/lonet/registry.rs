@@ -315,6 +315,24 @@ fn joining_a_locked_file_ends_with_its_time() {
 }
 
 #[test]
+fn a_name_that_has_moved_is_dialled_where_it_is() {
+    let folder = Folder::new();
+    let [left, middle, right] = [(); 3].map(|()| folder.join("net"));
+    left.host("a").wait_timeout(LIMIT).unwrap();
+    middle.host("c").wait_timeout(LIMIT).unwrap();
+    let b = right.host("b").wait_timeout(LIMIT).unwrap();
+    let dial = || b.dial("a:9").wait_timeout(LIMIT).unwrap_err().cause().to_string();
+    assert_eq!([dial(), dial()], ["connection refused"; 2]);
+    let other = Connection::open(left.registry_path()).unwrap();
+    let moves = "UPDATE hosts SET osladdr = (SELECT osladdr FROM hosts WHERE hostname = 'c') WHERE hostname = 'a'";
+    other.execute(moves, []).unwrap();
+    let moved = format!("loconnect {}: address a:9: no such host", middle.subnetwork().engine().addr());
+    assert_eq!([dial(), dial()], [&*moved; 2]);
+    other.execute("DELETE FROM hosts WHERE hostname = 'a'", []).unwrap();
+    assert_eq!(dial(), "lonet/net: query [\"a\"]: no such host");
+}
+
+#[test]
 fn a_file_that_was_removed_is_noticed() {
     let folder = Folder::new();
     let net = folder.join("net");

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use virtnet::wire_model::{End, Thread};
+use virtnet::wire_model::{Door, End, Sweeping, Thread};
 use virtnet::{Cause, OnTimeout, Op};
 
 use crate::act::*;
@@ -199,4 +199,40 @@ fn the_last_release_leaves_no_drain_behind() {
         format!("{taken}")
     };
     assert_eq!(explore(All, model), set(["true", "false"]));
+}
+
+#[test]
+fn a_thing_is_swept_whenever_it_comes() {
+    let model = || {
+        let swept = Arc::new(Sweeping::default());
+        assert!(swept.push(), "the first thing starts the task");
+        let user = spawn({
+            let swept = swept.clone();
+            move || swept.push()
+        });
+        let mut seen = swept.sweep();
+        let starts = join(user);
+        if starts {
+            seen += swept.sweep();
+        }
+        assert_eq!(seen, 2, "each thing is seen once");
+        format!("{starts}")
+    };
+    assert_eq!(explore(All, model), set(["false", "true"]));
+}
+
+#[test]
+fn a_connection_is_accepted_by_a_thread_or_told_to_the_reactor() {
+    let model = || {
+        let door = Arc::new(Door::default());
+        let threads = [(); 2].map(|()| {
+            let door = door.clone();
+            spawn(move || door.attend())
+        });
+        door.arrive();
+        let by_threads: usize = threads.map(join).into_iter().sum();
+        assert_eq!(by_threads + door.react(), 1, "it is accepted once");
+        format!("{by_threads}")
+    };
+    assert_eq!(explore(Preemptions(3), model), set(["0", "1"]));
 }

@@ -113,6 +113,11 @@ impl<E: Engine> Engine for FixedFaulty<E> {
         self.inner.watch(&link.link, waker);
     }
 
+    #[inline]
+    fn attend(&self, cx: &mut Context<'_>) {
+        self.inner.attend(cx);
+    }
+
     fn shutdown(&self, link: &Self::Link, how: Shutdown) -> bool {
         self.shut(link, how)
     }

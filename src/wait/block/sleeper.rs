@@ -23,6 +23,9 @@ pub(crate) trait Sleeper: Send + Sync {
     /// Puts the thread to sleep until an event, the alarm, or for `limit`. It may also end by itself. Calls `awake` when
     /// the thread sleeps no more, and then wakes all tasks that wait for the event.
     fn sleep(&self, limit: Option<Duration>, awake: &dyn Fn());
+
+    /// The wait is over, in which the thread slept so.
+    fn leave(&self) {}
 }
 
 thread_local! {
@@ -42,7 +45,7 @@ thread_local! {
 #[cfg_attr(not(feature = "lonet"), allow(dead_code, reason = "for backends with threads of their own"))]
 pub(crate) fn is_parking(waker: &Waker) -> bool {
     // The thread-local is gone while the thread exits.
-    WAKER.try_with(Cell::get).is_ok_and(|data| data == waker.data().addr())
+    WAKER.try_with(Cell::get).is_ok_and(|data| data != 0 && data == waker.data().addr())
 }
 
 /// The running thread, which [is about to sleep](is_parking), does so by `sleeper` for the rest of its wait.
@@ -93,6 +96,9 @@ impl Drop for Parking {
     fn drop(&mut self) {
         let (waker, sleeper) = (self.outer.0, self.outer.1.take());
         let _ = WAKER.try_with(|cell| cell.set(waker));
-        let _ = SLEEPER.try_with(|cell| cell.set(sleeper));
+        let unused = SLEEPER.try_with(|cell| cell.replace(sleeper)).ok().flatten();
+        if let Some(sleeper) = unused.or(self.sleeper.take()) {
+            sleeper.leave();
+        }
     }
 }
