@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::dial::Stage;
 use super::fault::Answer;
 use super::socket::{Phase, State};
-use super::{Addr, Host, How, Id, Model, Rules};
+use super::{Addr, Host, Id, Model, Rules};
 
 /// A pending operation.
 #[derive(Clone, Debug, PartialEq)]
@@ -251,12 +251,9 @@ impl Model {
     /// Drops an operation. Everything is as if it had not been started, except that a rendezvous write may have been
     /// delivered, or may be delivered later.
     pub fn give_up(&mut self, id: Id) {
-        if let Some(Wait::Dial { host, begun: Some(begun), verdict, .. }) = self.waits.remove(&id) {
-            match self.ending(&host) {
-                How::Close => drop(self.give_up_dial(begun, "")),
-                // It is polled once more, so that it ends as the connections of its host do.
-                How::Abort | How::Vanish => drop(self.poll_dial(id, begun, verdict)),
-            }
+        if let Some(Wait::Dial { begun: Some(begun), .. }) = self.waits.remove(&id) {
+            // The connection ends as those of its host do.
+            drop(self.give_up_dial(begun, ""));
         }
         self.unseat(id);
     }
