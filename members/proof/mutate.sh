@@ -17,8 +17,9 @@ readonly root list
 export CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=1 CARGO_TERM_COLOR=never RUSTFLAGS=""
 # Enough for what is listed, and a part of what these tests run otherwise.
 export VIRTNET_SEQUENCES=3000 VIRTNET_INPUTS=400
-# No test takes this many seconds unless it hangs, which is a failure like others.
+# A test that takes this many seconds hangs, which is a failure like others. All tests of a file may take longer.
 limit=16
+readonly limit_of_all=90
 
 main() {
     local number misfits=0 tried caught group jobs=() failed=0 chosen=("$@")
@@ -145,6 +146,8 @@ build() {
 
 # Runs a test that is compiled, all of it or what has that name.
 run() {
+    local limit=$limit
+    [[ ${2:-} ]] || limit=$limit_of_all
     in_copy "$1" -- ${2:+"$2"}
 }
 
