@@ -345,6 +345,20 @@ fn half_close_arrives_after_the_bytes(bed: Bed) {
     stage.finish();
 }
 
+fn a_closed_end_is_down_before_its_peer_knows(bed: Bed) {
+    let stage = Stage::new(bed);
+    let [b, a] = stage.pair();
+    b.close_write().unwrap();
+    stage.route().partition();
+    assert_eq!(b.try_write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+    b.close();
+    assert_eq!(b.try_write(b"x").unwrap_err().kind(), ErrorKind::SocketDown);
+    reads(&a, "");
+    stage.route().repair();
+    drop((a, b));
+    stage.finish();
+}
+
 fn abort_arrives_in_its_turn(bed: Bed) {
     let stage = Stage::new(bed);
     let [b, a] = stage.pair();
@@ -415,7 +429,7 @@ fn many_items_are_merged_and_none_arrives_early(bed: Bed) {
 type Scenario = (&'static str, fn(Bed));
 
 /// All of them.
-pub(crate) const SCENARIOS: [Scenario; 13] = [
+pub(crate) const SCENARIOS: [Scenario; 14] = [
     ("latency is paid by requests, answers and bytes", latency_is_paid_by_syn_answer_and_bytes),
     ("a refusal takes a round trip", refusal_takes_a_round_trip),
     ("a repair delays what was in flight by the cut", repair_delays_what_was_in_flight_by_the_cut),
@@ -426,6 +440,7 @@ pub(crate) const SCENARIOS: [Scenario; 13] = [
     ("a release does not repair, nor a repair release", release_does_not_repair_and_repair_does_not_release),
     ("a close arrives after the bytes", close_arrives_after_the_bytes),
     ("a half close arrives after the bytes", half_close_arrives_after_the_bytes),
+    ("a closed end is down before its peer knows", a_closed_end_is_down_before_its_peer_knows),
     ("an abort arrives in its turn", abort_arrives_in_its_turn),
     ("a dial dropped after its accept sends the end", a_dial_that_is_dropped_after_its_accept_sends_the_end),
     ("many items are merged, and none arrives early", many_items_are_merged_and_none_arrives_early),

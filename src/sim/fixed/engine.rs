@@ -61,7 +61,10 @@ impl<E: Engine> Engine for FixedFaulty<E> {
             if let Poll::Ready(Ok((count, true))) = written {
                 self.sent(link, count);
             }
-            written.map_ok(|(count, _)| count)
+            // The engine within may know of the end of the stream alone.
+            let closed =
+                |cause| if self.table.step(|slots| slots.is_closed(id, side)) { Cause::SocketDown } else { cause };
+            written.map_ok(|(count, _)| count).map_err(closed)
         })
     }
 

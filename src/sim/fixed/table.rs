@@ -271,6 +271,11 @@ impl Slots<'_> {
         }
     }
 
+    /// Whether the end `side` is closed, though its peer may not know.
+    pub(super) fn is_closed(&mut self, id: Id, side: usize) -> bool {
+        self.conn(id).is_some_and(|conn| matches!(conn.ends[side], End::Leaving(..) | End::Closed))
+    }
+
     /// The end `side` has left in the way `how`.
     pub(super) fn left(&mut self, id: Id, side: usize, how: Shutdown) {
         if let Some(Conn { ends, .. }) = self.conn(id)
