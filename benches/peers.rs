@@ -1,31 +1,13 @@
-//! This crate beside what else one could use: runs the benchmark of that name in `members/peers`, which has the
-//! dependencies that it takes. What it is told, that is told.
+//! This crate beside what else one could use:
 //!
 //!     cargo bench --bench peers                      all of it
 //!     cargo bench --bench peers -- --quick           in half a minute
 //!     cargo bench --bench peers -- --write           all of it, into `peers.json` and what shows it
 
-use std::env;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
+
+mod member;
 
 fn main() -> ExitCode {
-    // `cargo test --benches` runs it without this argument, to see whether it starts.
-    if !env::args().any(|arg| arg == "--bench") {
-        return ExitCode::SUCCESS;
-    }
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let asked = env::args().skip(1).filter(|arg| arg != "--bench");
-    let status = Command::new(cargo)
-        .args(["bench", "--quiet", "--package", "virtnet-peers", "--bench", "peers", "--"])
-        .args(asked)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status();
-    match status {
-        Ok(status) if status.success() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("cargo cannot be run: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    member::run("peers", &[])
 }
