@@ -1,6 +1,8 @@
 //! Faults as a layer, over in-process networks.
 #![cfg(all(feature = "pipenet", feature = "sim", feature = "std"))]
 
+#[path = "faults/answer.rs"]
+mod answer;
 #[path = "faults/bed.rs"]
 mod bed;
 #[cfg(feature = "testing")]

@@ -120,6 +120,10 @@ impl Engine for Idle {
         self.count("attend");
     }
 
+    fn answer(&self, _: &u8, accepted: bool) {
+        self.count(if accepted { "answer" } else { "refusal" });
+    }
+
     fn shutdown(&self, _: &u8, how: Shutdown) -> bool {
         self.count("shutdown");
         how == Shutdown::Abort
@@ -243,6 +247,7 @@ fn call_each<E: Engine<Data = (), Link: 'static> + 'static>(engine: &E) {
     assert_eq!(engine.number(&link), 5);
     engine.watch(&link, Waker::noop());
     engine.attend(cx);
+    engine.answer(&link, true);
     assert!(!engine.shutdown(&link, Shutdown::Close));
     assert!(engine.shutdown(&link, Shutdown::Abort));
     engine.release(&link);

@@ -52,6 +52,10 @@ pub trait Engine: Send + Sync {
     #[doc(hidden)]
     const OBSERVED: bool = false;
 
+    /// Whether the core tells the engine of each [answer](Engine::answer). If not, that costs nothing.
+    #[doc(hidden)]
+    const HEARS_ANSWERS: bool = false;
+
     /// Starts the engine. `notifier` makes the [`Notifier`] of its subnetwork, and an engine that accepts connections in the
     /// background, from other subnetworks, keeps that, such as in an [`AnyNotifier`](crate::AnyNotifier). All others do
     /// nothing, as the default implementation does.
@@ -214,6 +218,14 @@ pub trait Engine: Send + Sync {
     #[inline]
     fn attend(&self, cx: &mut Context<'_>) {
         let _ = cx;
+    }
+
+    /// A listener has `accepted` the connection of which `link` is the far end, or has refused it. Called under no lock,
+    /// before the task of the dial is woken.
+    #[doc(hidden)]
+    #[inline]
+    fn answer(&self, link: &Self::Link, accepted: bool) {
+        let _ = (link, accepted);
     }
 
     /// Shuts the connection down in the way `how`. Returns whether this reset it. Once the connection is closed, reset

@@ -14,7 +14,7 @@ use crate::net::conn::Conn;
 use crate::net::host::Host;
 use crate::net::net_ref::NetRef;
 use crate::net::socket_ref::SocketRef;
-use crate::table::{Bind, Delivery, MaybeBoxed, Ports, Queue, State, Tables, next_delivery, queue};
+use crate::table::{Bind, Delivery, MaybeBoxed, Ports, Queue, State, Tables, failed_link, next_delivery, queue};
 use crate::wait::block::touch;
 use crate::wait::waker::{Wakers, discard, noop_waker, poll_locked};
 use crate::wait::{OnTimeout, Op, Registered};
@@ -206,16 +206,25 @@ impl<N: NetRef> Listener<N> {
                     place.net.engine.attend(cx);
                     return Poll::Pending;
                 }
-                Poll::Ready(Delivery::Progress(backend)) => backend.wake(),
+                Poll::Ready(Delivery::Progress(slot, backend)) => {
+                    if N::Engine::HEARS_ANSWERS {
+                        let failed = place.ports(|ports| failed_link(ports, slot));
+                        failed.iter().for_each(|link| place.net.engine.answer(link, false));
+                    }
+                    backend.wake();
+                }
                 Poll::Ready(Delivery::Closed) => return Poll::Ready(Err(self.failed(Cause::SocketDown))),
-                Poll::Ready(Delivery::Connection(slot, link, backend)) => {
+                Poll::Ready(Delivery::Connection(slot, link, dialling)) => {
                     let conn = Conn::new(SocketRef::new(place.host(), slot), link);
                     if N::Engine::OBSERVED {
                         let [listener, local, peer] = &[self.local_addr(), conn.local_addr(), conn.peer_addr()];
                         let accepted = CoreEvent::Accepted { listener, local, peer };
                         place.net.tell(ticket, Some(&conn.end.link), &accepted);
                     }
-                    backend.wake();
+                    if N::Engine::HEARS_ANSWERS {
+                        place.net.engine.answer(&conn.end.link, true);
+                    }
+                    dialling.wake();
                     return Poll::Ready(Ok(conn));
                 }
             }

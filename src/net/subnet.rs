@@ -12,7 +12,9 @@ use crate::contract::observe::{CoreEvent, Ticket};
 use crate::contract::registry::Registry;
 use crate::error::cause::Cause;
 use crate::error::close::CloseError;
-use crate::table::{Closed, Closing, Directory, Hosts, MaybeBoxed, Ports, SocketLayout, State, Tables, refuse_next};
+use crate::table::{
+    Closed, Closing, Directory, Hosts, MaybeBoxed, Ports, SocketLayout, State, Tables, first_link, refuse_next,
+};
 use crate::wait::block::Timeouts;
 use crate::wait::waker::{Wakers, noop_waker, poll_locked};
 
@@ -201,7 +203,16 @@ where
 
     /// Refuses every request queued at a listener.
     pub(crate) fn refuse_all(&self, host: &T::Host, listener: u32, how: Shutdown) {
-        while let Some((backend, gone)) = self.tables.ports(host, |ports| refuse_next(ports, listener)) {
+        loop {
+            let mut refused = None;
+            let next = self.tables.ports(host, |ports| {
+                if E::HEARS_ANSWERS {
+                    refused = first_link(ports, listener);
+                }
+                refuse_next(ports, listener)
+            });
+            let Some((backend, gone)) = next else { return };
+            refused.iter().for_each(|link| self.engine.answer(link, false));
             backend.wake();
             gone.into_iter().for_each(|left| self.scrap(left, how));
         }

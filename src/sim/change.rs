@@ -192,6 +192,9 @@ impl World {
     pub(super) fn replace(&mut self, dir: usize, place: Place, due: u64) {
         let Some(item) = self.dirs[dir].queue.remove(&place) else { return };
         let lane = item.lane();
+        if let Item::Answer(conn) = item {
+            self.conns.any_mut(conn).into_iter().for_each(|known| known.answer = Some((due, place.1)));
+        }
         self.dirs[dir].queue.insert((due, place.1), item);
         let lane = lane.and_then(|(conn, side)| Some(self.conns.get_mut(conn)?.lane(side)));
         let mark = lane.and_then(|lane| {

@@ -38,16 +38,20 @@ pub(super) struct Conn {
     pub(super) ends: [End; 2],
     /// Whether its engine has made it, and it was not forgotten since.
     pub(super) open: bool,
-    /// Whether its dial is under way, and the alarm of the time limit of that.
+    /// Whether its dial has no answer yet, and the alarm of the time limit of that.
     pub(super) dialling: bool,
     pub(super) limit: Option<Place>,
+    /// Where the answer is, once it was sent and if it is on its way.
+    pub(super) answer: Option<Place>,
+    /// How often the host that it is for had lost its power before.
+    pub(super) cuts: u64,
     /// The places of those before and after it in each of its directions.
     neighbours: [[u32; 2]; 2],
 }
 
 impl Conn {
     /// A dial that begins.
-    pub(super) fn new(wire: Weak<dyn Wire>, dial: u64, dirs: [usize; 2]) -> Self {
+    pub(super) fn new(wire: Weak<dyn Wire>, dial: u64, dirs: [usize; 2], cuts: u64) -> Self {
         Self {
             wire,
             dial,
@@ -57,6 +61,8 @@ impl Conn {
             open: false,
             dialling: true,
             limit: None,
+            answer: None,
+            cuts,
             neighbours: [[NONE; 2]; 2],
         }
     }

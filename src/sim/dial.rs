@@ -5,7 +5,8 @@
 //!    module gives both ends to the faults, and passes the far one on.
 //!    A host that loses its power forgets the requests that wait there: they are sent again, like any that reach it
 //!    then, and arrive when it has its power back.
-//! 3. The answer is on its way back, whether it is a connection or a refusal.
+//! 3. The listener accepts, or refuses, which the core [tells](Engine::answer): from then on, the answer is on its way
+//!    back. A dial whose engine fails, or whose listener is elsewhere, sends the answer itself when it finds the outcome.
 //!
 //! However a dial ends before its connection exists, nothing of it stays on its way. If a listener has accepted it
 //! already, the end of the stream is sent to that.
@@ -14,7 +15,6 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
-use core::sync::atomic::Ordering;
 use core::task::Poll;
 
 use crate::addr::Addr;
@@ -22,7 +22,7 @@ use crate::contract::any_notifier::AnyNotifier;
 use crate::contract::engine::{Engine, Shutdown};
 use crate::contract::notifier::Notifier;
 use crate::error::cause::Cause;
-use crate::sim::direction::{DialRoute, NEVER};
+use crate::sim::direction::NEVER;
 use crate::sim::faulty::{Faulty, FaultyLink};
 use crate::sim::letter::{Letter, Outcome};
 use crate::sim::letters::{Begun, REFUSED, Refused};
@@ -31,7 +31,7 @@ use crate::sim::rule::{Traffic, Verdict};
 use crate::sim::setting::nanos;
 use crate::sim::shared::OnItsWay;
 use crate::sim::voyage::Voyage;
-use crate::sync::{AtomicBool, Lock};
+use crate::sync::Lock;
 
 pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>(
     faulty: &Faulty<E>,
@@ -43,7 +43,7 @@ pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>
     let ending = || notifier.ending();
     let mut began = None;
     loop {
-        let dialling = Open::new(faulty, &ending, src, dst, &mut began);
+        let mut dialling = Open::new(faulty, &ending, src, dst, &mut began);
         let connected = match dialling.refused {
             Some(Refused::OnTheWay) => Err(Failed::There(REFUSED)),
             Some(Refused::There) => Err(Box::pin(dialling.refusal()).await.map_or_else(Failed::Now, Failed::There)),
@@ -51,19 +51,25 @@ pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>
                 let (fate, far) = (&dialling.links.fate, Far { notifier, open: &dialling });
                 let mut dial = pin!(faulty.inner.dial(src, dst, data.clone(), &far));
                 let failed = |outcome: Result<(), Cause>| Err(Failed::Now(outcome.err().unwrap_or(REFUSED)));
-                poll_fn(|cx| match fate.outcome() {
-                    Some(outcome) => Poll::Ready(failed(outcome.into())),
-                    None => match dial.as_mut().poll(cx) {
+                poll_fn(|cx| {
+                    if let Some(outcome @ (Outcome::Refused | Outcome::TimedOut)) = fate.outcome() {
+                        return Poll::Ready(failed(outcome.into()));
+                    }
+                    match dial.as_mut().poll(cx) {
                         Poll::Ready(connected) => Poll::Ready(connected.map_err(Failed::There)),
-                        Poll::Pending => fate.poll(cx).map(failed),
-                    },
+                        // Once it is answered, the engine wakes the task.
+                        Poll::Pending => match fate.poll(cx) {
+                            Poll::Ready(outcome @ Err(_)) => Poll::Ready(failed(outcome)),
+                            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+                        },
+                    }
                 })
                 .await
             }
         };
         // All that a fault delays is in futures of its own, which would make each dial larger.
         match connected {
-            Ok((link, peer)) if dialling.is_answered() => return Ok((dialling.near(link), peer)),
+            Ok((link, peer)) if dialling.is_over() => return Ok((dialling.near(link), peer)),
             Ok((link, peer)) => return Box::pin(dialling.connected(link, peer)).await,
             Err(Failed::Now(cause)) => return Err(cause),
             // The engine itself failed, before the dial was on its way.
@@ -71,7 +77,7 @@ pub(super) async fn dial<E: Engine + 'static, N: Notifier<Link = FaultyLink<E>>>
             Err(Failed::There(cause)) => {
                 faulty.shared().act(|world, actions| world.forget(dialling.links.conn, actions));
                 // The request may have to be sent again.
-                if !dialling.is_forgotten(dst) {
+                if !faulty.shared().look(|world| world.is_forgotten(dialling.links.conn)) {
                     return Box::pin(dialling.failed(cause)).await;
                 }
             }
@@ -93,20 +99,15 @@ struct Open<'a, E: Engine + 'static> {
     ending: &'a Ending<'a>,
     /// Those of its connection.
     links: Arc<Links<E>>,
-    route: DialRoute,
     refused: Option<Refused>,
-    cuts: u64,
-    /// The request, if it takes time to arrive, and the answer.
-    travel: Option<Box<(OnItsWay, Arc<Answered>)>>,
+    /// The request, if it takes time to arrive.
+    request: Option<Box<OnItsWay>>,
     /// Whether the faults know that it is over.
-    over: AtomicBool,
+    over: bool,
 }
 
 /// How the near end ends if the dial is dropped.
 type Ending<'a> = dyn Fn() -> Shutdown + Sync + 'a;
-
-/// The answer of a dial once it was sent, and is on its way unless it has arrived.
-type Answered = Lock<Option<Option<OnItsWay>>>;
 
 impl<'a, E: Engine + 'static> Open<'a, E> {
     fn new(faulty: &'a Faulty<E>, ending: &'a Ending<'a>, src: &Addr, dst: &Addr, began: &mut Option<u64>) -> Self {
@@ -122,12 +123,12 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
         let now = shared.now();
         let began = *began.get_or_insert(now);
         let (begun, links) = shared.look(|world| world.dial([&src.host, &dst.host], judged, (began, now), make));
-        let Begun { route, request, refused, cuts, is_late } = begun;
+        let Begun { request, refused, is_late } = begun;
         if is_late {
             shared.act(|_, _| ());
         }
-        let travel = request.map(|sent| Box::new((OnItsWay::new(shared, sent), Arc::new(Lock::new(None)))));
-        Self { faulty, ending, links, route, refused, cuts, travel, over: AtomicBool::new(false) }
+        let request = request.map(|sent| Box::new(OnItsWay::new(shared, sent)));
+        Self { faulty, ending, links, refused, request, over: false }
     }
 
     /// The dialling end.
@@ -138,75 +139,55 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
         FaultyLink { link, links: self.links.clone(), side: 0 }
     }
 
-    /// The engine has made the connection: the answer is sent, unless that was done.
+    /// The engine has made the connection: the answer is sent, unless that was done, and arrives.
     async fn connected(self, link: E::Link, peer: Addr) -> Result<(FaultyLink<E>, Addr), Cause> {
         if !self.links.are_made() {
             // An engine whose peer is elsewhere has not asked the notifier.
-            if let Some(travel) = &self.travel {
-                self.arrival(&travel.0.letter).await?;
-            }
+            self.request().await?;
             self.made(0, link.clone(), [true, false]);
-            // A listener elsewhere has accepted before.
-            self.links.accept();
         }
         let near = Near { faulty: self.faulty, ending: self.ending, end: Some(self.near(link)) };
-        self.answered().await?;
+        self.answer(true).await?;
         Ok((near.keep(), peer))
     }
 
-    /// There is no connection: the answer is sent, unless that was done.
+    /// There is no connection: the answer is sent, unless that was done, and arrives.
     async fn failed(self, cause: Cause) -> Result<(FaultyLink<E>, Addr), Cause> {
-        self.answered().await?;
+        self.answer(false).await?;
         Err(cause)
     }
 
-    /// The answer arrives.
-    async fn answered(&self) -> Result<(), Cause> {
-        let sent = self.travel.as_ref().and_then(|travel| travel.1.with(Option::take));
-        match sent.unwrap_or_else(|| self.faulty.shared().answer(self.route)) {
-            Some(answer) => self.arrival(&answer.letter).await,
-            None => Ok(()),
-        }
+    async fn answer(&self, accepted: bool) -> Result<(), Cause> {
+        self.links.answer(accepted);
+        poll_fn(|cx| self.links.fate.poll(cx)).await
     }
 
-    /// Whether there is a connection, and the answer arrives as it is sent, since no fault delays it. The faults know
-    /// then that the dial is over.
-    fn is_answered(&self) -> bool {
-        let (conn, route) = (self.links.conn, self.route);
-        let made = self.travel.is_none() && self.links.are_made();
-        let answered = made && self.faulty.shared().look(|world| world.answered(conn, route));
-        self.over.store(answered, Ordering::Relaxed);
-        answered
-    }
-
-    /// Whether the host that it is for has lost its power since.
-    fn is_forgotten(&self, dst: &Addr) -> bool {
-        self.faulty.shared().look(|world| world.cuts(&dst.host)) != self.cuts
+    /// Whether there is a connection, and the answer has arrived. The faults know then that the dial is over.
+    fn is_over(&mut self) -> bool {
+        self.over = self.links.are_made() && self.links.is_answered();
+        self.over
     }
 
     /// The request arrives, and is refused there: the answer is sent by itself.
     async fn refusal(&self) -> Result<Cause, Cause> {
-        let Some(travel) = &self.travel else { return Ok(REFUSED) };
-        let (request, answer) = (travel.0.letter.clone(), travel.1.clone());
-        let (shared, route, sent) = (self.faulty.shared().clone(), self.route, Arc::new(Letter::new()));
-        let done = sent.clone();
+        let Some(request) = &self.request else { return Ok(REFUSED) };
+        let (request, links) = (request.letter.clone(), self.links.clone());
         let voyage = Voyage::begin(async move {
             if poll_fn(|cx| request.poll(cx)).await.is_ok() {
-                let way = shared.answer(route);
-                answer.with(|answer| answer.replace(way));
-                done.settle(Outcome::Arrived);
+                links.answer(false);
             }
         });
-        let outcome = self.arrival(&sent).await;
+        let outcome = poll_fn(|cx| self.links.fate.poll(cx)).await;
         drop(voyage);
         outcome.map(|()| REFUSED)
     }
 
-    /// A letter arrives, unless the dial fails before.
-    async fn arrival(&self, letter: &Letter) -> Result<(), Cause> {
+    /// The request arrives, unless the dial fails before.
+    async fn request(&self) -> Result<(), Cause> {
+        let Some(request) = &self.request else { return Ok(()) };
         poll_fn(|cx| match self.links.fate.poll(cx) {
             Poll::Ready(outcome) => Poll::Ready(outcome),
-            Poll::Pending => letter.poll(cx),
+            Poll::Pending => request.letter.poll(cx),
         })
         .await
     }
@@ -224,7 +205,7 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
 impl<E: Engine + 'static> Drop for Open<'_, E> {
     fn drop(&mut self) {
         let shared = self.faulty.shared();
-        if !self.over.load(Ordering::Relaxed) && shared.look(|world| world.dialled(self.links.conn)) {
+        if !self.over && shared.look(|world| world.dialled(self.links.conn)) {
             shared.act(|_, _| ());
         }
     }
@@ -273,26 +254,21 @@ where
         src: &Addr,
         dst: &Addr,
         link: E::Link,
-        travel: &(OnItsWay, Arc<Answered>),
+        request: &OnItsWay,
         notifier: AnyNotifier<FaultyLink<E>>,
     ) -> Result<Addr, Cause> {
-        let (faulty, route) = (self.open.faulty, self.open.route);
         let (far, mut left) = self.ends(link);
-        let (src, dst, request) = (*src, *dst, travel.0.letter.clone());
+        let (src, dst, request) = (*src, *dst, request.letter.clone());
         let outcome = Arc::new((Letter::new(), Lock::new(None)));
-        let (shared, answer, sent) = (faulty.shared().clone(), travel.1.clone(), outcome.clone());
-        let held = Held { engine: faulty.inner.clone(), end: Some(far) };
+        let sent = outcome.clone();
+        let held = Held { engine: self.open.faulty.inner.clone(), end: Some(far) };
         let voyage = Voyage::begin(async move {
             // A dial that fails on its way is dropped.
             if poll_fn(|cx| request.poll(cx)).await.is_ok() {
                 let far = held.pass();
                 let links = far.links.clone();
                 let connected = notifier.connect(&src, &dst, far).await;
-                if connected.is_ok() {
-                    links.accept();
-                }
-                let way = shared.answer(route);
-                answer.with(|answer| answer.replace(way));
+                links.answer(connected.is_ok());
                 sent.1.with(|sent| *sent = Some(connected));
                 sent.0.settle(Outcome::Arrived);
             }
@@ -305,12 +281,12 @@ where
 
     /// The far end is handed over once the request has arrived.
     async fn late(&self, src: &Addr, dst: &Addr, link: E::Link) -> Result<Addr, Cause> {
-        if let (Some(travel), Some(notifier)) = (&self.open.travel, self.open.faulty.notifier()) {
-            return self.travel(src, dst, link, travel, notifier).await;
+        if let (Some(request), Some(notifier)) = (&self.open.request, self.open.faulty.notifier()) {
+            return self.travel(src, dst, link, request, notifier).await;
         }
         let (far, mut left) = self.far(link).await?;
         let connected = self.notifier.connect(src, dst, far).await;
-        left.settle(connected.is_ok());
+        left.done = true;
         connected
     }
 
@@ -318,9 +294,7 @@ where
     async fn far(&self, link: E::Link) -> Result<(FaultyLink<E>, Left<'_, E>), Cause> {
         let (far, left) = self.ends(link);
         let held = Held { engine: self.open.faulty.inner.clone(), end: Some(far) };
-        if let Some(travel) = &self.open.travel {
-            self.open.arrival(&travel.0.letter).await?;
-        }
+        self.open.request().await?;
         Ok((held.pass(), left))
     }
 
@@ -343,18 +317,18 @@ where
     async fn accept(&self, src: &Addr, dst: &Addr, link: E::Link) -> Result<Self::Accept, Cause> {
         let (far, mut left) = self.far(link).await?;
         let accept = self.notifier.accept(src, dst, far).await;
-        left.settle(accept.is_ok());
+        left.done = true;
         accept
     }
 
     async fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> Result<Addr, Cause> {
-        if self.open.travel.is_some() {
+        if self.open.request.is_some() {
             // It is rare, and would make each dial larger.
             return Box::pin(self.late(src, dst, link)).await;
         }
         let (far, mut left) = self.ends(link);
         let connected = self.notifier.connect(src, dst, far).await;
-        left.settle(connected.is_ok());
+        left.done = true;
         connected
     }
 
@@ -394,18 +368,8 @@ struct Left<'a, E: Engine + 'static> {
     faulty: &'a Faulty<E>,
     ending: &'a Ending<'a>,
     links: &'a Arc<Links<E>>,
-    /// Whether there is an outcome.
+    /// Whether there is an outcome: a listener has accepted, or not.
     done: bool,
-}
-
-impl<E: Engine + 'static> Left<'_, E> {
-    /// There is an outcome: a listener has accepted, or not.
-    fn settle(&mut self, accepted: bool) {
-        self.done = true;
-        if accepted {
-            self.links.accept();
-        }
-    }
 }
 
 impl<E: Engine + 'static> Drop for Left<'_, E> {

@@ -36,8 +36,8 @@ pub(super) enum Item {
     Break { conn: u64, side: usize },
     /// A dial, with its number.
     Dial(Arc<Letter>, u64),
-    /// The answer of a dial.
-    Answer(Arc<Letter>),
+    /// The answer of the dial of a connection.
+    Answer(u64),
     /// A write of a rendezvous.
     Offer { conn: u64, side: usize, letter: Arc<Letter> },
 }
@@ -56,17 +56,10 @@ impl Item {
     /// What is settled as it arrives.
     pub(super) fn letter(self) -> Option<Arc<Letter>> {
         match self {
-            Self::Dial(letter, _) | Self::Answer(letter) | Self::Offer { letter, .. } => Some(letter),
-            Self::Bytes { .. } | Self::End { .. } | Self::Break { .. } => None,
+            Self::Dial(letter, _) | Self::Offer { letter, .. } => Some(letter),
+            Self::Bytes { .. } | Self::End { .. } | Self::Break { .. } | Self::Answer(_) => None,
         }
     }
-}
-
-/// The directions of a dial: its own, and the other one; and its number among the dials of its direction.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DialRoute {
-    pub(super) dirs: [usize; 2],
-    pub(super) dial: u64,
 }
 
 #[derive(Debug)]

@@ -31,6 +31,7 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
     type Data = E::Data;
 
     const OBSERVED: bool = E::OBSERVED;
+    const HEARS_ANSWERS: bool = true;
 
     fn start<N>(&self, notifier: impl FnOnce() -> N)
     where
@@ -157,6 +158,11 @@ impl<E: Engine + 'static> Engine for Faulty<E> {
     #[inline]
     fn attend(&self, cx: &mut Context<'_>) {
         self.inner.attend(cx);
+    }
+
+    fn answer(&self, link: &Self::Link, accepted: bool) {
+        self.inner.answer(&link.link, accepted);
+        link.links.answer(accepted);
     }
 
     fn shutdown(&self, link: &Self::Link, how: Shutdown) -> bool {

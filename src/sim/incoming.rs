@@ -12,6 +12,7 @@ use crate::contract::engine::Engine;
 use crate::contract::notifier::Notifier;
 use crate::error::cause::Cause;
 use crate::sim::faulty::FaultyLink;
+use crate::sim::letter::Outcome;
 use crate::sim::links::Links;
 use crate::sim::shared::Shared;
 
@@ -31,6 +32,8 @@ impl<E: Engine + 'static> FromOutside<E> {
             world.incoming([&src.host, &dst.host], now, make)
         });
         links.set(1, link.clone());
+        // There is no dial here that waits for an answer.
+        links.fate.settle(Outcome::Arrived);
         shared.act(|world, actions| {
             if world.open(links.conn, [false, true]) {
                 world.follow_first(links.conn, actions);
@@ -45,17 +48,11 @@ impl<E: Engine + 'static> Notifier for FromOutside<E> {
     type Accept = AnyAccept;
 
     fn accept(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<AnyAccept, Cause>> + Send {
-        let far = self.far(src, dst, link);
-        let links = far.links.clone();
-        let accept = self.notifier.accept(src, dst, far);
-        async move { accept.await.inspect(|_| links.accept()) }
+        self.notifier.accept(src, dst, self.far(src, dst, link))
     }
 
     fn connect(&self, src: &Addr, dst: &Addr, link: E::Link) -> impl Future<Output = Result<Addr, Cause>> + Send {
-        let far = self.far(src, dst, link);
-        let links = far.links.clone();
-        let connect = self.notifier.connect(src, dst, far);
-        async move { connect.await.inspect(|_| links.accept()) }
+        self.notifier.connect(src, dst, self.far(src, dst, link))
     }
 
     fn down(&self, cause: Cause) -> impl Future<Output = ()> + Send {

@@ -5,23 +5,23 @@ use core::sync::atomic::Ordering;
 use core::task::{Context, Poll};
 
 use crate::error::cause::Cause;
-use crate::sync::{AtomicBool, Lock};
+use crate::sync::{AtomicU32, Lock};
 use crate::wait::waker::{ManyWakers, Wakers, poll_locked};
 
 /// Something that arrives once, or fails. The first outcome stays.
 pub(super) struct Letter {
-    /// Whether there is an outcome.
-    settled: AtomicBool,
-    state: Lock<State>,
+    /// Its outcome, as a number; 0 if there is none.
+    outcome: AtomicU32,
+    waiting: Lock<ManyWakers>,
 }
 
 /// What becomes of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Arrived,
+    Arrived = 1,
     /// The dial that it is for is refused on its way, or takes too long.
-    Refused,
-    TimedOut,
+    Refused = 2,
+    TimedOut = 3,
 }
 
 impl From<Outcome> for Result<(), Cause> {
@@ -34,33 +34,36 @@ impl From<Outcome> for Result<(), Cause> {
     }
 }
 
-#[derive(Default)]
-struct State {
-    outcome: Option<Outcome>,
-    waiting: ManyWakers,
-}
-
 impl Letter {
     pub(super) fn new() -> Self {
-        Self { settled: AtomicBool::new(false), state: Lock::new(State::default()) }
+        Self { outcome: AtomicU32::new(0), waiting: Lock::new(ManyWakers::default()) }
     }
 
     /// It arrives, or fails. Called under no lock.
     pub(super) fn settle(&self, outcome: Outcome) {
-        let woken = self.state.with(|state| {
-            state.outcome.get_or_insert(outcome);
-            self.settled.store(true, Ordering::Relaxed);
-            state.waiting.take()
-        });
-        woken.wake();
+        self.take(outcome).wake();
+    }
+
+    /// It arrives, and the tasks that wait are not woken.
+    pub(super) fn arrive(&self) -> ManyWakers {
+        self.take(Outcome::Arrived)
+    }
+
+    fn take(&self, outcome: Outcome) -> ManyWakers {
+        self.waiting.with(|waiting| {
+            if self.outcome().is_none() {
+                self.outcome.store(outcome as u32, Ordering::Release);
+            }
+            waiting.take()
+        })
     }
 
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), Cause>> {
         poll_locked(cx.waker(), |registration| {
-            self.state.with(|state| match state.outcome {
+            self.waiting.with(|waiting| match self.outcome() {
                 Some(outcome) => Poll::Ready(outcome.into()),
                 None => {
-                    registration.register(&mut state.waiting);
+                    registration.register(waiting);
                     Poll::Pending
                 }
             })
@@ -69,12 +72,17 @@ impl Letter {
 
     /// Wakes the tasks that wait, to look at something else.
     pub(super) fn wake(&self) {
-        self.state.with(|state| state.waiting.take()).wake();
+        self.waiting.with(ManyWakers::take).wake();
     }
 
     /// Its outcome, if it has arrived or failed.
     pub(super) fn outcome(&self) -> Option<Outcome> {
-        if self.settled.load(Ordering::Relaxed) { self.state.with(|state| state.outcome) } else { None }
+        match self.outcome.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(Outcome::Arrived),
+            2 => Some(Outcome::Refused),
+            _ => Some(Outcome::TimedOut),
+        }
     }
 }
 

@@ -5,11 +5,11 @@ use alloc::sync::{Arc, Weak};
 use crate::addr::name::HostName;
 use crate::contract::engine::Shutdown;
 use crate::error::cause::Cause;
-use crate::sim::action::Actions;
+use crate::sim::action::{Action, Actions};
 use crate::sim::conn::Way;
 use crate::sim::conns::{Conn, End};
-use crate::sim::direction::{DIAL, DialRoute, Item};
-use crate::sim::letter::Letter;
+use crate::sim::direction::{DIAL, Item};
+use crate::sim::letter::{Letter, Outcome};
 use crate::sim::setting::{Cut, Settings};
 use crate::sim::wire::Wire;
 use crate::sim::world::{Alarm, World};
@@ -19,13 +19,10 @@ pub(super) type Sent = (Arc<Letter>, usize, u64);
 
 /// A dial that begins.
 pub(super) struct Begun {
-    pub(super) route: DialRoute,
     /// Arrives where the listener is; `None` if it has arrived.
     pub(super) request: Option<Sent>,
     /// Whether it is refused there, or has been on its way.
     pub(super) refused: Option<Refused>,
-    /// How often the host that it is for has lost its power before.
-    pub(super) cuts: u64,
     /// Whether something of it is due later.
     pub(super) is_late: bool,
 }
@@ -49,17 +46,17 @@ impl World {
         (began, now): (u64, u64),
         wire: impl FnOnce(u64) -> Arc<W>,
     ) -> (Begun, Arc<W>) {
-        let (number, route, wire) = self.register([from, to], now, wire);
-        let mut begun = Begun { route, request: None, refused, cuts: self.cuts(to), is_late: false };
-        if !self.dirs[route.dirs[0]].passes_dials() || more > 0 || refused.is_some() {
-            self.send_dial(number, &mut begun, more, (began, now));
+        let (number, dir, wire) = self.register([from, to], now, wire);
+        let mut begun = Begun { request: None, refused, is_late: false };
+        if !self.dirs[dir].passes_dials() || more > 0 || refused.is_some() {
+            self.send_dial((number, dir), &mut begun, more, (began, now));
         }
         (begun, wire)
     }
 
     /// Sends the request of a dial that faults refuse or delay.
-    fn send_dial(&mut self, conn: u64, begun: &mut Begun, more: u64, (began, now): (u64, u64)) {
-        let DialRoute { dirs: [dir, _], dial } = begun.route;
+    fn send_dial(&mut self, (conn, dir): (u64, usize), begun: &mut Begun, more: u64, (began, now): (u64, u64)) {
+        let dial = self.dirs[dir].dials;
         let Settings { cut, refuse, connect_timeout, .. } = self.dirs[dir].settings;
         match (cut == Some(Cut::Reset), refuse) {
             (true, _) => begun.refused = Some(Refused::OnTheWay),
@@ -95,56 +92,85 @@ impl World {
         wire
     }
 
-    /// A connection is dialled: its number, and its route.
+    /// A connection is dialled: its number, and its direction.
     fn register<W: Wire + 'static>(
         &mut self,
         [from, to]: [&HostName; 2],
         now: u64,
         wire: impl FnOnce(u64) -> Arc<W>,
-    ) -> (u64, DialRoute, Arc<W>) {
-        let dirs = self.both(from, to, now);
+    ) -> (u64, usize, Arc<W>) {
+        let (dirs, cuts) = (self.both(from, to, now), self.cuts(to));
         let direction = &mut self.dirs[dirs[0]];
         direction.dials += 1;
         let (dial, number) = (direction.dials, self.conns.next());
         let wire = wire(number);
         let weak: Weak<W> = Arc::downgrade(&wire);
-        self.conns.add(Conn::new(weak, dial, dirs), &mut self.dirs);
-        (number, DialRoute { dirs, dial }, wire)
+        self.conns.add(Conn::new(weak, dial, dirs, cuts), &mut self.dirs);
+        (number, dirs[0], wire)
     }
 
-    /// The answer of a dial is sent. `None` if it has arrived.
-    pub(super) fn answer(&mut self, route: DialRoute, now: u64) -> Option<Sent> {
-        let DialRoute { dirs: [dir, back], dial } = route;
-        let draws = self.dirs[dir].draws;
-        let direction = &self.dirs[back];
-        let due = direction.time(now).saturating_add(direction.latency(draws, dial, true, DIAL));
-        if due <= direction.time(now) && direction.is_open() {
-            return None;
-        }
-        let letter = Arc::new(Letter::new());
-        let (_, number) = self.post(back, due, Item::Answer(letter.clone()));
-        Some((letter, back, number))
-    }
-
-    /// The answer of a dial is sent, and arrives at once since no fault is on. Returns whether it does.
-    pub(super) fn answered(&mut self, conn: u64, route: DialRoute) -> bool {
-        let limited = self.conns.any_mut(conn).is_none_or(|known| known.limit.is_some());
-        let at_once = !limited && self.is_plain(route.dirs[1]);
+    /// A listener has accepted a dial, or refused it: the answer is sent, unless it was. Returns whether it was, or has
+    /// arrived at once since no fault is on.
+    pub(super) fn answers_at_once(&mut self, conn: u64, accepted: bool) -> bool {
+        let Some(known) = self.conns.any_mut(conn).filter(|known| known.dialling) else { return true };
+        let (later, back) = (known.limit.is_some() || known.answer.is_some(), known.dirs[1]);
+        let at_once = !later && self.is_plain(back) && (accepted || !self.is_forgotten(conn));
         if at_once {
-            self.dialled(conn);
+            self.conns.any_mut(conn).into_iter().for_each(|known| known.dialling = false);
         }
         at_once
     }
 
-    /// A dial is done, or was dropped. Returns whether an alarm of it is gone.
+    /// The same if a fault is on, or the dial has a limit. A host that has lost its power since has forgotten the dial,
+    /// and does not refuse it.
+    pub(super) fn answer(&mut self, conn: u64, accepted: bool, now: u64, actions: &mut Actions) {
+        let Some(known) = self.conns.any_mut(conn).filter(|known| known.dialling && known.answer.is_none()) else {
+            return;
+        };
+        let (dial, [dir, back]) = (known.dial, known.dirs);
+        if !accepted && self.is_forgotten(conn) {
+            return;
+        }
+        let (draws, direction) = (self.dirs[dir].draws, &self.dirs[back]);
+        let due = direction.time(now).saturating_add(direction.latency(draws, dial, true, DIAL));
+        if due <= direction.time(now) && direction.is_open() {
+            self.answered(conn, actions);
+        } else {
+            let place = self.post(back, due, Item::Answer(conn));
+            self.conns.any_mut(conn).into_iter().for_each(|known| known.answer = Some(place));
+        }
+    }
+
+    /// The answer of a dial arrives.
+    pub(super) fn answered(&mut self, conn: u64, actions: &mut Actions) {
+        let Some(known) = self.conns.any_mut(conn) else { return };
+        (known.dialling, known.answer) = (false, None);
+        known.limit.take().and_then(|place| self.alarms.remove(&place));
+        actions.extend(known.wire.upgrade().map(|wire| Action::SettleDial(wire, Outcome::Arrived)));
+    }
+
+    /// Whether a dial has no answer, and the host that it is for has lost its power since.
+    pub(super) fn is_forgotten(&mut self, conn: u64) -> bool {
+        let Some(known) = self.conns.any_mut(conn).filter(|known| known.dialling && known.answer.is_none()) else {
+            return false;
+        };
+        let (dir, cuts) = (known.dirs[0], known.cuts);
+        self.cuts(&self.dirs[dir].to) != cuts
+    }
+
+    /// A dial is done, or was dropped. Returns whether something of it that was due later is gone.
     pub(super) fn dialled(&mut self, conn: u64) -> bool {
         let Some(known) = self.conns.any_mut(conn) else { return false };
         known.dialling = false;
-        let (open, limit) = (known.open, known.limit.take());
+        let (open, limit, answer, back) = (known.open, known.limit.take(), known.answer.take(), known.dirs[1]);
         if !open {
             self.conns.remove(conn, &mut self.dirs);
         }
-        limit.is_some_and(|place| self.alarms.remove(&place).is_some())
+        let limited = limit.is_some_and(|place| self.alarms.remove(&place).is_some());
+        let Some(place) = answer else { return limited };
+        self.dirs[back].queue.remove(&place);
+        self.schedule(back);
+        true
     }
 
     /// Takes the letter with this number off its way.

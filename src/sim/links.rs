@@ -20,7 +20,7 @@ pub(super) struct Links<E: Engine> {
     pub(super) shared: Arc<Shared>,
     /// The number of the connection among those that faults know.
     pub(super) conn: u64,
-    /// Fails if the dial is refused on its way, or takes too long.
+    /// The answer of the dial. It fails if the dial is refused on its way, or takes too long.
     pub(super) fate: Letter,
     /// The link of each end, once it is known. Where the engine can tell that of a peer, one is enough.
     ends: Lock<[Option<E::Link>; 2]>,
@@ -123,9 +123,26 @@ impl<E: Engine> Links<E> {
         self.made.load(Ordering::Relaxed)
     }
 
-    /// A listener has accepted the connection.
-    pub(super) fn accept(&self) {
-        self.live.store(true, Ordering::Relaxed);
+    /// A listener has accepted the connection, or refused it: its dial is answered, unless it was.
+    pub(super) fn answer(&self, accepted: bool) {
+        if accepted {
+            self.live.store(true, Ordering::Relaxed);
+        }
+        if self.is_answered() {
+            return;
+        }
+        // Whoever accepts or refuses wakes the task of the dial. In one step, so that a dial which has no answer to send
+        // finds this one.
+        let answered = self.shared.look(|world| world.answers_at_once(self.conn, accepted).then(|| self.fate.arrive()));
+        match answered {
+            Some(waiting) => waiting.discard(),
+            None => self.shared.step(|world, now, actions| world.answer(self.conn, accepted, now, actions)),
+        }
+    }
+
+    /// Whether the answer of the dial has arrived.
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self.fate.outcome(), Some(Outcome::Arrived))
     }
 
     /// Runs a step on what waits at an end.

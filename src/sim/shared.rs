@@ -7,7 +7,6 @@ use core::fmt;
 use core::sync::atomic::Ordering;
 
 use crate::sim::action::Actions;
-use crate::sim::direction::DialRoute;
 use crate::sim::letter::Letter;
 use crate::sim::letters::Sent;
 use crate::sim::rule::{Rule, Traffic, Verdict};
@@ -122,11 +121,6 @@ impl Shared {
     pub(super) fn judge_write(self: &Arc<Self>, conn: u64, side: usize, bytes: &[u8]) -> Verdict {
         let hosts = self.look(|world| if world.ruled { world.hosts(conn, side) } else { None });
         hosts.map_or(Verdict::Pass, |[from, to]| self.judge(|| Traffic::Write { from: &from, to: &to, bytes }))
-    }
-
-    /// The answer of a dial is sent. `None` if it has arrived.
-    pub(super) fn answer(self: &Arc<Self>, route: DialRoute) -> Option<OnItsWay> {
-        self.step(|world, now, _| world.answer(route, now)).map(|sent| OnItsWay::new(self, sent))
     }
 
     /// Carries out what is due, one after the other, and sets the timer for what is due next.

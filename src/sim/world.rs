@@ -201,7 +201,8 @@ impl World {
 
     pub(super) fn arrive(&mut self, dir: usize, item: Item, now: u64, actions: &mut Actions) {
         match item {
-            Item::Dial(letter, _) | Item::Answer(letter) => actions.push(Action::Settle(letter)),
+            Item::Dial(letter, _) => actions.push(Action::Settle(letter)),
+            Item::Answer(conn) => self.answered(conn, actions),
             Item::Offer { conn, side, letter } => {
                 actions.push(Action::Settle(letter));
                 self.answer_lost(conn, 1 - side, now);

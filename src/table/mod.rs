@@ -20,7 +20,9 @@ mod tables;
 pub use fixed::{Fixed, FixedMemory};
 #[cfg(feature = "alloc")]
 pub use heap::Heap;
-pub(crate) use queue::{Delivery, acknowledge, drop_request, enqueue, next_delivery, queue, refuse_next};
+pub(crate) use queue::{
+    Delivery, acknowledge, drop_request, enqueue, failed_link, first_link, next_delivery, queue, refuse_next,
+};
 pub(crate) use row::{MaybeBoxed, Peer, PortHold, Queue, Request, RequestPhase, Socket, SocketLayout, State, U24};
 pub(crate) use tables::{
     Bind, Closed, Closing, Death, Directory, HostFlags, Hosts, NetworkState, Ports, Renewable, Tables,

@@ -87,8 +87,9 @@ type StateOf<P> = State<<P as Ports>::Link, <P as Ports>::Wakers>;
 pub(crate) enum Delivery<L, W> {
     /// The slot of a new connection, its link, and its backend's task, which the caller wakes.
     Connection(u32, L, W),
-    /// A request was claimed, or failed because no port was free. The caller wakes its backend's task and tries again.
-    Progress(W),
+    /// A request was claimed, or failed because no port was free: its slot, and its backend's task, which the caller
+    /// wakes to try again.
+    Progress(u32, W),
     /// No request is ready.
     Nothing,
     /// The listener is closed.
@@ -124,11 +125,11 @@ pub(crate) fn next_delivery<P: Ports<Link: Clone, Wakers: Wakers>>(
             RequestPhase::Ready => return connect(ports, slot),
             RequestPhase::Direct => match bind(ports, slot) {
                 Ok(()) => return connect(ports, slot),
-                Err(cause) => return Delivery::Progress(fail(ports, slot, cause)),
+                Err(cause) => return Delivery::Progress(slot, fail(ports, slot, cause)),
             },
             RequestPhase::Queued if may_claim => match bind(ports, slot) {
-                Ok(()) => return Delivery::Progress(claim(ports, slot)),
-                Err(cause) => return Delivery::Progress(fail(ports, slot, cause)),
+                Ok(()) => return Delivery::Progress(slot, claim(ports, slot)),
+                Err(cause) => return Delivery::Progress(slot, fail(ports, slot, cause)),
             },
             _ => slot = next,
         }
@@ -177,6 +178,18 @@ fn fail<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32, cause: Cause) -> P::
     let backend = request.backend.take();
     ports.unbind(slot);
     backend
+}
+
+/// The link of the first request of a listener that is being closed.
+pub(crate) fn first_link<P: Ports<Link: Clone>>(ports: &mut P, listener: u32) -> Option<P::Link> {
+    let slot = queue(ports, listener)?.head.get();
+    Some(request_at(ports, slot)?.link.clone())
+}
+
+/// The link of a request that has failed.
+pub(crate) fn failed_link<P: Ports<Link: Clone>>(ports: &mut P, slot: u32) -> Option<P::Link> {
+    let request = request_at(ports, slot)?;
+    matches!(request.phase, RequestPhase::NoPort | RequestPhase::Refused).then(|| request.link.clone())
 }
 
 /// Removes the first request from the queue of a listener that is being closed. Returns the task to wake, and the state

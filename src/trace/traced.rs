@@ -77,6 +77,7 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
     type Data = E::Data;
 
     const OBSERVED: bool = true;
+    const HEARS_ANSWERS: bool = E::HEARS_ANSWERS;
 
     #[cfg(feature = "alloc")]
     fn start<N>(&self, notifier: impl FnOnce() -> N)
@@ -210,6 +211,11 @@ impl<E: Engine, O: Observer + Clone + 'static> Engine for Traced<E, O> {
     #[inline]
     fn attend(&self, cx: &mut Context<'_>) {
         self.inner.attend(cx);
+    }
+
+    #[inline]
+    fn answer(&self, link: &Self::Link, accepted: bool) {
+        self.inner.answer(&link.link, accepted);
     }
 
     fn shutdown(&self, link: &Self::Link, how: Shutdown) -> bool {

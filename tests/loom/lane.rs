@@ -92,3 +92,25 @@ fn a_dial_on_its_way_against_its_withdrawal() {
     });
     assert_eq!(seen, set(["free true, accepted false"]));
 }
+
+#[test]
+fn a_dial_is_answered_beside_the_switch_of_a_fault() {
+    let seen = explore_faulty(|net, faults, _| {
+        let listener = listen(net);
+        let dial = spawn({
+            let b = host(net, "b");
+            move || b.dial("a:1").wait().is_ok()
+        });
+        let switch = spawn({
+            let faults = faults.clone();
+            move || {
+                faults.route("a", "b").partition();
+                faults.route("a", "b").clear();
+            }
+        });
+        let accepted = listener.accept().wait().is_ok();
+        join(switch);
+        format!("dialled {}, accepted {accepted}", join(dial))
+    });
+    assert_eq!(seen, set(["dialled true, accepted true"]));
+}

@@ -24,6 +24,7 @@ impl<E: Engine> Engine for FixedFaulty<E> {
     type Data = E::Data;
 
     const OBSERVED: bool = E::OBSERVED;
+    const HEARS_ANSWERS: bool = E::HEARS_ANSWERS;
 
     fn new_host<R: Registry<Data = Self::Data>>(
         &self,
@@ -119,6 +120,10 @@ impl<E: Engine> Engine for FixedFaulty<E> {
     #[inline]
     fn attend(&self, cx: &mut Context<'_>) {
         self.inner.attend(cx);
+    }
+
+    fn answer(&self, link: &Self::Link, accepted: bool) {
+        self.inner.answer(&link.link, accepted);
     }
 
     fn shutdown(&self, link: &Self::Link, how: Shutdown) -> bool {

@@ -117,6 +117,7 @@ impl Model {
             return Ok(());
         }
         let is_open = self.is_open(&host);
+        self.travel();
         let power = self.powers.entry(host.name.clone()).or_default();
         power.cuts += 1;
         power.off |= is_open;
@@ -139,6 +140,7 @@ impl Model {
         }
         let host = Host { name, life: life + 1 };
         self.hosts.insert(host.clone(), Life::Open);
+        self.travel();
         if let Some(power) = self.powers.get_mut(&host.name) {
             power.off = false;
             self.follow();

@@ -42,8 +42,8 @@ impl Model {
         let pipe = self.new_pipe([self.sockets[&source].host.name.clone(), peer.name])?;
         let (stopped, sent) = (self.pipes[&pipe].written_by[0].stopped, self.next());
         let (target, stage, answer) = (target.clone(), Stage::Sent, Answer::NotSent);
-        let (known, claimed, end) = (false, false, (pipe, 0));
-        let mut begun = Begun { source, target, stage, cuts, answer, known, sent, stopped, claimed, end };
+        let (claimed, end) = (false, (pipe, 0));
+        let mut begun = Begun { source, target, stage, cuts, answer, sent, stopped, claimed, end };
         self.arrive(&mut begun);
         match begun.stage {
             Stage::Refused(cause) if !self.rules.faults => Err(cause),
@@ -124,13 +124,12 @@ impl Model {
         if self.rules.faults {
             self.settle(&mut begun);
             // If the host has lost its power meanwhile, it knows nothing of the dial.
-            while matches!(begun.stage, Stage::Refused(_)) && !begun.known && self.is_forgotten(&begun) {
+            while matches!(begun.stage, Stage::Refused(_)) && self.is_forgotten(&begun) {
                 if self.pipes.contains_key(&begun.end.0) {
                     self.let_go(begun.end, How::Close);
                 }
                 begun = self.send_dial(begun.source, &begun.target).expect("there is such a host, and room");
             }
-            begun.known |= begun.is_decided();
         }
         // Whether the listener has accepted the dial, or why it never will; `None` if that is undecided.
         let answer = match begun.stage.clone() {
@@ -157,8 +156,23 @@ impl Model {
         }
     }
 
+    /// Whether the host that the dial is for has lost its power, before it has answered.
     fn is_forgotten(&self, begun: &Begun) -> bool {
-        begun.cuts != self.cuts(&begun.target.host)
+        begun.answer == Answer::NotSent && begun.cuts != self.cuts(&begun.target.host)
+    }
+
+    /// Whether a listener has accepted a dial, or is closed, or there was none, of a host that remembers it.
+    pub(super) fn is_decided(&self, begun: &Begun) -> bool {
+        let refused = match begun.stage {
+            Stage::Sent => return false,
+            Stage::Accepted(_) => return true,
+            Stage::Refused(_) => true,
+            Stage::There(request) => match self.phase(request) {
+                None => return true,
+                phase => phase == Some(Phase::Refused),
+            },
+        };
+        refused && !self.is_forgotten(begun)
     }
 
     /// The outcome of a dial that has arrived.
@@ -248,13 +262,6 @@ impl Model {
             Some(Phase::Ready) => {}
             None => self.told(request),
         }
-    }
-}
-
-impl Begun {
-    /// Whether it is known to be accepted or refused.
-    pub(super) fn is_decided(&self) -> bool {
-        matches!(self.stage, Stage::Accepted(_) | Stage::Refused(_))
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) enum Answer {
 impl Model {
     /// Begins or ends a fault.
     pub fn fault(&mut self, ways: impl IntoIterator<Item = Way>, fault: Fault) {
+        self.travel();
         self.faults.extend(ways.into_iter().map(|way| (way, fault)));
         self.follow();
     }
@@ -115,8 +116,7 @@ impl Model {
             if begun.stopped {
                 self.settle(&mut begun);
             }
-            // A dial that nothing has stopped on its way is answered when its task polls it.
-            if begun.answer == Answer::OnItsWay || begun.stopped && begun.is_decided() {
+            if begun.answer == Answer::OnItsWay || self.is_decided(&begun) {
                 self.answer(&mut begun);
             }
             if let Some(Wait::Dial { begun: kept, .. }) = self.waits.get_mut(&id) {

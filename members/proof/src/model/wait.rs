@@ -68,11 +68,9 @@ pub struct Begun {
     pub(super) cuts: u32,
     /// Whether its answer was sent.
     pub(super) answer: Answer,
-    /// Whether its task knows the outcome, and waits for the answer alone.
-    pub(super) known: bool,
     /// Its place among all that is sent.
     pub(super) sent: Id,
-    /// Whether it did not arrive as it was sent.
+    /// Whether it did not arrive as it was sent: its listener's answer is known before its task is polled.
     pub(super) stopped: bool,
     /// Whether the backend knows that a listener has claimed the dial.
     pub(super) claimed: bool,
