@@ -208,8 +208,7 @@ impl<N: NetRef> Listener<N> {
                 }
                 Poll::Ready(Delivery::Progress(slot, backend)) => {
                     if N::Engine::HEARS_ANSWERS {
-                        let failed = place.ports(|ports| failed_link(ports, slot));
-                        failed.iter().for_each(|link| place.net.engine.answer(link, false));
+                        self.tell_failed(slot);
                     }
                     backend.wake();
                 }
@@ -229,6 +228,14 @@ impl<N: NetRef> Listener<N> {
                 }
             }
         }
+    }
+
+    /// Tells the engine if a request failed.
+    #[cold]
+    #[inline(never)]
+    fn tell_failed(&self, request: u32) {
+        let failed = self.place.ports(|ports| failed_link(ports, request));
+        failed.iter().for_each(|link| self.place.net.engine.answer(link, false));
     }
 
     /// Closes the listener and frees its port. Pending accepts and queued dials are woken and fail. Accepted

@@ -376,6 +376,48 @@ fn abort_arrives_in_its_turn(bed: Bed) {
     stage.finish();
 }
 
+fn a_partition_leaves_what_has_arrived(bed: Bed) {
+    let stage = Stage::new(bed);
+    let [b, a] = stage.pair();
+    stage.route().latency(L);
+    writes(&b, "before");
+    {
+        let mut dial = pin!(stage.b.dial("a:10"));
+        travels(dial.as_mut());
+        stage.at(50);
+        stage.route().partition();
+        writes(&b, "after");
+        reads(&a, "before");
+        waits(&a);
+        travels(dial.as_mut());
+        let _accepted = stage.listener.try_accept().expect("the request had arrived");
+    }
+    stage.at(70);
+    stage.route().clear();
+    stage.before(120);
+    waits(&a);
+    stage.at(120);
+    reads(&a, "after");
+    drop((a, b));
+    stage.finish();
+}
+
+fn a_dial_is_answered_as_its_listener_answers(bed: Bed) {
+    let stage = Stage::new(bed);
+    {
+        let (mut first, mut second) = (pin!(stage.b.dial("a:10")), pin!(stage.b.dial("a:10")));
+        travels(first.as_mut());
+        travels(second.as_mut());
+        let accepted = stage.listener.try_accept().unwrap();
+        stage.listener.close();
+        stage.route().partition();
+        drop((first.try_wait().expect("it was accepted before the partition").unwrap(), accepted));
+        let error = second.try_wait().expect("it was refused before the partition").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    }
+    stage.finish();
+}
+
 fn a_dial_that_is_dropped_after_its_accept_sends_the_end(bed: Bed) {
     let stage = Stage::new(bed);
     stage.route().latency(L);
@@ -429,7 +471,7 @@ fn many_items_are_merged_and_none_arrives_early(bed: Bed) {
 type Scenario = (&'static str, fn(Bed));
 
 /// All of them.
-pub(crate) const SCENARIOS: [Scenario; 14] = [
+pub(crate) const SCENARIOS: [Scenario; 16] = [
     ("latency is paid by requests, answers and bytes", latency_is_paid_by_syn_answer_and_bytes),
     ("a refusal takes a round trip", refusal_takes_a_round_trip),
     ("a repair delays what was in flight by the cut", repair_delays_what_was_in_flight_by_the_cut),
@@ -442,6 +484,8 @@ pub(crate) const SCENARIOS: [Scenario; 14] = [
     ("a half close arrives after the bytes", half_close_arrives_after_the_bytes),
     ("a closed end is down before its peer knows", a_closed_end_is_down_before_its_peer_knows),
     ("an abort arrives in its turn", abort_arrives_in_its_turn),
+    ("a partition leaves what has arrived", a_partition_leaves_what_has_arrived),
+    ("a dial is answered as its listener answers", a_dial_is_answered_as_its_listener_answers),
     ("a dial dropped after its accept sends the end", a_dial_that_is_dropped_after_its_accept_sends_the_end),
     ("many items are merged, and none arrives early", many_items_are_merged_and_none_arrives_early),
 ];

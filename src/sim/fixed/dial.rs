@@ -1,7 +1,7 @@
 //! A dial through the faults of a network of a fixed size.
 //!
 //! As in a network that grows: the request is on its way, the engine within dials, and hands the far end over when the
-//! request has arrived, and the answer is on its way back.
+//! request has arrived. The answer is on its way back as soon as the listener answers.
 
 use core::future::poll_fn;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -44,13 +44,11 @@ struct Dialling {
 }
 
 impl Dialling {
-    /// Waits until what the end `side` sends now has arrived.
+    /// Sends the letter of the end `side`, unless that was done, and waits until it has arrived.
     async fn travel(&self, side: usize) {
         let Some(id) = self.id else { return };
-        let due = self.table.step(|slots| Some(slots.way(id, side)?.due(slots.now)));
-        if let Some(due) = due {
-            poll_fn(|cx| self.table.poll_arrival(id, side, due, cx)).await;
-        }
+        self.table.step(|slots| slots.send_letter(id, side));
+        poll_fn(|cx| self.table.poll_letter(id, side, cx)).await;
     }
 }
 
@@ -107,7 +105,7 @@ impl<'a, N, E: Engine> Far<'a, N, E> {
         far.place = id.map(|id| (id, 1));
         let near = self.faulty.inner.delay_io().map(|io| io.peer(&far.link));
         if let Some(id) = id {
-            self.faulty.table.step(|slots| slots.set_open(id, true));
+            self.faulty.table.step(|slots| slots.open(id));
         }
         let near = near.map(|link| FixedFaultyLink { link, place: id.map(|id| (id, 0)) });
         (far, Left { faulty: self.faulty, near })

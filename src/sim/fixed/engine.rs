@@ -24,7 +24,7 @@ impl<E: Engine> Engine for FixedFaulty<E> {
     type Data = E::Data;
 
     const OBSERVED: bool = E::OBSERVED;
-    const HEARS_ANSWERS: bool = E::HEARS_ANSWERS;
+    const HEARS_ANSWERS: bool = true;
 
     fn new_host<R: Registry<Data = Self::Data>>(
         &self,
@@ -124,6 +124,13 @@ impl<E: Engine> Engine for FixedFaulty<E> {
 
     fn answer(&self, link: &Self::Link, accepted: bool) {
         self.inner.answer(&link.link, accepted);
+        let Some((id, _)) = link.place else { return };
+        self.table.step(|slots| {
+            slots.send_letter(id, 1);
+            if !accepted {
+                slots.refuse(id);
+            }
+        });
     }
 
     fn shutdown(&self, link: &Self::Link, how: Shutdown) -> bool {

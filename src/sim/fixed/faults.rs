@@ -152,6 +152,7 @@ impl FixedRoute {
     fn change(&self, change: impl Fn(&mut Direction, u64)) -> &Self {
         self.table.step(|slots| {
             let now = slots.now;
+            slots.note_arrived(self.pair);
             let pair = &mut slots.slots[self.pair].pair;
             let ways = pair.ways.iter_mut().zip(self.ways).filter(|(_, named)| *named);
             ways.for_each(|(way, _)| change(way, now));

@@ -47,6 +47,7 @@ impl<E: Engine> FixedFaulty<E> {
         while let Some(arrived) = self.table.step(|slots| slots.arrived(id)) {
             let sender = if arrived.side == own { link.link.clone() } else { io.peer(&link.link) };
             match arrived.item {
+                Item::Letter => {}
                 Item::Bytes(count) => io.show(&sender, count),
                 Item::End(how) => {
                     self.tell_peer(&sender, how, arrived.released);
@@ -87,7 +88,7 @@ impl<E: Engine> FixedFaulty<E> {
             // The engine within closes the near end.
             conn.ends[0] = End::Closed;
             let leaving = slots.take_leaving(id);
-            slots.set_open(id, false);
+            slots.refuse(id);
             leaving
         });
         leaving.into_iter().for_each(|leaving| self.close_leaving(near, leaving));

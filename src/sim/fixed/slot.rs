@@ -105,6 +105,8 @@ pub(super) struct Conn {
     pub(super) generation: u16,
     /// Whether it has ends, and is no dial on its way.
     pub(super) open: bool,
+    /// Whether the request of its dial was sent, and the answer.
+    pub(super) letters: [bool; 2],
     /// What each end sends. The end that dialled is the first, here and below.
     pub(super) lanes: [Lane; 2],
     pub(super) ends: [End; 2],
@@ -117,6 +119,7 @@ impl Conn {
         flipped: false,
         generation: 0,
         open: false,
+        letters: [false; 2],
         lanes: [const { Lane::EMPTY }; 2],
         ends: [End::Open; 2],
         waiting: Self::NO_TASKS,
@@ -161,12 +164,16 @@ impl Waiting {
 #[derive(Debug)]
 pub(super) struct Lane {
     items: Deque<(u64, Item), ITEMS>,
+    /// How many of them had arrived when the faults changed last, and were not taken since.
+    arrived: usize,
     /// When its last item is due: none after it is due earlier.
     last: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Item {
+    /// The request of the dial, or the answer: the first item.
+    Letter,
     Bytes(usize),
     End(Shutdown),
 }
@@ -176,27 +183,38 @@ pub(super) enum Item {
 const ITEMS: usize = 8;
 
 impl Lane {
-    const EMPTY: Self = Self { items: Deque::new(), last: 0 };
+    pub(super) const EMPTY: Self = Self { items: Deque::new(), arrived: 0, last: 0 };
 
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// When, in the time of its direction, the next item is due.
-    pub(super) fn next(&self) -> Option<u64> {
-        self.items.front().map(|&(due, _)| due)
+    /// The next item, and when it arrives, at a time of its direction `way`.
+    pub(super) fn next(&self, way: &Direction, now: u64) -> Option<(Arrival, Item)> {
+        let &(due, item) = self.items.front()?;
+        Some((if self.arrived > 0 { Arrival::Now } else { way.arrival(due, now) }, item))
+    }
+
+    /// Notes what has arrived, before the faults of its direction change.
+    pub(super) fn note_arrived(&mut self, way: &Direction, now: u64) {
+        while self.items.get(self.arrived).is_some_and(|&(due, _)| way.arrival(due, now) == Arrival::Now) {
+            self.arrived += 1;
+        }
     }
 
     pub(super) fn take(&mut self) -> Option<Item> {
+        self.arrived = self.arrived.saturating_sub(1);
         self.items.pop_front().map(|(_, item)| item)
     }
 
     /// Sends an item that is due at `due`, or when the one before it is.
     pub(super) fn send(&mut self, due: u64, item: Item) {
         self.last = self.last.max(due);
-        let full = self.items.len() >= ITEMS - 2;
+        let len = self.items.len();
+        let full = len >= ITEMS - 2;
         if let (Item::Bytes(count), Some((before, Item::Bytes(sum)))) = (item, self.items.back_mut())
             && (full || *before == self.last)
+            && self.arrived < len
         {
             (*before, *sum) = (self.last, *sum + count);
             return;

@@ -61,9 +61,18 @@ impl Table {
         self.slots.with(|slots| step(&mut Slots { slots, lanes: self.lanes, now }))
     }
 
-    /// Waits until what was sent by the end `side`, and is due at `due`, arrives.
-    pub(super) fn poll_arrival(&self, id: Id, side: usize, due: u64, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll(id, (0, Role::Read), cx.waker(), |slots| Some(slots.way(id, side)?.arrival(due, slots.now))).map(drop)
+    /// Waits until the letter of a dial arrives that the end `side` has sent: its request, or its answer.
+    pub(super) fn poll_letter(&self, id: Id, side: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let look = |slots: &mut Slots<'_>| {
+            let (way, now) = (slots.way(id, side)?, slots.now);
+            let lane = &mut slots.conn(id)?.lanes[side];
+            let (arrival, _) = lane.next(&way, now).filter(|&(_, item)| item == Item::Letter)?;
+            if arrival == Arrival::Now {
+                lane.take();
+            }
+            Some(arrival)
+        };
+        self.poll(id, (0, Role::Read), cx.waker(), look).map(drop)
     }
 
     /// Registers a task of the end `side` that waits for something to arrive. Returns whether it has to wait, and not to
@@ -194,15 +203,41 @@ impl Slots<'_> {
         Ok(Some(Id { slot: slot as u16, generation: conn.generation }))
     }
 
+    /// The end `side` sends the letter of a dial, unless it did: 0 the request, 1 the answer.
+    pub(super) fn send_letter(&mut self, id: Id, side: usize) {
+        let delays = self.way(id, side).is_some_and(|way| way.delays());
+        let sent = self.conn(id).is_none_or(|conn| core::mem::replace(&mut conn.letters[side], true));
+        if delays && !sent {
+            self.send(id, side, Item::Letter);
+        }
+    }
+
+    /// The faults of a pair are about to change.
+    pub(super) fn note_arrived(&mut self, pair: usize) {
+        let (ways, now) = (self.slots[pair].pair.ways, self.now);
+        for Slot { conn, .. } in self.slots.iter_mut().filter(|slot| slot.conn.pair == Some(pair as u16)) {
+            let flipped = usize::from(conn.flipped);
+            (0..2).for_each(|side| conn.lanes[side].note_arrived(&ways[side ^ flipped], now));
+        }
+    }
+
     pub(super) fn conn(&mut self, id: Id) -> Option<&mut Conn> {
         let conn = &mut self.slots.get_mut(usize::from(id.slot))?.conn;
         (conn.pair.is_some() && conn.generation == id.generation).then_some(conn)
     }
 
-    /// Whether a connection has ends, which may be closed by way of lanes.
-    pub(super) fn set_open(&mut self, id: Id, open: bool) {
+    /// A connection has ends from now on, which may be closed by way of lanes.
+    pub(super) fn open(&mut self, id: Id) {
+        self.conn(id).into_iter().for_each(|conn| conn.open = true);
+    }
+
+    /// There is no connection: nothing but its answer is on its way.
+    pub(super) fn refuse(&mut self, id: Id) {
         if let Some(conn) = self.conn(id) {
-            conn.open = open;
+            conn.open = false;
+            if !conn.letters[1] {
+                conn.lanes[1] = Lane::EMPTY;
+            }
         }
     }
 
@@ -222,8 +257,8 @@ impl Slots<'_> {
     /// When the next item arrives that the end `side` has sent.
     fn next(&mut self, id: Id, side: usize) -> Option<Arrival> {
         let (way, now) = (self.way(id, side)?, self.now);
-        let due = self.conn(id)?.lanes[side].next();
-        Some(due.map_or(Arrival::Unknown, |due| way.arrival(due, now)))
+        let next = self.conn(id)?.lanes[side].next(&way, now);
+        Some(next.map_or(Arrival::Unknown, |(arrival, _)| arrival))
     }
 
     /// The end `side` sends something.
