@@ -120,9 +120,13 @@ impl<'a, E: Engine + 'static> Open<'a, E> {
             Verdict::Refuse => (0, Some(Refused::There)),
         };
         let make = |conn| Arc::new(Links::new(faulty.inner.clone(), shared.clone(), conn));
-        let now = shared.now();
-        let began = *began.get_or_insert(now);
-        let (begun, links) = shared.look(|world| world.dial([&src.host, &dst.host], judged, (began, now), make));
+        let hosts = [&src.host, &dst.host];
+        let at_once = if judged == (0, None) { shared.look(|world| world.dial_at_once(hosts, make)) } else { None };
+        let (begun, links) = at_once.map(|links| (Begun::default(), links)).unwrap_or_else(|| {
+            let now = shared.now();
+            let began = *began.get_or_insert(now);
+            shared.look(|world| world.dial(hosts, judged, (began, now), make))
+        });
         let Begun { request, refused, is_late } = begun;
         if is_late {
             shared.act(|_, _| ());

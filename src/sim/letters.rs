@@ -18,6 +18,7 @@ use crate::sim::world::{Alarm, World};
 pub(super) type Sent = (Arc<Letter>, usize, u64);
 
 /// A dial that begins.
+#[derive(Default)]
 pub(super) struct Begun {
     /// Arrives where the listener is; `None` if it has arrived.
     pub(super) request: Option<Sent>,
@@ -37,6 +38,17 @@ pub(super) enum Refused {
 }
 
 impl World {
+    /// A dial begins that no rule delays: if it is known to arrive at once, as is the next one between two hosts without
+    /// faults. That takes no look at the clock.
+    pub(super) fn dial_at_once<W: Wire + 'static>(
+        &mut self,
+        [from, to]: [&HostName; 2],
+        wire: impl FnOnce(u64) -> Arc<W>,
+    ) -> Option<Arc<W>> {
+        let dirs = self.recent(from, to).filter(|dirs| self.dirs[dirs[0]].passes_dials())?;
+        Some(self.register(dirs, to, wire).1)
+    }
+
     /// A dial begins, or begins anew that `began` then. By a rule, it arrives later by `more`, or is refused. `wire` makes
     /// the links of its connection for its number.
     pub(super) fn dial<W: Wire + 'static>(
@@ -46,7 +58,8 @@ impl World {
         (began, now): (u64, u64),
         wire: impl FnOnce(u64) -> Arc<W>,
     ) -> (Begun, Arc<W>) {
-        let (number, dir, wire) = self.register([from, to], now, wire);
+        let dirs = self.both(from, to, now);
+        let ((number, wire), dir) = (self.register(dirs, to, wire), dirs[0]);
         let mut begun = Begun { request: None, refused, is_late: false };
         if !self.dirs[dir].passes_dials() || more > 0 || refused.is_some() {
             self.send_dial((number, dir), &mut begun, more, (began, now));
@@ -83,30 +96,31 @@ impl World {
     /// A connection is made that was dialled elsewhere.
     pub(super) fn incoming<W: Wire + 'static>(
         &mut self,
-        hosts: [&HostName; 2],
+        [from, to]: [&HostName; 2],
         now: u64,
         wire: impl FnOnce(u64) -> Arc<W>,
     ) -> Arc<W> {
-        let (number, _, wire) = self.register(hosts, now, wire);
+        let dirs = self.both(from, to, now);
+        let (number, wire) = self.register(dirs, to, wire);
         self.conns.any_mut(number).into_iter().for_each(|known| known.dialling = false);
         wire
     }
 
-    /// A connection is dialled: its number, and its direction.
+    /// A connection to `to` is dialled, in these directions: its number.
     fn register<W: Wire + 'static>(
         &mut self,
-        [from, to]: [&HostName; 2],
-        now: u64,
+        dirs: [usize; 2],
+        to: &HostName,
         wire: impl FnOnce(u64) -> Arc<W>,
-    ) -> (u64, usize, Arc<W>) {
-        let (dirs, cuts) = (self.both(from, to, now), self.cuts(to));
+    ) -> (u64, Arc<W>) {
+        let cuts = self.cuts(to);
         let direction = &mut self.dirs[dirs[0]];
         direction.dials += 1;
         let (dial, number) = (direction.dials, self.conns.next());
         let wire = wire(number);
         let weak: Weak<W> = Arc::downgrade(&wire);
         self.conns.add(Conn::new(weak, dial, dirs, cuts), &mut self.dirs);
-        (number, dirs[0], wire)
+        (number, wire)
     }
 
     /// A listener has accepted a dial, or refused it: the answer is sent, unless it was. Returns whether it was, or has

@@ -111,14 +111,14 @@ impl World {
         dirs.len() - 1
     }
 
+    /// The direction of the last dial and the other one, if it was between these hosts.
+    pub(super) fn recent(&self, from: &HostName, to: &HostName) -> Option<[usize; 2]> {
+        let direction = self.dirs.get(self.recent)?;
+        (direction.from == *from && direction.to == *to).then_some([self.recent, direction.back?])
+    }
+
     /// The direction between two hosts, and the other one.
     pub(super) fn both(&mut self, from: &HostName, to: &HostName, now: u64) -> [usize; 2] {
-        if let Some(direction) = self.dirs.get(self.recent)
-            && let Some(back) = direction.back
-            && (direction.from == *from && direction.to == *to)
-        {
-            return [self.recent, back];
-        }
         let dir = self.direction(from, to, now);
         let back = match self.dirs[dir].back {
             Some(back) => back,
