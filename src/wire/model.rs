@@ -167,7 +167,7 @@ impl Stream for Fake {
             if self.system.with(|system| !core::mem::replace(&mut system.queued, true) && system.arrived > 0) {
                 queue.happen(|happened| happened.event = true);
             }
-            self.watched.detach(&self.ready, |()| self.system.with(|system| system.watched = false));
+            self.watched.detach(&self.ready, waker, |()| self.system.with(|system| system.watched = false));
             sleep_by(queue.clone());
             return Ok(());
         }

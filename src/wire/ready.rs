@@ -47,6 +47,11 @@ impl Ready {
         self.write.change();
     }
 
+    /// Whether another task than that of `waker` waits, in either direction.
+    pub(crate) fn others_wait(&self, waker: &Waker) -> bool {
+        self.read.others_wait(waker) || self.write.others_wait(waker)
+    }
+
     /// Tells the owner to give the socket up.
     pub(crate) fn cut(&self) {
         self.cut.store(true, Ordering::Release);
@@ -155,6 +160,11 @@ impl Readiness {
     pub(crate) fn cancel(&self, waker: &Waker) {
         let left = self.waiting.with(|waiting| waiting.wakers.remove(waker));
         left.into_iter().for_each(discard);
+    }
+
+    /// Whether another task than that of `waker` waits.
+    fn others_wait(&self, waker: &Waker) -> bool {
+        self.waiting.with(|waiting| waiting.wakers.count() > usize::from(waiting.wakers.contains(waker)))
     }
 
     /// How many tasks wait.

@@ -125,9 +125,9 @@ impl Socket {
         self.watched.attach(|| self.common.shared.register(self.fd(), &self.ready))
     }
 
-    /// The running thread, which waits, watches it: the reactor need not, unless another task waits, too.
-    fn detach(&self) {
-        self.watched.detach(&self.ready, |token| self.common.shared.unregister(self.fd(), token));
+    /// It is watched for the task of `waker`: the reactor need not, unless another task waits, too.
+    fn detach(&self, waker: &Waker) {
+        self.watched.detach(&self.ready, waker, |token| self.common.shared.unregister(self.fd(), token));
     }
 
     /// Reads a line, and nothing behind it. A line that is too long ends where it became so.
@@ -275,7 +275,7 @@ impl Stream for Socket {
         }
         let source: Arc<dyn Source> = self.clone();
         if is_parking(waker) && own::watch(&source, self.common.shared.queues()) {
-            self.detach();
+            self.detach(waker);
             return Ok(());
         }
         set_far();

@@ -1,12 +1,16 @@
 //! Whether the reactor watches a socket.
 //!
 //! It does for tasks that cannot watch it themselves; see `own.rs`. Invariant: it watches each socket for which such a
-//! task waits. A task registers its waker before it attaches the socket, and a thread that detaches it counts the wakers
+//! task waits. A task registers its waker before it attaches the socket, and a thread that detaches it looks for other wakers
 //! under the lock under which tasks attach. This guards against the interleaving in which the thread finds no other
 //! waker, a task registers and finds the socket attached, and the thread detaches it. Model:
 //! `a_task_beside_a_thread_with_a_queue_is_woken` in `tests/loom/wire.rs`.
+//!
+//! The thread's own waker may have been taken by a change in the meantime, so the only one that is left may be that of
+//! another task. It is not enough to count. Test: `a_socket_stays_attached_for_another_task`.
 
 use core::sync::atomic::Ordering;
+use core::task::Waker;
 use std::io;
 
 use crate::sync::{AtomicBool, SleepLock};
@@ -58,13 +62,11 @@ impl<T> Watched<T> {
         })
     }
 
-    /// The reactor need not watch it for the running thread, which waits. Unless another task waits, too, ends it by
+    /// The reactor need not watch it for the task of `waker`, which waits. Unless another task waits, too, ends it by
     /// `unregister`.
-    pub(crate) fn detach(&self, ready: &Ready, unregister: impl FnOnce(T)) {
+    pub(crate) fn detach(&self, ready: &Ready, waker: &Waker, unregister: impl FnOnce(T)) {
         self.0.with(|known| {
-            if ready.read.waiting() + ready.write.waiting() <= 1
-                && let Some(known) = known.take()
-            {
+            if let Some(known) = known.take_if(|_| !ready.others_wait(waker)) {
                 unregister(known);
             }
         });
@@ -79,5 +81,34 @@ impl<T> Watched<T> {
     #[cfg(feature = "lonet")]
     pub(crate) fn end(&self) -> Option<T> {
         self.0.with(Option::take)
+    }
+}
+
+#[cfg(all(test, feature = "lonet"))]
+mod tests {
+    use alloc::sync::Arc;
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Task;
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_socket_stays_attached_for_another_task() {
+        let [task, thread] = [(); 2].map(|()| Waker::from(Arc::new(Task)));
+        let (ready, watched) = (Ready::new(), Watched::new());
+        watched.attach(|| Ok(())).expect("no error");
+        ready.read.watch(&task);
+        ready.write.watch(&thread);
+        ready.write.change();
+        watched.detach(&ready, &thread, |()| panic!("the task waits"));
+        assert!(watched.is_attached());
+        ready.read.cancel(&task);
+        watched.detach(&ready, &thread, |()| {});
+        assert!(!watched.is_attached());
     }
 }
