@@ -42,7 +42,7 @@ type PortsOf<'a, N> = <<N as NetRef>::Tables as Tables>::Ports<'a>;
 
 /// A request in the queue of a listener. Dropping it withdraws the request.
 pub(crate) struct QueuedRequest<N: NetRef> {
-    /// The request has become a connection: there is nothing to withdraw.
+    /// The request has become a connection, or was acknowledged: there is nothing to withdraw.
     settled: bool,
     place: SocketRef<N>,
 }
@@ -183,10 +183,12 @@ impl<N: NetRef> Accept for ClaimedRequest<N> {
         self.0.place.local_addr()
     }
 
-    fn acknowledge(self) -> Result<(), Cause> {
+    fn acknowledge(mut self) -> Result<(), Cause> {
         let place = &self.0.place;
-        // Dropping an acknowledged request does not withdraw it.
-        place.ports(|ports| acknowledge(ports, place.slot()))?.wake();
+        let acceptors = place.ports(|ports| acknowledge(ports, place.slot()))?;
+        // It may be accepted and dropped already when this returns.
+        self.0.settled = true;
+        acceptors.wake();
         Ok(())
     }
 

@@ -270,7 +270,8 @@ pub(crate) fn request_at<P: Ports>(ports: &mut P, slot: u32) -> Option<&mut Requ
     }
 }
 
-/// Makes a claimed request ready to be accepted. Returns the tasks that wait to accept.
+/// Makes a claimed request ready to be accepted: it belongs to the queue from then on. Returns the tasks that wait to
+/// accept.
 pub(crate) fn acknowledge<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) -> Result<P::Wakers, Cause> {
     let request = request_at(ports, slot).filter(|request| request.phase == RequestPhase::Claimed);
     let request = request.ok_or(Cause::ConnectionRefused)?;
@@ -278,5 +279,7 @@ pub(crate) fn acknowledge<P: Ports<Wakers: Wakers>>(ports: &mut P, slot: u32) ->
     let listener = request.listener.get();
     let queue = queue(ports, listener).ok_or(Cause::ConnectionRefused)?;
     queue.claimed = U24::new(queue.claimed.get() - 1);
-    Ok(queue.acceptors.take())
+    let acceptors = queue.acceptors.take();
+    ports.socket(slot).into_iter().for_each(|socket| socket.awaited = false);
+    Ok(acceptors)
 }

@@ -68,6 +68,18 @@ fn a_connection_meets_an_accept() {
 }
 
 #[test]
+fn an_accepted_connection_is_gone_as_soon_as_it_is_dropped() {
+    let seen = explore_idle(Preemptions(4), |net, host, [link, _]| {
+        let listener = host.listen(":1").expect("a free port");
+        let backend = hand_over(net, 1, link, Answer::Acknowledge);
+        drop(listener.accept().wait().expect("a connection"));
+        let left = host.sockets();
+        format!("{left} left, {}", join(backend))
+    });
+    assert_eq!(seen, set(["1 left, a:2; released 1"]));
+}
+
+#[test]
 fn a_connection_outlives_an_accept_that_times_out() {
     let seen = explore_idle(Preemptions(4), |net, host, [link, _]| {
         let listener = host.listen(":1").expect("a free port");
