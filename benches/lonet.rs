@@ -2,8 +2,11 @@
 //! taken in turn, and what counts is the ratio of their medians.
 //!
 //! ```sh
-//! cargo bench --bench lonet --features lonet,tokio
+//! taskset -c 0 cargo bench --bench lonet --features lonet,tokio
 //! ```
+//!
+//! On several cores, it depends on the system on which of them it has the two threads of either side, and how long an
+//! idle core takes to wake.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -213,7 +213,7 @@ fn level(folder: &str) -> u32 {
 /// Pairs of features whose code refers to each other: one `cfg` names both, or a `cfg` within one feature's code names
 /// the other feature. `.ci/run features` checks these together; features of other pairs meet only through Cargo's
 /// unification.
-const PAIRS: [(&str, &str); 20] = [
+const PAIRS: [(&str, &str); 21] = [
     ("alloc", "pipenet"),
     ("alloc", "sim"),
     ("alloc", "trace"),
@@ -223,6 +223,7 @@ const PAIRS: [(&str, &str); 20] = [
     ("edge-nal", "embedded-nal-async"),
     ("json", "trace"),
     ("lonet", "testing"),
+    ("lonet", "tokio"),
     ("pipenet", "sim"),
     ("pipenet", "std"),
     ("pipenet", "testing"),

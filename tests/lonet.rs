@@ -11,6 +11,9 @@ mod limits;
 mod process;
 #[path = "lonet/registry.rs"]
 mod registry;
+#[cfg(feature = "tokio")]
+#[path = "lonet/runtime.rs"]
+mod runtime;
 #[path = "lonet/support.rs"]
 mod support;
 #[cfg(all(feature = "json", feature = "trace"))]

@@ -40,6 +40,12 @@
 //! themselves, which is faster: each has two file descriptors for it, until it or the last network ends. One that blocks in
 //! an accept also does the handshakes of its subnetwork meanwhile, for all listeners.
 //!
+//! With the feature `tokio`, tasks of a current-thread runtime wait by way of its I/O driver, as they do for tokio's own
+//! sockets, with no other thread in between. All other tasks, those of multi-thread runtimes included, wait by way of the
+//! thread of the process, and so do other executors within a task. A connection may move between all of them at any time.
+//! A runtime tells only by a panic that its I/O is not enabled. It is caught, but the panic hook shows it, once for each
+//! such runtime. A program that is compiled with `panic = "abort"` uses the thread of the process alone.
+//!
 //! File and lines are those of programs in Go and Python that join the same networks. Folder and file are never deleted,
 //! and a name that a host has had stays taken, also when its process has ended: to run a program again, join a network
 //! without a name, or remove the folder of [`registry_path`](Network::registry_path) when no process uses it.

@@ -1,6 +1,8 @@
 //! Sockets of the operating system for networks of several processes: the reactor, links, and handshakes. Fuzzing, and
 //! models, have a part of it.
 
+#[cfg(all(feature = "lonet", feature = "tokio"))]
+mod driven;
 #[cfg(feature = "lonet")]
 mod events;
 #[cfg(feature = "lonet")]
@@ -33,5 +35,12 @@ mod socket;
 pub(crate) mod sockets;
 #[cfg(any(feature = "lonet", loom))]
 pub(crate) mod swept;
+#[cfg(all(feature = "lonet", not(feature = "tokio")))]
+mod undriven;
 #[cfg(any(feature = "lonet", loom))]
 pub(crate) mod watched;
+
+#[cfg(all(feature = "lonet", feature = "tokio"))]
+use driven::{Driven, learn};
+#[cfg(all(feature = "lonet", not(feature = "tokio")))]
+use undriven::{Driven, learn};

@@ -28,6 +28,7 @@ use mio::{Events, Interest, Poll as Poller, Registry, Token};
 
 use crate::sync::{AtomicBool, Lock, SleepLock};
 use crate::wait::waker::{discard, wake};
+use crate::wire;
 use crate::wire::events::{BOTH, PAUSE, WAKER, dispatch};
 use crate::wire::own::Queues;
 use crate::wire::ready::Ready;
@@ -246,6 +247,7 @@ fn run(mut poller: Poller, shared: &Arc<Shared>) {
     let mut next = 0;
     // It is set once, by this thread.
     let _ = shared.thread.set(thread::current().id());
+    wire::learn();
     loop {
         let timeout = shared.fire();
         for work in shared.roster.take_new() {

@@ -17,6 +17,7 @@ use socket2::SockRef;
 
 use crate::wait::block::sleeper::{is_parking, set_far};
 use crate::wait::waker::{is_noop, noop_waker};
+use crate::wire::Driven;
 use crate::wire::line::MAX_LINE;
 use crate::wire::link::{Link, Stream, retried};
 use crate::wire::own::{self, Source};
@@ -48,6 +49,8 @@ pub(crate) struct Socket {
     stream: TcpStream,
     /// By which token the reactor watches it.
     watched: Watched<Token>,
+    /// Whether the driver of a runtime watches it.
+    driven: Driven,
     ready: Arc<Ready>,
     common: Arc<Common>,
 }
@@ -56,7 +59,8 @@ impl Socket {
     pub(crate) fn new(stream: TcpStream, common: &Arc<Common>) -> io::Result<Arc<Self>> {
         common.open.fetch_add(1, Ordering::Relaxed);
         let (watched, ready) = (Watched::new(), Arc::new(Ready::new()));
-        let socket = Self { stream, watched, ready, common: common.clone() };
+        let driven = Driven::new(&ready);
+        let socket = Self { stream, watched, driven, ready, common: common.clone() };
         socket.stream.set_nodelay(true)?;
         if let Some(bytes) = common.buffer {
             let options = SockRef::from(&socket.stream);
@@ -276,6 +280,11 @@ impl Stream for Socket {
         let source: Arc<dyn Source> = self.clone();
         if is_parking(waker) && own::watch(&source, self.common.shared.queues()) {
             self.detach(waker);
+            self.driven.leave(waker);
+            return Ok(());
+        }
+        if self.driven.watch(self.fd(), waker) {
+            self.detach(waker);
             return Ok(());
         }
         set_far();
@@ -283,7 +292,7 @@ impl Stream for Socket {
     }
 
     fn look(&self) {
-        if !self.watched.is_attached() {
+        if !self.driven.is_current() && !self.watched.is_attached() {
             own::look(self);
         }
     }
@@ -325,6 +334,7 @@ impl Stream for Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        self.driven.end();
         self.watched.end().into_iter().for_each(|token| self.common.shared.deregister(token));
         self.common.open.fetch_sub(1, Ordering::Relaxed);
     }
