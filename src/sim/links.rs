@@ -131,8 +131,8 @@ impl<E: Engine> Links<E> {
         if self.is_answered() {
             return;
         }
-        // Whoever accepts or refuses wakes the task of the dial. In one step, so that a dial which has no answer to send
-        // finds this one.
+        // The core wakes the task of the dial afterwards. In one step, so that a dial which has no answer to send finds this
+        // one.
         let answered = self.shared.look(|world| world.answers_at_once(self.conn, accepted).then(|| self.fate.arrive()));
         match answered {
             Some(waiting) => waiting.discard(),
